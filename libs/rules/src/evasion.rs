@@ -1,0 +1,196 @@
+//! The names of the ways a term can be disguised, and sets of them.
+//!
+//! Only disguises that carry a risk of harming innocent text have a name and a switch. Upper
+//! case, accents, full width, ligatures, zero-width characters and line wraps are not disguises
+//! but spellings: they are always folded away (see [`crate::fold`]).
+
+use serde::{Deserialize, Serialize};
+
+/// One way to disguise a term. The serde and display name is kebab-case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evasion {
+    /// Letters of another script that look like Latin ones: `Fаlcon` with a Cyrillic `а`.
+    Confusables,
+    /// Letters as flags, tag characters, or negative squares and circles: `🅵🅰🅻🅲🅾🅽`.
+    Symbols,
+    /// Digits and signs in the place of letters: `F4lc0n`.
+    Leetspeak,
+    /// Letters spaced or dotted out: `F a l c o n`, `F.a.l.c.o.n`, `Fal-con`.
+    Separated,
+    /// Markdown marks or HTML tags inside the term: `Fal**con**`.
+    Markup,
+    /// A word broken over two lines with a hyphen.
+    Hyphenation,
+    /// Words joined or part of an identifier: `ProjectFalcon`, `project_falcon`, `getFalconId`.
+    Joined,
+    /// HTML character references: `F&#97;lcon`.
+    Entities,
+    /// Percent-encoding, as in addresses: `F%61lcon`.
+    Percent,
+    /// Escapes of programming languages: `\u0046alcon`, `\x46alcon`.
+    Escapes,
+    /// The term inside a base64 or base64url run.
+    Base64,
+    /// The term as hexadecimal digits.
+    Hex,
+    /// The beginning of a term followed by more invisible characters than may be held back.
+    Padding,
+}
+
+impl Evasion {
+    /// All of them, in the order of declaration.
+    pub const ALL: [Evasion; 13] = [
+        Evasion::Confusables,
+        Evasion::Symbols,
+        Evasion::Leetspeak,
+        Evasion::Separated,
+        Evasion::Markup,
+        Evasion::Hyphenation,
+        Evasion::Joined,
+        Evasion::Entities,
+        Evasion::Percent,
+        Evasion::Escapes,
+        Evasion::Base64,
+        Evasion::Hex,
+        Evasion::Padding,
+    ];
+
+    /// The name used in files and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Evasion::Confusables => "confusables",
+            Evasion::Symbols => "symbols",
+            Evasion::Leetspeak => "leetspeak",
+            Evasion::Separated => "separated",
+            Evasion::Markup => "markup",
+            Evasion::Hyphenation => "hyphenation",
+            Evasion::Joined => "joined",
+            Evasion::Entities => "entities",
+            Evasion::Percent => "percent",
+            Evasion::Escapes => "escapes",
+            Evasion::Base64 => "base64",
+            Evasion::Hex => "hex",
+            Evasion::Padding => "padding",
+        }
+    }
+
+    /// The fewest letters and digits a term must have for this evasion to be looked for; shorter
+    /// terms would be found in innocent text.
+    pub fn min_term_letters(self) -> usize {
+        match self {
+            Evasion::Confusables | Evasion::Padding | Evasion::Markup => 1,
+            Evasion::Entities | Evasion::Percent | Evasion::Escapes => 3,
+            Evasion::Symbols => 4,
+            Evasion::Separated | Evasion::Hyphenation | Evasion::Joined => 5,
+            Evasion::Base64 | Evasion::Hex => 4,
+            Evasion::Leetspeak => 6,
+        }
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+impl std::fmt::Display for Evasion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of evasions. The default is all of them. In files it is a list of names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<Evasion>", into = "Vec<Evasion>")]
+pub struct Evasions(u16);
+
+impl Evasions {
+    /// Every evasion.
+    pub const ALL: Evasions = Evasions((1 << Evasion::ALL.len()) - 1);
+    /// No evasion: only spellings that are always folded.
+    pub const NONE: Evasions = Evasions(0);
+
+    /// This set and `evasion`.
+    pub const fn with(self, evasion: Evasion) -> Self {
+        Self(self.0 | evasion.bit())
+    }
+
+    /// This set less `evasion`.
+    pub const fn without(self, evasion: Evasion) -> Self {
+        Self(self.0 & !evasion.bit())
+    }
+
+    /// Whether `evasion` is in the set.
+    pub const fn contains(self, evasion: Evasion) -> bool {
+        self.0 & evasion.bit() != 0
+    }
+
+    /// Whether every evasion of `other` is in this set.
+    pub const fn contains_all(self, other: Evasions) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// Whether the set is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The evasions of the set, in the order of declaration.
+    pub fn iter(self) -> impl Iterator<Item = Evasion> {
+        Evasion::ALL.into_iter().filter(move |evasion| self.contains(*evasion))
+    }
+}
+
+impl Default for Evasions {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl FromIterator<Evasion> for Evasions {
+    fn from_iter<I: IntoIterator<Item = Evasion>>(evasions: I) -> Self {
+        evasions.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+impl From<Vec<Evasion>> for Evasions {
+    fn from(evasions: Vec<Evasion>) -> Self {
+        evasions.into_iter().collect()
+    }
+}
+
+impl From<Evasions> for Vec<Evasion> {
+    fn from(evasions: Evasions) -> Self {
+        evasions.iter().collect()
+    }
+}
+
+impl std::fmt::Debug for Evasions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_agree_with_serde_and_round_trip() {
+        for evasion in Evasion::ALL {
+            let json = serde_json::to_string(&evasion).unwrap();
+            assert_eq!(json, format!("\"{}\"", evasion.name()));
+            assert_eq!(serde_json::from_str::<Evasion>(&json).unwrap(), evasion);
+        }
+    }
+
+    #[test]
+    fn sets_hold_what_was_put_in() {
+        let set = Evasions::NONE.with(Evasion::Hex).with(Evasion::Joined);
+        assert!(set.contains(Evasion::Hex) && !set.contains(Evasion::Markup));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Evasion::Joined, Evasion::Hex]);
+        assert!(Evasions::default().contains_all(set) && !set.contains_all(Evasions::ALL));
+        assert_eq!(serde_json::to_string(&set).unwrap(), r#"["joined","hex"]"#);
+        assert!(set.without(Evasion::Hex).without(Evasion::Joined).is_empty());
+    }
+}

@@ -1,0 +1,53 @@
+//! Finds what must not leave a room, in whole texts and in streams, however it is spelled.
+//!
+//! # How it works
+//!
+//! **Folding.** Every character is folded before it is compared: compatibility forms, case,
+//! accents, invisible characters and white space disappear, by a table that is generated at build
+//! time (`fold`). A character may fold to none, one or several; it always keeps its original
+//! bytes, so what is reported or released is the original text. A character that looks like a
+//! Latin letter keeps its identity and is *also* read as that letter.
+//!
+//! **Matching.** The folded terms of all rooms form one prefix tree (`trie`). At every place where
+//! a word may begin, a walk through the tree starts; each character moves it on, forks it or ends
+//! it (`matcher`). In ordinary text a walk ends after a letter or two. A term is confirmed only
+//! when the next visible character shows that the word ends there: `Ann` never matches `Annual`.
+//! Letters, digits and other characters are three classes; a word begins and ends where the class
+//! changes. Scripts without spaces have no such places: there a term may stand anywhere.
+//!
+//! **Holding back.** In a stream, the text from the start of the oldest walk is what may still
+//! become a violation; everything before it is [`Scanner::safe`]. So `safe` follows from the text
+//! and the terms, never from a fixed window: with no walk alive nothing is held. Only the state of
+//! the walks is kept, not the text. What is held has a bound (four times the longest term and
+//! 4 KiB): a beginning of a term that is padded beyond it counts as a violation.
+//!
+//! **Whole texts** are scanned by the same walks from every place that can begin a term (`seek`),
+//! so a stream and a whole text cannot disagree.
+//!
+//! # What it does not do
+//!
+//! Patterns and packs are refused by [`Ruleset::compile`]. Of the [`Evasion`]s, confusables,
+//! symbols and padding are looked for. A term is found in what it is given: taking apart JSON,
+//! and telling text from binary data, is the caller's work. Transliteration, misspelling and
+//! translation are not found.
+
+mod evasion;
+mod fold;
+mod matcher;
+mod rule;
+mod ruleset;
+mod scanner;
+mod seek;
+mod trie;
+
+pub use evasion::{Evasion, Evasions};
+pub use rule::{
+    Action, PATTERN_MAX_LEN, PackName, Pattern, PatternError, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term,
+    TermError,
+};
+pub use ruleset::{CompileError, RoomRules, Ruleset, Violation};
+pub use scanner::{Scanner, StreamViolation};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

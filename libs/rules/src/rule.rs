@@ -1,0 +1,212 @@
+//! What a room forbids: rules as a person declares them, already checked.
+//!
+//! A [`Term`] or a [`Pattern`] exists only if it can be matched; everything after this module
+//! trusts that. Nothing here knows about files: reading them is the caller's work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evasion::Evasions;
+use crate::fold::{self, Class};
+
+/// The longest term, in bytes as written and again as folded. Longer ones would let one entry
+/// hold back whole paragraphs of a stream.
+pub const TERM_MAX_BYTES: usize = 1024;
+/// The longest match, in bytes, that a pattern may declare.
+pub const PATTERN_MAX_LEN: usize = 4096;
+
+/// One room with what must not leave it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// The name that [`crate::Ruleset::room`] looks up.
+    pub name: String,
+    /// The rules; violations name them by their index in this list.
+    pub rules: Vec<RuleSpec>,
+}
+
+/// One rule of a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuleSpec {
+    /// A name that is safe to show: it must never contain the term itself.
+    pub id: String,
+    /// What is looked for.
+    pub kind: RuleKind,
+    /// What the room wants done about it. The engine only reports it.
+    pub action: Action,
+    /// Whether a plural `s` after a term is a different word (`Falcons` the team).
+    pub exact: bool,
+    /// Which disguises are looked for. Applies to terms only.
+    pub evasions: Evasions,
+}
+
+impl RuleSpec {
+    /// A rule with the usual settings: denied, tails and all evasions on.
+    pub fn new(id: impl Into<String>, kind: RuleKind) -> Self {
+        Self { id: id.into(), kind, action: Action::Deny, exact: false, evasions: Evasions::ALL }
+    }
+}
+
+/// What a rule looks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RuleKind {
+    /// A word or phrase.
+    Term(Term),
+    /// A regular expression.
+    Pattern(Pattern),
+    /// A detector pack.
+    Pack(PackName),
+}
+
+/// What a room wants done about a violation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The call is refused.
+    #[default]
+    Deny,
+    /// The text is replaced by a placeholder.
+    Redact,
+    /// The owner decides.
+    Ask,
+    /// The call goes on and is marked.
+    Warn,
+}
+
+/// The detector packs that come with the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackName {
+    /// Provider keys, tokens, private keys.
+    Secrets,
+    /// Card numbers and bank accounts.
+    Payment,
+    /// Mail addresses, telephone numbers, national ids.
+    Pii,
+    /// Health identifiers.
+    Health,
+}
+
+impl PackName {
+    /// Every pack.
+    pub const ALL: [PackName; 4] = [PackName::Secrets, PackName::Payment, PackName::Pii, PackName::Health];
+
+    /// The name used in files and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            PackName::Secrets => "secrets",
+            PackName::Payment => "payment",
+            PackName::Pii => "pii",
+            PackName::Health => "health",
+        }
+    }
+}
+
+/// A word or phrase that can be matched.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Term {
+    text: String,
+    folded: String,
+    letters: usize,
+}
+
+/// Why a term was refused. The sentences never repeat the term.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TermError {
+    /// Nothing is left after folding.
+    #[error("the term is empty: it has no visible character")]
+    Empty,
+    /// No letter and no digit.
+    #[error("the term has no letter and no digit, so it would be found in almost every text")]
+    OnlyPunctuation,
+    /// Begins in the middle of a letter.
+    #[error("the term begins with a mark that belongs to a letter before it")]
+    BeginsWithMark,
+    /// Longer than [`TERM_MAX_BYTES`].
+    #[error("the term is {bytes} bytes long; at most {TERM_MAX_BYTES} are possible")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl Term {
+    /// Checks a term.
+    ///
+    /// # Errors
+    /// If it could never match, or would match nearly everything, or is too long.
+    pub fn new(text: &str) -> Result<Self, TermError> {
+        let folded = fold::fold_text(text);
+        let bytes = text.len().max(folded.len());
+        let is_letter = |c: &char| !matches!(fold::class(*c), Class::Other | Class::Space);
+        let letters = folded.chars().filter(is_letter).count();
+        if bytes > TERM_MAX_BYTES {
+            return Err(TermError::TooLong { bytes });
+        }
+        if folded.is_empty() {
+            return Err(TermError::Empty);
+        }
+        if letters == 0 {
+            return Err(TermError::OnlyPunctuation);
+        }
+        if fold::class(folded.chars().next().unwrap_or(' ')) == Class::Extend {
+            return Err(TermError::BeginsWithMark);
+        }
+        Ok(Self { text: text.to_owned(), folded, letters })
+    }
+
+    /// The term as it is compared.
+    pub(crate) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// Letters and digits of the folded term.
+    pub(crate) fn letters(&self) -> usize {
+        self.letters
+    }
+
+    /// The term as it was written. Confidential: never show it to a caller.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl std::fmt::Debug for Term {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Term([confidential])")
+    }
+}
+
+/// A linear-time regular expression with a longest match.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pattern {
+    source: String,
+    max_len: Option<usize>,
+}
+
+/// Why a pattern was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Patterns are not available.
+    #[error("patterns are not supported by this version")]
+    Unsupported,
+}
+
+impl Pattern {
+    /// Checks a pattern. `max_len` is the longest match in bytes.
+    ///
+    /// # Errors
+    /// If the pattern cannot be used.
+    pub fn new(source: &str, max_len: Option<usize>) -> Result<Self, PatternError> {
+        let _ = Self { source: source.to_owned(), max_len };
+        Err(PatternError::Unsupported)
+    }
+
+    /// The expression as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The declared longest match in bytes.
+    pub fn max_len(&self) -> Option<usize> {
+        self.max_len
+    }
+}

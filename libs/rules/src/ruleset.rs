@@ -1,0 +1,217 @@
+//! All rooms' rules, compiled together.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::evasion::{Evasion, Evasions};
+use crate::fold;
+use crate::matcher::{Found, Matcher};
+use crate::rule::{Action, Room, RuleKind, RuleSpec, Term};
+use crate::scanner::Scanner;
+use crate::seek::seek;
+use crate::trie::{Reach, Trie, TrieBuilder, Use};
+
+/// Why rules could not be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// Two rooms have the same name.
+    #[error("two rooms are called \"{name}\"")]
+    DuplicateRoom {
+        /// The name.
+        name: String,
+    },
+    /// A kind of rule that this version cannot look for everywhere.
+    #[error("rule \"{rule}\" of room \"{room}\": {what} is not supported by this version")]
+    Unsupported {
+        /// The room.
+        room: String,
+        /// The rule's id.
+        rule: String,
+        /// What is not supported.
+        what: &'static str,
+    },
+}
+
+/// A violation in a complete text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Index into the room's rules.
+    pub rule: usize,
+    /// Bytes of the original text.
+    pub span: Range<usize>,
+    /// How it was disguised, if it was.
+    pub evasion: Option<Evasion>,
+}
+
+/// The rules of all rooms: immutable, shared between threads.
+///
+/// Building takes a moment with many terms: build a new one beside the old and swap.
+pub struct Ruleset {
+    rooms: Vec<Room>,
+    by_name: HashMap<String, usize>,
+    trie: Trie,
+}
+
+impl Ruleset {
+    /// Compiles the rules of all rooms.
+    ///
+    /// # Errors
+    /// If two rooms have one name, or a rule cannot be looked for.
+    pub fn compile(rooms: &[Room]) -> Result<Self, CompileError> {
+        let mut by_name = HashMap::new();
+        let mut builder = TrieBuilder::default();
+        for (index, room) in rooms.iter().enumerate() {
+            if by_name.insert(room.name.clone(), index).is_some() {
+                return Err(CompileError::DuplicateRoom { name: room.name.clone() });
+            }
+            for (rule, spec) in room.rules.iter().enumerate() {
+                let what = match &spec.kind {
+                    RuleKind::Term(term) => {
+                        let used = Use { room: index as u32, rule: rule as u32, spelling: Evasions::NONE };
+                        add_term(&mut builder, term, used, spec);
+                        continue;
+                    }
+                    RuleKind::Pattern(_) => "a pattern",
+                    RuleKind::Pack(_) => "a pack",
+                };
+                return Err(CompileError::Unsupported {
+                    room: room.name.clone(),
+                    rule: spec.id.clone(),
+                    what,
+                });
+            }
+        }
+        Ok(Self { rooms: rooms.to_vec(), by_name, trie: builder.build() })
+    }
+
+    /// The rules of one room.
+    pub fn room(self: &Arc<Self>, name: &str) -> Option<RoomRules> {
+        let room = *self.by_name.get(name)?;
+        let every = |action| Reach::of(room as u32, action);
+        let reach = [Action::Deny, Action::Redact, Action::Ask, Action::Warn]
+            .into_iter()
+            .fold(Reach::default(), |reach, action| reach.join(every(action)));
+        Some(RoomRules { ruleset: Arc::clone(self), room, reach })
+    }
+
+    /// Memory of the compiled rules, in bytes, as counted from the sizes of their parts.
+    pub fn memory_bytes(&self) -> usize {
+        let rules = self.rooms.iter().flat_map(|room| &room.rules);
+        let declared = rules.map(|spec| {
+            let text = match &spec.kind {
+                RuleKind::Term(term) => term.text().len(),
+                RuleKind::Pattern(pattern) => pattern.source().len(),
+                RuleKind::Pack(_) => 0,
+            };
+            size_of::<RuleSpec>() + spec.id.len() + text
+        });
+        declared.sum::<usize>() + self.trie.memory_bytes()
+    }
+}
+
+/// Adds a term as folded, and as it looks in Latin letters if that is something else: a Russian
+/// term is then also found with some of its letters replaced by Latin ones.
+fn add_term(builder: &mut TrieBuilder, term: &Term, used: Use, spec: &RuleSpec) {
+    builder.add(term.folded(), term.letters(), used, spec.action);
+    let latin: String = term
+        .folded()
+        .chars()
+        .map(|c| fold::readings(c).next().map_or_else(|| c.to_string(), |(latin, _)| latin.to_owned()))
+        .collect();
+    if latin != term.folded() && spec.evasions.contains(Evasion::Confusables) {
+        let used = Use { spelling: Evasions::NONE.with(Evasion::Confusables), ..used };
+        builder.add(&latin, term.letters(), used, spec.action);
+    }
+}
+
+/// The rules of one room: a cheap handle.
+#[derive(Clone)]
+pub struct RoomRules {
+    ruleset: Arc<Ruleset>,
+    room: usize,
+    reach: Reach,
+}
+
+impl RoomRules {
+    fn rules(&self) -> &[RuleSpec] {
+        &self.ruleset.rooms[self.room].rules
+    }
+
+    pub(crate) fn trie(&self) -> &Trie {
+        &self.ruleset.trie
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.room
+    }
+
+    /// Everything that concerns this room.
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    pub(crate) fn reach_of_rule(&self, rule: usize) -> Reach {
+        Reach::of(self.room as u32, self.rule(rule).action)
+    }
+
+    /// What the rules chosen by `chosen` reach, by their actions.
+    pub(crate) fn reach_of(&self, chosen: impl Fn(&RuleSpec) -> bool) -> Reach {
+        self.rules()
+            .iter()
+            .filter(|spec| chosen(spec))
+            .fold(Reach::default(), |reach, spec| reach.join(Reach::of(self.room as u32, spec.action)))
+    }
+
+    /// The rule with this index.
+    ///
+    /// # Panics
+    /// If the room has no such rule. Indices of violations always exist.
+    pub fn rule(&self, index: usize) -> &RuleSpec {
+        &self.rules()[index]
+    }
+
+    /// Whether the room forbids nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rules().is_empty()
+    }
+
+    /// Appends all violations in a complete text, in order of start. Overlapping ones are all
+    /// reported.
+    pub fn scan(&self, text: &str, found: &mut Vec<Violation>) {
+        if self.is_empty() {
+            return;
+        }
+        let mut fresh: Vec<Found> = Vec::new();
+        seek(self, text, |at, before| {
+            let mut matcher = Matcher::new(at as u64, before);
+            let mut starting = true;
+            for c in text[at..].chars() {
+                matcher.read(self, c, starting, &mut fresh);
+                starting = false;
+                if matcher.is_idle() {
+                    return;
+                }
+            }
+            matcher.end(self, &mut fresh);
+        });
+        fresh.sort_by_key(|(rule, span, _)| (span.start, span.end, *rule));
+        found.extend(fresh.into_iter().map(|(rule, span, evasion)| Violation {
+            rule,
+            span: span.start as usize..span.end as usize,
+            evasion,
+        }));
+    }
+
+    /// A scanner in which every rule holds text back.
+    pub fn stream(&self) -> Scanner {
+        self.stream_for(|_| true)
+    }
+
+    /// A scanner in which only the rules chosen by `blocking` hold text back; the others are
+    /// reported all the same. The choice is made by action: if one `warn` rule of a room blocks,
+    /// all of them do.
+    pub fn stream_for(&self, blocking: impl Fn(&RuleSpec) -> bool) -> Scanner {
+        Scanner::new(self.clone(), blocking)
+    }
+}
