@@ -79,8 +79,8 @@ impl Evasion {
     /// terms would be found in innocent text.
     pub fn min_term_letters(self) -> usize {
         match self {
-            Evasion::Confusables | Evasion::Padding | Evasion::Markup => 1,
-            Evasion::Entities | Evasion::Percent | Evasion::Escapes => 3,
+            Evasion::Confusables | Evasion::Padding => 1,
+            Evasion::Entities | Evasion::Percent | Evasion::Escapes | Evasion::Markup => 3,
             Evasion::Symbols => 4,
             Evasion::Separated | Evasion::Hyphenation | Evasion::Joined => 5,
             Evasion::Base64 | Evasion::Hex => 4,

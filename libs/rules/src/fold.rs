@@ -73,7 +73,6 @@ pub(crate) fn class(folded: char) -> Class {
 }
 
 /// Whether an original character is upper case.
-#[expect(dead_code, reason = "read by the joined-words rule, next")]
 pub(crate) fn is_upper(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_uppercase() } else { Entry::of(c).is_upper() }
 }

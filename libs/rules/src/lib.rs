@@ -15,6 +15,12 @@
 //! Letters, digits and other characters are three classes; a word begins and ends where the class
 //! changes. Scripts without spaces have no such places: there a term may stand anywhere.
 //!
+//! **Disguises.** A walk may also go over what is not part of the term, if the term is long enough
+//! that innocent text does not do so by chance: marks and tags, separators between letters, the
+//! hyphen at a line's end, a separator of the term that is left out, an escape sequence that
+//! stands for a letter. Each kind is an [`Evasion`] with a name and a switch; the walk remembers
+//! which it met.
+//!
 //! **Holding back.** In a stream, the text from the start of the oldest walk is what may still
 //! become a violation; everything before it is [`Scanner::safe`]. So `safe` follows from the text
 //! and the terms, never from a fixed window: with no walk alive nothing is held. Only the state of
@@ -26,8 +32,8 @@
 //!
 //! # What it does not do
 //!
-//! Patterns and packs are refused by [`Ruleset::compile`]. Of the [`Evasion`]s, confusables,
-//! symbols and padding are looked for. A term is found in what it is given: taking apart JSON,
+//! Patterns and packs are refused by [`Ruleset::compile`]. Of the [`Evasion`]s, base64 and hex are
+//! not looked for. A term is found in what it is given: taking apart JSON,
 //! and telling text from binary data, is the caller's work. Transliteration, misspelling and
 //! translation are not found.
 

@@ -92,7 +92,8 @@ impl Ruleset {
         let reach = [Action::Deny, Action::Redact, Action::Ask, Action::Warn]
             .into_iter()
             .fold(Reach::default(), |reach, action| reach.join(every(action)));
-        Some(RoomRules { ruleset: Arc::clone(self), room, reach })
+        let evasions = self.rooms[room].rules.iter().flat_map(|spec| spec.evasions.iter()).collect();
+        Some(RoomRules { ruleset: Arc::clone(self), room, reach, evasions })
     }
 
     /// Memory of the compiled rules, in bytes, as counted from the sizes of their parts.
@@ -131,6 +132,7 @@ pub struct RoomRules {
     ruleset: Arc<Ruleset>,
     room: usize,
     reach: Reach,
+    evasions: Evasions,
 }
 
 impl RoomRules {
@@ -149,6 +151,11 @@ impl RoomRules {
     /// Everything that concerns this room.
     pub(crate) fn reach(&self) -> Reach {
         self.reach
+    }
+
+    /// The disguises that at least one rule looks for.
+    pub(crate) fn evasions(&self) -> Evasions {
+        self.evasions
     }
 
     pub(crate) fn reach_of_rule(&self, rule: usize) -> Reach {

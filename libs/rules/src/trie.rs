@@ -187,7 +187,6 @@ impl Trie {
     }
 
     /// Letters and digits of the longest term at or below a node, at most 255.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the joined-words rule, next"))]
     pub(crate) fn most_letters(&self, node: Node) -> usize {
         usize::from(self.most_letters[node as usize])
     }

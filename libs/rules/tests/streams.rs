@@ -1,5 +1,7 @@
 //! Streams: the same violations as in a whole text, however it is cut, and nothing let out early.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

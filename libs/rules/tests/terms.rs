@@ -1,5 +1,7 @@
 //! Whole texts: what a term matches, and what it must leave alone.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use zos_rules::{
@@ -39,7 +41,7 @@ fn check(term: &str, marked: &str) {
 fn a_term_matches_whole_words_only() {
     check("Ann", "⟦Ann⟧ and ⟦ANN⟧, ⟦ann⟧. Annual Hanna Joann annex");
     check("Ann", "⟦Ann⟧");
-    check("Falcon", "_⟦Falcon⟧_ ⟦FALCON⟧_API v⟦Falcon⟧".replace("v⟦Falcon⟧", "vfalcon").as_str());
+    check("Falcon", "_⟦Falcon⟧_ ⟦FALCON⟧_API vfalcon");
     check("Falcon", "⟦Falcon⟧2 3⟦falcon⟧ (⟦falcon⟧)/⟦falcon⟧");
     check("4711", "⟦4711⟧ 47110 14711 A⟦4711⟧B 4 7 1 1");
     check("C++", "⟦C++⟧ and ⟦c++⟧17, not ABC++");
@@ -51,19 +53,14 @@ fn possessives_and_plurals_match_unless_exact() {
     check("Falcon", "⟦Falcon⟧'s ⟦Falcons⟧ ⟦Falcons⟧' ⟦Falcon⟧’s Falconss falconry");
     let exact = RuleSpec { exact: true, ..rule("Falcon") };
     assert_eq!(scan_rules(vec![exact], "Falcons Falcon's").len(), 1);
-    check("4711", "4711s".replace("4711s", "⟦4711⟧s").as_str());
+    check("4711", "⟦4711⟧s");
 }
 
 #[test]
 fn spellings_match() {
     check("Project Falcon", "⟦project  \t falcon⟧ ⟦PROJECT\r\nFALCON⟧ ⟦project\u{A0}falcon⟧ projectx falcon");
     check("Project Falcon", "> the ⟦project\n> > falcon⟧ is");
-    check(
-        "Project Falcon",
-        "- a ⟦project\n  * falcon⟧\n// ⟦project\n// falcon⟧ project - falcon"
-            .replace(" project - falcon", "")
-            .as_str(),
-    );
+    check("Project Falcon", "- a ⟦project\n  * falcon⟧\n// ⟦project\n// falcon⟧");
     check("Müller", "⟦Muller⟧ ⟦MÜLLER⟧ ⟦Mu\u{308}ller⟧ ⟦Müllers⟧");
     check("Straße", "⟦STRASSE⟧ ⟦straße⟧ ⟦STRAẞE⟧");
     check("Falcon", "⟦Ｆａｌｃｏｎ⟧ ⟦𝐅𝐚𝐥𝐜𝐨𝐧⟧ ⟦Ⓕⓐⓛⓒⓞⓝ⟧ ⟦F\u{200B}al\u{AD}co\u{301}n\u{301}⟧ \u{202E}⟦Falcon⟧");
@@ -73,7 +70,7 @@ fn spellings_match() {
 
 #[test]
 fn look_alikes_match_and_stay_apart_from_real_words() {
-    check("Falcon", "⟦Fаlcоn⟧ ⟦Ϝalcon⟧".replace(" ⟦Ϝalcon⟧", "").as_str());
+    check("Falcon", "⟦Fаlcоn⟧");
     check("Project Apollo", "⟦Рrоjесt Ароllо⟧ ⟦ΡROJECT APOLLO⟧");
     check("Вода", "⟦вода⟧ ⟦ВОДА⟧ ⟦вoдa⟧ водах");
     check("Finance", "⟦FІNANCE⟧ ⟦fіnаnсе⟧");
@@ -144,4 +141,66 @@ fn what_cannot_work_is_refused() {
 fn a_term_never_shows_in_debug_output() {
     let shown = format!("{:?}", RuleSpec { action: Action::Warn, ..rule("Falcon") });
     assert!(!shown.to_lowercase().contains("falcon"), "{shown}");
+}
+
+#[test]
+fn letters_spaced_or_dotted_out_match() {
+    check(
+        "Falcon",
+        "⟦F a l c o n⟧ ⟦F.a.l.c.o.n⟧ ⟦f-a-l-c-o-n⟧ ⟦F . a . l . c . o . n⟧ ⟦Fal-con⟧ ⟦Fal.con⟧ ⟦F_a_l_c_o_n⟧",
+    );
+    check("Project Falcon", "⟦P r o j e c t   F a l c o n⟧ ⟦P.r.o.j.e.c.t. F.a.l.c.o.n⟧");
+    check("Falcon", "Fal con fal. con F al co n fa lcon");
+    check("Ann", "A n n A.n.n A-n-n");
+    check("therapist", "the rapist, the-\u{20}rapist");
+}
+
+#[test]
+fn markup_inside_a_term_matches() {
+    check(
+        "Project Falcon",
+        "⟦Project Fal**con⟧** **⟦Project** **Falcon⟧** <b>⟦Project</b> <i>Falcon⟧</i> ⟦Project `Falcon⟧`",
+    );
+    check("Falcon", "⟦F<span class=\"x y\">alcon⟧</span> ⟦Fal<wbr>con⟧ **⟦F**alcon⟧ ~~⟦Fal~~con⟧");
+    check("Project Falcon", "Project ** Falcon, Project <- Falcon");
+}
+
+#[test]
+fn a_word_broken_over_lines_matches() {
+    check("Falcon", "⟦Fal-\ncon⟧ ⟦Fal-\r\n   con⟧ ⟦Fal-\n> con⟧ Fal- con");
+}
+
+#[test]
+fn joined_words_match() {
+    check(
+        "Project Falcon",
+        "⟦ProjectFalcon⟧ ⟦projectfalcon⟧ ⟦project_falcon⟧ ⟦PROJECT_FALCON⟧ ⟦project-falcon⟧ ⟦Project/Falcon⟧ ⟦project.falcon⟧",
+    );
+    check("Falcon", "get⟦Falcon⟧Id my⟦Falcon⟧ HTTP⟦Falcon⟧ ⟦falcon⟧Name ⟦FALCONS⟧");
+    check("Falcon", "getfalconid Falconry superFalconry");
+    check("Coca-Cola", "⟦Coca Cola⟧ ⟦CocaCola⟧ ⟦coca_cola⟧ ⟦Coca-Cola⟧");
+    check("project falcon", "The project. Falcon flew: project, Falcon");
+    check("Ann", "getAnnId annId");
+    let off = RuleSpec { evasions: Evasions::ALL.without(Evasion::Joined), ..rule("Project Falcon") };
+    assert_eq!(scan_rules(vec![off], "ProjectFalcon"), []);
+}
+
+#[test]
+fn escaped_characters_match() {
+    check(
+        "Falcon",
+        "⟦F&#97;lcon⟧ ⟦&#70;alcon⟧ ⟦F&#x61;lcon⟧ ⟦F%61lcon⟧ ⟦%46%61%6C%63%6F%6E⟧ ⟦F\\u0061lcon⟧ ⟦\\x46alcon⟧ ⟦\\u{46}alcon⟧",
+    );
+    check("Project Falcon", "⟦Project%20Falcon⟧ ⟦Project&nbsp;Falcon⟧ ⟦Project+Falcon⟧ ⟦Project&#32;Falcon⟧");
+    check("Café Müller", "⟦Caf&eacute; M&uuml;ller⟧ ⟦Caf%C3%A9%20M%C3%BCller⟧ ⟦Caf\\u00e9 M\\xc3\\xbcller⟧");
+    check("вода", "⟦%D0%B2%D0%BE%D0%B4%D0%B0⟧");
+    check("Falcon", "x&#70;alcon F&#98;lcon 100% alcon & falco \\n");
+}
+
+#[test]
+fn digits_and_signs_for_letters_match_in_long_terms() {
+    check("Falcon", "⟦F4lc0n⟧ ⟦f@lcon⟧ ⟦FALC0N⟧");
+    check("Passport", "⟦Pa$$p0rt⟧ ⟦p455port⟧");
+    check("Alice", "4lice Al1ce");
+    check("boost go", "80057 60 ⟦8oost g0⟧");
 }

@@ -1,0 +1,348 @@
+//! How one character moves threads on.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use crate::evasion::Evasion;
+use crate::fold::{self, Class};
+use crate::matcher::escape::{Escape, Progress};
+use crate::matcher::report::{Found, confirm};
+use crate::matcher::thread::{Gap, Margin, Phase, Thread, keep};
+use crate::matcher::{Before, Case, begins_word, ends_word};
+use crate::ruleset::RoomRules;
+use crate::trie::{Node, Trie};
+
+pub(super) type Threads = SmallVec<[Thread; 4]>;
+
+/// The most quote marks, Markdown marks and separators in one place.
+const MARKS_MAX: u8 = 8;
+const SEPARATORS_MAX: u8 = 3;
+/// The longest HTML tag that is skipped inside a term, in characters.
+const TAG_MAX: u8 = 64;
+
+/// Everything that stays the same while one character is read in one way.
+pub(super) struct Step<'a> {
+    pub(super) rules: &'a RoomRules,
+    /// The bytes of the original character.
+    pub(super) at: &'a Range<u64>,
+    pub(super) before: Before,
+    /// The case of the original character.
+    pub(super) case: Case,
+    /// How it is disguised in this reading; `None` for what is really there.
+    pub(super) evasion: Option<Evasion>,
+    /// Whether terms may begin here.
+    pub(super) starting: bool,
+    /// Violations from here on were found at this character.
+    pub(super) first: usize,
+}
+
+impl Step<'_> {
+    /// Moves all threads over the characters of one reading.
+    pub(super) fn run(&self, threads: &[Thread], text: &[char], after: &mut Threads, found: &mut Vec<Found>) {
+        let mut current = Threads::from_slice(threads);
+        let mut before = self.before;
+        for c in text {
+            let class = fold::class(*c);
+            let mut next = Threads::new();
+            for thread in &current {
+                self.advance(thread, *c, class, &mut next, found);
+            }
+            if self.starting {
+                self.start(before, *c, class, &mut next);
+            }
+            before.note(class, self.case);
+            current = next;
+        }
+        for thread in current {
+            keep(thread, after);
+        }
+    }
+
+    /// Lets a term begin at this character, if a word or an escape sequence begins here.
+    fn start(&self, before: Before, c: char, class: Class, next: &mut Threads) {
+        let root = Thread::root(self.at.start, before.class.unwrap_or(Class::Space));
+        if begins_word(before.class, class) {
+            self.walk(&root, c, class, next);
+        } else if self.case == Case::Upper && class == Class::Letter && before.class == Some(Class::Letter) {
+            let evasions = root.evasions.with(Evasion::Joined);
+            let needs_lower = before.case == Case::Upper;
+            let first = next.len();
+            self.walk(&Thread { evasions, ..root }, c, class, next);
+            next[first..].iter_mut().for_each(|thread| thread.needs_lower = needs_lower);
+        }
+        if self.evasion.is_none()
+            && let Some(escape) = Escape::begin(c)
+            && self.is_worth(Trie::ROOT, escape.evasion())
+        {
+            next.push(Thread { gap: Gap::Escape(escape), ..root });
+        }
+    }
+
+    /// Moves one thread over one folded character.
+    fn advance(&self, thread: &Thread, c: char, class: Class, next: &mut Threads, found: &mut Vec<Found>) {
+        if thread.needs_lower {
+            if class == Class::Letter && self.case == Case::Lower {
+                self.advance(&Thread { needs_lower: false, ..*thread }, c, class, next, found);
+            }
+            return;
+        }
+        match thread.phase {
+            Phase::Walking => self.advance_walking(thread, c, class, next, found),
+            Phase::Ended | Phase::Tail => self.advance_ended(thread, c, class, next, found),
+        }
+    }
+
+    fn advance_ended(
+        &self,
+        thread: &Thread,
+        c: char,
+        class: Class,
+        next: &mut Threads,
+        found: &mut Vec<Found>,
+    ) {
+        // Whether the word ends is decided by what is there, not by what it looks like.
+        if self.evasion.is_none() {
+            if ends_word(thread.last, class) {
+                return confirm(self.rules, thread, self.first, found);
+            }
+            if class == Class::Letter && self.case == Case::Upper && self.before.case == Case::Lower {
+                let evasions = thread.evasions.with(Evasion::Joined);
+                confirm(self.rules, &Thread { evasions, ..*thread }, self.first, found);
+            }
+        }
+        if thread.phase == Phase::Ended && c == 's' && thread.last == Class::Letter {
+            next.push(Thread { phase: Phase::Tail, end: self.at.end, ..*thread });
+        }
+    }
+
+    fn advance_walking(
+        &self,
+        thread: &Thread,
+        c: char,
+        class: Class,
+        next: &mut Threads,
+        found: &mut Vec<Found>,
+    ) {
+        match thread.gap {
+            Gap::None => {
+                if self.evasion.is_none() {
+                    self.pass_margin(thread, c, next);
+                    self.open_gap(thread, c, next);
+                }
+                if !matches!(thread.margin, Margin::Marks(_)) {
+                    self.walk(thread, c, class, next);
+                }
+            }
+            Gap::Marks(marks) => {
+                let markup =
+                    Thread { gap: Gap::None, evasions: thread.evasions.with(Evasion::Markup), ..*thread };
+                match c {
+                    '<' => next.push(Thread { gap: Gap::Tag(1), ..*thread }),
+                    c if is_markdown(c) && marks < MARKS_MAX => {
+                        next.push(Thread { gap: Gap::Marks(marks + 1), ..*thread });
+                    }
+                    c => self.walk(&markup, c, class, next),
+                }
+            }
+            Gap::Tag(length) => match c {
+                '>' => next.push(Thread { gap: Gap::Marks(1), ..*thread }),
+                _ if length < TAG_MAX => next.push(Thread { gap: Gap::Tag(length + 1), ..*thread }),
+                _ => {}
+            },
+            Gap::Separators { .. } => self.cross_separators(thread, c, class, next),
+            Gap::Escape(escape) => self.read_escape(thread, escape, c, class, next, found),
+        }
+    }
+
+    /// At the beginning of a line, lets a thread wait while quote and list marks pass.
+    fn pass_margin(&self, thread: &Thread, c: char, next: &mut Threads) {
+        let margin = match (thread.margin, c) {
+            (Margin::Marks(_), ' ') => Margin::LineStart,
+            (Margin::LineStart, c) if is_margin_mark(c) => Margin::Marks(1),
+            (Margin::Marks(marks), c) if marks < MARKS_MAX && is_margin_mark(c) => Margin::Marks(marks + 1),
+            _ => return,
+        };
+        next.push(Thread { margin, ..*thread });
+    }
+
+    /// Lets a thread wait while something passes that is not part of the term.
+    fn open_gap(&self, thread: &Thread, c: char, next: &mut Threads) {
+        let node = thread.node;
+        if let Some(escape) = Escape::begin(c)
+            && self.is_worth(node, escape.evasion())
+        {
+            next.push(Thread { gap: Gap::Escape(escape), ..*thread });
+        }
+        if (is_markdown(c) || c == '<') && self.is_worth(node, Evasion::Markup) {
+            let gap = if c == '<' { Gap::Tag(1) } else { Gap::Marks(1) };
+            next.push(Thread { gap, ..*thread });
+        }
+        if is_word(thread.last) && is_separator(c) && self.is_worth(node, Evasion::Separated) {
+            let space = c == ' ';
+            if !space || is_spaced_out(thread) {
+                let gap =
+                    Gap::Separators { count: u8::from(!space), space, hyphen: c == '-', newline: false };
+                next.push(Thread { gap, ..*thread });
+            }
+        }
+    }
+
+    /// Separators between letters: `F a l`, `F.a.l`, `Fal-con`, `Fal-` at the end of a line.
+    fn cross_separators(&self, thread: &Thread, c: char, class: Class, next: &mut Threads) {
+        let Gap::Separators { count, space, hyphen, newline } = thread.gap else { return };
+        let spaced_out = is_spaced_out(thread);
+        let broken = hyphen && newline;
+        if is_word(class) {
+            let evasion = if broken { Evasion::Hyphenation } else { Evasion::Separated };
+            let crossed = Thread { gap: Gap::None, piece: 0, ..*thread };
+            let with =
+                |evasion, spaced| Thread { evasions: thread.evasions.with(evasion), spaced, ..crossed };
+            if broken || spaced_out || (count == 1 && !space) {
+                let spaced = thread.spaced || (space && !broken);
+                self.walk(&with(evasion, spaced), c, class, next);
+                let evasion = if space { evasion } else { Evasion::Joined };
+                for separator in [' ', '-'] {
+                    self.walk_over(&with(evasion, spaced), separator, c, class, next);
+                }
+            }
+        } else if c == ' ' && (spaced_out || hyphen) {
+            next.push(Thread { gap: Gap::Separators { count, space: true, hyphen, newline }, ..*thread });
+        } else if broken && is_margin_mark(c) {
+            next.push(*thread);
+        } else if spaced_out && is_separator(c) && count < SEPARATORS_MAX {
+            let gap = Gap::Separators { count: count + 1, space, hyphen: hyphen && count == 0, newline };
+            next.push(Thread { gap, ..*thread });
+        }
+    }
+
+    fn read_escape(
+        &self,
+        thread: &Thread,
+        escape: Escape,
+        c: char,
+        class: Class,
+        next: &mut Threads,
+        found: &mut Vec<Found>,
+    ) {
+        if self.evasion.is_some() {
+            return;
+        }
+        match escape.read(c) {
+            Progress::More(more) => next.push(Thread { gap: Gap::Escape(more), ..*thread }),
+            Progress::Not => {}
+            Progress::Done(decoded) => {
+                for thread in self.walk_decoded(thread, escape, decoded) {
+                    next.push(thread);
+                }
+            }
+            Progress::DoneBefore(decoded) => {
+                for thread in self.walk_decoded(thread, escape, decoded) {
+                    self.advance(&thread, c, class, next, found);
+                }
+            }
+        }
+    }
+
+    /// The threads that a decoded character leads to.
+    fn walk_decoded(&self, thread: &Thread, escape: Escape, decoded: char) -> Threads {
+        let evasions = thread.evasions.with(escape.evasion());
+        let mut threads = Threads::from_slice(&[Thread { gap: Gap::None, evasions, ..*thread }]);
+        for unit in fold::units(decoded) {
+            let class = fold::class(unit);
+            let mut next = Threads::new();
+            for thread in threads.iter().filter(|thread| thread.phase == Phase::Walking) {
+                let at_root = thread.node == Trie::ROOT;
+                if class == Class::Space && thread.last == Class::Space {
+                    next.push(*thread);
+                } else if !at_root || begins_word(Some(thread.last), class) {
+                    self.walk(thread, unit, class, &mut next);
+                }
+            }
+            threads = next;
+        }
+        threads.retain(|thread| thread.node != Trie::ROOT);
+        threads
+    }
+
+    /// Moves a thread to the nodes that `c` leads to, separators of the term left out or not.
+    fn walk(&self, thread: &Thread, c: char, class: Class, next: &mut Threads) {
+        self.enter(thread, thread.node, c, class, next);
+        if is_word(thread.last) && thread.node != Trie::ROOT && thread.gap == Gap::None {
+            let joined = Thread { evasions: thread.evasions.with(Evasion::Joined), ..*thread };
+            if c == ' ' {
+                self.enter(&joined, thread.node, '-', Class::Other, next);
+            } else if is_word(class) && thread.evasions == joined.evasions.without(Evasion::Joined) {
+                for separator in [' ', '-'] {
+                    self.walk_over(&joined, separator, c, class, next);
+                }
+            }
+        }
+    }
+
+    /// Moves a thread over a separator of the term that the text does not have, and over `c`.
+    fn walk_over(&self, thread: &Thread, separator: char, c: char, class: Class, next: &mut Threads) {
+        if let Some(node) = self.rules.trie().child(thread.node, separator) {
+            self.enter(&Thread { piece: 0, ..*thread }, node, c, class, next);
+        }
+    }
+
+    /// Moves a thread from `node` over `c`, if a term of the room continues so.
+    fn enter(&self, thread: &Thread, node: Node, c: char, class: Class, next: &mut Threads) {
+        let trie = self.rules.trie();
+        let Some(node) = trie.child(node, c) else { return };
+        let evasions = self.evasion.map_or(thread.evasions, |evasion| thread.evasions.with(evasion));
+        if !trie.reach(node).meets(self.rules.reach()) || !evasions.iter().all(|e| self.is_worth(node, e)) {
+            return;
+        }
+        let piece = if is_word(class) { (thread.piece + 1).min(2) } else { 0 };
+        if thread.spaced && piece > 1 {
+            return;
+        }
+        let moved = Thread {
+            node,
+            evasions,
+            end: self.at.end,
+            last: if class == Class::Extend { thread.last } else { class },
+            margin: Margin::None,
+            gap: Gap::None,
+            piece,
+            single: thread.single && piece < 2,
+            leet: thread.leet + u8::from(self.evasion == Some(Evasion::Leetspeak)),
+            ..*thread
+        };
+        if !trie.is_leaf(node) {
+            next.push(moved);
+        }
+        if trie.accept(node).is_some() {
+            next.push(Thread { phase: Phase::Ended, ..moved });
+        }
+    }
+
+    /// Whether a term at or below a node is long enough for a disguise that the room looks for.
+    fn is_worth(&self, node: Node, evasion: Evasion) -> bool {
+        self.rules.evasions().contains(evasion)
+            && self.rules.trie().most_letters(node) >= evasion.min_term_letters()
+    }
+}
+
+fn is_word(class: Class) -> bool {
+    matches!(class, Class::Letter | Class::Digit)
+}
+
+/// Whether every piece so far is a single letter.
+fn is_spaced_out(thread: &Thread) -> bool {
+    thread.single && thread.piece == 1
+}
+
+fn is_margin_mark(c: char) -> bool {
+    matches!(c, '>' | '|' | '#' | '*' | '-' | '+' | '/' | '%' | ';' | '•' | '‣' | '◦' | '│' | '┃')
+}
+
+fn is_markdown(c: char) -> bool {
+    matches!(c, '*' | '_' | '~' | '`')
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, ' ' | '.' | '-' | '_' | '·' | '•' | '/' | '|' | ',' | ':' | '+' | '~' | '=' | '∙' | '⋅')
+}
