@@ -1,0 +1,219 @@
+//! The ledger in one SQLite file: the default, for one machine.
+//!
+//! One thread owns the writing connection. It takes whatever is waiting and commits it as one
+//! transaction, so that many callers share the price of one commit (group commit). A second thread reads.
+//! The rule that decides whether a budget can carry a call is in SQL, inside that transaction, so
+//! several processes on one file cannot overspend either.
+//!
+//! Start with [`SqliteLedger`]; `books` holds the statements, `writer` the thread, `file` opens
+//! and locks.
+
+mod books;
+mod file;
+mod grant;
+mod queue;
+mod reader;
+mod writer;
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    Ask, Balance, BoxFuture, Clock, Day, HistoryQuery, Ledger, LedgerError, ReserveError, Spend, UsageRow,
+};
+use grant::Grant;
+use queue::{Job, Queue, Read};
+
+/// When a commit counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When the operating system has it. Survives the death of the process; a power cut can lose
+    /// the last commits, never the integrity of the file.
+    #[default]
+    Relaxed,
+    /// When the disk has it: some milliseconds for every commit.
+    Sync,
+}
+
+/// How the file is opened.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Refuse to share the file with another process (the default). Shared, no budget can be
+    /// overspent either, but what a crashed process held stays held until an open finds nobody else.
+    pub exclusive: bool,
+    /// When a commit counts as done.
+    pub durability: Durability,
+    /// How long to wait for another program that is writing to the file.
+    pub busy_timeout: Duration,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            exclusive: true,
+            durability: Durability::default(),
+            busy_timeout: Duration::from_secs(5),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// A [`Ledger`] in one SQLite file.
+///
+/// Dropping it commits what is queued and waits for that, which can block for as long as a
+/// commit takes: on an async executor, await [`Ledger::flush`] first.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    queue: Queue,
+    standings: Arc<Standings>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger at `path` for this process alone; the file and its folder are made when
+    /// missing. What a process that died still held is booked as spent.
+    ///
+    /// Blocks while the disk works. A neighbour named like the file plus `.lock` holds the lock.
+    ///
+    /// # Errors
+    /// When the file is in use, damaged, of a newer format, something else, or cannot be written.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// Opens the ledger with options of your own.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`].
+    pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, LedgerError> {
+        let (file, connection) = file::open(path, &options)?;
+        let (queue, jobs) = queue::new();
+        let (reads, reading) = reader::spawn(file.place()).map_err(|error| file.cannot_open(error))?;
+        let standings = Arc::new(Standings::default());
+        let writing = writer::Writer::new(
+            file,
+            connection,
+            options.clock,
+            queue.clone(),
+            reads,
+            Arc::clone(&standings),
+        )
+        .spawn(jobs)
+        .map_err(|error| LedgerError::Open { path: path.to_owned(), source: Arc::new(error) })?;
+        // The writer first: its end is what ends the reader.
+        Ok(Self { queue, standings, threads: vec![writing, reading] })
+    }
+}
+
+impl Drop for SqliteLedger {
+    fn drop(&mut self) {
+        self.queue.send(Job::Stop);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the usage ledger has panicked");
+            }
+        }
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn reserve(&self, ask: Ask) -> BoxFuture<Result<Balance, ReserveError>> {
+        if self.queue.is_full() {
+            return Box::pin(ready(Err(LedgerError::Overloaded.into())));
+        }
+        if ask.limit.is_none() {
+            let granted = Grant::new(self.queue.clone(), ask.id.clone(), self.standings.with(&ask));
+            if !self.queue.send(Job::Reserve { ask, reply: None }) {
+                return Box::pin(ready(Err(LedgerError::Closed.into())));
+            }
+            return Box::pin(async move { Ok(granted.accept()) });
+        }
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Job::Reserve { ask, reply: Some(reply) });
+        Box::pin(async move { answer.await.unwrap_or(Err(LedgerError::Closed.into())).map(Grant::accept) })
+    }
+
+    fn settle(&self, id: &str, spend: Spend) -> BoxFuture<Result<Balance, LedgerError>> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Job::Settle { id: id.to_owned(), spend, reply: Some(reply) });
+        wait_for(answer)
+    }
+
+    fn release(&self, id: &str) -> BoxFuture<Result<(), LedgerError>> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Job::Release { id: id.to_owned(), reply: Some(reply) });
+        wait_for(answer)
+    }
+
+    fn balance(
+        &self,
+        context: &str,
+        day: Day,
+        limit: Option<u64>,
+    ) -> BoxFuture<Result<Balance, LedgerError>> {
+        let (reply, answer) = oneshot::channel();
+        let context = context.to_owned();
+        self.queue.send_unless_full(Job::Read(Read::Balance { context, day, limit, reply }), answer)
+    }
+
+    fn history(&self, query: HistoryQuery) -> BoxFuture<Result<Vec<UsageRow>, LedgerError>> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send_unless_full(Job::Read(Read::History { query, reply }), answer)
+    }
+
+    fn flush(&self) -> BoxFuture<Result<(), LedgerError>> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send_unless_full(Job::Flush { reply }, answer)
+    }
+}
+
+/// The answer, or that the thread which owed it is gone.
+fn wait_for<T: Send + 'static>(
+    answer: oneshot::Receiver<Result<T, LedgerError>>,
+) -> BoxFuture<Result<T, LedgerError>> {
+    Box::pin(async move { answer.await.unwrap_or(Err(LedgerError::Closed)) })
+}
+
+/// How each context stood after the last commit that touched it: what an unlimited reservation
+/// answers with, as it does not wait for its own. One entry a context.
+#[derive(Debug, Default)]
+struct Standings(Mutex<HashMap<String, Standing>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    day: Day,
+    used: u64,
+    reserved: u64,
+}
+
+impl Standings {
+    fn note(&self, balance: &Balance) {
+        let standing = Standing { day: balance.day, used: balance.used, reserved: balance.reserved };
+        // A panic between two plain writes cannot leave the map half-changed.
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match map.get_mut(&balance.context) {
+            // The settlement of a call that began yesterday does not hide today.
+            Some(last) if last.day > balance.day => {}
+            Some(last) => *last = standing,
+            None => drop(map.insert(balance.context.clone(), standing)),
+        }
+    }
+
+    fn with(&self, ask: &Ask) -> Balance {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (used, reserved) = map
+            .get(&ask.context)
+            .filter(|last| last.day == ask.day)
+            .map_or((0, 0), |last| (last.used, last.reserved));
+        let reserved = reserved.saturating_add(ask.tokens);
+        Balance { context: ask.context.clone(), day: ask.day, limit: ask.limit, used, reserved }
+    }
+}

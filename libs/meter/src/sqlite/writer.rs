@@ -1,0 +1,294 @@
+//! The thread that writes: takes what is waiting, commits it as one transaction, then answers.
+//!
+//! When a commit fails, limited reservations are refused with the reason, for nothing was granted. What has
+//! already happened in the world (settlements, releases, unlimited reservations) is still owed:
+//! its asker is told, and it is tried again, in its old order and before anything newer, until it is
+//! committed or the ledger is closed. What is never committed stays reserved in the file and
+//! counts as spent at the next open.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::file::{LedgerFile, storage};
+use super::grant::Grant;
+use super::queue::{Job, Queue, Read, Reply};
+use super::{Standings, books};
+use crate::{Balance, Clock, LedgerError, ReserveError, Trouble};
+
+/// The most jobs in one transaction: enough to share the price of a commit, few enough to keep the
+/// first of them from waiting long.
+const MAX_BATCH: usize = 512;
+
+/// How soon owed work is tried again when nothing else comes.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// How many calls are closed between two rounds of forgetting old ids.
+const FORGET_EVERY: usize = 512;
+
+pub(super) struct Writer {
+    file: LedgerFile,
+    /// `None` after trouble that a fresh connection may not have.
+    connection: Option<Connection>,
+    clock: Clock,
+    queue: Queue,
+    reads: Sender<Read>,
+    standings: Arc<Standings>,
+    /// What could not be committed yet.
+    owed: VecDeque<Job>,
+    /// The last failure, until a commit succeeds.
+    trouble: Option<LedgerError>,
+    closed_since_forgetting: usize,
+}
+
+impl Writer {
+    pub(super) fn new(
+        file: LedgerFile,
+        connection: Connection,
+        clock: Clock,
+        queue: Queue,
+        reads: Sender<Read>,
+        standings: Arc<Standings>,
+    ) -> Self {
+        Self {
+            file,
+            connection: Some(connection),
+            clock,
+            queue,
+            reads,
+            standings,
+            owed: VecDeque::new(),
+            trouble: None,
+            closed_since_forgetting: 0,
+        }
+    }
+
+    pub(super) fn spawn(mut self, jobs: Receiver<Job>) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || self.run(&jobs))
+    }
+
+    fn run(&mut self, jobs: &Receiver<Job>) {
+        loop {
+            let mut batch = Vec::new();
+            let first = if self.owed.is_empty() {
+                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                jobs.recv_timeout(RETRY)
+            };
+            match first {
+                Ok(job) => batch.push(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => batch.push(Job::Stop),
+            }
+            batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
+            let stop = batch.iter().position(|job| matches!(job, Job::Stop));
+            batch.truncate(stop.unwrap_or(batch.len()));
+            self.work(batch);
+            if stop.is_some() {
+                break;
+            }
+        }
+        if !self.owed.is_empty() {
+            tracing::error!(
+                owed = self.owed.len(),
+                "the usage ledger closes with work that could not be written"
+            );
+        }
+    }
+
+    fn work(&mut self, batch: Vec<Job>) {
+        let taken = self.owed.len() + batch.len();
+        let mut writes = std::mem::take(&mut self.owed);
+        let mut reads = Vec::new();
+        for job in batch {
+            match job {
+                Job::Read(_) | Job::Flush { .. } | Job::Stop => reads.push(job),
+                write => writes.push_back(write),
+            }
+        }
+        self.write(writes);
+        for read in reads {
+            match read {
+                Job::Flush { reply } => {
+                    let owed = if self.owed.is_empty() { None } else { self.trouble.clone() };
+                    let _ = reply.send(owed.map_or(Ok(()), Err));
+                }
+                // If the reader is gone, dropping the job tells the asker.
+                Job::Read(read) => drop(self.reads.send(read)),
+                _ => {}
+            }
+        }
+        self.queue.done(taken - self.owed.len());
+    }
+
+    /// Commits the jobs as one transaction. If one of them is what the store chokes on, each
+    /// gets a transaction of its own, so that it harms no other.
+    fn write(&mut self, jobs: VecDeque<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        match self.commit(&jobs) {
+            Ok(outcomes) => self.answer_all(jobs, outcomes),
+            Err(error) if jobs.len() > 1 && is_about_one_job(&error) => {
+                for job in jobs {
+                    self.write_alone(job);
+                }
+            }
+            Err(error) => self.fail_all(jobs, &error),
+        }
+    }
+
+    /// Behind owed work nothing is written: a settlement may not overtake its reservation.
+    fn write_alone(&mut self, job: Job) {
+        let alone = VecDeque::from([job]);
+        match self.trouble.clone().filter(|_| !self.owed.is_empty()) {
+            Some(trouble) => self.fail_all(alone, &trouble),
+            None => self.write(alone),
+        }
+    }
+
+    fn commit(&mut self, jobs: &VecDeque<Job>) -> Result<Vec<Outcome>, LedgerError> {
+        let now_ms = self.clock.now_ms();
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.file.place().connect()?,
+        };
+        let closing = jobs.iter().filter(|job| !matches!(job, Job::Reserve { .. })).count();
+        self.closed_since_forgetting += closing;
+        let forget = self.closed_since_forgetting >= FORGET_EVERY;
+        let outcomes = transact(&connection, jobs, now_ms, forget).map_err(storage);
+        if forget {
+            self.closed_since_forgetting = 0;
+        }
+        let is_broken = outcomes.as_ref().is_err_and(needs_new_connection) || !connection.is_autocommit();
+        self.connection = (!is_broken).then_some(connection);
+        outcomes
+    }
+
+    fn answer_all(&mut self, jobs: VecDeque<Job>, outcomes: Vec<Outcome>) {
+        if self.trouble.take().is_some() {
+            tracing::info!("the usage ledger can be written again");
+        }
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            if let Some(balance) = outcome.balance() {
+                self.standings.note(balance);
+            }
+            self.answer(job, outcome);
+        }
+    }
+
+    /// An asker who is gone needs no answer, hence the ignored results.
+    fn answer(&self, job: Job, outcome: Outcome) {
+        match (job, outcome) {
+            (Job::Reserve { ask, reply: Some(reply) }, Outcome::Reserved(outcome)) => {
+                let granted = outcome.map(|balance| Grant::new(self.queue.clone(), ask.id, balance));
+                let _ = reply.send(granted);
+            }
+            (Job::Reserve { .. }, Outcome::Reserved(Err(error))) => {
+                tracing::error!(%error, "a reservation without a limit was not recorded");
+            }
+            (Job::Settle { reply, .. }, Outcome::Settled(outcome)) => answer(reply, outcome),
+            (Job::Release { reply, .. }, Outcome::Released(outcome)) => answer(reply, outcome.map(|_| ())),
+            _ => {}
+        }
+    }
+
+    fn fail_all(&mut self, jobs: VecDeque<Job>, error: &LedgerError) {
+        if self.trouble.replace(error.clone()).is_none() {
+            tracing::error!(error = error as &dyn std::error::Error, "the usage ledger cannot be written");
+        }
+        let is_owed = !is_about_one_job(error);
+        for job in jobs {
+            let owed = match job {
+                Job::Reserve { reply: Some(reply), .. } => {
+                    let _ = reply.send(Err(ReserveError::Ledger(error.clone())));
+                    continue;
+                }
+                Job::Settle { id, spend, reply } => {
+                    answer(reply, Err(error.clone()));
+                    Job::Settle { id, spend, reply: None }
+                }
+                Job::Release { id, reply } => {
+                    answer(reply, Err(error.clone()));
+                    Job::Release { id, reply: None }
+                }
+                other => other,
+            };
+            if is_owed {
+                self.owed.push_back(owed);
+            }
+        }
+    }
+}
+
+/// What became of a job in its transaction.
+enum Outcome {
+    Reserved(Result<Balance, ReserveError>),
+    Settled(Result<Balance, LedgerError>),
+    Released(Result<Option<Balance>, LedgerError>),
+    Nothing,
+}
+
+impl Outcome {
+    fn balance(&self) -> Option<&Balance> {
+        match self {
+            Self::Reserved(outcome) => outcome.as_ref().ok(),
+            Self::Settled(outcome) => outcome.as_ref().ok(),
+            Self::Released(outcome) => outcome.as_ref().ok()?.as_ref(),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Runs the jobs in one transaction: all of them are committed, or none.
+fn transact(
+    books: &Connection,
+    jobs: &VecDeque<Job>,
+    now_ms: u64,
+    forget: bool,
+) -> rusqlite::Result<Vec<Outcome>> {
+    // Immediate: a transaction that read first and wrote later could find its reading outdated.
+    books.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let run = || {
+        if forget {
+            books::forget_some(books, now_ms)?;
+        }
+        let outcomes = jobs.iter().map(|job| run(books, job, now_ms)).collect::<rusqlite::Result<_>>()?;
+        books.prepare_cached("COMMIT")?.execute([])?;
+        Ok(outcomes)
+    };
+    run().inspect_err(|_| {
+        // SQLite has rolled back by itself after some failures; the caller looks at the connection.
+        let _ = books.execute_batch("ROLLBACK");
+    })
+}
+
+fn run(books: &Connection, job: &Job, now_ms: u64) -> rusqlite::Result<Outcome> {
+    Ok(match job {
+        Job::Reserve { ask, .. } => Outcome::Reserved(books::reserve(books, ask)?),
+        Job::Settle { id, spend, .. } => Outcome::Settled(books::settle(books, id, spend, now_ms)?),
+        Job::Release { id, .. } => Outcome::Released(books::release(books, id, now_ms)?),
+        Job::Read(_) | Job::Flush { .. } | Job::Stop => Outcome::Nothing,
+    })
+}
+
+fn answer<T>(reply: Option<Reply<T>>, outcome: Result<T, LedgerError>) {
+    if let Some(reply) = reply {
+        let _ = reply.send(outcome);
+    }
+}
+
+/// A failure that is not the disk's but of what was to be written. Trying that again would hold up
+/// everything behind it for ever.
+fn is_about_one_job(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Storage { trouble: Trouble::Other, .. })
+}
+
+fn needs_new_connection(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Storage { trouble: Trouble::Io | Trouble::Damaged | Trouble::ReadOnly, .. })
+}

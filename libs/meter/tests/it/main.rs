@@ -1,0 +1,10 @@
+//! What every ledger promises, and what the SQLite one does when files, disks and processes fail.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod contract;
+mod files;
+mod house;
+mod model;
+mod processes;
+mod race;
+mod trouble;
