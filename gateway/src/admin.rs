@@ -1,0 +1,127 @@
+//! The admin API: everything the screens and the command line do, through one router.
+//!
+//! On the listener it asks for the admin token; in the desktop the window reaches the same router inside
+//! the process. One file per group of endpoints; the shapes are in [`types`].
+
+pub(crate) mod active;
+pub(crate) mod audit;
+pub(crate) mod budgets;
+pub(crate) mod contexts;
+pub(crate) mod events;
+pub(crate) mod firewall;
+pub(crate) mod keys;
+pub(crate) mod problem;
+pub(crate) mod providers;
+pub(crate) mod screens;
+pub(crate) mod shield;
+pub(crate) mod status;
+pub mod types;
+
+use crate::house::House;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, header};
+use problem::AdminRefusal;
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zos_seal::Secret;
+
+/// The largest body that the admin API reads: a context file of 1 MiB, escaped as JSON.
+const BODY_LIMIT_BYTES: usize = 4 << 20;
+
+/// State of the admin API.
+pub(crate) type Admin = State<Arc<House>>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "zOS admin API", description = "Everything the screens and the command line do."),
+    components(schemas(types::Event, types::AdminProblem)),
+    security(("admin_token" = []))
+)]
+struct Document;
+
+/// The endpoints with their documentation.
+fn endpoints() -> OpenApiRouter<Arc<House>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(status::status))
+        .routes(routes!(active::active, active::set_active))
+        .routes(routes!(shield::shield, shield::set_shield))
+        .routes(routes!(contexts::list))
+        .routes(routes!(contexts::show, contexts::write, contexts::delete))
+        .routes(routes!(firewall::test))
+        .routes(routes!(budgets::budgets))
+        .routes(routes!(budgets::usage))
+        .routes(routes!(audit::audit))
+        .routes(routes!(events::events))
+        .routes(routes!(keys::list, keys::add))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::set_key, providers::delete_key))
+        .routes(routes!(providers::test))
+}
+
+/// The OpenAPI document, as it is committed in `docs/openapi.json`.
+#[must_use]
+pub fn openapi() -> String {
+    let (_, mut document) = endpoints().split_for_parts();
+    let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    document.components.get_or_insert_default().add_security_scheme("admin_token", scheme);
+    document.to_pretty_json().expect("the document holds nothing that JSON cannot") + "\n"
+}
+
+/// The admin API and the screens for the desktop's own window: in this process, so without a token.
+pub fn window_router(house: Arc<House>) -> Router {
+    let (api, _) = endpoints().split_for_parts();
+    api.merge(screens::router())
+        .fallback(|| async { AdminRefusal::unknown_endpoint() })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(middleware::from_fn(harden))
+        .with_state(house)
+}
+
+/// The admin API, behind its token, and the screens for the listener.
+pub(crate) fn listener_router(house: Arc<House>) -> Router<Arc<House>> {
+    let (api, _) = endpoints().split_for_parts();
+    api.layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(middleware::from_fn_with_state(house, require_token))
+        .merge(screens::router())
+        .layer(middleware::from_fn(harden))
+}
+
+/// Asks for the admin token in `Authorization: Bearer`.
+async fn require_token(State(house): Admin, request: Request, next: Next) -> Result<Response, AdminRefusal> {
+    let Some(token) = &house.admin_token else { return Err(AdminRefusal::no_admin_here()) };
+    let presented = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let presented = presented.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if !is_same(token, presented) {
+        return Err(AdminRefusal::wrong_token());
+    }
+    Ok(next.run(request).await)
+}
+
+/// Compares digests, so that the time taken tells nothing about the token.
+fn is_same(token: &Secret, presented: &str) -> bool {
+    zos_seal::sha256(token.expose().as_bytes()) == zos_seal::sha256(presented.as_bytes())
+}
+
+/// No answer is kept by a browser, framed by another page, or read as another type.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("content-security-policy", "frame-ancestors 'none'"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

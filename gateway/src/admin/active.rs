@@ -1,0 +1,49 @@
+//! `GET` and `PUT /zos/v1/active`: the context that governs calls which name none.
+
+use super::Admin;
+use super::problem::{AdminRefusal, Body};
+use super::types::{Active, AdminProblem};
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use zos_audit::Kind;
+use zos_core::ContextName;
+
+/// The active context.
+#[utoipa::path(get, path = "/zos/v1/active", responses((status = 200, body = Active)))]
+pub(crate) async fn active(State(house): Admin) -> Json<Active> {
+    let snapshot = house.brain.snapshot();
+    Json(Active { context: snapshot.effective_active().ok().map(ToString::to_string) })
+}
+
+/// Switches the active context. The next call is governed by it; no client is touched.
+#[utoipa::path(
+    put, path = "/zos/v1/active", request_body = Active,
+    responses((status = 200, body = Active), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
+)]
+pub(crate) async fn set_active(State(house): Admin, Body(wanted): Body<Active>) -> Result<Json<Active>, AdminRefusal> {
+    let name: Option<ContextName> = match &wanted.context {
+        Some(name) => Some(name.parse().map_err(|_| AdminRefusal::unknown_context())?),
+        None => None,
+    };
+    if let Some(name) = &name {
+        match house.brain.snapshot().context(name) {
+            None => return Err(AdminRefusal::unknown_context()),
+            Some(state) if state.context().is_none() => {
+                return Err(AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", "The file of this context never loaded.")
+                    .hint("Mend it first: `zos lint` names file and line.")
+                    .problems(state.problems()));
+            }
+            Some(_) => {}
+        }
+    }
+    let detail = format!("active context: {}", name.as_ref().map_or("none", ContextName::as_str));
+    house.record_decision(Kind::Decision, wanted.context.as_deref(), detail).map_err(|()| AdminRefusal::unrecorded())?;
+    let brain = house.brain.clone();
+    let set = tokio::task::spawn_blocking(move || brain.set_active(name.as_ref())).await;
+    match set {
+        Ok(Ok(())) => Ok(Json(wanted)),
+        Ok(Err(error)) => Err(AdminRefusal::failed("The active context could not be saved", &error)),
+        Err(error) => Err(AdminRefusal::failed("The active context could not be saved", &error)),
+    }
+}

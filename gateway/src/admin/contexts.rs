@@ -1,0 +1,199 @@
+//! `/zos/v1/contexts`: contexts as the screens show and change them. The files are the truth: a change
+//! is a change of the file, and refuses to overwrite what it has not seen.
+
+use super::Admin;
+use super::problem::{AdminRefusal, Body, Name};
+use super::types::{
+    AdminProblem, ContextChange, ContextDetail, ContextSummary, ContextWritten, Contexts, EtagQuery, FileProblem, ListEntry,
+};
+use axum::Json;
+use axum::extract::{Query, State};
+use http::StatusCode;
+use zos_audit::Kind;
+use zos_core::edit::{self, EntryText};
+use zos_core::{ContextName, ContextState, Entry, Snapshot, WriteError};
+use zos_rules::{Action, RuleKind};
+
+/// All contexts, with what is broken and why.
+#[utoipa::path(get, path = "/zos/v1/contexts", responses((status = 200, body = Contexts)))]
+pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
+    let snapshot = house.brain.snapshot();
+    let contexts: Vec<_> = snapshot.contexts.iter().map(|(name, state)| summary(&snapshot, name, state)).collect();
+    let shown: Vec<&FileProblem> = contexts.iter().flat_map(|context| &context.problems).collect();
+    let others = snapshot.problems.iter().map(FileProblem::from).filter(|problem| !shown.contains(&problem));
+    let problems = others.collect();
+    Json(Contexts { contexts, problems })
+}
+
+/// One context with its file.
+#[utoipa::path(
+    get, path = "/zos/v1/contexts/{name}", params(("name" = String, Path, description = "Name of the context.")),
+    responses((status = 200, body = ContextDetail), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<ContextDetail>, AdminRefusal> {
+    let snapshot = house.brain.snapshot();
+    let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
+    let brain = house.brain.clone();
+    let of = name.clone();
+    let source = match tokio::task::spawn_blocking(move || brain.source(&of)).await {
+        Ok(Ok(source)) => source,
+        // The built-in context has no file yet: an empty one is what a first change starts from.
+        Ok(Err(WriteError::Unknown(_))) => zos_core::Source { yaml: String::new(), etag: String::new() },
+        Ok(Err(error)) => return Err(AdminRefusal::failed("The context's file could not be read", &error)),
+        Err(error) => return Err(AdminRefusal::failed("The context's file could not be read", &error)),
+    };
+    let entries = |list: &[Entry]| list.iter().map(ListEntry::from).collect();
+    let context = state.context();
+    Ok(Json(ContextDetail {
+        summary: summary(&snapshot, &name, state),
+        yaml: source.yaml,
+        etag: source.etag,
+        outbound_deny: context.map(|context| entries(&context.outbound_deny)).unwrap_or_default(),
+        confidential: context.map(|context| entries(&context.confidential)).unwrap_or_default(),
+    }))
+}
+
+/// Writes a context's file: its whole text, or only its lists. It is in force when this answers.
+#[utoipa::path(
+    put, path = "/zos/v1/contexts/{name}", params(("name" = String, Path, description = "Name of the context.")),
+    request_body = ContextChange,
+    responses(
+        (status = 200, body = ContextWritten), (status = 404, body = AdminProblem),
+        (status = 409, description = "The file changed since it was read.", body = AdminProblem),
+        (status = 422, description = "The new text is no valid context.", body = AdminProblem),
+    )
+)]
+pub(crate) async fn write(
+    State(house): Admin,
+    Name(name): Name,
+    Body(change): Body<ContextChange>,
+) -> Result<Json<ContextWritten>, AdminRefusal> {
+    let detail = format!("context file written: {name}");
+    let house_for_task = house.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let brain = &house_for_task.brain;
+        let yaml = new_text(brain, &name, &change)?;
+        let etag = change.etag.as_deref().filter(|etag| !etag.is_empty());
+        house_for_task.record_decision(Kind::Decision, Some(name.as_str()), detail).map_err(|()| AdminRefusal::unrecorded())?;
+        brain.write(&name, &yaml, etag).map_err(refusal)
+    });
+    match written.await {
+        Ok(written) => Ok(Json(ContextWritten { etag: written?.etag })),
+        Err(error) => Err(AdminRefusal::failed("The context's file could not be written", &error)),
+    }
+}
+
+/// Removes a context's file. Its prose overlay and memory stay.
+#[utoipa::path(
+    delete, path = "/zos/v1/contexts/{name}",
+    params(("name" = String, Path, description = "Name of the context."), EtagQuery),
+    responses((status = 204), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
+)]
+pub(crate) async fn delete(State(house): Admin, Name(name): Name, Query(query): Query<EtagQuery>) -> Result<StatusCode, AdminRefusal> {
+    let removed = tokio::task::spawn_blocking(move || {
+        let detail = format!("context file removed: {name}");
+        house.record_decision(Kind::Decision, Some(name.as_str()), detail).map_err(|()| AdminRefusal::unrecorded())?;
+        house.brain.delete(&name, &query.etag).map_err(refusal)
+    });
+    match removed.await {
+        Ok(removed) => removed.map(|()| StatusCode::NO_CONTENT),
+        Err(error) => Err(AdminRefusal::failed("The context's file could not be removed", &error)),
+    }
+}
+
+/// The text that a change makes of the file.
+fn new_text(brain: &zos_core::Brain, name: &ContextName, change: &ContextChange) -> Result<String, AdminRefusal> {
+    let mut yaml = match (&change.yaml, &change.etag) {
+        (Some(yaml), _) => yaml.clone(),
+        (None, Some(etag)) if !etag.is_empty() => {
+            let source = brain.source(name).map_err(refusal)?;
+            if source.etag != *etag {
+                return Err(refusal(WriteError::Conflict { current: Some(source) }));
+            }
+            source.yaml
+        }
+        (None, _) => String::new(),
+    };
+    for (key, list) in [("outbound_deny", &change.outbound_deny), ("confidential", &change.confidential)] {
+        let Some(list) = list else { continue };
+        let entries = list.iter().map(entry_text).collect::<Result<Vec<_>, _>>()?;
+        yaml = edit::set_list(&yaml, key, &entries).map_err(|error| {
+            AdminRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, "zos_invalid_context", format!("The list cannot be edited here: {error}."))
+                .hint("Edit the file itself.")
+        })?;
+    }
+    Ok(yaml)
+}
+
+fn entry_text(entry: &ListEntry) -> Result<EntryText, AdminRefusal> {
+    if [&entry.term, &entry.pattern, &entry.pack].into_iter().flatten().count() != 1 {
+        return Err(AdminRefusal::invalid("Each entry of a list has exactly one of `term`, `pattern` and `pack`."));
+    }
+    let (term, pattern, pack) = (entry.term.clone(), entry.pattern.clone(), entry.pack.clone());
+    Ok(EntryText { term, pattern, pack, action: entry.action.clone(), note: entry.note.clone() })
+}
+
+impl From<&Entry> for ListEntry {
+    fn from(entry: &Entry) -> Self {
+        let (mut term, mut pattern, mut pack) = (None, None, None);
+        match &entry.rule.kind {
+            RuleKind::Term(kind) => term = Some(kind.text().to_owned()),
+            RuleKind::Pattern(kind) => pattern = Some(kind.source().to_owned()),
+            RuleKind::Pack(kind) => pack = Some(kind.name().to_owned()),
+        }
+        ListEntry {
+            term,
+            pattern,
+            pack,
+            action: entry.explicit_action.then(|| action_name(entry.rule.action).to_owned()),
+            note: entry.note.clone(),
+            rule: Some(entry.rule.id.clone()),
+        }
+    }
+}
+
+/// An action as files write it.
+pub(super) fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::Deny => "deny",
+        Action::Redact => "redact",
+        Action::Ask => "ask",
+        Action::Warn => "warn",
+    }
+}
+
+fn refusal(error: WriteError) -> AdminRefusal {
+    match error {
+        WriteError::Unknown(_) => AdminRefusal::unknown_context(),
+        WriteError::Conflict { .. } => {
+            AdminRefusal::new(StatusCode::CONFLICT, "zos_conflict", "The file changed since it was read, so nothing was written.")
+                .hint("Load it again and make your change once more.")
+        }
+        WriteError::Invalid { problems } => {
+            AdminRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, "zos_invalid_context", "The new text is no valid context; the file is untouched.")
+                .problems(&problems)
+        }
+        error @ WriteError::Io(_) => AdminRefusal::failed("The context's file could not be used", &error),
+    }
+}
+
+fn summary(snapshot: &Snapshot, name: &ContextName, state: &ContextState) -> ContextSummary {
+    let context = state.context();
+    let state_word = match state {
+        ContextState::Live { stale: false, .. } => "live",
+        ContextState::Live { stale: true, .. } => "stale",
+        ContextState::Broken { .. } => "broken",
+    };
+    ContextSummary {
+        name: name.to_string(),
+        title: context.map_or_else(|| name.to_string(), |context| context.display_title().to_owned()),
+        isolation: context.map(|context| context.isolation.name().to_owned()),
+        active: snapshot.effective_active().is_ok_and(|active| active == name),
+        state: state_word.to_owned(),
+        builtin: context.is_some_and(|context| context.builtin),
+        outbound_deny: context.map_or(0, |context| context.outbound_deny.len() as u64),
+        confidential: context.map_or(0, |context| context.confidential.len() as u64),
+        daily_tokens: context.and_then(|context| context.budget.daily_tokens),
+        problems: state.problems().iter().map(FileProblem::from).collect(),
+    }
+}

@@ -1,0 +1,116 @@
+//! Refusals of the admin API: a code, a sentence, a hint, and findings where a file was sent.
+
+use super::types::{AdminError, AdminProblem, FileProblem};
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use zos_core::ContextName;
+
+/// A refusal.
+#[derive(Debug)]
+pub(crate) struct AdminRefusal {
+    status: StatusCode,
+    error: AdminError,
+}
+
+impl AdminRefusal {
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        AdminRefusal { status, error: AdminError { code: code.to_owned(), message: message.into(), hint: None, problems: Vec::new() } }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.error.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn problems(mut self, problems: &[zos_core::Problem]) -> Self {
+        self.error.problems = problems.iter().map(FileProblem::from).collect();
+        self
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        AdminRefusal::new(StatusCode::BAD_REQUEST, "zos_invalid_request", message)
+    }
+
+    pub(crate) fn unknown_endpoint() -> Self {
+        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_endpoint", "The admin API has no such endpoint.")
+            .hint("docs/openapi.json lists them.")
+    }
+
+    pub(crate) fn unknown_context() -> Self {
+        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_context", "There is no context of that name.")
+    }
+
+    pub(crate) fn wrong_token() -> Self {
+        AdminRefusal::new(StatusCode::UNAUTHORIZED, "zos_unauthorized", "The admin token is missing or wrong.")
+            .hint("It stands in gateway/admin.token of the home; send it as `Authorization: Bearer …`.")
+    }
+
+    pub(crate) fn no_admin_here() -> Self {
+        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_endpoint", "The admin API is not served on this listener.")
+            .hint("The desktop app serves it in its own window.")
+    }
+
+    pub(crate) fn unrecorded() -> Self {
+        AdminRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "zos_audit_unavailable", "The log cannot be written, so nothing was changed.")
+            .hint("See `zos doctor`: the disk may be full or the folder read-only.")
+    }
+
+    /// A failure of ours or of the machine. The error is for the log; the sentence is for the owner.
+    pub(crate) fn failed(what: &str, error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "{what}");
+        AdminRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, "zos_internal", format!("{what}: {error}."))
+    }
+}
+
+impl IntoResponse for AdminRefusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(AdminProblem { error: self.error })).into_response()
+    }
+}
+
+impl From<&zos_core::Problem> for FileProblem {
+    fn from(problem: &zos_core::Problem) -> Self {
+        FileProblem {
+            severity: problem.severity.name().to_owned(),
+            file: problem.file.clone(),
+            line: problem.line.map(|line| line as u64),
+            column: problem.column.map(|column| column as u64),
+            message: problem.message.clone(),
+            mend: problem.mend.clone(),
+        }
+    }
+}
+
+/// A JSON body, with refusals of our shape.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = AdminRefusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, AdminRefusal> {
+        // Axum asks for the content type, which keeps simple cross-site forms out.
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Body(body)),
+            Err(rejection) => Err(AdminRefusal::new(rejection.status(), "zos_invalid_request", format!("{}.", rejection.body_text()))),
+        }
+    }
+}
+
+/// A context's name from the path.
+pub(crate) struct Name(pub(crate) ContextName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = AdminRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AdminRefusal> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let name = path.ok().and_then(|path| path.0.parse().ok());
+        name.map(Name).ok_or_else(|| {
+            AdminRefusal::invalid("This is no name for a context.").hint("Use a to z, 0 to 9, - and _, beginning with a letter or digit.")
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! `GET` and `PUT /zos/v1/shield`: the owner's pause.
+
+use super::Admin;
+use super::problem::{AdminRefusal, Body};
+use super::types::{AdminProblem, Shield, ShieldChange};
+use crate::house::House;
+use crate::shield::MINUTES_LIMIT;
+use axum::Json;
+use axum::extract::State;
+use std::sync::Arc;
+use std::time::Duration;
+use zos_audit::Kind;
+
+/// The shield as it stands.
+pub(crate) fn state(house: &House) -> Shield {
+    let now = house.now_ms();
+    Shield { paused: house.shield.is_paused(now), until: house.shield.ends_ms(now).map(zos_audit::format_time) }
+}
+
+/// Whether the shield is paused.
+#[utoipa::path(get, path = "/zos/v1/shield", responses((status = 200, body = Shield)))]
+pub(crate) async fn shield(State(house): Admin) -> Json<Shield> {
+    Json(state(&house))
+}
+
+/// Pauses or resumes the shield. While paused, rules only report; each call says so in its record.
+#[utoipa::path(
+    put, path = "/zos/v1/shield", request_body = ShieldChange,
+    responses((status = 200, body = Shield), (status = 400, body = AdminProblem))
+)]
+pub(crate) async fn set_shield(State(house): Admin, Body(change): Body<ShieldChange>) -> Result<Json<Shield>, AdminRefusal> {
+    let detail = match (change.paused, change.minutes) {
+        (true, Some(minutes)) if !(1..=MINUTES_LIMIT).contains(&minutes) => {
+            return Err(AdminRefusal::invalid(format!("`minutes` must be from 1 to {MINUTES_LIMIT}.")));
+        }
+        (true, Some(minutes)) => format!("shield paused for {minutes} min"),
+        (true, None) => "shield paused until resumed".to_owned(),
+        (false, _) => "shield resumed".to_owned(),
+    };
+    house.record_decision(Kind::Decision, None, detail).map_err(|()| AdminRefusal::unrecorded())?;
+    if change.paused {
+        house.shield.pause(house.now_ms(), change.minutes);
+    } else {
+        house.shield.resume();
+    }
+    house.announce_health();
+    if let (true, Some(minutes)) = (change.paused, change.minutes) {
+        announce_end(house.clone(), minutes);
+    }
+    Ok(Json(state(&house)))
+}
+
+/// Tells the screens when a pause has ended by itself. The end itself needs no task: it is a comparison.
+fn announce_end(house: Arc<House>, minutes: u32) {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(u64::from(minutes) * 60) + Duration::from_millis(50)).await;
+        house.announce_health();
+    });
+}

@@ -1,0 +1,25 @@
+//! `GET /zos/v1/status`.
+
+use super::Admin;
+use super::types::Status;
+use axum::Json;
+use axum::extract::State;
+
+/// The state of the house at a glance.
+#[utoipa::path(get, path = "/zos/v1/status", responses((status = 200, body = Status)))]
+pub(crate) async fn status(State(house): Admin) -> Json<Status> {
+    let snapshot = house.brain.snapshot();
+    let listening = house.listening();
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        address: listening.address.map(|address| format!("http://{address}")),
+        listen_error: listening.error,
+        home: house.brain.home().root().display().to_string(),
+        active: snapshot.effective_active().ok().map(ToString::to_string),
+        active_is_builtin: snapshot.is_builtin(),
+        shield: super::shield::state(&house),
+        health: house.health(),
+        counts: house.counters.counts(),
+        uptime_s: house.started.elapsed().as_secs(),
+    })
+}

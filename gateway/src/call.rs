@@ -1,0 +1,234 @@
+//! One governed call from arrival to record.
+//!
+//! A [`Call`] owns what must not be forgotten: the reservation and the record. It is finished exactly
+//! once: by [`Call::finish`], or, when the caller leaves or a task panics, by its drop, which settles what
+//! can be known and records the call as abandoned.
+
+use crate::drain::Active;
+use crate::house::House;
+use crate::problem::{Code, Problem};
+use std::sync::Arc;
+use std::time::Instant;
+use zos_audit::{Outcome, Record, Verdict};
+use zos_core::ContextName;
+use zos_meter::{Ask, Balance, Day, ReserveError, Spend, Usage};
+
+/// One call.
+pub(crate) struct Call {
+    house: Arc<House>,
+    /// When it arrived.
+    pub(crate) started: Instant,
+    /// The id that the caller sees.
+    pub(crate) request_id: String,
+    /// What is known for the record. `seq`, `time` and durations are set at the end.
+    pub(crate) record: Record,
+    /// Whether doubts fail closed for this call.
+    pub(crate) is_hard: bool,
+    reservation: Option<Reservation>,
+    is_finished: bool,
+    /// Keeps the house from stopping before this call has ended.
+    _active: Option<Active>,
+}
+
+/// Tokens held for this call.
+struct Reservation {
+    id: String,
+    context: ContextName,
+    tokens: u64,
+    limit: Option<u64>,
+    /// Whether anything left for the provider. Before, nothing can have been spent.
+    is_forwarded: bool,
+}
+
+/// What the call cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// Nothing: it was refused before it was forwarded, or the provider does not charge it.
+    Nothing,
+    /// This much.
+    Spent(Usage),
+}
+
+impl Call {
+    /// A call that just arrived.
+    pub(crate) fn arrived(house: Arc<House>, request_id: String, face: &str, active: Option<Active>) -> Self {
+        house.counters.arrived();
+        let record = Record {
+            request_id: Some(request_id.clone()),
+            face: Some(face.to_owned()),
+            verdict: Some(Verdict::Allow),
+            ..Record::default()
+        };
+        Call { house, started: Instant::now(), request_id, record, is_hard: false, reservation: None, is_finished: false, _active: active }
+    }
+
+    /// Holds tokens in the ledger.
+    pub(crate) async fn reserve(&mut self, context: &ContextName, tokens: u64, limit: Option<u64>) -> Result<Balance, ReserveError> {
+        let id = crate::ids::unique();
+        let day = Day::from_unix_ms(self.house.now_ms());
+        // The call owns the reservation before the ledger is asked: should the caller leave while the
+        // ledger decides, the drop below gives it back.
+        self.reservation =
+            Some(Reservation { id: id.clone(), context: context.clone(), tokens, limit, is_forwarded: false });
+        let asked = Ask { id, context: context.to_string(), day, tokens, limit };
+        let granted = self.house.ledger.reserve(asked).await;
+        match &granted {
+            Ok(_) => self.record.reserved = Some(tokens),
+            Err(_) => self.reservation = None,
+        }
+        granted
+    }
+
+    /// From here on the provider may charge for the call.
+    pub(crate) fn forwarded(&mut self) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.is_forwarded = true;
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.house.now_ms()
+    }
+
+    /// Settles the cost and gives back what was held beyond it.
+    ///
+    /// `None` when the ledger could not write it yet; it goes on trying by itself.
+    pub(crate) async fn settle(&mut self, cost: Cost) -> Option<Balance> {
+        let reservation = self.reservation.take()?;
+        match self.close(&reservation, cost) {
+            Closing::Settled(done) => match done.await {
+                Ok(balance) => {
+                    let balance = Balance { limit: reservation.limit, ..balance };
+                    self.house.budget_moved(&balance);
+                    Some(balance)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the usage of a call could not be written yet");
+                    None
+                }
+            },
+            Closing::Released(done) => {
+                if let Err(error) = done.await {
+                    tracing::error!(%error, "a reservation could not be given back yet");
+                }
+                None
+            }
+        }
+    }
+
+    /// Writes the record. Must be called before the last byte of the answer leaves.
+    ///
+    /// # Errors
+    /// When the log cannot be written and the call is under a hard context; open ones go on.
+    pub(crate) async fn finish(&mut self, outcome: Outcome, status: Option<u16>) -> Result<(), Problem> {
+        let written = self.write(outcome, status);
+        let seq = match written {
+            Ok(seq) => seq,
+            Err(()) if self.is_hard => return Err(audit_unavailable()),
+            Err(()) => return Ok(()),
+        };
+        if self.house.config.audit.durability == zos_audit::Durability::Sync {
+            let log = self.house.audit.clone();
+            let durable = tokio::task::spawn_blocking(move || log.wait_durable(seq)).await;
+            if !matches!(durable, Ok(Ok(()))) && self.is_hard {
+                return Err(audit_unavailable());
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a refusal or failure of ours for the record.
+    pub(crate) fn note(&mut self, problem: &Problem) {
+        self.record.code = Some(problem.code.as_str().to_owned());
+        if matches!(problem.code, Code::FirewallRequest | Code::FirewallResponse) {
+            self.record.verdict = Some(Verdict::Deny);
+        }
+    }
+
+    fn close(&mut self, reservation: &Reservation, cost: Cost) -> Closing {
+        match cost {
+            Cost::Spent(usage) => {
+                self.record.usage = Some(zos_audit::Usage {
+                    input: usage.input,
+                    output: usage.output,
+                    cache_read: usage.cache_read,
+                    cache_write: usage.cache_write,
+                    estimated: usage.estimated,
+                });
+                let spend = Spend {
+                    usage,
+                    model: self.record.model.clone().unwrap_or_default(),
+                    provider: self.record.provider.clone().unwrap_or_default(),
+                    client: self.record.client.clone().unwrap_or_default(),
+                };
+                Closing::Settled(self.house.ledger.settle(&reservation.id, spend))
+            }
+            Cost::Nothing => Closing::Released(self.house.ledger.release(&reservation.id)),
+        }
+    }
+
+    fn write(&mut self, outcome: Outcome, status: Option<u16>) -> Result<u64, ()> {
+        self.is_finished = true;
+        self.record.outcome = Some(outcome);
+        self.record.status = status;
+        self.record.ms = crate::house::millis(self.started);
+        let record = std::mem::take(&mut self.record);
+        self.house.counters.ended(&record);
+        self.house.write_record(record)
+    }
+}
+
+/// The ledger's answer to come. The work is queued already; dropping this loses only the answer.
+enum Closing {
+    Settled(zos_meter::BoxFuture<Result<Balance, zos_meter::LedgerError>>),
+    Released(zos_meter::BoxFuture<Result<(), zos_meter::LedgerError>>),
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        if let Some(reservation) = self.reservation.take() {
+            // The caller left while the provider worked: what it used is unknown, so what was held counts.
+            let cost = if reservation.is_forwarded {
+                Cost::Spent(Usage { input: reservation.tokens, estimated: true, ..Usage::default() })
+            } else {
+                Cost::Nothing
+            };
+            drop(self.close(&reservation, cost));
+        }
+        let outcome = if std::thread::panicking() {
+            self.record.code = Some(Code::Internal.as_str().to_owned());
+            Outcome::Failed
+        } else {
+            Outcome::Abandoned
+        };
+        if self.write(outcome, None).is_err() {
+            tracing::error!("the record of an abandoned call could not be written");
+        }
+    }
+}
+
+impl Call {
+    /// The caller left: settles what is known and records it. For owners that know more than the call.
+    pub(crate) fn abandon(&mut self, cost: Cost) {
+        if self.is_finished {
+            return;
+        }
+        if let Some(reservation) = self.reservation.take() {
+            drop(self.close(&reservation, cost));
+        }
+        let outcome = if std::thread::panicking() { Outcome::Failed } else { Outcome::Abandoned };
+        if self.write(outcome, self.record.status).is_err() {
+            tracing::error!("the record of an abandoned call could not be written");
+        }
+    }
+}
+
+/// The refusal of a hard context whose log cannot be written.
+pub(crate) fn audit_unavailable() -> Problem {
+    Problem::new(Code::AuditUnavailable, "The log cannot be written, and this context does not go on without a record.")
+        .hint("See `zos doctor`: the disk may be full or the folder read-only.")
+}

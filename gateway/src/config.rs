@@ -1,0 +1,256 @@
+//! `gateway/config.yml`: listener, auth, limits, durability. Read once at the start; a key that is
+//! unknown or of a wrong type stops the start with file and line, because a misspelt safety setting that
+//! is silently ignored is none.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use zos_audit::Durability;
+use zos_core::yaml::{self, Fields, Findings, Unknown};
+use zos_core::{Home, Problem};
+
+/// The gateway's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether an address beyond this machine may be served without TLS.
+    pub dangerous_plain_http: bool,
+    /// Who may call.
+    pub auth: Auth,
+    /// How long providers are waited for.
+    pub upstream: UpstreamLimits,
+    /// How much a caller may send.
+    pub limits: Limits,
+    /// How the log is kept.
+    pub audit: AuditConfig,
+    /// What the program itself writes down: `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: &'static str,
+}
+
+/// Who may call.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// Whether a call without a zOS key is served.
+    pub keyless: bool,
+    /// Names besides this machine's own that a Host header may have.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call.
+    pub allowed_origins: Vec<String>,
+}
+
+/// How long providers are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamLimits {
+    /// Until there is a connection.
+    pub connect_timeout: Duration,
+    /// Until the head of the answer has arrived.
+    pub first_byte_timeout: Duration,
+    /// Between two pieces of the answer.
+    pub idle_timeout: Duration,
+}
+
+/// How much a caller may send.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a request body, and of a plain answer, which are held in memory whole.
+    pub body_bytes: usize,
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// Connections at once; further ones wait.
+    pub connections: usize,
+}
+
+/// How the log is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditConfig {
+    /// Whether an answer waits for the disk.
+    pub durability: Durability,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Auth { keyless: true, allowed_hosts: Vec::new(), allowed_origins: Vec::new() }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8788)),
+            dangerous_plain_http: false,
+            auth: Auth::default(),
+            upstream: UpstreamLimits {
+                connect_timeout: Duration::from_secs(10),
+                first_byte_timeout: Duration::from_secs(120),
+                idle_timeout: Duration::from_secs(120),
+            },
+            limits: Limits { body_bytes: 32 << 20, header_bytes: 64 << 10, connections: 1024 },
+            audit: AuditConfig { durability: Durability::Relaxed },
+            log_level: "info",
+        }
+    }
+}
+
+/// What is wrong with the configuration, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<Problem>);
+
+impl Config {
+    /// Reads the configuration of a home; the default where there is no file.
+    ///
+    /// # Errors
+    /// Every finding, with file and line.
+    pub fn load(home: &Home) -> Result<Config, ConfigError> {
+        let path = home.gateway_config();
+        let file = home.relative(&path);
+        match std::fs::read(&path) {
+            Ok(bytes) => Config::parse(&file, &bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
+            Err(error) => Err(unreadable(&file, &path, &error)),
+        }
+    }
+
+    /// Reads the text of a configuration file.
+    ///
+    /// # Errors
+    /// Every finding, with file and line.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Config, ConfigError> {
+        let document = yaml::parse(file, bytes).map_err(|problem| ConfigError(vec![*problem]))?;
+        let mut findings = Findings::new(file);
+        let config = Fields::of(&document.root, "", &mut findings).map(|fields| read(fields, &mut findings));
+        match config {
+            Some(config) if !findings.has_errors() => Ok(config),
+            _ => Err(ConfigError(findings.into_problems())),
+        }
+    }
+}
+
+fn unreadable(file: &str, path: &Path, error: &std::io::Error) -> ConfigError {
+    let mend = if path.is_dir() { "replace the folder by a file" } else { "make it readable for you, or remove it" };
+    ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), mend)])
+}
+
+fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
+    let mut config = Config::default();
+    if let Some(node) = top.value("listen", findings) {
+        match top.text("listen", findings).map(str::parse) {
+            Some(Ok(listen)) => config.listen = listen,
+            Some(Err(_)) => findings.error(node.place, "`listen` is not an address with a port", "write for example 127.0.0.1:8788"),
+            None => {}
+        }
+    }
+    set(&mut config.dangerous_plain_http, top.flag("dangerous_plain_http", findings));
+    if let Some(mut auth) = top.map("auth", findings) {
+        set(&mut config.auth.keyless, auth.flag("keyless", findings));
+        set(&mut config.auth.allowed_hosts, texts(&mut auth, "allowed_hosts", findings));
+        set(&mut config.auth.allowed_origins, texts(&mut auth, "allowed_origins", findings));
+        auth.finish(Unknown::Refuse, findings);
+    }
+    if let Some(mut upstream) = top.map("upstream", findings) {
+        let limits = &mut config.upstream;
+        set(&mut limits.connect_timeout, duration(&mut upstream, "connect_timeout_ms", findings));
+        set(&mut limits.first_byte_timeout, duration(&mut upstream, "first_byte_timeout_ms", findings));
+        set(&mut limits.idle_timeout, duration(&mut upstream, "idle_timeout_ms", findings));
+        upstream.finish(Unknown::Refuse, findings);
+    }
+    if let Some(mut limits) = top.map("limits", findings) {
+        set(&mut config.limits.body_bytes, size(&mut limits, "body_bytes", 1 << 10, 1 << 30, findings));
+        set(&mut config.limits.header_bytes, size(&mut limits, "header_bytes", 8 << 10, 1 << 20, findings));
+        set(&mut config.limits.connections, size(&mut limits, "connections", 1, 1 << 16, findings));
+        limits.finish(Unknown::Refuse, findings);
+    }
+    if let Some(mut audit) = top.map("audit", findings) {
+        let words = [("relaxed", Durability::Relaxed), ("sync", Durability::Sync)];
+        set(&mut config.audit.durability, audit.word("durability", &words, findings));
+        audit.finish(Unknown::Refuse, findings);
+    }
+    if let Some(mut ledger) = top.map("ledger", findings) {
+        if let Some(entry) = ledger.entry("url") {
+            findings.error(entry.place, "a ledger outside of this home is not built yet", "remove `ledger.url`: SQLite serves");
+        }
+        ledger.finish(Unknown::Refuse, findings);
+    }
+    if let Some(mut log) = top.map("log", findings) {
+        let words = [("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
+        set(&mut config.log_level, log.word("level", &words, findings));
+        log.finish(Unknown::Refuse, findings);
+    }
+    top.finish(Unknown::Refuse, findings);
+    config
+}
+
+fn set<T>(setting: &mut T, stated: Option<T>) {
+    if let Some(stated) = stated {
+        *setting = stated;
+    }
+}
+
+fn texts(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Option<Vec<String>> {
+    let texts = fields.texts(key, findings)?;
+    Some(texts.into_iter().map(|(text, _)| text.to_owned()).collect())
+}
+
+fn duration(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Option<Duration> {
+    size(fields, key, 1, 86_400_000, findings).map(|millis| Duration::from_millis(millis as u64))
+}
+
+fn size(fields: &mut Fields<'_>, key: &'static str, least: u64, most: u64, findings: &mut Findings) -> Option<usize> {
+    let place = fields.entries().iter().find(|entry| entry.key == key).map(|entry| entry.value.place)?;
+    let stated = fields.whole(key, findings)?;
+    if !(least..=most).contains(&stated) {
+        findings.error(place, format!("`{}` must be from {least} to {most}", fields.name(key)), "write a number in that range");
+        return None;
+    }
+    usize::try_from(stated).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse("gateway/config.yml", text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_file_is_read() {
+        let config = parse(
+            "listen: 127.0.0.1:9000\nauth: {keyless: false, allowed_hosts: [zos.example], allowed_origins: []}\n\
+             upstream: {connect_timeout_ms: 1, first_byte_timeout_ms: 2, idle_timeout_ms: 3}\n\
+             limits: {body_bytes: 33554432, header_bytes: 65536, connections: 8}\naudit: {durability: sync}\nledger: {}\nlog: {level: debug}\n",
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 9000);
+        assert!(!config.auth.keyless);
+        assert_eq!(config.upstream.idle_timeout, Duration::from_millis(3));
+        assert_eq!(config.limits.connections, 8);
+        assert_eq!(config.audit.durability, Durability::Sync);
+        assert_eq!(config.log_level, "debug");
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse("# nothing yet\n").unwrap().listen.port(), 8788);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_file_and_line() {
+        for (text, place, word) in [
+            ("listen: here\n", "gateway/config.yml:1:", "listen"),
+            ("\nauth: {keyles: false}\n", "gateway/config.yml:2:", "keyless"),
+            ("auth: {keyless: maybe}\n", "gateway/config.yml:1:", "true or false"),
+            ("limits:\n  body_bytes: 12\n", "gateway/config.yml:2:", "body_bytes"),
+            ("limits:\n  body_bytes: big\n", "gateway/config.yml:2:", "whole number"),
+            ("audit: {durability: never}\n", "gateway/config.yml:1:", "relaxed"),
+            ("audit: sync\n", "gateway/config.yml:1:", "map"),
+            ("ledger: {url: \"postgres://x\"}\n", "gateway/config.yml:1:", "ledger"),
+            ("- a\n", "gateway/config.yml:1:", "map"),
+            ("listen: [\n", "gateway/config.yml:", ""),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(place) && error.contains(word), "{text:?}: {error}");
+        }
+    }
+}

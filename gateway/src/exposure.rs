@@ -1,0 +1,110 @@
+//! Who may talk to the listener at all: the Host and Origin rules, before anything else.
+//!
+//! A web page can make a browser send requests to this machine, and can give its own name this machine's
+//! address. Both must not spend the owner's money: a Host that is not this machine's, and any Origin that
+//! is not allowed, are refused, whatever the method and the content type.
+
+use crate::config::Auth;
+use crate::problem::{Code, Problem};
+use http::{HeaderMap, Uri, header};
+use std::net::IpAddr;
+
+/// Checks the `Host` and `Origin` of a request.
+///
+/// # Errors
+/// The refusal.
+pub(crate) fn check(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let denied = |message: &str, hint: &str| Problem::new(Code::OriginDenied, message).hint(hint);
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().unwrap_or_default(),
+        _ => return Err(denied("The request has no Host header, or more than one.", "Send exactly one.")),
+    };
+    // With an absolute target both must be fine: readers differ in which of them they believe.
+    let target = uri.authority().map(http::uri::Authority::as_str);
+    if !std::iter::once(host).chain(target).all(|host| is_allowed_host(auth, host)) {
+        return Err(denied(
+            "The Host header does not name this machine.",
+            "Call it as 127.0.0.1 or localhost, or list the name under auth.allowed_hosts in gateway/config.yml.",
+        ));
+    }
+    // Our own screens in a browser send the address they came from; the admin token is asked for besides.
+    let is_own = |origin: &str| {
+        uri.path().starts_with("/zos/") && origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host))
+    };
+    let is_allowed = |origin: &str| auth.allowed_origins.iter().any(|allowed| allowed == origin) || is_own(origin);
+    if !headers.get_all(header::ORIGIN).iter().all(|origin| origin.to_str().is_ok_and(is_allowed)) {
+        return Err(denied(
+            "Requests of web pages are refused.",
+            "If this page is yours, list its origin under auth.allowed_origins in gateway/config.yml.",
+        ));
+    }
+    Ok(())
+}
+
+fn is_allowed_host(auth: &Auth, host: &str) -> bool {
+    let name = without_port(host);
+    let is_loopback = name.eq_ignore_ascii_case("localhost")
+        || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    is_loopback || auth.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(colon) if !host.ends_with(']') && host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()) => {
+            let name = &host[..colon];
+            if name.contains(':') && !name.starts_with('[') { host } else { name }
+        }
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn verdict(host: &'static str, origin: Option<&'static str>) -> bool {
+        verdict_on("/v1/messages", host, origin)
+    }
+
+    fn verdict_on(path: &'static str, host: &'static str, origin: Option<&'static str>) -> bool {
+        let auth = Auth {
+            allowed_hosts: vec!["zos.home.example".into()],
+            allowed_origins: vec!["https://mine.example".into()],
+            ..Auth::default()
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static(host));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+        }
+        check(&auth, &Uri::from_static(path), &headers).is_ok()
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_hosts() {
+        for fine in ["127.0.0.1", "127.0.0.1:8788", "localhost:8788", "LOCALHOST", "[::1]:8788", "[::1]", "127.8.9.1:1", "zos.home.example:8788"] {
+            assert!(verdict(fine, None), "{fine}");
+        }
+        for bad in ["", "evil.example", "127.0.0.1.evil.example:8788", "localhost.evil.example", "10.0.0.1:8788", "0.0.0.0:8788", "[::2]", "localhost:80:80", "localhost@evil.example", "127.0.0.1:x"] {
+            assert!(!verdict(bad, None), "{bad}");
+        }
+    }
+
+    #[test]
+    fn our_own_screens_may_call_the_admin_api_and_nothing_else() {
+        let own = Some("http://127.0.0.1:8788");
+        assert!(verdict_on("/zos/v1/status", "127.0.0.1:8788", own));
+        assert!(!verdict_on("/v1/messages", "127.0.0.1:8788", own));
+        assert!(!verdict_on("/zos/v1/status", "127.0.0.1:8788", Some("http://127.0.0.1:9999")));
+    }
+
+    #[test]
+    fn an_origin_is_refused_unless_it_is_listed() {
+        assert!(verdict("localhost", Some("https://mine.example")));
+        for bad in ["https://evil.example", "null", "http://127.0.0.1:8788", "https://mine.example.evil.example"] {
+            assert!(!verdict("localhost", Some(bad)), "{bad}");
+        }
+    }
+}

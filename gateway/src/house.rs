@@ -1,0 +1,271 @@
+//! Everything a call needs, opened once and shared by all of them.
+
+use crate::admin::types::{BudgetState, Event, Health};
+use crate::config::{Config, ConfigError};
+use crate::counters::Counters;
+use crate::drain::Drain;
+use crate::models::ModelLists;
+use crate::shield::Shield;
+use crate::upstream::{ClientError, Upstreams};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast;
+use zos_audit::{Kind, Log, Record};
+use zos_core::{Brain, Home};
+use zos_meter::{Balance, Clock, Day, Ledger, LedgerError, SqliteLedger};
+use zos_seal::{ClientKeys, Secret, Vault};
+
+/// How many events a slow reader may lag behind before some are lost to it.
+const EVENTS_KEPT: usize = 1024;
+
+/// Everything a call needs.
+pub struct House {
+    pub(crate) brain: Brain,
+    pub(crate) config: Config,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) audit: Log,
+    pub(crate) keys: ClientKeys,
+    /// The token of the admin API on the listener; `None` in the desktop, which needs none.
+    pub(crate) admin_token: Option<Secret>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) models: ModelLists,
+    pub(crate) counters: Counters,
+    pub(crate) shield: Shield,
+    pub(crate) drain: Arc<Drain>,
+    pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) started: Instant,
+    clock: Clock,
+    /// Where the listener is, or why there is none.
+    listening: Mutex<Listening>,
+    /// The highest mark that each context's budget was announced at, by day.
+    announced: Mutex<HashMap<String, (Day, u8)>>,
+    was_log_healthy: AtomicBool,
+    /// Keeps the watcher alive.
+    watching: Mutex<Option<zos_core::Watching>>,
+}
+
+/// State of the listener.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listening {
+    /// Its address, once it listens.
+    pub address: Option<SocketAddr>,
+    /// Why it does not, in words.
+    pub error: Option<String>,
+}
+
+/// Why the house cannot be opened. Broken context files are no reason.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The gateway's own configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder of the house cannot be used.
+    #[error(transparent)]
+    Brain(#[from] zos_core::OpenError),
+    /// The files cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] zos_core::WatchError),
+    /// A folder cannot be made.
+    #[error("the folder {0} cannot be made: {1}")]
+    Folder(String, #[source] std::io::Error),
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] zos_audit::OpenError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The zOS keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] zos_seal::KeysError),
+    /// The admin token cannot be read or made.
+    #[error(transparent)]
+    Token(#[from] zos_seal::TokenError),
+    /// The HTTPS client cannot be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+impl House {
+    /// Opens everything below `home` and starts to watch its files. Blocks; call it before serving.
+    ///
+    /// # Errors
+    /// When another zOS uses this home, or a part cannot be opened: a sentence says which and why.
+    pub fn open(home: Home) -> Result<Arc<House>, OpenError> {
+        let config = Config::load(&home)?;
+        make_private_folder(home.root())?;
+        make_private_folder(&home.root().join("gateway"))?;
+        let brain = Brain::open(home.clone())?;
+        let clock = Clock::system();
+        let options = zos_audit::Options { durability: config.audit.durability, ..zos_audit::Options::default() };
+        let audit = Log::open(&home.audit_dir(), options)?;
+        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
+        let keys = ClientKeys::open(&home.keys())?;
+        let admin_token = zos_seal::admin_token(&home.admin_token())?;
+        let house = Arc::new(House {
+            upstreams: Upstreams::new(&config.upstream)?,
+            watching: Mutex::new(Some(brain.watch()?)),
+            brain,
+            config,
+            ledger,
+            audit,
+            keys,
+            admin_token: Some(admin_token),
+            vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
+            models: ModelLists::default(),
+            counters: Counters::default(),
+            shield: Shield::default(),
+            drain: Drain::new(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+            started: Instant::now(),
+            clock,
+            listening: Mutex::default(),
+            announced: Mutex::default(),
+            was_log_healthy: AtomicBool::new(true),
+        });
+        house.record_kind(Kind::Start, None);
+        Ok(house)
+    }
+
+    /// The person's files.
+    pub fn brain(&self) -> &Brain {
+        &self.brain
+    }
+
+    /// Live events.
+    pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
+    /// Where the listener is, or why there is none.
+    pub fn listening(&self) -> Listening {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_listening(&self, listening: Listening) {
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = listening;
+        self.announce_health();
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    pub(crate) fn log_is_healthy(&self) -> bool {
+        matches!(self.audit.health(), zos_audit::Health::Healthy)
+    }
+
+    /// Stops in order: calls end, then settlements, then the log.
+    pub async fn stop(&self, patience: Duration) {
+        self.drain.run(patience).await;
+        if let Err(error) = self.ledger.flush().await {
+            tracing::error!(%error, "not all usage could be written");
+        }
+        self.watching.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.record_kind(Kind::Stop, None);
+        if let Err(error) = self.audit.clone().close() {
+            tracing::error!(%error, "the log could not be closed in order");
+        }
+    }
+
+    /// Records a decision of the owner.
+    ///
+    /// # Errors
+    /// When the log cannot be written: the decision must not be taken then.
+    pub(crate) fn record_decision(&self, kind: Kind, context: Option<&str>, detail: String) -> Result<(), ()> {
+        let record = Record { kind, context: context.map(str::to_owned), detail: Some(detail), ..Record::default() };
+        self.write_record(record).map(|_| ())
+    }
+
+    fn record_kind(&self, kind: Kind, detail: Option<String>) {
+        // A failure is counted and told by the log's health; start and stop must not fail for it.
+        let _ = self.write_record(Record { kind, detail, ..Record::default() });
+    }
+
+    /// Appends a record and tells whoever listens. An error is logged here; callers decide what follows.
+    pub(crate) fn write_record(&self, record: Record) -> Result<u64, ()> {
+        let kept = (self.events.receiver_count() > 0).then(|| record.clone());
+        let written = self.audit.append(record);
+        let is_healthy = written.is_ok();
+        if self.was_log_healthy.swap(is_healthy, Ordering::Relaxed) != is_healthy {
+            self.announce_health();
+        }
+        match written {
+            Ok(seq) => {
+                if let Some(mut record) = kept {
+                    record.seq = seq;
+                    record.time = zos_audit::format_time(self.now_ms());
+                    self.announce(Event::Call { record: Box::new(record.into()) });
+                }
+                Ok(seq)
+            }
+            Err(error) => {
+                self.counters.unrecorded();
+                tracing::error!(%error, "a record could not be written");
+                Err(())
+            }
+        }
+    }
+
+    /// Tells whoever listens.
+    pub(crate) fn announce(&self, event: Event) {
+        // An error only means that nobody listens.
+        let _ = self.events.send(Arc::new(event));
+    }
+
+    pub(crate) fn announce_health(&self) {
+        self.announce(Event::Health { health: self.health(), shield: crate::admin::shield::state(self) });
+    }
+
+    /// Health of the parts, without asking anything that could block.
+    pub(crate) fn health(&self) -> Health {
+        let mut problems = Vec::new();
+        if let zos_audit::Health::Failing { since, error } = self.audit.health() {
+            problems.push(format!("The log cannot be written since {since}: {error}."));
+        }
+        if let Some(error) = self.listening().error {
+            problems.push(error);
+        }
+        problems.extend(self.keys.problem());
+        Health { ok: problems.is_empty(), problems }
+    }
+
+    /// Announces a budget that crossed 80 % or 100 %, once a day each.
+    pub(crate) fn budget_moved(&self, balance: &Balance) {
+        let Some(limit) = balance.limit.filter(|limit| *limit > 0) else { return };
+        let percent = match balance.used {
+            used if used >= limit => 100,
+            used if used.saturating_mul(100) >= limit.saturating_mul(80) => 80,
+            _ => return,
+        };
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = announced.entry(balance.context.clone()).or_insert((balance.day, 0));
+        if *mark < (balance.day, percent) {
+            *mark = (balance.day, percent);
+            drop(announced);
+            self.announce(Event::Budget { budget: BudgetState::from(balance), percent });
+        }
+    }
+}
+
+/// Milliseconds since an instant.
+pub(crate) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes a folder that only its owner can read, where it does not exist.
+fn make_private_folder(path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Folder(path.display().to_string(), error);
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(failed)
+}

@@ -1,0 +1,32 @@
+//! The gateway of zOS: the checkpoint that every model call passes.
+//!
+//! It speaks the APIs that AI clients already speak. Each call walks one line: which context governs it,
+//! may these words leave, is there budget, forward with the owner's own key, watch the answer as it
+//! streams, write the record. It knows nothing of windows and trays; a shell hosts it.
+//!
+//! Reading order: [`server`] (which handler serves a path), `pipeline` (the walk of a call), `wire` (the
+//! APIs), `inspect` and `stream` (what is looked at, and how a stream is guarded), `upstream` (the way to
+//! the providers), [`house`] (what all calls share), [`admin`] (the owner's side), [`config`].
+
+pub mod admin;
+mod call;
+pub mod config;
+mod counters;
+mod drain;
+mod exposure;
+pub mod house;
+mod ids;
+mod inspect;
+mod json;
+mod models;
+mod pipeline;
+mod policy;
+pub mod problem;
+pub mod server;
+mod shield;
+mod stream;
+mod upstream;
+mod wire;
+
+pub use house::House;
+pub use server::Server;

@@ -1,0 +1,209 @@
+//! `GET /v1/models`: what a context may ask for. The fleet's own ids, the demo, and what the providers
+//! list; those lists are kept for a while and never waited for longer than a second.
+
+use crate::call::{Call, Cost};
+use crate::house::House;
+use crate::json::{self, Value};
+use crate::pipeline::{self, Resolved};
+use crate::problem::{Code, Problem, Shape};
+use crate::upstream::AnswerBody;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use zos_audit::Outcome;
+use zos_core::{Api, Provider};
+
+/// How long a caller waits for providers' lists.
+const WAIT_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a list is taken as current.
+const KEPT_FOR: Duration = Duration::from_secs(300);
+
+/// The largest list that is read.
+const LIST_LIMIT_BYTES: usize = 4 << 20;
+
+/// The models of the demo provider.
+pub(crate) const DEMO_MODELS: &[&str] = &["demo/echo"];
+
+/// A provider and a hash of the credential that it was asked with: lists differ by account.
+type ListKey = (String, u64);
+
+/// What the providers listed.
+#[derive(Default)]
+pub(crate) struct ModelLists {
+    lists: Mutex<HashMap<ListKey, (Instant, Arc<Vec<String>>)>>,
+    hasher: RandomState,
+}
+
+/// Serves the list, or one model of it.
+pub(crate) async fn serve(
+    house: Arc<House>,
+    room: Option<String>,
+    id: Option<String>,
+    shape: Shape,
+    request: Request,
+    mut call: Call,
+) -> Response {
+    let mut headers = HeaderMap::new();
+    let resolved = match pipeline::resolve_headers(&house, request.headers(), room.as_deref(), &mut call, &mut headers) {
+        Ok(resolved) => resolved,
+        Err(problem) => return pipeline::refuse(call, shape, problem, headers).await,
+    };
+    let api = match shape {
+        Shape::Anthropic => Api::Anthropic,
+        Shape::OpenAi => Api::OpenAi,
+    };
+    let models = permitted(&house, &resolved, api).await;
+    let body = match &id {
+        None => list(shape, &models),
+        Some(id) => match models.get(id) {
+            Some(provider) => entry(shape, id, provider),
+            None => {
+                let problem = Problem::new(Code::UnknownModel, "This context serves no model of that name.")
+                    .hint("`GET /v1/models` lists the ones it does.");
+                return pipeline::refuse(call, shape, problem, headers).await;
+            }
+        },
+    };
+    let body = body.to_string();
+    call.record.bytes_out = body.len() as u64;
+    call.settle(Cost::Nothing).await;
+    if let Err(problem) = call.finish(Outcome::Completed, Some(200)).await {
+        return pipeline::refuse(call, shape, problem, headers).await;
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-zos-verdict", HeaderValue::from_static("allow"));
+    if let Ok(value) = HeaderValue::from_str(&call.request_id) {
+        headers.insert("x-request-id", value);
+    }
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Model ids that the context permits and this API can call, with the provider of each.
+async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMap<String, String> {
+    let fleet = &resolved.snapshot.fleet;
+    let filter = &resolved.context.models;
+    let mut models = BTreeMap::new();
+    let mut offer = |id: &str, from: Option<&str>| {
+        // The list must not promise what the route would refuse.
+        if let Ok(route) = fleet.route(api, id, filter)
+            && (route.provider.api == api || route.provider.is_demo())
+            && from.is_none_or(|from| from == route.provider.name)
+        {
+            models.insert(id.to_owned(), route.provider.name.clone());
+        }
+    };
+    for (id, _) in fleet.model_ids() {
+        offer(id, None);
+    }
+    for id in DEMO_MODELS {
+        offer(id, None);
+    }
+    let asked = fleet.providers().filter(|provider| provider.api == api && !provider.is_demo());
+    let lists = futures::future::join_all(asked.map(|provider| listed(house, resolved, provider.clone())));
+    for (provider, ids) in lists.await {
+        for id in ids.iter() {
+            offer(id, Some(&provider.name));
+        }
+    }
+    models
+}
+
+/// What a provider lists, as far as it is known within the time limit.
+async fn listed(house: &Arc<House>, resolved: &Resolved, provider: Arc<Provider>) -> (Arc<Provider>, Arc<Vec<String>>) {
+    let is_face_default = resolved.snapshot.fleet.is_face_default(&provider, provider.api);
+    let Ok(Some(mut headers)) = resolved.presented.for_provider(&provider, is_face_default, &house.vault).await else {
+        return (provider, Arc::default());
+    };
+    let credentials: Vec<&[u8]> = headers.values().map(HeaderValue::as_bytes).collect();
+    let key = (provider.name.clone(), house.models.hasher.hash_one(credentials));
+    let kept = house.models.kept(&key);
+    if let Some((since, ids)) = &kept
+        && since.elapsed() < KEPT_FOR
+    {
+        return (provider, ids.clone());
+    }
+    if provider.api == Api::Anthropic {
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    }
+    let fetching = tokio::spawn({
+        let (house, provider) = (house.clone(), provider.clone());
+        async move {
+            let ids = Arc::new(fetch(&house, &provider, headers).await?);
+            house.models.keep(key, ids.clone());
+            Some(ids)
+        }
+    });
+    let fetched = tokio::time::timeout(WAIT_LIMIT, fetching).await.ok().and_then(Result::ok).flatten();
+    (provider, fetched.or(kept.map(|(_, ids)| ids)).unwrap_or_default())
+}
+
+/// Asks a provider; `None` when it does not list its models.
+async fn fetch(house: &House, provider: &Provider, headers: HeaderMap) -> Option<Vec<String>> {
+    let mut url = provider.endpoint("/v1/models")?;
+    if provider.api == Api::Anthropic {
+        url.set_query(Some("limit=1000"));
+    }
+    let mut answer = house.upstreams.get(url, headers).await.ok()?;
+    if !answer.status.is_success() {
+        return None;
+    }
+    read_list(&mut answer.body).await
+}
+
+/// The ids in a provider's list of models; `None` when it is no such list.
+pub(crate) async fn read_list(body: &mut AnswerBody) -> Option<Vec<String>> {
+    let body = body.whole(LIST_LIMIT_BYTES).await.ok()??;
+    let text = std::str::from_utf8(&body).ok()?;
+    let list = json::parse(text).ok()?;
+    let ids = list.get("data")?.elements().iter();
+    Some(ids.filter_map(|model| model.get("id").and_then(Value::as_str)).map(|id| id.text().into_owned()).collect())
+}
+
+impl ModelLists {
+    fn kept(&self, key: &ListKey) -> Option<(Instant, Arc<Vec<String>>)> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn keep(&self, key: ListKey, ids: Arc<Vec<String>>) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever tries many credentials must not fill the memory.
+        if lists.len() >= 64 {
+            lists.clear();
+        }
+        lists.insert(key, (Instant::now(), ids));
+    }
+}
+
+/// A model id from a path, percent-decoded.
+pub(crate) fn decode_id(path: &str) -> String {
+    let plain = path.replace('+', "%2B");
+    let decoded = url::form_urlencoded::parse(plain.as_bytes()).next();
+    decoded.map(|(id, _)| id.into_owned()).unwrap_or_default()
+}
+
+fn list(shape: Shape, models: &BTreeMap<String, String>) -> serde_json::Value {
+    let data: Vec<_> = models.iter().map(|(id, provider)| entry(shape, id, provider)).collect();
+    match shape {
+        Shape::Anthropic => json!({
+            "data": data, "has_more": false,
+            "first_id": models.keys().next(), "last_id": models.keys().next_back(),
+        }),
+        Shape::OpenAi => json!({"object": "list", "data": data}),
+    }
+}
+
+fn entry(shape: Shape, id: &str, provider: &str) -> serde_json::Value {
+    match shape {
+        Shape::Anthropic => json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"}),
+        Shape::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": provider}),
+    }
+}

@@ -1,0 +1,90 @@
+//! The walk of one call through the house. Read this first.
+//!
+//! Every step is one file with one function; each takes what only the step before can make, so a body
+//! that was not inspected cannot be forwarded, and nothing is forwarded that was not reserved. The
+//! [`Call`] rides along: it owns the reservation and the record, whatever happens on the way.
+
+mod forward;
+mod inspect_request;
+mod inspect_response;
+mod receive;
+mod reserve;
+mod resolve;
+mod route;
+
+use crate::call::Call;
+use crate::house::House;
+use crate::problem::{Code, Problem, Shape};
+use crate::wire::Face;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::HeaderMap;
+use std::sync::Arc;
+use zos_audit::Outcome;
+
+pub(crate) use receive::Arrived;
+pub(crate) use resolve::{Resolved, resolve_headers};
+
+/// Serves one call that arrived under `/v1` or `/rooms/<name>/v1` and leaves exactly one record.
+pub(crate) async fn serve(house: Arc<House>, face: Face, room: Option<String>, request: Request, mut call: Call) -> Response {
+    let arrived = match receive::run(&house, face, room, request, &mut call).await {
+        Ok(arrived) => arrived,
+        Err(problem) => return refuse(call, face.shape(), problem, HeaderMap::new()).await,
+    };
+    let mut headers = HeaderMap::new();
+    match walk(&house, arrived, call, &mut headers).await {
+        Ok(response) => response,
+        Err((call, problem)) => refuse(*call, face.shape(), problem, headers).await,
+    }
+}
+
+/// The straight line. What is known of context, verdict, rules and route is noted in `headers` on the way.
+async fn walk(
+    house: &Arc<House>,
+    arrived: Arrived,
+    mut call: Call,
+    headers: &mut HeaderMap,
+) -> Result<Response<Body>, (Box<Call>, Problem)> {
+    let reserved = async {
+        let resolved = resolve::run(house, arrived, &mut call, headers)?; // which context governs
+        let inspected = inspect_request::run(resolved, &mut call, headers)?; // the final bytes, or a refusal
+        let routed = route::run(inspected, &mut call, headers)?; // which provider is permitted and asked
+        reserve::run(routed, &mut call, headers).await // tokens are held from here on
+    };
+    let reserved = match reserved.await {
+        Ok(reserved) => reserved,
+        Err(problem) => return Err((Box::new(call), problem)),
+    };
+    let forwarded = match forward::run(house, reserved, &mut call).await {
+        Ok(forwarded) => forwarded, // the only step that leaves the machine
+        Err(problem) => return Err((Box::new(call), problem)),
+    };
+    inspect_response::run(house, forwarded, call, headers).await // its end settles and records
+}
+
+/// Ends a call with an answer of ours.
+pub(crate) async fn refuse(mut call: Call, shape: Shape, problem: Problem, mut headers: HeaderMap) -> Response {
+    call.note(&problem);
+    call.settle(crate::call::Cost::Nothing).await;
+    let outcome = match problem.code {
+        Code::UpstreamUnreachable | Code::UpstreamTimeout | Code::Internal => Outcome::Failed,
+        _ => Outcome::Refused,
+    };
+    let problem = finish(&mut call, outcome, problem, shape).await;
+    let mut response = problem.respond(shape, &call.request_id);
+    if matches!(problem.code, Code::FirewallRequest | Code::FirewallResponse) {
+        headers.insert("x-zos-verdict", http::HeaderValue::from_static("deny"));
+    }
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// Writes the record of a refusal; where even that fails under a hard context, that is the answer.
+async fn finish(call: &mut Call, outcome: Outcome, problem: Problem, shape: Shape) -> Problem {
+    call.record.bytes_out = problem.body(shape, &call.request_id).len() as u64;
+    match call.finish(outcome, Some(problem.status.as_u16())).await {
+        Ok(()) => problem,
+        Err(unavailable) => unavailable,
+    }
+}

@@ -1,0 +1,159 @@
+//! Step 6: the answer, inspected before the caller sees it. A plain answer is read whole; a stream is
+//! guarded event by event. Its end settles the cost and writes the record.
+
+mod streamed;
+
+use super::forward::{Forwarded, problem as upstream_problem};
+use super::inspect_request::{note, refusal_sentence, write_headers};
+use super::reserve::write_remaining;
+use crate::call::{Call, Cost};
+use crate::house::House;
+use crate::inspect::{self, Findings};
+use crate::json::{self, Value};
+use crate::problem::{Code, Problem};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use std::sync::Arc;
+use zos_audit::Outcome;
+use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+
+/// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
+/// whatever else a provider sends stay here.
+const RETURNED: &[&str] = &["content-type", "request-id", "retry-after", "x-should-retry", "cf-ray"];
+const RETURNED_PREFIXES: &[&str] = &["anthropic-", "openai-", "x-ratelimit-"];
+
+pub(super) async fn run(
+    house: &Arc<House>,
+    forwarded: Forwarded,
+    call: Call,
+    headers: &mut HeaderMap,
+) -> Result<Response<Body>, (Box<Call>, Problem)> {
+    let content_type = forwarded.answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let is_stream = content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    if is_stream && forwarded.answer.status.is_success() && forwarded.face.streams() {
+        return Ok(streamed::respond(house, forwarded, call, headers));
+    }
+    plain(house, forwarded, call, headers).await
+}
+
+async fn plain(
+    house: &House,
+    mut forwarded: Forwarded,
+    mut call: Call,
+    headers: &mut HeaderMap,
+) -> Result<Response<Body>, (Box<Call>, Problem)> {
+    let status = forwarded.answer.status;
+    let provider = call.record.provider.clone().unwrap_or_default();
+    let read_as_sent = Usage { input: forwarded.input_tokens, estimated: true, ..Usage::default() };
+    let body = match forwarded.answer.body.whole(house.config.limits.body_bytes).await {
+        Ok(Some(body)) => body,
+        failed => {
+            call.settle(Cost::Spent(read_as_sent)).await;
+            let problem = match failed {
+                Err(error) => upstream_problem(&error, &provider),
+                _ => Problem::new(Code::UpstreamUnreachable, format!("The answer of provider \"{provider}\" is too large to inspect."))
+                    .hint("Raise limits.body_bytes in gateway/config.yml if this is intended."),
+            };
+            return Err((Box::new(call), problem));
+        }
+    };
+    call.record.ttft_ms = Some(crate::house::millis(call.started));
+    let judged = judge(&forwarded, &provider, &body, &mut call, headers);
+    let cost = match &judged {
+        Ok(usage) | Err((usage, _)) if status.is_success() && !forwarded.face.is_free() => Cost::Spent(*usage),
+        _ => Cost::Nothing,
+    };
+    if let Some(balance) = call.settle(cost).await {
+        write_remaining(&balance, headers);
+    }
+    if let Err((_, problem)) = judged {
+        return Err((Box::new(call), problem));
+    }
+    call.record.bytes_out = body.len() as u64;
+    let outcome = if status.is_success() { Outcome::Completed } else { Outcome::Failed };
+    if let Err(problem) = call.finish(outcome, Some(status.as_u16())).await {
+        return Err((Box::new(call), problem));
+    }
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let returned = returned_headers(&forwarded.answer.headers);
+    finish_head(response.headers_mut(), returned, headers, &call.request_id);
+    Ok(response)
+}
+
+/// What a plain answer cost, and whether it may reach the caller.
+fn judge(
+    forwarded: &Forwarded,
+    provider: &str,
+    body: &Bytes,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Usage, (Usage, Problem)> {
+    let is_success = forwarded.answer.status.is_success();
+    let mut reader = UsageReader::new(forwarded.face.meter());
+    let mut findings = Findings::default();
+    let mut count = TextCount::default();
+    // An error page may be anything; an answer that is no JSON is none that we could vouch for.
+    let text = String::from_utf8_lossy(body);
+    let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
+    match &parsed {
+        Some(value) => {
+            inspect::tree(&forwarded.policy, value, &[], &mut findings);
+            if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
+                reader.report(usage);
+            } else if is_success {
+                count.add(&text);
+            }
+        }
+        None => inspect::text(&forwarded.policy, &text, "body", &mut findings),
+    }
+    let usage = reader.finish(Estimate { input: forwarded.input_tokens, output: count.tokens(), cut: false });
+    note(&forwarded.policy, &findings, call, headers);
+    if findings.are_blocked(&forwarded.policy) {
+        let sentence = refusal_sentence("The answer", &forwarded.resolved, &findings);
+        return Err((usage, Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.")));
+    }
+    if is_success && !matches!(parsed, Some(Value::Object { .. })) {
+        let sentence = format!("The answer of provider \"{provider}\" is not a JSON object, so it cannot be inspected.");
+        return Err((usage, Problem::new(Code::UpstreamUnreachable, sentence).hint("Check its base_url in routing/fleet.yml.")));
+    }
+    Ok(usage)
+}
+
+/// The headers of a provider that reach the caller.
+fn returned_headers(answer: &HeaderMap) -> HeaderMap {
+    let mut returned = HeaderMap::new();
+    for (name, value) in answer {
+        let text = name.as_str();
+        if RETURNED.contains(&text) || RETURNED_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+            returned.append(name.clone(), value.clone());
+        }
+    }
+    if let Some(id) = answer.get("x-request-id") {
+        returned.insert("x-zos-upstream-request-id", id.clone());
+    }
+    returned
+}
+
+fn finish_head(into: &mut HeaderMap, returned: HeaderMap, ours: &HeaderMap, request_id: &str) {
+    into.extend(returned);
+    into.extend(ours.clone());
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        into.insert("x-request-id", value);
+    }
+}
+
+/// A refusal in the middle of a stream, as its problem.
+fn cut(forwarded: &super::Resolved, findings: &Findings) -> Problem {
+    Problem::new(Code::FirewallResponse, refusal_sentence("The answer", forwarded, findings)).hint("The rest was not passed on.")
+}
+
+/// Updates the record with what a stream's guard found.
+fn note_stream(forwarded: &super::Resolved, findings: &Findings, call: &mut Call) {
+    let mut unused = HeaderMap::new();
+    note(&forwarded.policy, findings, call, &mut unused);
+    write_headers(call, &mut unused);
+}
+

@@ -1,0 +1,262 @@
+//! A streamed answer on its way to the caller.
+//!
+//! The pump pulls: bytes are read from the provider only when the caller's connection takes more, so a
+//! slow caller slows its provider and nothing piles up here. The terminator of the stream is held until
+//! the cost is settled and the record written. When the caller leaves, the pump is dropped, and with it
+//! the connection to the provider.
+
+use super::{Forwarded, cut, finish_head, note_stream, returned_headers, upstream_problem};
+use crate::call::{Call, Cost};
+use crate::house::House;
+use crate::pipeline::Resolved;
+use crate::problem::{Code, Problem};
+use crate::stream::guard::{Guard, Stop};
+use crate::stream::sse::Framer;
+use crate::upstream::{AnswerBody, UpstreamError};
+use crate::wire::{Dialect, Face};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use zos_audit::Outcome;
+use zos_meter::{Estimate, Usage, UsageReader};
+
+/// How long the end of the connection is waited for after the answer said that it is complete.
+const END_LIMIT: Duration = Duration::from_millis(250);
+
+/// Starts the answer to the caller.
+pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, headers: &HeaderMap) -> Response {
+    let mut response_headers = HeaderMap::new();
+    let returned = returned_headers(&forwarded.answer.headers);
+    finish_head(&mut response_headers, returned, headers, &call.request_id);
+    response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    let status = forwarded.answer.status;
+    let guard = Guard::new(Dialect::of(forwarded.face), forwarded.policy.clone());
+    let pump = Pump {
+        house: house.clone(),
+        face: forwarded.face,
+        input_tokens: forwarded.input_tokens,
+        provider: call.record.provider.clone().unwrap_or_default(),
+        resolved: forwarded.resolved,
+        body: Some(forwarded.answer.body),
+        framer: Framer::new(house.config.limits.body_bytes),
+        guard,
+        call,
+        status,
+        sent_bytes: 0,
+        is_over: false,
+    };
+    let bytes = stream::unfold(pump, |mut pump| async move {
+        let bytes = pump.next().await?;
+        Some((Ok::<_, Infallible>(bytes), pump))
+    });
+    let mut response = Response::new(Body::from_stream(bytes));
+    *response.status_mut() = status;
+    *response.headers_mut() = response_headers;
+    response
+}
+
+struct Pump {
+    house: Arc<House>,
+    face: Face,
+    input_tokens: u64,
+    provider: String,
+    resolved: Resolved,
+    /// Dropped as soon as nothing more is wanted, so that no more tokens are bought.
+    body: Option<AnswerBody>,
+    framer: Framer,
+    guard: Guard,
+    call: Call,
+    status: StatusCode,
+    /// What was handed to the caller's connection.
+    sent_bytes: u64,
+    is_over: bool,
+}
+
+/// How the provider's side ended.
+enum End {
+    /// It said that the answer is complete, or that it failed itself.
+    Complete,
+    /// The connection ended or broke without that.
+    Broken(UpstreamError),
+    /// The guard stopped it.
+    Stopped(Stop),
+    /// We are stopping.
+    ShuttingDown,
+}
+
+impl Pump {
+    /// The next bytes for the caller; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut out = Vec::new();
+        while !self.is_over {
+            if let Some(end) = self.pull(&mut out).await {
+                let ending = self.end(end, &mut out).await;
+                out.extend(ending);
+                self.is_over = true;
+            }
+            if !out.is_empty() {
+                let bytes = joined(out);
+                self.sent_bytes += bytes.len() as u64;
+                return Some(bytes);
+            }
+        }
+        None
+    }
+
+    /// Takes what the provider sends next; `Some` when that was the last.
+    async fn pull(&mut self, out: &mut Vec<Bytes>) -> Option<End> {
+        let body = self.body.as_mut()?;
+        let chunk = tokio::select! {
+            chunk = body.chunk() => chunk,
+            () = self.house.drain.is_cut() => return Some(End::ShuttingDown),
+        };
+        match chunk {
+            Ok(Some(bytes)) => {
+                let arrived_ms = crate::house::millis(self.call.started);
+                self.call.record.ttft_ms.get_or_insert(arrived_ms);
+                self.framer.push(&bytes);
+                let taken = self.frames(out);
+                if let Err(stop) = taken {
+                    return Some(End::Stopped(stop));
+                }
+                // The terminator must not leave before the record is written: it is still in `out`.
+                if self.guard.is_complete { Some(self.rest(out).await) } else { None }
+            }
+            Ok(None) => Some(self.last(out)),
+            Err(error) => Some(End::Broken(error)),
+        }
+    }
+
+    fn frames(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
+        loop {
+            match self.framer.next() {
+                Ok(Some(frame)) => self.guard.take(&frame, Instant::now(), out)?,
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(Stop::Unreadable("an event is too large")),
+            }
+        }
+    }
+
+    /// The answer is complete; what the provider still sends belongs to it until it closes.
+    async fn rest(&mut self, out: &mut Vec<Bytes>) -> End {
+        let deadline = tokio::time::Instant::now() + END_LIMIT;
+        while let Some(body) = self.body.as_mut() {
+            match tokio::time::timeout_at(deadline, body.chunk()).await {
+                Ok(Ok(Some(bytes))) => {
+                    self.framer.push(&bytes);
+                    if let Err(stop) = self.frames(out) {
+                        return End::Stopped(stop);
+                    }
+                }
+                Ok(Ok(None)) => return self.last(out),
+                // Complete is complete, however the connection ends.
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        End::Complete
+    }
+
+    /// The provider closed the connection.
+    fn last(&mut self, out: &mut Vec<Bytes>) -> End {
+        let taken = match self.framer.finish() {
+            Some(frame) => self.guard.take(&frame, Instant::now(), out),
+            None => Ok(()),
+        };
+        match taken.and_then(|()| self.guard.finish(out)) {
+            Err(stop) => End::Stopped(stop),
+            Ok(()) if self.guard.is_complete || self.guard.is_failed => End::Complete,
+            Ok(()) => End::Broken(UpstreamError::Broken),
+        }
+    }
+
+    /// Settles, records, and says how the stream ends in the caller's own format.
+    ///
+    /// `out` holds what may leave before that. When no record can be written under a hard context, the
+    /// terminator in it is taken back: an answer without a record must not look complete.
+    async fn end(&mut self, end: End, out: &mut Vec<Bytes>) -> Option<Bytes> {
+        self.body = None;
+        note_stream(&self.resolved, &self.guard.findings, &mut self.call);
+        let usage = self.usage(!matches!(end, End::Complete));
+        let (outcome, ending) = match end {
+            End::Complete if self.guard.is_failed => (Outcome::Failed, None),
+            End::Complete => (Outcome::Completed, None),
+            End::Broken(error) => {
+                let mut problem = upstream_problem(&error, &self.provider);
+                if matches!(error, UpstreamError::Broken) {
+                    problem.message = format!("The answer of provider \"{}\" broke off before its end.", self.provider);
+                }
+                (Outcome::Cut, Some(self.failure(&problem)))
+            }
+            End::ShuttingDown => {
+                let problem = Problem::new(Code::ShuttingDown, "zOS is stopping, so this answer ends here.").hint("Try again in a moment.");
+                (Outcome::Cut, Some(self.failure(&problem)))
+            }
+            End::Stopped(Stop::Unreadable(what)) => {
+                let problem = Problem::new(
+                    Code::UpstreamUnreachable,
+                    format!("The answer of provider \"{}\" cannot be read ({what}), so the rest was not passed on.", self.provider),
+                );
+                (Outcome::Cut, Some(self.failure(&problem)))
+            }
+            End::Stopped(Stop::Refused) => {
+                let problem = cut(&self.resolved, &self.guard.findings);
+                let ending = if self.guard.has_open_call() {
+                    self.failure(&problem)
+                } else {
+                    self.call.note(&problem);
+                    self.guard.dialect().refusal(&problem, &self.call.request_id, usage.output)
+                };
+                (Outcome::Cut, Some(ending))
+            }
+        };
+        let last_bytes: usize = out.iter().chain(&ending).map(Bytes::len).sum();
+        self.call.record.bytes_out = self.sent_bytes + last_bytes as u64;
+        self.call.settle(Cost::Spent(usage)).await;
+        if let Err(problem) = self.call.finish(outcome, Some(self.status.as_u16())).await {
+            out.clear();
+            return Some(self.guard.dialect().failure(&problem, &self.call.request_id));
+        }
+        ending
+    }
+
+    fn failure(&mut self, problem: &Problem) -> Bytes {
+        self.call.note(problem);
+        self.guard.dialect().failure(problem, &self.call.request_id)
+    }
+
+    /// What the provider reported, and an estimate for what it did not.
+    fn usage(&self, cut: bool) -> Usage {
+        let mut reader = UsageReader::new(self.face.meter());
+        for report in &self.guard.usage {
+            reader.report(report);
+        }
+        reader.finish(Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut })
+    }
+}
+
+impl Drop for Pump {
+    /// The caller left in the middle of the answer.
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        note_stream(&self.resolved, &self.guard.findings, &mut self.call);
+        self.call.record.status = Some(self.status.as_u16());
+        self.call.record.bytes_out = self.sent_bytes;
+        let usage = self.usage(true);
+        self.call.abandon(Cost::Spent(usage));
+    }
+}
+
+/// Many pieces as one write.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() == 1 {
+        return pieces.remove(0);
+    }
+    pieces.concat().into()
+}

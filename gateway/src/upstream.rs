@@ -1,0 +1,192 @@
+//! The way to the providers: one client for all of them, the built-in demo among them.
+//!
+//! Redirects are not followed. Compressed answers, which we do not ask for, are decoded. A provider on
+//! this machine is never reached through a proxy.
+
+pub(crate) mod credentials;
+mod decode;
+pub(crate) mod demo;
+
+use crate::config::UpstreamLimits;
+use bytes::Bytes;
+use decode::Decoder;
+use futures::stream::BoxStream;
+use futures::StreamExt;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::time::Duration;
+use url::{Host, Url};
+use zos_core::Provider;
+
+/// What goes to a provider.
+pub(crate) struct Outgoing {
+    /// Path and query of the API.
+    pub(crate) path: String,
+    /// Headers that may leave, the credential among them.
+    pub(crate) headers: HeaderMap,
+    /// The final body.
+    pub(crate) body: Bytes,
+}
+
+/// A provider's answer, its body still to be read.
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its headers as it sent them.
+    pub(crate) headers: HeaderMap,
+    /// Its body.
+    pub(crate) body: AnswerBody,
+}
+
+/// The body of an answer, decoded.
+pub(crate) struct AnswerBody {
+    source: Source,
+    decoder: Option<Decoder>,
+    idle_timeout: Duration,
+    is_over: bool,
+}
+
+enum Source {
+    Http(Box<reqwest::Response>),
+    Demo(BoxStream<'static, Bytes>),
+}
+
+/// Why a provider gave no answer, or no end of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    /// No connection, so nothing was sent.
+    #[error("the provider cannot be reached")]
+    Connect,
+    /// Sent, but the answer broke off or was no HTTP.
+    #[error("the connection to the provider broke")]
+    Broken,
+    /// Nothing arrived for too long.
+    #[error("the provider took longer than {} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// A content encoding that we cannot decode, or damaged data in one.
+    #[error("the provider's answer is compressed in a way that cannot be read")]
+    Encoding,
+}
+
+/// All providers.
+pub(crate) struct Upstreams {
+    outside: reqwest::Client,
+    on_this_machine: reqwest::Client,
+    first_byte_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+/// A client could not be made: the TLS configuration of this machine is broken.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTPS client cannot be made: {0}")]
+pub struct ClientError(#[from] reqwest::Error);
+
+impl Upstreams {
+    /// Clients with these time limits.
+    pub(crate) fn new(limits: &UpstreamLimits) -> Result<Self, ClientError> {
+        // A second installation fails and changes nothing.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        let client = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(limits.connect_timeout)
+                .pool_idle_timeout(Duration::from_secs(60))
+                .tcp_nodelay(true)
+                .referer(false)
+        };
+        Ok(Upstreams {
+            outside: client().build()?,
+            on_this_machine: client().no_proxy().build()?,
+            first_byte_timeout: limits.first_byte_timeout,
+            idle_timeout: limits.idle_timeout,
+        })
+    }
+
+    /// Sends a body to a provider and waits for the head of its answer.
+    pub(crate) async fn send(&self, provider: &Provider, outgoing: Outgoing) -> Result<Answer, UpstreamError> {
+        let Some(url) = provider.endpoint(&outgoing.path) else {
+            let said = demo::answer(&outgoing.path, &outgoing.body);
+            let body = AnswerBody { source: Source::Demo(said.body), decoder: None, idle_timeout: self.idle_timeout, is_over: false };
+            return Ok(Answer { status: said.status, headers: said.headers, body });
+        };
+        let request = self
+            .client(&url)
+            .post(url)
+            .headers(outgoing.headers)
+            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+            .body(outgoing.body);
+        self.answer(request).await
+    }
+
+    /// Asks a provider for a document, such as its list of models.
+    pub(crate) async fn get(&self, url: Url, headers: HeaderMap) -> Result<Answer, UpstreamError> {
+        self.answer(self.client(&url).get(url).headers(headers)).await
+    }
+
+    fn client(&self, url: &Url) -> &reqwest::Client {
+        let is_on_this_machine = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+            None => false,
+        };
+        if is_on_this_machine { &self.on_this_machine } else { &self.outside }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
+        let response = tokio::time::timeout(self.first_byte_timeout, request.send())
+            .await
+            .map_err(|_| UpstreamError::Timeout(self.first_byte_timeout))?
+            .map_err(|error| match error {
+                error if error.is_connect() => UpstreamError::Connect,
+                _ => UpstreamError::Broken,
+            })?;
+        let decoder = Decoder::of(response.headers())?;
+        Ok(Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: AnswerBody { source: Source::Http(Box::new(response)), decoder, idle_timeout: self.idle_timeout, is_over: false },
+        })
+    }
+}
+
+impl AnswerBody {
+    /// The next decoded bytes; `None` at the end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        while !self.is_over {
+            let next = tokio::time::timeout(self.idle_timeout, async {
+                match &mut self.source {
+                    Source::Http(response) => response.chunk().await.map_err(|_| UpstreamError::Broken),
+                    Source::Demo(body) => Ok(body.next().await),
+                }
+            });
+            let raw = next.await.map_err(|_| UpstreamError::Timeout(self.idle_timeout))??;
+            self.is_over = raw.is_none();
+            let decoded = match (&mut self.decoder, raw) {
+                (None, raw) => raw.unwrap_or_default(),
+                (Some(decoder), Some(raw)) => decoder.push(&raw)?,
+                (Some(decoder), None) => decoder.finish()?,
+            };
+            if !decoded.is_empty() {
+                return Ok(Some(decoded));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The whole rest of the body, at most `limit_bytes`; `None` when it is larger.
+    pub(crate) async fn whole(&mut self, limit_bytes: usize) -> Result<Option<Bytes>, UpstreamError> {
+        let Some(first) = self.chunk().await? else { return Ok(Some(Bytes::new())) };
+        let Some(second) = self.chunk().await? else {
+            return Ok((first.len() <= limit_bytes).then_some(first));
+        };
+        let mut whole = Vec::from(first);
+        whole.extend_from_slice(&second);
+        while let Some(chunk) = self.chunk().await? {
+            whole.extend_from_slice(&chunk);
+            if whole.len() > limit_bytes {
+                return Ok(None);
+            }
+        }
+        Ok((whole.len() <= limit_bytes).then(|| whole.into()))
+    }
+}
