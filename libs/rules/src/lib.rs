@@ -27,19 +27,26 @@
 //! the walks is kept, not the text. What is held has a bound (four times the longest term and
 //! 4 KiB): a beginning of a term that is padded beyond it counts as a violation.
 //!
+//! **Patterns and packs** are deterministic automata with a declared longest match (`pattern`);
+//! packs add checks to them (`detectors`): checksums, issuer rules, words that must stand before.
+//! They hold text back in the same way, from the start of the oldest match in progress.
+//!
 //! **Whole texts** are scanned by the same walks from every place that can begin a term (`seek`),
 //! so a stream and a whole text cannot disagree.
 //!
 //! # What it does not do
 //!
-//! Patterns and packs are refused by [`Ruleset::compile`]. Of the [`Evasion`]s, base64 and hex are
-//! not looked for. A term is found in what it is given: taking apart JSON,
+//! Of the [`Evasion`]s, base64 and hex are not looked for yet: they can be named and switched, and
+//! find nothing. Patterns and packs see the text as it is, not folded and not decoded. A term is found in what it is given: taking apart JSON,
 //! and telling text from binary data, is the caller's work. Transliteration, misspelling and
 //! translation are not found.
 
+mod detectors;
 mod evasion;
 mod fold;
+mod gate;
 mod matcher;
+mod pattern;
 mod rule;
 mod ruleset;
 mod scanner;
@@ -47,10 +54,8 @@ mod seek;
 mod trie;
 
 pub use evasion::{Evasion, Evasions};
-pub use rule::{
-    Action, PATTERN_MAX_LEN, PackName, Pattern, PatternError, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term,
-    TermError,
-};
+pub use pattern::{PATTERN_MAX_LEN, Pattern, PatternError};
+pub use rule::{Action, PackName, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term, TermError};
 pub use ruleset::{CompileError, RoomRules, Ruleset, Violation};
 pub use scanner::{Scanner, StreamViolation};
 

@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::evasion::Evasions;
 use crate::fold::{self, Class};
+use crate::pattern::Pattern;
 
 /// The longest term, in bytes as written and again as folded. Longer ones would let one entry
 /// hold back whole paragraphs of a stream.
 pub const TERM_MAX_BYTES: usize = 1024;
-/// The longest match, in bytes, that a pattern may declare.
-pub const PATTERN_MAX_LEN: usize = 4096;
 
 /// One room with what must not leave it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -172,41 +171,5 @@ impl Term {
 impl std::fmt::Debug for Term {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Term([confidential])")
-    }
-}
-
-/// A linear-time regular expression with a longest match.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Pattern {
-    source: String,
-    max_len: Option<usize>,
-}
-
-/// Why a pattern was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// Patterns are not available.
-    #[error("patterns are not supported by this version")]
-    Unsupported,
-}
-
-impl Pattern {
-    /// Checks a pattern. `max_len` is the longest match in bytes.
-    ///
-    /// # Errors
-    /// If the pattern cannot be used.
-    pub fn new(source: &str, max_len: Option<usize>) -> Result<Self, PatternError> {
-        let _ = Self { source: source.to_owned(), max_len };
-        Err(PatternError::Unsupported)
-    }
-
-    /// The expression as it was written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// The declared longest match in bytes.
-    pub fn max_len(&self) -> Option<usize> {
-        self.max_len
     }
 }

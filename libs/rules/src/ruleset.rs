@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::detectors;
 use crate::evasion::{Evasion, Evasions};
 use crate::fold;
+use crate::gate::Gate;
 use crate::matcher::{Found, Matcher};
+use crate::pattern::runs::{Runs, Watch, Watches};
 use crate::rule::{Action, Room, RuleKind, RuleSpec, Term};
 use crate::scanner::Scanner;
-use crate::seek::seek;
+use crate::seek::{before, seek};
 use crate::trie::{Reach, Trie, TrieBuilder, Use};
 
 /// Why rules could not be compiled.
@@ -21,17 +24,16 @@ pub enum CompileError {
         /// The name.
         name: String,
     },
-    /// A kind of rule that this version cannot look for everywhere.
-    #[error("rule \"{rule}\" of room \"{room}\": {what} is not supported by this version")]
-    Unsupported {
+    /// More expressions than a room can have.
+    #[error("room \"{room}\" has too many patterns and packs: {WATCHES_MAX} expressions are possible")]
+    TooManyPatterns {
         /// The room.
         room: String,
-        /// The rule's id.
-        rule: String,
-        /// What is not supported.
-        what: &'static str,
     },
 }
+
+/// The most expressions of one room.
+const WATCHES_MAX: usize = 4096;
 
 /// A violation in a complete text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub struct Ruleset {
     rooms: Vec<Room>,
     by_name: HashMap<String, usize>,
     trie: Trie,
+    gate: Gate,
+    /// By room, the expressions of its patterns and packs.
+    watches: Vec<Watches>,
 }
 
 impl Ruleset {
@@ -61,28 +66,35 @@ impl Ruleset {
     pub fn compile(rooms: &[Room]) -> Result<Self, CompileError> {
         let mut by_name = HashMap::new();
         let mut builder = TrieBuilder::default();
+        let mut watches = Vec::new();
         for (index, room) in rooms.iter().enumerate() {
             if by_name.insert(room.name.clone(), index).is_some() {
                 return Err(CompileError::DuplicateRoom { name: room.name.clone() });
             }
+            let mut watched = Vec::new();
             for (rule, spec) in room.rules.iter().enumerate() {
-                let what = match &spec.kind {
+                match &spec.kind {
                     RuleKind::Term(term) => {
                         let used = Use { room: index as u32, rule: rule as u32, spelling: Evasions::NONE };
                         add_term(&mut builder, term, used, spec);
-                        continue;
                     }
-                    RuleKind::Pattern(_) => "a pattern",
-                    RuleKind::Pack(_) => "a pack",
-                };
-                return Err(CompileError::Unsupported {
-                    room: room.name.clone(),
-                    rule: spec.id.clone(),
-                    what,
-                });
+                    RuleKind::Pattern(pattern) => watched.push(Watch {
+                        rule,
+                        expression: Arc::clone(pattern.expression()),
+                        max_len: pattern.max_len(),
+                        check: None,
+                    }),
+                    RuleKind::Pack(pack) => watched.extend(detectors::watches(*pack, rule)),
+                }
             }
+            if watched.len() > WATCHES_MAX {
+                return Err(CompileError::TooManyPatterns { room: room.name.clone() });
+            }
+            watches.push(Watches::new(watched));
         }
-        Ok(Self { rooms: rooms.to_vec(), by_name, trie: builder.build() })
+        let trie = builder.build();
+        let gate = Gate::new(&trie);
+        Ok(Self { rooms: rooms.to_vec(), by_name, trie, gate, watches })
     }
 
     /// The rules of one room.
@@ -107,7 +119,10 @@ impl Ruleset {
             };
             size_of::<RuleSpec>() + spec.id.len() + text
         });
-        declared.sum::<usize>() + self.trie.memory_bytes()
+        declared.sum::<usize>()
+            + self.trie.memory_bytes()
+            + self.gate.memory_bytes()
+            + self.watches.iter().map(Watches::memory_bytes).sum::<usize>()
     }
 }
 
@@ -142,6 +157,15 @@ impl RoomRules {
 
     pub(crate) fn trie(&self) -> &Trie {
         &self.ruleset.trie
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.ruleset.gate
+    }
+
+    /// The expressions of the room.
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.ruleset.watches[self.room]
     }
 
     pub(crate) fn index(&self) -> usize {
@@ -190,8 +214,8 @@ impl RoomRules {
             return;
         }
         let mut fresh: Vec<Found> = Vec::new();
-        seek(self, text, |at, before| {
-            let mut matcher = Matcher::new(at as u64, before);
+        seek(self, text, |at| {
+            let mut matcher = Matcher::new(at as u64, before(text, at));
             let mut starting = true;
             for c in text[at..].chars() {
                 matcher.read(self, c, starting, &mut fresh);
@@ -202,12 +226,20 @@ impl RoomRules {
             }
             matcher.end(self, &mut fresh);
         });
+        self.run_patterns(text, &mut fresh);
         fresh.sort_by_key(|(rule, span, _)| (span.start, span.end, *rule));
         found.extend(fresh.into_iter().map(|(rule, span, evasion)| Violation {
             rule,
             span: span.start as usize..span.end as usize,
             evasion,
         }));
+    }
+
+    fn run_patterns(&self, text: &str, fresh: &mut Vec<Found>) {
+        let (mut runs, mut found) = (Runs::default(), Vec::new());
+        runs.read(self.watches(), text, 0, 0, &mut found);
+        runs.end(self.watches(), text, 0, &mut found);
+        fresh.extend(found.into_iter().map(|(rule, span)| (rule, span, None)));
     }
 
     /// A scanner in which every rule holds text back.

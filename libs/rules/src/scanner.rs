@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::evasion::Evasion;
 use crate::matcher::{Before, Found, Matcher};
+use crate::pattern::runs::{CONTEXT_BYTES, Runs};
 use crate::rule::RuleSpec;
 use crate::ruleset::RoomRules;
 use crate::trie::Reach;
@@ -21,8 +22,8 @@ pub struct StreamViolation {
 
 /// Scans one channel of text that arrives in pieces.
 ///
-/// It keeps the state of matching, never the text: a few dozen bytes. A clone continues on its
-/// own from where the original stood.
+/// It keeps the state of matching: a few dozen bytes, and with patterns or packs a little text, as
+/// much as their checks may look at. A clone continues on its own from where the original stood.
 #[derive(Clone)]
 pub struct Scanner {
     rules: RoomRules,
@@ -31,19 +32,42 @@ pub struct Scanner {
     holding: Reach,
     /// The start of the first violation that holds text back.
     cut: Option<u64>,
+    runs: Runs,
+    /// The text that checks of patterns may still look at, and its place.
+    tail: String,
+    tail_base: u64,
 }
+
+/// The tail is shortened when so many bytes of it are no longer needed.
+const TAIL_SLACK_BYTES: u64 = 1024;
 
 impl Scanner {
     pub(crate) fn new(rules: RoomRules, blocking: impl Fn(&RuleSpec) -> bool) -> Self {
         let holding = rules.reach_of(blocking);
-        Self { rules, matcher: Matcher::new(0, Before::START), holding, cut: None }
+        Self {
+            rules,
+            matcher: Matcher::new(0, Before::START),
+            holding,
+            cut: None,
+            runs: Runs::default(),
+            tail: String::new(),
+            tail_base: 0,
+        }
     }
 
     /// Scans the next piece; appends what is now certain to be a violation.
     pub fn push(&mut self, text: &str, found: &mut Vec<StreamViolation>) {
+        let from = self.pushed();
         let mut fresh: Vec<Found> = Vec::new();
         for c in text.chars() {
             self.matcher.read(&self.rules, c, true, &mut fresh);
+        }
+        if !self.rules.watches().is_empty() {
+            self.tail.push_str(text);
+            let mut matched = Vec::new();
+            self.runs.read(self.rules.watches(), &self.tail, self.tail_base, from, &mut matched);
+            fresh.extend(matched.into_iter().map(|(rule, span)| (rule, span, None)));
+            self.shorten_tail();
         }
         self.report(fresh, found);
     }
@@ -52,6 +76,13 @@ impl Scanner {
     pub fn boundary(&mut self, found: &mut Vec<StreamViolation>) {
         let mut fresh: Vec<Found> = Vec::new();
         self.matcher.end(&self.rules, &mut fresh);
+        if !self.rules.watches().is_empty() {
+            let mut matched = Vec::new();
+            self.runs.end(self.rules.watches(), &self.tail, self.tail_base, &mut matched);
+            fresh.extend(matched.into_iter().map(|(rule, span)| (rule, span, None)));
+            self.tail.clear();
+            self.tail_base = self.pushed();
+        }
         self.report(fresh, found);
     }
 
@@ -70,7 +101,21 @@ impl Scanner {
     /// whether already reported or not.
     pub fn safe(&self) -> u64 {
         let pending = self.matcher.pending(&self.rules, self.holding);
-        [self.cut, pending].into_iter().flatten().fold(self.pushed(), u64::min)
+        let holds = |rule| self.holding.meets(self.rules.reach_of_rule(rule));
+        let running = self.runs.pending(self.rules.watches(), holds);
+        [self.cut, pending, running].into_iter().flatten().fold(self.pushed(), u64::min)
+    }
+
+    fn shorten_tail(&mut self) {
+        let needed = self.runs.oldest().unwrap_or(self.pushed()).saturating_sub(CONTEXT_BYTES as u64);
+        if needed > self.tail_base + TAIL_SLACK_BYTES {
+            let mut cut = (needed - self.tail_base) as usize;
+            while !self.tail.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            self.tail.drain(..cut);
+            self.tail_base += cut as u64;
+        }
     }
 
     fn report(&mut self, fresh: Vec<Found>, found: &mut Vec<StreamViolation>) {

@@ -1,49 +1,133 @@
 //! Finds the places of a whole text at which a term may begin.
+//!
+//! The text is read in blocks of 64 bytes, each turned into masks with one bit per byte, so that
+//! the beginnings of words come out of a few operations. Places in the middle of a word cost
+//! nothing; the others are put to the [`crate::gate`].
 
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
+use crate::gate::letters_of;
 use crate::matcher::{Before, Case, begins_word, for_each_reading};
 use crate::ruleset::RoomRules;
 use crate::trie::Trie;
 
-/// Calls `visit` for every place at which a term may begin, in order, with what stands before it.
-pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize, Before)) {
-    let mut before = Before::START;
-    for (at, c) in text.char_indices() {
-        if may_begin(rules, c, before) {
-            visit(at, before);
+const BLOCK: usize = 64;
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// One bit per byte of a block.
+struct Masks {
+    letters: u64,
+    capitals: u64,
+    /// ASCII, neither letter nor space nor control.
+    signs: u64,
+    foreign: u64,
+}
+
+impl Masks {
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let mut masks = Self { letters: 0, capitals: 0, signs: 0, foreign: 0 };
+        for (number, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
+            let word = u64::from_le_bytes(*bytes);
+            let low = word & (0x7F * EACH);
+            let letters = letters_of(word);
+            let capitals = letters & !(low << 2);
+            let foreign = word & (0x80 * EACH);
+            let printable = (low + (0x80 - 0x21) * EACH) & (0x80 * EACH) & !foreign;
+            let at = 8 * number;
+            masks.letters |= gather(letters) << at;
+            masks.capitals |= gather(capitals) << at;
+            masks.foreign |= gather(foreign) << at;
+            masks.signs |= gather(printable & !letters) << at;
         }
-        pass(c, &mut before);
+        masks
     }
 }
 
-/// Moves `before` past one character.
-fn pass(c: char, before: &mut Before) {
-    let units = fold::units(c);
-    let case = units.last().map_or(Case::None, |last| Case::of(c, fold::class(*last)));
-    for unit in units {
-        before.note(fold::class(unit), case);
+/// The highest bits of eight bytes as one byte.
+fn gather(highest: u64) -> u64 {
+    (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Calls `visit` for every place at which a term may begin, in order.
+pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) {
+    let bytes = text.as_bytes();
+    let (trie, gate) = (rules.trie(), rules.gate());
+    let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
+    let mut letter_before = 0;
+    let mut start = 0;
+    while start < bytes.len() {
+        let masks = match bytes.get(start..start + BLOCK).and_then(|block| block.first_chunk()) {
+            Some(block) => Masks::of(block),
+            None => {
+                let mut last = [0; BLOCK];
+                last[..bytes.len() - start].copy_from_slice(&bytes[start..]);
+                Masks::of(&last)
+            }
+        };
+        let inside = masks.letters << 1 | letter_before;
+        letter_before = masks.letters >> (BLOCK - 1);
+        let words = masks.letters & !inside | masks.capitals & inside & humps_count;
+        let mut places = words | masks.signs | masks.foreign;
+        while places != 0 {
+            let bit = places.trailing_zeros() as usize;
+            places &= places - 1;
+            let at = start + bit;
+            let begins = if words >> bit & 1 != 0 {
+                gate.admits_word(trie, bytes, at)
+            } else if masks.foreign >> bit & 1 != 0 {
+                text.is_char_boundary(at) && may_begin(rules, text, at)
+            } else {
+                gate.admits_sign(bytes, at)
+            };
+            if begins {
+                visit(at);
+            }
+        }
+        start += BLOCK;
     }
 }
 
-/// Whether the first character of a term, or an escape sequence, may stand here.
-fn may_begin(rules: &RoomRules, c: char, before: Before) -> bool {
-    if matches!(c, '&' | '%' | '\\') {
-        return true;
+/// What stands before byte `at`.
+pub(crate) fn before(text: &str, at: usize) -> Before {
+    let mut mark = Before::START;
+    for c in text[..at].chars().rev() {
+        let units = fold::units(c);
+        let Some(last) = units.last() else { continue };
+        let case = Case::of(c, fold::class(*last));
+        for unit in units.iter().rev() {
+            match fold::class(*unit) {
+                // Only if nothing else stands before it does a mark count.
+                Class::Extend => mark = Before { class: Some(Class::Extend), case },
+                class => return Before { class: Some(class), case },
+            }
+        }
     }
+    mark
+}
+
+/// Whether a term may begin with the character at `at`, which is not ASCII.
+fn may_begin(rules: &RoomRules, text: &str, at: usize) -> bool {
+    let Some(c) = text[at..].chars().next() else { return false };
     let trie = rules.trie();
-    let upper = fold::is_upper(c);
-    let starts = |units: &[char]| {
-        let mut before = before;
-        units.iter().any(|unit| {
-            let class = fold::class(*unit);
-            let hump = upper && class == Class::Letter;
-            let begins = hump || begins_word(before.class, class);
-            before.note(class, Case::None);
-            begins && trie.child(Trie::ROOT, *unit).is_some()
-        })
+    let leads = |units: &[char]| {
+        units.iter().any(|unit| matches!(unit, '&' | '%' | '\\') || trie.child(Trie::ROOT, *unit).is_some())
     };
-    let mut begins = starts(&fold::units(c));
-    for_each_reading(c, |units: &[char], _: Evasion| begins |= starts(units));
+    let mut begins = leads(&fold::units(c));
+    for_each_reading(c, |units, _| begins |= leads(units));
+    begins && (fold::is_upper(c) || begins_somewhere(c, before(text, at)))
+}
+
+/// Whether a word begins at or inside a character.
+fn begins_somewhere(c: char, mut before: Before) -> bool {
+    let from = before;
+    let mut begins = false;
+    for unit in fold::units(c) {
+        let class = fold::class(unit);
+        begins |= begins_word(before.class, class) || matches!(unit, '&' | '%' | '\\');
+        before.note(class, Case::None);
+    }
+    for_each_reading(c, |units, _| {
+        begins |= units.first().is_some_and(|unit| begins_word(from.class, fold::class(*unit)));
+    });
     begins
 }

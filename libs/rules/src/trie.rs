@@ -171,6 +171,19 @@ impl Trie {
         (self.first_child[node as usize] as usize, self.first_child[node as usize + 1] as usize)
     }
 
+    /// The children of a node with the characters that lead to them.
+    pub(crate) fn labelled_children(&self, node: Node) -> impl Iterator<Item = (char, Node)> {
+        let (from, to) = self.children(node);
+        (from..to).map(|child| (self.labels[child], child as Node))
+    }
+
+    /// Whether a term continues with a space or a hyphen, which a text may leave out.
+    pub(crate) fn has_separator(&self, node: Node) -> bool {
+        // Both are smaller than every letter and digit, so they stand among the first labels.
+        let (from, to) = self.children(node);
+        self.labels[from..to].iter().take_while(|label| **label < '0').any(|label| matches!(label, ' ' | '-'))
+    }
+
     pub(crate) fn is_leaf(&self, node: Node) -> bool {
         let (from, to) = self.children(node);
         from == to

@@ -16,7 +16,7 @@ fn rules(terms: &[(&str, Action)]) -> RoomRules {
     Arc::new(Ruleset::compile(&[room]).unwrap()).room("room").unwrap()
 }
 
-const TERMS: [&str; 12] = [
+const TERMS: [&str; 14] = [
     "Ann",
     "Ann Lee",
     "Lee",
@@ -29,6 +29,8 @@ const TERMS: [&str; 12] = [
     "4711",
     "ß",
     "in a",
+    "I Falcon",
+    "Coca-Cola",
 ];
 
 fn sample() -> RoomRules {
@@ -142,7 +144,7 @@ fn texts() -> impl Strategy<Value = String> {
             " ", "\n", "\n> ", " - ", "s", "'s", "ual", "a ", "b ", "Fal", "con", "Fаl", "\u{200B}", "\u{301}", "ä",
             "вo", "🇦", "\u{E0061}", "ﬀ", "한", "が", "7", "_", "*", "**", "<b>", "</b>", ".", "-", "-\n", "F a l c o n",
             "&#70;", "%46", "\\u0046", "\\x61", "&", "%", "\\", "RmFsY29u", "46616c636f6e", "F.a.l.c.o.n", "Pro",
-            "jectFalcon", "project_falcon", "F4lc0n", "l e e", "=", "/", "get", "ID",
+            "jectFalcon", "project_falcon", "F4lc0n", "l e e", "=", "/", "get", "ID", "％46", "1 ", "1", "0", "$", "@", "!", "4l", "c0n", "Coca", "Cola", "coca ", "co", "la",
         ]).prop_map(str::to_owned),
         1 => any::<char>().prop_map(String::from),
         1 => "[a-z ]{0,6}",

@@ -1,0 +1,175 @@
+//! The identifiers of the HIPAA Safe Harbor rule (45 CFR 164.514) that text can carry.
+//!
+//! Contact details and social security numbers come from the pack `pii`. Names, faces, prints and
+//! places smaller than a state are not found: declare names as terms.
+
+use super::checks::{digits, follows, is_date, luhn};
+use super::{Detector, detector};
+
+pub(super) static DETECTORS: [Detector; 9] = [
+    detector("medical record number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number),
+    detector("health plan number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number),
+    detector("provider number (NPI)", r"\b[12][0-9]{9}\b", 10).checked(provider_number),
+    detector("prescriber number (DEA)", r"\b[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}\b", 9).checked(prescriber_number),
+    detector(
+        "Medicare number (MBI)",
+        r"\b[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}\b",
+        13,
+    ),
+    detector("date of a person's life", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date),
+    detector("network address", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 15).checked(network_address),
+    detector("vehicle number (VIN)", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number),
+    detector("device serial number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number),
+];
+
+fn named(before: &str, matched: &str, words: &[&str]) -> Option<usize> {
+    let close = before.char_indices().rev().nth(31).map_or(before, |(at, _)| &before[at..]);
+    follows(close, words).then_some(matched.len())
+}
+
+fn record_number(before: &str, matched: &str) -> Option<usize> {
+    let words = [
+        "mrn",
+        "medical record",
+        "medical record number",
+        "record no",
+        "record number",
+        "patient id",
+        "patient no",
+        "patient number",
+        "chart",
+        "chart number",
+        "case number",
+        "encounter",
+        "accession",
+        "hospital number",
+        "admission number",
+        "patientennummer",
+        "fallnummer",
+    ];
+    named(before, matched, &words)
+}
+
+fn plan_number(before: &str, matched: &str) -> Option<usize> {
+    let words = [
+        "member id",
+        "member number",
+        "policy",
+        "policy number",
+        "policy no",
+        "subscriber",
+        "subscriber id",
+        "beneficiary",
+        "insurance id",
+        "insurance number",
+        "health plan",
+        "group number",
+        "group no",
+        "claim",
+        "claim number",
+        "versichertennummer",
+        "nhs",
+        "nhs number",
+    ];
+    named(before, matched, &words).filter(|_| digits(matched).len() >= 4)
+}
+
+/// Luhn over the number with the prefix 80840, as for health cards.
+fn provider_number(before: &str, matched: &str) -> Option<usize> {
+    let number = [vec![8, 0, 8, 4, 0], digits(matched)].concat();
+    named(before, matched, &["npi", "provider", "national provider identifier"]).filter(|_| luhn(&number))
+}
+
+fn prescriber_number(_: &str, matched: &str) -> Option<usize> {
+    let number = digits(&matched[2..]);
+    let sum = number[0] + number[2] + number[4] + 2 * (number[1] + number[3] + number[5]);
+    (sum % 10 == number[6]).then_some(matched.len())
+}
+
+fn life_date(before: &str, matched: &str) -> Option<usize> {
+    let words = [
+        "dob",
+        "d.o.b",
+        "date of birth",
+        "birth date",
+        "birthdate",
+        "birthday",
+        "born",
+        "born on",
+        "admitted",
+        "admitted on",
+        "admission",
+        "admission date",
+        "discharged",
+        "discharge",
+        "discharge date",
+        "died",
+        "deceased",
+        "date of death",
+        "date of service",
+        "geboren",
+        "geburtsdatum",
+        "né le",
+        "née le",
+        "nacido",
+    ];
+    let numbers: Vec<u32> =
+        matched.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+    let possible = match numbers.as_slice() {
+        [year, month, day] if *year > 99 => is_date(*day, *month),
+        [first, second, _] => is_date(*first, *second) || is_date(*second, *first),
+        [day, year] => *day <= 31 && *year >= 1850,
+        _ => false,
+    };
+    named(before, matched, &words).filter(|_| possible)
+}
+
+/// Addresses that anybody may have say nothing about a person: loopback, private, documentation.
+fn network_address(before: &str, matched: &str) -> Option<usize> {
+    let address: std::net::Ipv4Addr = matched.parse().ok()?;
+    let common = address.is_private()
+        || address.is_loopback()
+        || address.is_documentation()
+        || address.is_unspecified()
+        || address.is_broadcast()
+        || address.is_link_local()
+        || address.is_multicast();
+    let version = follows(before, &["version", "v", "release", "section", "chapter"])
+        || before.ends_with(['.', 'v', '§']);
+    (!common && !version && matched.len() > 7).then_some(matched.len())
+}
+
+/// The check digit is at place nine, by 49 CFR 565.
+fn vehicle_number(_: &str, matched: &str) -> Option<usize> {
+    const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
+    let value = |byte: u8| match byte {
+        b'0'..=b'9' => u32::from(byte - b'0'),
+        b'A'..=b'H' => u32::from(byte - b'A') + 1,
+        b'J'..=b'N' => u32::from(byte - b'J') + 1,
+        b'P' => 7,
+        b'R' => 9,
+        _ => u32::from(byte - b'S') + 2,
+    };
+    let sum: u32 = matched.bytes().zip(WEIGHTS).map(|(byte, weight)| value(byte) * weight).sum();
+    let expected = char::from_digit(sum % 11, 10).unwrap_or('X');
+    let letters = matched.bytes().filter(u8::is_ascii_alphabetic).count();
+    (matched[8..].starts_with(expected) && (3..=14).contains(&letters)).then_some(matched.len())
+}
+
+fn serial_number(before: &str, matched: &str) -> Option<usize> {
+    let words = [
+        "serial",
+        "serial number",
+        "serial no",
+        "device id",
+        "udi",
+        "pacemaker",
+        "implant serial",
+        "license number",
+        "licence number",
+        "license plate",
+        "driver's license",
+        "certificate number",
+    ];
+    named(before, matched, &words).filter(|_| digits(matched).len() >= 3)
+}
