@@ -1,0 +1,200 @@
+//! The one writer of a log.
+//!
+//! An append takes a lock, writes one line and leaves: nothing on that path waits for the disk. A
+//! thread of the log syncs within 100 ms, and at once while somebody waits for it, for all who wait
+//! together. When a write or a sync fails the log is [`Health::Failing`] and every append is
+//! answered at once; the same thread tries again until a `gap` record can be written.
+//!
+//! What it cannot do: a file system that hangs instead of failing (a lost network mount) holds the
+//! writer for as long as it hangs.
+
+mod flusher;
+mod opening;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use opening::OpenError;
+
+use crate::record::Record;
+use flusher::Shared;
+
+/// Tells the time in Unix milliseconds.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Whether a call waits for the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The operating system has the record when the call ends, the disk within 100 ms.
+    #[default]
+    Relaxed,
+    /// The disk has it when the call ends.
+    Sync,
+}
+
+/// How a log is written.
+#[derive(Clone)]
+pub struct Options {
+    /// What [`Log::write`] waits for.
+    pub durability: Durability,
+    /// The length beyond which a segment is closed and the next one begun.
+    pub rotate_bytes: u64,
+    /// Where `time` and the day of a segment come from.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { durability: Durability::Relaxed, rotate_bytes: 64 << 20, clock: Arc::new(system_clock) }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("rotate_bytes", &self.rotate_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether records are being kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// The last write and the last sync went well.
+    Healthy,
+    /// Records are being lost. The log recovers by itself and then records the gap.
+    Failing {
+        /// When it began: RFC 3339, UTC.
+        since: String,
+        /// What the operating system said last.
+        error: String,
+    },
+}
+
+/// Why a record was not kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The line could not be written; nothing of it is in the log.
+    #[error(
+        "could not write to the audit log: {0}; free space or mend the folder, the log goes on by itself"
+    )]
+    Write(String),
+    /// The line was written, and the disk did not confirm it.
+    #[error("the disk did not confirm the audit record: {0}")]
+    Sync(String),
+    /// [`Log::close`] came first.
+    #[error("the audit log is closed")]
+    Closed,
+}
+
+/// The writer of a log: cheap to clone, and every clone is the same log.
+#[derive(Debug, Clone)]
+pub struct Log(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    durability: Durability,
+    flusher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// Opens the log in `dir` for writing; makes the folder where it is missing.
+    ///
+    /// Half a line that a crash left at the very end is moved to `<segment>.torn` and recorded.
+    /// The newest segment is read whole, of each older one the first and last line.
+    ///
+    /// # Errors
+    /// When another process writes it, when the log is damaged, or when the folder cannot be used.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let durability = options.durability;
+        let shared = Arc::new(Shared::new(opening::open(dir, options)?));
+        let flusher = flusher::spawn(Arc::clone(&shared)).map_err(|source| OpenError::Io {
+            doing: "start the thread of",
+            path: dir.to_owned(),
+            source,
+        })?;
+        Ok(Self(Arc::new(Handle { shared, durability, flusher: Mutex::new(Some(flusher)) })))
+    }
+
+    /// Appends a record and returns its `seq`; the operating system has it then.
+    ///
+    /// Sets `v`, `seq` and `time`, and brings every field inside its bound.
+    ///
+    /// # Errors
+    /// At once, when it cannot be written. The loss is counted and told by the next `gap` record.
+    pub fn append(&self, record: Record) -> Result<u64, AppendError> {
+        self.0.shared.append(record.bounded())
+    }
+
+    /// Blocks until the disk has the record with this `seq` and all before it.
+    ///
+    /// # Errors
+    /// When the sync fails that it waited for, or the log is closed before it.
+    pub fn wait_durable(&self, seq: u64) -> Result<(), AppendError> {
+        self.0.shared.wait_durable(seq)
+    }
+
+    /// Appends a record and, with [`Durability::Sync`], blocks until the disk has it.
+    ///
+    /// # Errors
+    /// Those of [`Log::append`] and [`Log::wait_durable`].
+    pub fn write(&self, record: Record) -> Result<u64, AppendError> {
+        let seq = self.append(record)?;
+        if self.0.durability == Durability::Sync {
+            self.wait_durable(seq)?;
+        }
+        Ok(seq)
+    }
+
+    /// What this log was opened with.
+    pub fn durability(&self) -> Durability {
+        self.0.durability
+    }
+
+    /// Whether records are being kept.
+    pub fn health(&self) -> Health {
+        self.0.shared.health()
+    }
+
+    /// Syncs, ends the thread and gives the folder free. Other clones answer [`AppendError::Closed`] from then on.
+    ///
+    /// The last clone that is dropped does the same, without telling how it went.
+    ///
+    /// # Errors
+    /// When the last sync fails.
+    pub fn close(self) -> Result<(), AppendError> {
+        self.0.stop()
+    }
+}
+
+impl Handle {
+    fn stop(&self) -> Result<(), AppendError> {
+        self.shared.stop();
+        let flusher = self.flusher.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(flusher) = flusher {
+            // A panic of the thread is already told by what it left unsynced.
+            let _ = flusher.join();
+        }
+        self.shared.farewell()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// The clock of the machine; an hour before 1970 counts as 1970.
+fn system_clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The thread that syncs, and the lock it shares with those who append.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::writer::Writer;
+use super::{AppendError, Health};
+use crate::record::Record;
+
+/// From the first unsynced record to the sync; half of the 100 ms that are promised, the other
+/// half is for the disk.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// Between two attempts to leave trouble behind.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A writer behind its lock, and those who wait for it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    desk: Mutex<Desk>,
+    /// Wakes the flusher.
+    work: Condvar,
+    /// Wakes those who wait for the disk.
+    done: Condvar,
+}
+
+#[derive(Debug)]
+struct Desk {
+    /// `None` once the log is closed: then its files and its lock are free.
+    writer: Option<Writer>,
+    /// How many wait for the disk.
+    waiting: usize,
+    /// Counts failed syncs, so that a waiter sees that one of them was its own.
+    failed_syncs: u64,
+    last_failure: String,
+    stopping: bool,
+}
+
+impl Shared {
+    pub(super) fn new(writer: Writer) -> Self {
+        let desk = Desk {
+            writer: Some(writer),
+            waiting: 0,
+            failed_syncs: 0,
+            last_failure: String::new(),
+            stopping: false,
+        };
+        Self { desk: Mutex::new(desk), work: Condvar::new(), done: Condvar::new() }
+    }
+
+    /// The desk is in order at every point where a panic could unlock it.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn append(&self, record: Record) -> Result<u64, AppendError> {
+        let mut desk = self.desk();
+        if desk.stopping {
+            return Err(AppendError::Closed);
+        }
+        let writer = desk.writer.as_mut().ok_or(AppendError::Closed)?;
+        let idle = !writer.is_dirty() && writer.health() == Health::Healthy;
+        let outcome = writer.append(record);
+        drop(desk);
+        // While there is something to do, the flusher looks by itself.
+        if idle {
+            self.work.notify_one();
+        }
+        outcome
+    }
+
+    pub(super) fn wait_durable(&self, seq: u64) -> Result<(), AppendError> {
+        let mut desk = self.desk();
+        let failures = desk.failed_syncs;
+        desk.waiting += 1;
+        self.work.notify_one();
+        let outcome = loop {
+            if desk.failed_syncs != failures {
+                break Err(AppendError::Sync(desk.last_failure.clone()));
+            }
+            match &desk.writer {
+                Some(writer) if writer.is_durable(seq) => break Ok(()),
+                Some(_) => desk = self.done.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                None => break Err(AppendError::Closed),
+            }
+        };
+        desk.waiting -= 1;
+        outcome
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match &self.desk().writer {
+            Some(writer) => writer.health(),
+            None => Health::Healthy,
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.desk().stopping = true;
+        self.work.notify_one();
+    }
+
+    /// Gives the writer's files free once the flusher has ended.
+    pub(super) fn farewell(&self) -> Result<(), AppendError> {
+        let mut desk = self.desk();
+        let health = desk.writer.take().map(|writer| writer.health());
+        drop(desk);
+        self.done.notify_all();
+        match health {
+            Some(Health::Failing { error, .. }) => Err(AppendError::Sync(error)),
+            Some(Health::Healthy) | None => Ok(()),
+        }
+    }
+
+    /// Syncs until it is told to stop, and once more then.
+    fn flush(&self) {
+        let mut desk = self.desk();
+        loop {
+            let Some(writer) = &mut desk.writer else { return };
+            let failing = writer.health() != Health::Healthy;
+            let dirty = writer.is_dirty();
+            let pause = match (failing, dirty) {
+                (true, _) => Some(RETRY),
+                (false, true) => Some(GATHER),
+                (false, false) => None,
+            };
+            let urgent = |desk: &Desk| desk.stopping || (dirty && desk.waiting > 0);
+            if !urgent(&desk) {
+                desk = match pause {
+                    None => self.work.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                    Some(pause) => {
+                        self.work
+                            .wait_timeout_while(desk, pause, |desk| !urgent(desk))
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0
+                    }
+                };
+                if pause.is_none() {
+                    continue;
+                }
+            }
+            let last_round = desk.stopping;
+            let Some(writer) = &mut desk.writer else { return };
+            writer.check();
+            let (file, up_to) = writer.unsynced();
+            drop(desk);
+            let outcome = file.sync_data();
+            desk = self.desk();
+            desk.note_sync(up_to, &outcome);
+            self.done.notify_all();
+            if last_round {
+                return;
+            }
+        }
+    }
+}
+
+impl Desk {
+    fn note_sync(&mut self, up_to: u64, outcome: &io::Result<()>) {
+        if let Err(error) = outcome {
+            self.failed_syncs += 1;
+            self.last_failure = error.to_string();
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.synced(up_to, outcome);
+        }
+    }
+}
+
+/// Starts the thread; it ends after [`Shared::stop`].
+pub(super) fn spawn(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("audit-flusher".to_owned()).spawn(move || shared.flush())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use crate::log::opening;
+
+    #[test]
+    fn a_failed_sync_is_told_to_those_who_wait_and_recorded() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("audit");
+        // Without a flusher: the test is the disk.
+        let shared = Shared::new(opening::open(&dir, Options::default()).unwrap());
+        assert_eq!(shared.append(Record::default()), Ok(0));
+        let outcome = thread::scope(|scope| {
+            let waiting = scope.spawn(|| shared.wait_durable(0));
+            while shared.desk().waiting == 0 {
+                thread::yield_now();
+            }
+            shared.desk().note_sync(1, &Err(io::Error::other("broken disk")));
+            shared.done.notify_all();
+            waiting.join().unwrap()
+        });
+        assert_eq!(outcome, Err(AppendError::Sync("broken disk".to_owned())));
+        let Health::Failing { error, .. } = shared.health() else { panic!("a failed sync is no health") };
+        assert_eq!(error, "records 0 to 0 may not have reached the disk: broken disk");
+        // The next append tells the log about it first.
+        assert_eq!(shared.append(Record::default()), Ok(2));
+        assert_eq!(shared.health(), Health::Healthy);
+        let gap = crate::read_all(&dir).unwrap().nth(1).unwrap().unwrap().record;
+        assert!(gap.detail.unwrap().ends_with("records 0 to 0 may not have reached the disk: broken disk"));
+    }
+}

@@ -1,0 +1,346 @@
+//! The keys that zOS hands out to clients.
+//!
+//! A key is 256 random bits, shown once. The file keeps its SHA-256: nobody can search through
+//! 256 random bits, so a slow hash would protect nothing more and cost every call. The command
+//! line and the gateway may both change the file; each sees what the other did within a second.
+//!
+//! It does not decide what a key may do: that is its context's matter.
+
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{hex, sha256};
+use crate::files::FileError;
+use crate::secret::Secret;
+use file::{KeyFile, Stamp, StoredKey};
+
+/// What every key begins with, so that secret scanners and people know it.
+pub const PREFIX: &str = "zos_";
+
+/// How long the file is believed to be unchanged without looking.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The least time between two writes of last-used times.
+const TOUCH: Duration = Duration::from_secs(60);
+
+/// Tells the time in Unix milliseconds.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What may be shown of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyInfo {
+    /// Names the key; random, and no part of it.
+    pub id: String,
+    /// The one context it is for; `None` lets the caller choose.
+    pub context: Option<String>,
+    /// Who it was made for.
+    pub client: String,
+    /// When: RFC 3339, UTC.
+    pub created: String,
+    /// When it was last used, to the minute or so; `None` for never.
+    pub last_used: Option<String>,
+}
+
+/// Why keys could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not what we wrote.
+    #[error(
+        "{} is damaged at line {line}, column {column}: {why}; put a copy back, or remove it and make new keys",
+        .path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1; 0 where the whole is meant.
+        line: usize,
+        /// The column, from 1; 0 where the whole is meant.
+        column: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// A newer version wrote it.
+    #[error("{} has version {version}, and this program knows only version 1; update zOS", .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+    /// Another process did not let go of it.
+    #[error("another process is changing {}; try again", .path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A client name that would be hard to tell apart.
+    #[error("a client's name must be 1 to 64 characters without control characters")]
+    Client,
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// The keys in one file; cheap to clone, and every clone is the same.
+#[derive(Clone)]
+pub struct ClientKeys(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    clock: Clock,
+    desk: Mutex<Desk>,
+    /// Whether a thread is writing last-used times.
+    touching: AtomicBool,
+}
+
+struct Desk {
+    keys: Vec<StoredKey>,
+    /// What the file looked like when `keys` were read from it; `None` to read it again.
+    stamp: Option<Stamp>,
+    looked: Instant,
+    /// What is wrong with the file now; `keys` are those of the last good version.
+    problem: Option<String>,
+    /// Last-used times that are not in the file yet, by id.
+    touched: Vec<(String, String)>,
+    written: Instant,
+}
+
+impl std::fmt::Debug for ClientKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientKeys").field("path", &self.0.path).finish_non_exhaustive()
+    }
+}
+
+impl ClientKeys {
+    /// The keys in the file at `path`; no file is no keys.
+    ///
+    /// # Errors
+    /// When there is a file that cannot be read or understood.
+    pub fn open(path: &Path) -> Result<Self, KeysError> {
+        Self::with_clock(path, Arc::new(system_clock))
+    }
+
+    /// The same, with a clock for `created` and `last_used`.
+    ///
+    /// # Errors
+    /// Those of [`ClientKeys::open`].
+    pub fn with_clock(path: &Path, clock: Clock) -> Result<Self, KeysError> {
+        let stamp = Stamp::of(path)?;
+        let keys = KeyFile::read(path)?.keys()?;
+        let now = Instant::now();
+        let desk =
+            Desk { keys, stamp: Some(stamp), looked: now, problem: None, touched: Vec::new(), written: now };
+        let shared =
+            Shared { path: path.to_owned(), clock, desk: Mutex::new(desk), touching: AtomicBool::new(false) };
+        Ok(Self(Arc::new(shared)))
+    }
+
+    /// Makes a key. This is the only time that it can be seen.
+    ///
+    /// # Errors
+    /// When the name is none, or the file cannot be changed; no key is made then.
+    pub fn create(&self, context: Option<String>, client: String) -> Result<(KeyInfo, Secret), KeysError> {
+        if !(1..=64).contains(&client.chars().count()) || client.chars().any(char::is_control) {
+            return Err(KeysError::Client);
+        }
+        let key = Secret::random(PREFIX)?;
+        let info = KeyInfo {
+            id: hex(&getrandom::u64()?.to_be_bytes()[..6]),
+            context,
+            client,
+            created: format_time((self.0.clock)()),
+            last_used: None,
+        };
+        let stored = StoredKey { info: info.clone(), sha256: sha256(key.expose().as_bytes()) };
+        self.0.change(|file| {
+            file.push(&stored);
+            true
+        })?;
+        Ok((info, key))
+    }
+
+    /// All keys, in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood.
+    pub fn list(&self) -> Result<Vec<KeyInfo>, KeysError> {
+        let keys = KeyFile::read(&self.0.path)?.keys()?;
+        let desk = self.0.desk();
+        Ok(keys
+            .into_iter()
+            .map(|StoredKey { mut info, .. }| {
+                if let Some((_, time)) = desk.touched.iter().find(|(id, _)| *id == info.id) {
+                    info.last_used = Some(time.clone());
+                }
+                info
+            })
+            .collect())
+    }
+
+    /// Takes a key back, at once; says whether there was one with this id.
+    ///
+    /// # Errors
+    /// When the file cannot be changed; the key works on then.
+    pub fn revoke(&self, id: &str) -> Result<bool, KeysError> {
+        self.0.change(|file| file.remove(id))
+    }
+
+    /// The key that was presented, if it is one of ours, and notes that it was used.
+    ///
+    /// Takes about a microsecond, and looks at the file at most every 200 ms. Where the file
+    /// became unreadable the keys of its last good version count, and [`ClientKeys::problem`] tells.
+    pub fn check(&self, presented: &str) -> Option<KeyInfo> {
+        if !presented.starts_with(PREFIX) {
+            return None;
+        }
+        let digest = sha256(presented.as_bytes());
+        let mut desk = self.0.desk();
+        if desk.looked.elapsed() >= LOOK {
+            self.0.look(&mut desk);
+        }
+        let info = desk.keys.iter().find(|key| key.has(&digest))?.info.clone();
+        let due = self.0.touch(&mut desk, &info.id);
+        drop(desk);
+        if due {
+            self.0.write_touched_aside();
+        }
+        Some(info)
+    }
+
+    /// Whether any key was made; where none was, keyless callers are the only ones.
+    pub fn is_empty(&self) -> bool {
+        self.0.desk().keys.is_empty()
+    }
+
+    /// What is wrong with the file now, as a sentence.
+    pub fn problem(&self) -> Option<String> {
+        let mut desk = self.0.desk();
+        self.0.look(&mut desk);
+        desk.problem.clone()
+    }
+
+    /// Writes last-used times that are not in the file yet; the last clone does so when dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be changed; the times are kept for later.
+    pub fn flush(&self) -> Result<(), KeysError> {
+        self.0.write_touched()
+    }
+}
+
+impl Shared {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file again if it is another one than before.
+    fn look(&self, desk: &mut Desk) {
+        desk.looked = Instant::now();
+        let read = || {
+            let stamp = Stamp::of(&self.path)?;
+            if desk.stamp.as_ref() == Some(&stamp) {
+                return Ok(None);
+            }
+            Ok::<_, KeysError>(Some((KeyFile::read(&self.path)?.keys()?, stamp)))
+        };
+        match read() {
+            Ok(None) => {}
+            Ok(Some((keys, stamp))) => {
+                desk.keys = keys;
+                desk.stamp = Some(stamp);
+                desk.problem = None;
+            }
+            Err(error) => {
+                desk.problem = Some(error.to_string());
+                desk.stamp = None;
+            }
+        }
+    }
+
+    /// Reads the file, changes it and writes it back if `change` says that it did something.
+    fn change(&self, change: impl FnOnce(&mut KeyFile) -> bool) -> Result<bool, KeysError> {
+        let _lock = file::lock(&self.path)?;
+        let mut file = KeyFile::read(&self.path)?;
+        // What cannot be understood is not written over.
+        file.keys()?;
+        let changed = change(&mut file);
+        if changed {
+            file.write()?;
+        }
+        let mut desk = self.desk();
+        desk.stamp = None;
+        self.look(&mut desk);
+        Ok(changed)
+    }
+
+    /// Notes that a key was used; says whether it is time to write that down.
+    fn touch(&self, desk: &mut Desk, id: &str) -> bool {
+        let now = format_time((self.clock)());
+        match desk.touched.iter_mut().find(|(touched, _)| touched == id) {
+            Some((_, time)) => *time = now,
+            None => desk.touched.push((id.to_owned(), now)),
+        }
+        let due = desk.written.elapsed() >= TOUCH;
+        if due {
+            desk.written = Instant::now();
+        }
+        due
+    }
+
+    /// Writes last-used times on a thread of its own: a call does not wait for a disk.
+    fn write_touched_aside(self: &Arc<Self>) {
+        if self.touching.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let write = move || {
+            // A failure is no reason to refuse a call; the times stay for the next attempt.
+            let _ = shared.write_touched();
+            shared.touching.store(false, Ordering::Release);
+        };
+        if std::thread::Builder::new().name("key-times".to_owned()).spawn(write).is_err() {
+            self.touching.store(false, Ordering::Release);
+        }
+    }
+
+    fn write_touched(&self) -> Result<(), KeysError> {
+        let touched = self.desk().touched.clone();
+        if touched.is_empty() {
+            return Ok(());
+        }
+        self.change(|file| {
+            touched.iter().fold(false, |changed, (id, time)| file.touch(id, time) || changed)
+        })?;
+        self.desk().touched.retain(|entry| !touched.contains(entry));
+        Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = self.write_touched();
+    }
+}
+
+fn format_time(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+}
+
+/// The clock of the machine; an hour before 1970 counts as 1970.
+fn system_clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

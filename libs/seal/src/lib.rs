@@ -1,0 +1,32 @@
+//! Secrets at rest, and the small things around them.
+//!
+//! - [`Vault`] keeps provider keys: environment variable, OS keychain, private file, in this order.
+//! - [`ClientKeys`] makes and checks the keys that zOS hands out; it stores only their hashes.
+//! - [`admin_token()`] makes the token of the admin API, [`atomic_write`] writes files whole or not at all.
+//! - [`Secret`] carries a secret that no log and no debug output shows.
+//!
+//! It signs nothing yet, and encrypts nothing: what lies in a private file is protected by the
+//! file's mode alone.
+//!
+//! Reading order: [`secret`], [`files`], [`client_keys`], [`key_ref`], [`vault`].
+
+pub mod admin_token;
+pub mod client_keys;
+pub mod digest;
+pub mod files;
+pub mod key_ref;
+pub mod secret;
+pub mod vault;
+
+pub use admin_token::{TokenError, admin_token};
+pub use client_keys::{ClientKeys, Clock, KeyInfo, KeysError};
+pub use digest::{sha256, sha256_hex};
+pub use files::{FileError, atomic_write};
+pub use key_ref::{BadKeyRef, KeyRef};
+pub use secret::Secret;
+pub use vault::{Backend, Source, Vault, VaultError, VaultOptions, VaultStatus};
+
+/// Runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
