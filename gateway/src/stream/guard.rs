@@ -380,3 +380,6 @@ impl Text {
         self.scanner.safe()
     }
 }
+
+#[cfg(test)]
+mod tests;
