@@ -207,7 +207,10 @@ impl UnicodeData {
             }
             let usable =
                 !latin.is_empty() && latin.len() <= 2 && latin.bytes().all(|b| b.is_ascii_alphanumeric());
-            if !usable || latin == plain {
+            // A letter in the middle of a word must not begin one by being read as a digit.
+            let same_kind = self.class(variant_class(folded)) != LETTER
+                || latin.starts_with(|c: char| c.is_ascii_alphabetic());
+            if !usable || !same_kind || latin == plain {
                 continue;
             }
             // The prototype of everything that looks like a stroke is `l`, capital I included.
@@ -221,6 +224,11 @@ impl UnicodeData {
         found.retain(|reading| *reading != plain);
         found.into_iter().map(|reading| (reading, false)).collect()
     }
+}
+
+/// The character that decides the class of a folding.
+fn variant_class(folded: &[char]) -> char {
+    folded.first().copied().unwrap_or(' ')
 }
 
 /// Letters whose lower case would lose the accent-free form.

@@ -15,7 +15,7 @@ mod secrets;
 
 use std::sync::{Arc, OnceLock};
 
-use crate::pattern::runs::{Check, Watch};
+use crate::pattern::runs::{Check, Need, Watch};
 use crate::pattern::{Expression, Pattern};
 use crate::rule::PackName;
 
@@ -28,37 +28,44 @@ pub(crate) struct Detector {
     /// The longest match in bytes.
     max_len: usize,
     check: Option<Check>,
+    /// A kind of byte that every match has within so many bytes of its start.
+    need: Option<(Need, u64)>,
 }
 
 const fn detector(name: &'static str, expression: &'static str, max_len: usize) -> Detector {
-    Detector { name, expression, max_len, check: None }
+    Detector { name, expression, max_len, check: None, need: None }
 }
 
 impl Detector {
     const fn checked(self, check: Check) -> Self {
         Self { check: Some(check), ..self }
     }
+
+    const fn needing(self, need: Need, within: u64) -> Self {
+        Self { need: Some((need, within)), ..self }
+    }
 }
 
 /// The automata of a pack: built once in a process, at the first use.
-type Built = Vec<(Arc<Expression>, usize, Option<Check>)>;
+type Built = Vec<(&'static Detector, Arc<Expression>)>;
 
 /// Everything that a pack looks for, on behalf of a rule.
 pub(crate) fn watches(pack: PackName, rule: usize) -> impl Iterator<Item = Watch> {
     static PACKS: [OnceLock<Built>; 4] = [const { OnceLock::new() }; 4];
     let built = PACKS[pack as usize].get_or_init(|| detectors(pack).map(build).collect());
-    built.iter().map(move |(expression, max_len, check)| Watch {
+    built.iter().map(move |(detector, expression)| Watch {
         rule,
         expression: Arc::clone(expression),
-        max_len: *max_len,
-        check: *check,
+        max_len: detector.max_len,
+        check: detector.check,
+        need: detector.need,
     })
 }
 
-fn build(detector: &Detector) -> (Arc<Expression>, usize, Option<Check>) {
+fn build(detector: &'static Detector) -> (&'static Detector, Arc<Expression>) {
     let pattern = Pattern::new(detector.expression, Some(detector.max_len))
         .expect("every expression of the packs is built in the tests");
-    (Arc::clone(pattern.expression()), pattern.max_len(), detector.check)
+    (detector, Arc::clone(pattern.expression()))
 }
 
 fn detectors(pack: PackName) -> impl Iterator<Item = &'static Detector> {

@@ -79,6 +79,7 @@ impl Gate {
     }
 
     /// Whether a term may begin with the letters at `at`.
+    #[inline]
     pub(crate) fn admits_word(&self, trie: &Trie, text: &[u8], at: usize) -> bool {
         let key = key(text, at);
         self.beginnings[(key >> 6) as usize] >> (key & 63) & 1 != 0 && walk(trie, text, at)
@@ -114,6 +115,7 @@ fn code(letter: u8) -> u32 {
 }
 
 /// Up to four letters at `at`, as the bitmap counts them.
+#[inline]
 fn key(text: &[u8], at: usize) -> u32 {
     let word = match text.get(at..at + 4) {
         Some(word) => u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
@@ -128,6 +130,7 @@ fn key(text: &[u8], at: usize) -> u32 {
 }
 
 /// The highest bit of every byte that is an ASCII letter.
+#[inline]
 pub(crate) fn letters_of(word: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let lower = (word & (0x7F * EACH)) | (0x20 * EACH);

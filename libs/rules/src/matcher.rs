@@ -76,6 +76,8 @@ impl Before {
 #[derive(Clone)]
 pub(crate) struct Matcher {
     threads: Threads,
+    /// The threads of the step before, kept for their memory.
+    spare: Threads,
     position: u64,
     before: Before,
     after_space: bool,
@@ -84,7 +86,17 @@ pub(crate) struct Matcher {
 impl Matcher {
     /// A matcher that begins at byte `position`.
     pub(crate) fn new(position: u64, before: Before) -> Self {
-        Self { threads: Threads::new(), position, before, after_space: before.class == Some(Class::Space) }
+        let mut matcher =
+            Self { threads: Threads::new(), spare: Threads::new(), position, before, after_space: false };
+        matcher.restart(position, before);
+        matcher
+    }
+
+    /// Forgets everything and begins again elsewhere.
+    pub(crate) fn restart(&mut self, position: u64, before: Before) {
+        self.threads.clear();
+        (self.position, self.before) = (position, before);
+        self.after_space = before.class == Some(Class::Space);
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -135,11 +147,12 @@ impl Matcher {
     /// The end of a text: everything complete is confirmed, everything else is forgotten.
     pub(crate) fn end(&mut self, rules: &RoomRules, found: &mut Vec<Found>) {
         let first = found.len();
-        for thread in std::mem::take(&mut self.threads) {
+        for thread in &self.threads {
             if thread.phase != Phase::Walking && !thread.needs_lower {
-                confirm(rules, &thread, first, found);
+                confirm(rules, thread, first, found);
             }
         }
+        self.threads.clear();
         self.before = Before::START;
         self.after_space = false;
     }
@@ -157,7 +170,9 @@ impl Matcher {
     ) {
         let case = plain.last().map_or(Case::None, |last| Case::of(c, fold::class(*last)));
         let step = Step { rules, at, before: self.before, case, evasion: None, starting, first: found.len() };
-        let threads = std::mem::take(&mut self.threads);
+        let mut threads = std::mem::take(&mut self.threads);
+        std::mem::swap(&mut self.threads, &mut self.spare);
+        self.threads.clear();
         if plain.is_empty() {
             self.threads.extend_from_slice(&threads);
         } else {
@@ -168,6 +183,8 @@ impl Matcher {
                 Step { evasion: Some(evasion), ..step }.run(&threads, text, &mut self.threads, found);
             }
         });
+        threads.clear();
+        self.spare = threads;
         for unit in plain {
             self.before.note(fold::class(*unit), case);
         }
@@ -196,6 +213,9 @@ impl Matcher {
 
     /// A term's beginning followed by more padding than may be held back is a violation itself.
     fn drop_padded(&mut self, rules: &RoomRules, found: &mut Vec<Found>) {
+        if self.threads.is_empty() {
+            return;
+        }
         let cap = 4 * rules.trie().longest_bytes() as u64 + PADDING_SLACK;
         let position = self.position;
         let first = found.len();

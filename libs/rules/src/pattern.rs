@@ -142,6 +142,8 @@ pub(crate) struct Expression {
     starts: Vec<StateID>,
     /// Whether a match can begin with a byte.
     first: [bool; 256],
+    /// The pairs of bytes that a match can begin with, or a match of one byte and what follows.
+    pairs: Vec<(u8, u8)>,
 }
 
 impl Expression {
@@ -170,11 +172,25 @@ impl Expression {
         };
         let starts =
             (0..=255).map(Some).chain([None]).map(start).collect::<Result<Vec<StateID>, PatternError>>()?;
-        let mut first = [false; 256];
-        for (byte, first) in (0..=255u8).zip(&mut first) {
-            *first = starts.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, byte)));
+        let mut distinct = starts.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let (mut first, mut pairs) = ([false; 256], Vec::new());
+        for byte in 0..=255u8 {
+            let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
+            let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
+            seconds.dedup();
+            first[usize::from(byte)] = !seconds.is_empty();
+            let goes_on =
+                |next: &u8| seconds.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *next)));
+            pairs.extend((0..=255).filter(goes_on).map(|next| (byte, next)));
         }
-        Ok(Self { dfa, starts, first })
+        Ok(Self { dfa, starts, first, pairs })
+    }
+
+    /// The pairs of bytes that a match can begin with.
+    pub(crate) fn pairs(&self) -> &[(u8, u8)] {
+        &self.pairs
     }
 
     /// Whether a match can begin with `byte`.
@@ -200,7 +216,7 @@ impl Expression {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.dfa.memory_usage() + self.starts.len() * size_of::<StateID>()
+        self.dfa.memory_usage() + self.starts.len() * size_of::<StateID>() + 2 * self.pairs.len()
     }
 }
 

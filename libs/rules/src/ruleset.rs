@@ -8,7 +8,7 @@ use crate::detectors;
 use crate::evasion::{Evasion, Evasions};
 use crate::fold;
 use crate::gate::Gate;
-use crate::matcher::{Found, Matcher};
+use crate::matcher::{Before, Found, Matcher};
 use crate::pattern::runs::{Runs, Watch, Watches};
 use crate::rule::{Action, Room, RuleKind, RuleSpec, Term};
 use crate::scanner::Scanner;
@@ -83,6 +83,7 @@ impl Ruleset {
                         expression: Arc::clone(pattern.expression()),
                         max_len: pattern.max_len(),
                         check: None,
+                        need: None,
                     }),
                     RuleKind::Pack(pack) => watched.extend(detectors::watches(*pack, rule)),
                 }
@@ -214,8 +215,9 @@ impl RoomRules {
             return;
         }
         let mut fresh: Vec<Found> = Vec::new();
+        let mut matcher = Matcher::new(0, Before::START);
         seek(self, text, |at| {
-            let mut matcher = Matcher::new(at as u64, before(text, at));
+            matcher.restart(at as u64, before(text, at));
             let mut starting = true;
             for c in text[at..].chars() {
                 matcher.read(self, c, starting, &mut fresh);

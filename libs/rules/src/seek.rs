@@ -5,7 +5,7 @@
 //! nothing; the others are put to the [`crate::gate`].
 
 use crate::evasion::Evasion;
-use crate::fold::{self, Class};
+use crate::fold::{self, Class, Folded};
 use crate::gate::letters_of;
 use crate::matcher::{Before, Case, begins_word, for_each_reading};
 use crate::ruleset::RoomRules;
@@ -48,7 +48,7 @@ fn gather(highest: u64) -> u64 {
     (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Calls `visit` for every place at which a term may begin, in order.
+/// Calls `visit` for every place at which a term may begin.
 pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) {
     let bytes = text.as_bytes();
     let (trie, gate) = (rules.trie(), rules.gate());
@@ -66,18 +66,22 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) 
         };
         let inside = masks.letters << 1 | letter_before;
         letter_before = masks.letters >> (BLOCK - 1);
-        let words = masks.letters & !inside | masks.capitals & inside & humps_count;
-        let mut places = words | masks.signs | masks.foreign;
-        while places != 0 {
-            let bit = places.trailing_zeros() as usize;
-            places &= places - 1;
+        let mut words = masks.letters & !inside | masks.capitals & inside & humps_count;
+        while words != 0 {
+            let at = start + words.trailing_zeros() as usize;
+            words &= words - 1;
+            if gate.admits_word(trie, bytes, at) {
+                visit(at);
+            }
+        }
+        let mut others = masks.signs | masks.foreign;
+        while others != 0 {
+            let bit = others.trailing_zeros() as usize;
+            others &= others - 1;
             let at = start + bit;
-            let begins = if words >> bit & 1 != 0 {
-                gate.admits_word(trie, bytes, at)
-            } else if masks.foreign >> bit & 1 != 0 {
-                text.is_char_boundary(at) && may_begin(rules, text, at)
-            } else {
-                gate.admits_sign(bytes, at)
+            let begins = match masks.foreign >> bit & 1 {
+                0 => gate.admits_sign(bytes, at),
+                _ => text.is_char_boundary(at) && may_begin(rules, text, at),
             };
             if begins {
                 visit(at);
@@ -108,13 +112,23 @@ pub(crate) fn before(text: &str, at: usize) -> Before {
 /// Whether a term may begin with the character at `at`, which is not ASCII.
 fn may_begin(rules: &RoomRules, text: &str, at: usize) -> bool {
     let Some(c) = text[at..].chars().next() else { return false };
+    let before = before(text, at);
+    if before.class == Some(Class::Letter) && is_small_letter(c) {
+        return false;
+    }
     let trie = rules.trie();
     let leads = |units: &[char]| {
         units.iter().any(|unit| matches!(unit, '&' | '%' | '\\') || trie.child(Trie::ROOT, *unit).is_some())
     };
     let mut begins = leads(&fold::units(c));
     for_each_reading(c, |units, _| begins |= leads(units));
-    begins && (fold::is_upper(c) || begins_somewhere(c, before(text, at)))
+    begins && (fold::is_upper(c) || begins_somewhere(c, before))
+}
+
+/// Whether a character can only go on with a word, after a letter: so can its readings, which are
+/// letters too.
+fn is_small_letter(c: char) -> bool {
+    matches!(fold::fold(c), Folded::One(_, Class::Letter)) && !fold::is_upper(c)
 }
 
 /// Whether a word begins at or inside a character.

@@ -5,10 +5,11 @@
 
 use super::checks::{digits, follows, is_date, luhn};
 use super::{Detector, detector};
+use crate::pattern::runs::Need;
 
 pub(super) static DETECTORS: [Detector; 9] = [
-    detector("medical record number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number),
-    detector("health plan number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number),
+    detector("medical record number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number).needing(Need::Digit, 6),
+    detector("health plan number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number).needing(Need::Digit, 6),
     detector("provider number (NPI)", r"\b[12][0-9]{9}\b", 10).checked(provider_number),
     detector("prescriber number (DEA)", r"\b[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}\b", 9).checked(prescriber_number),
     detector(
@@ -16,10 +17,10 @@ pub(super) static DETECTORS: [Detector; 9] = [
         r"\b[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}\b",
         13,
     ),
-    detector("date of a person's life", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date),
+    detector("date of a person's life", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date).needing(Need::Digit, 14),
     detector("network address", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 15).checked(network_address),
-    detector("vehicle number (VIN)", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number),
-    detector("device serial number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number),
+    detector("vehicle number (VIN)", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number).needing(Need::Digit, 17),
+    detector("device serial number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number).needing(Need::Digit, 24),
 ];
 
 fn named(before: &str, matched: &str, words: &[&str]) -> Option<usize> {

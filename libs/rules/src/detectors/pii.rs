@@ -5,10 +5,12 @@
 
 use super::checks::{continues_number, digits, follows, is_date, luhn, remainder, weighted};
 use super::{Detector, detector};
+use crate::pattern::runs::Need;
 
 pub(super) static CONTACT: [Detector; 6] = [
     detector("mail address", r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b", 254)
-        .checked(mail),
+        .checked(mail)
+        .needing(Need::At, 66),
     detector("international telephone number", r"\+[1-9][0-9]{0,2}(?:[ .()/-]{0,2}[0-9]){6,13}\b", 48)
         .checked(international),
     detector(
@@ -39,7 +41,8 @@ pub(super) static NATIONAL_IDS: [Detector; 15] = [
     detector("Spanish DNI", r"\b[0-9]{8}-?[A-Z]\b", 10).checked(dni),
     detector("Spanish NIE", r"\b[XYZ]-?[0-9]{7}-?[A-Z]\b", 11).checked(dni),
     detector("Italian codice fiscale", r"\b[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b", 16)
-        .checked(codice_fiscale),
+        .checked(codice_fiscale)
+        .needing(Need::Digit, 8),
     detector("German tax id", r"\b[1-9][0-9](?: ?[0-9]){9}\b", 21).checked(german_tax_id),
     detector("Dutch BSN", r"\b[0-9]{9}\b", 9).checked(bsn),
     detector("Polish PESEL", r"\b[0-9]{11}\b", 11).checked(pesel),
@@ -51,7 +54,7 @@ pub(super) static NATIONAL_IDS: [Detector; 15] = [
     detector("Danish CPR number", r"\b[0-9]{6}-[0-9]{4}\b", 11).checked(cpr),
     detector("Swiss AHV number", r"\b756\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}\b", 16).checked(ahv),
     detector("Portuguese NIF", r"\b[0-9]{3} ?[0-9]{3} ?[0-9]{3}\b", 11).checked(nif),
-    detector("passport number", r"\b[A-Z0-9]{7,9}\b", 9).checked(passport),
+    detector("passport number", r"\b[A-Z0-9]{7,9}\b", 9).checked(passport).needing(Need::Digit, 9),
 ];
 
 fn kept(matched: &str, valid: bool) -> Option<usize> {

@@ -6,6 +6,7 @@
 
 use super::checks::{entropy, is_placeholder};
 use super::{Detector, detector};
+use crate::pattern::runs::Need;
 
 pub(super) static DETECTORS: [Detector; 35] = [
     detector("AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", 20).checked(real),
@@ -22,7 +23,7 @@ pub(super) static DETECTORS: [Detector; 35] = [
     detector("Google OAuth token", r"\bya29\.[A-Za-z0-9_-]{20,400}", 410).checked(real),
     detector("Google client secret", r"\bGOCSPX-[A-Za-z0-9_-]{28}", 35).checked(real),
     detector("Azure storage key", r"\b(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{43,86}={1,2}", 110).checked(real),
-    detector("Azure client secret", r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}", 40).checked(real),
+    detector("Azure client secret", r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}", 40).checked(real).needing(Need::Tilde, 8),
     detector("Hugging Face token", r"\b(?:hf|api_org)_[A-Za-z0-9]{30,40}\b", 50).checked(real),
     detector("npm token", r"\bnpm_[A-Za-z0-9]{36}\b", 40).checked(real),
     detector("PyPI token", r"\bpypi-[A-Za-z0-9_-]{50,250}", 255).checked(real),
@@ -49,14 +50,14 @@ pub(super) static DETECTORS: [Detector; 35] = [
         r"\b[a-z][a-z0-9+.-]{1,15}://[A-Za-z0-9._~%+-]{0,64}:[A-Za-z0-9._~%+!$&*()=;,?^#-]{3,128}@",
         220,
     )
-    .checked(address_password),
-    detector("bearer token", r"(?i-u:\bbearer) {1,3}[A-Za-z0-9_.~+/-]{20,600}={0,2}", 620).checked(bearer),
+    .checked(address_password).needing(Need::Assignment, 20),
+    detector("bearer token", r"(?i-u:\bbearer) {1,3}[A-Za-z0-9_.~+/-]{20,600}={0,2}", 620).checked(bearer).needing(Need::Digit, 640),
     detector(
         "assigned secret",
         r#"(?i-u:api[_-]?key|secret(?:[_-]?key)?|token|passw(?:or)?d|pwd|passphrase|(?:auth|access|account|private|signing|encryption)[_-]?key|credentials?)["']?[ \t]{0,3}(?::=|=>|=|:)[ \t]{0,3}["']?[A-Za-z0-9+/_.~=!@#$%^&*-]{8,128}"#,
         200,
     )
-    .checked(assigned),
+    .checked(assigned).needing(Need::Assignment, 32),
 ];
 
 fn real(_: &str, matched: &str) -> Option<usize> {

@@ -2,18 +2,16 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
 use crate::matcher::escape::{Escape, Progress};
 use crate::matcher::report::{Found, confirm};
-use crate::matcher::thread::{Gap, Margin, Phase, Thread, keep};
+use crate::matcher::thread::{Gap, Margin, Phase, Thread, remove_twins};
 use crate::matcher::{Before, Case, begins_word, ends_word};
 use crate::ruleset::RoomRules;
 use crate::trie::{Node, Trie};
 
-pub(super) type Threads = SmallVec<[Thread; 4]>;
+pub(super) type Threads = Vec<Thread>;
 
 /// The most quote marks, Markdown marks and separators in one place.
 const MARKS_MAX: u8 = 8;
@@ -40,23 +38,38 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     /// Moves all threads over the characters of one reading.
     pub(super) fn run(&self, threads: &[Thread], text: &[char], after: &mut Threads, found: &mut Vec<Found>) {
-        let mut current = Threads::from_slice(threads);
+        let first = after.len();
         let mut before = self.before;
-        for c in text {
-            let class = fold::class(*c);
+        let [earlier @ .., last] = text else { return };
+        let mut current = Threads::new();
+        for (number, c) in earlier.iter().enumerate() {
             let mut next = Threads::new();
-            for thread in &current {
-                self.advance(thread, *c, class, &mut next, found);
-            }
-            if self.starting {
-                self.start(before, *c, class, &mut next);
-            }
-            before.note(class, self.case);
+            let threads = if number == 0 { threads } else { &current };
+            self.read(threads, &mut before, *c, &mut next, found);
             current = next;
         }
-        for thread in current {
-            keep(thread, after);
+        let threads = if earlier.is_empty() { threads } else { &current };
+        self.read(threads, &mut before, *last, after, found);
+        remove_twins(after, first);
+    }
+
+    /// Moves all threads over one folded character, and lets terms begin at it.
+    fn read(
+        &self,
+        threads: &[Thread],
+        before: &mut Before,
+        c: char,
+        next: &mut Threads,
+        found: &mut Vec<Found>,
+    ) {
+        let class = fold::class(c);
+        for thread in threads {
+            self.advance(thread, c, class, next, found);
         }
+        if self.starting {
+            self.start(*before, c, class, next);
+        }
+        before.note(class, self.case);
     }
 
     /// Lets a term begin at this character, if a word or an escape sequence begins here.
@@ -247,7 +260,7 @@ impl Step<'_> {
     /// The threads that a decoded character leads to.
     fn walk_decoded(&self, thread: &Thread, escape: Escape, decoded: char) -> Threads {
         let evasions = thread.evasions.with(escape.evasion());
-        let mut threads = Threads::from_slice(&[Thread { gap: Gap::None, evasions, ..*thread }]);
+        let mut threads = vec![Thread { gap: Gap::None, evasions, ..*thread }];
         for unit in fold::units(decoded) {
             let class = fold::class(unit);
             let mut next = Threads::new();

@@ -115,16 +115,18 @@ impl Thread {
     }
 }
 
-/// Adds a thread unless one that is at least as plain stands at the same place.
-pub(super) fn keep<A: smallvec::Array<Item = Thread>>(thread: Thread, threads: &mut smallvec::SmallVec<A>) {
-    for other in threads.iter_mut().filter(|other| other.stands_with(&thread)) {
-        if other.is_as_plain_as(&thread) {
-            return;
-        }
-        if thread.is_as_plain_as(other) {
-            *other = thread;
-            return;
+/// Removes threads from `first` on that stand where another, at least as plain, stands too.
+pub(super) fn remove_twins(threads: &mut Vec<Thread>, first: usize) {
+    let mut at = first.max(1);
+    while at < threads.len() {
+        let thread = threads[at];
+        match threads[..at].iter_mut().find(|other| other.stands_with(&thread)) {
+            Some(other) if other.is_as_plain_as(&thread) => drop(threads.remove(at)),
+            Some(other) if thread.is_as_plain_as(other) => {
+                *other = thread;
+                threads.remove(at);
+            }
+            _ => at += 1,
         }
     }
-    threads.push(thread);
 }

@@ -6,6 +6,7 @@
 //! its longest match; runs that began inside the match are dropped. What is held back lies after
 //! the start of the oldest run.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,6 +21,32 @@ pub(crate) const CONTEXT_BYTES: usize = 64;
 /// match are a violation, or `None`.
 pub(crate) type Check = fn(&str, &str) -> Option<usize>;
 
+/// A kind of byte without which an expression cannot match.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    /// `@`
+    At,
+    /// `:` or `=`
+    Assignment,
+    /// `~`
+    Tilde,
+    /// A decimal digit.
+    Digit,
+}
+
+impl Need {
+    const COUNT: usize = 4;
+
+    fn is_met_by(self, byte: u8) -> bool {
+        match self {
+            Self::At => byte == b'@',
+            Self::Assignment => matches!(byte, b':' | b'='),
+            Self::Tilde => byte == b'~',
+            Self::Digit => byte.is_ascii_digit(),
+        }
+    }
+}
+
 /// One expression that is looked for.
 pub(crate) struct Watch {
     /// Index of the rule that it belongs to.
@@ -27,6 +54,9 @@ pub(crate) struct Watch {
     pub(crate) expression: Arc<Expression>,
     pub(crate) max_len: usize,
     pub(crate) check: Option<Check>,
+    /// What must come within so many bytes of the start of every match. Where the text is known
+    /// that far, runs that cannot match are not begun.
+    pub(crate) need: Option<(Need, u64)>,
 }
 
 /// All expressions of a room.
@@ -35,6 +65,9 @@ pub(crate) struct Watches {
     all: Vec<Watch>,
     /// The expressions that can begin with a byte.
     by_first: Vec<Vec<u16>>,
+    /// By pair of bytes, which of `lists` holds the expressions that can begin with it.
+    by_pair: Vec<u32>,
+    lists: Vec<Vec<u16>>,
 }
 
 impl Watches {
@@ -46,7 +79,31 @@ impl Watches {
             let matching = all.iter().enumerate().filter(|(_, watch)| watch.expression.may_begin_with(byte));
             matching.map(|(index, _)| index as u16).collect()
         };
-        Self { by_first: (0..=255).map(begins).collect(), all }
+        let by_first = (0..=255).map(begins).collect();
+        let mut pairs: Vec<Vec<u16>> = vec![Vec::new(); 1 << 16];
+        for (index, watch) in all.iter().enumerate() {
+            for pair in watch.expression.pairs() {
+                pairs[usize::from(u16::from_be_bytes([pair.0, pair.1]))].push(index as u16);
+            }
+        }
+        // Most pairs have one of a few lists.
+        let (mut lists, mut known) = (Vec::new(), HashMap::new());
+        let number = |list: Vec<u16>| {
+            *known.entry(list).or_insert_with_key(|list: &Vec<u16>| {
+                lists.push(list.clone());
+                lists.len() as u32 - 1
+            })
+        };
+        let by_pair = pairs.into_iter().map(number).collect();
+        Self { all, by_first, by_pair, lists }
+    }
+
+    /// The expressions that can begin with a byte, given the one after it if that is known.
+    fn beginning(&self, byte: u8, next: Option<&u8>) -> &[u16] {
+        match next {
+            Some(next) => &self.lists[self.by_pair[usize::from(u16::from_be_bytes([byte, *next]))] as usize],
+            None => &self.by_first[usize::from(byte)],
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -77,6 +134,8 @@ pub(crate) struct Runs {
     /// By expression, the end of its last match: matches of one expression do not overlap.
     floors: Vec<u64>,
     before: Option<u8>,
+    /// By kind of byte, the place of the next one, or the end of what was searched.
+    ahead: [u64; Need::COUNT],
 }
 
 impl Runs {
@@ -94,14 +153,19 @@ impl Runs {
             return;
         }
         self.floors.resize(watches.all.len(), 0);
-        for (position, byte) in (from..).zip(&window.as_bytes()[(from - base) as usize..]) {
+        let bytes = &window.as_bytes()[(from - base) as usize..];
+        for (number, byte) in bytes.iter().enumerate() {
+            let position = from + number as u64;
             if !self.runs.is_empty() {
                 self.advance(watches, position, *byte, window, base, found);
             }
             // Continuation bytes are inside a character.
             if byte & 0xC0 != 0x80 {
-                for watch in &watches.by_first[usize::from(*byte)] {
-                    self.begin(watches, *watch, position, *byte);
+                for watch in watches.beginning(*byte, bytes.get(number + 1)) {
+                    let need = watches.all[usize::from(*watch)].need;
+                    if need.is_none_or(|(need, within)| self.is_near(need, within, number, bytes, from)) {
+                        self.begin(watches, *watch, position, *byte);
+                    }
                 }
             }
             self.before = Some(*byte);
@@ -125,6 +189,7 @@ impl Runs {
         }
         self.settle(watches, window, base, found);
         self.before = None;
+        self.ahead = [position; Need::COUNT];
     }
 
     /// The start of the oldest run of a rule that `holds`.
@@ -136,6 +201,18 @@ impl Runs {
     /// The first byte that a check may still look at, if a run is alive.
     pub(crate) fn oldest(&self) -> Option<u64> {
         self.runs.iter().map(|run| run.start).min()
+    }
+
+    /// Whether a byte that is needed comes within `within` bytes of `bytes[number]`, or may come
+    /// because the text is not known that far.
+    fn is_near(&mut self, need: Need, within: u64, number: usize, bytes: &[u8], from: u64) -> bool {
+        let position = from + number as u64;
+        let ahead = &mut self.ahead[need as usize];
+        let searched = (*ahead).max(position);
+        let rest = &bytes[(searched - from) as usize..];
+        let found = rest.iter().position(|byte| need.is_met_by(*byte)).unwrap_or(rest.len());
+        *ahead = searched + found as u64;
+        *ahead <= position + within
     }
 
     fn begin(&mut self, watches: &Watches, watch: u16, position: u64, byte: u8) {
@@ -167,7 +244,7 @@ impl Runs {
         base: u64,
         found: &mut Vec<(usize, Range<u64>)>,
     ) {
-        let mut settles = false;
+        let (mut died, mut settles) = (false, false);
         for run in self.runs.iter_mut().filter(|run| !run.done) {
             let watch = &watches.all[usize::from(run.watch)];
             match watch.expression.next(run.state, byte) {
@@ -187,7 +264,13 @@ impl Runs {
                     run.done = true;
                 }
             }
-            settles |= run.done;
+            died |= run.done;
+            settles |= run.done && run.best.is_some();
+        }
+        if died {
+            // What others waited for may be gone; without a match there is nothing to report.
+            self.runs.retain(|run| !run.done || run.best.is_some());
+            settles |= self.runs.iter().any(|run| run.done);
         }
         if settles {
             self.settle(watches, window, base, found);
