@@ -1,0 +1,117 @@
+//! Everything that is in force at one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zos_rules::Ruleset;
+
+use super::policy::RoomPolicy;
+use crate::context::{Context, ContextName};
+use crate::fleet::Fleet;
+use crate::problem::Problem;
+
+/// Everything that is in force at one moment. Immutable; a call keeps the one it started with.
+pub struct Snapshot {
+    /// Grows with every change.
+    pub revision: u64,
+    /// All contexts, also those that never loaded. While there is no context file at all, the
+    /// built-in one.
+    pub contexts: BTreeMap<ContextName, ContextState>,
+    /// The context that the owner chose, as `state.json` has it. It may not exist.
+    pub active: Option<ContextName>,
+    /// Providers and models.
+    pub fleet: Arc<Fleet>,
+    /// The rules of all contexts, compiled.
+    pub rules: Arc<Ruleset>,
+    /// Everything that is wrong with any file.
+    pub problems: Vec<Problem>,
+    pub(super) policies: BTreeMap<ContextName, Arc<RoomPolicy>>,
+    /// Whether `state.json` could never be read, so that nobody knows which context is active.
+    pub(super) active_unknown: bool,
+}
+
+/// What became of one context's file.
+#[derive(Clone, Debug)]
+pub enum ContextState {
+    /// It governs.
+    Live {
+        /// As it governs.
+        context: Arc<Context>,
+        /// Warnings, and the errors of a newer save that is broken.
+        problems: Vec<Problem>,
+        /// Whether a newer save is broken, so that this is the last good version.
+        stale: bool,
+    },
+    /// It never loaded; calls that name it are refused.
+    Broken {
+        /// Why.
+        problems: Vec<Problem>,
+    },
+}
+
+impl ContextState {
+    /// The context, if it governs.
+    pub fn context(&self) -> Option<&Arc<Context>> {
+        match self {
+            Self::Live { context, .. } => Some(context),
+            Self::Broken { .. } => None,
+        }
+    }
+
+    /// What is wrong with its files.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Live { problems, .. } | Self::Broken { problems } => problems,
+        }
+    }
+}
+
+/// Why no context governs a call that names none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoContext {
+    /// None is active and none is called `default`.
+    #[error("no context is active and none is called \"default\"")]
+    NoneActive,
+    /// The active one has no file (any more). Falling back to another would be a guess.
+    #[error("the active context \"{0}\" does not exist")]
+    Missing(ContextName),
+    /// `state.json` is broken, so nobody knows which one the owner chose.
+    #[error("state.json is broken, so it is unknown which context is active")]
+    Unknown,
+}
+
+impl Snapshot {
+    /// The state of the context with this name.
+    pub fn context(&self, name: &ContextName) -> Option<&ContextState> {
+        self.contexts.get(name)
+    }
+
+    /// The rules that govern calls in this context; absent where it does not exist or never loaded.
+    pub fn policy(&self, name: &ContextName) -> Option<Arc<RoomPolicy>> {
+        self.policies.get(name).cloned()
+    }
+
+    /// The context that governs a call which names none: the active one, else `default`. It may be
+    /// one that never loaded.
+    ///
+    /// # Errors
+    /// If there is none. An active context whose file is gone is not replaced by `default`: the
+    /// owner chose a stricter one, perhaps, and a doubt fails closed.
+    pub fn effective_active(&self) -> Result<&ContextName, NoContext> {
+        if self.active_unknown {
+            return Err(NoContext::Unknown);
+        }
+        let name = match &self.active {
+            Some(active) if self.contexts.contains_key(active) => Some(active),
+            Some(missing) => return Err(NoContext::Missing(missing.clone())),
+            None => None,
+        };
+        let default = || self.contexts.keys().find(|name| name.as_str() == "default");
+        name.or_else(default).ok_or(NoContext::NoneActive)
+    }
+
+    /// Whether the built-in context serves because there is no context file.
+    pub fn is_builtin(&self) -> bool {
+        self.contexts.values().any(|state| state.context().is_some_and(|context| context.builtin))
+    }
+}

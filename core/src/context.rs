@@ -1,0 +1,230 @@
+//! One context: a room of a person's life or business, as its file declares it.
+//!
+//! These types cannot be wrong: they are made by parsing only, and what could not be understood
+//! has become a [`crate::Problem`]. What the rules *do* in a room is [`crate::RoomPolicy`].
+
+mod entries;
+mod models;
+mod name;
+mod parse;
+
+pub use entries::Entry;
+pub use models::{Glob, ModelFilter};
+pub use name::{ContextName, NameError};
+pub use parse::{ParsedContext, parse_context};
+
+use zos_rules::Action;
+
+/// A context that loaded.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Context {
+    /// Its name, which is the name of its file.
+    pub name: ContextName,
+    /// What people call it; the name where absent.
+    pub title: Option<String>,
+    /// Whether doubts fail closed or are only reported.
+    pub isolation: Isolation,
+    /// What must never leave it.
+    pub outbound_deny: Vec<Entry>,
+    /// What belongs to it alone: free here, denied in every other context.
+    pub confidential: Vec<Entry>,
+    /// What it may spend.
+    pub budget: Budget,
+    /// What happens to content that cannot be inspected.
+    pub attachments: Attachments,
+    /// Whether the file says so; a hard context should.
+    pub attachments_stated: bool,
+    /// Which models it may use.
+    pub models: ModelFilter,
+    /// Where tool calls may point. Kept, not acted upon yet.
+    pub targets: Targets,
+    /// How its canon reaches the model. Kept, not acted upon yet.
+    pub canon: CanonDelivery,
+    /// How its memory is written. Kept, not acted upon yet.
+    pub memory: MemoryRules,
+    /// The prose overlay, `contexts/<name>.md`.
+    pub prose: Option<String>,
+    /// Whether this is the context that serves while no context file exists.
+    pub builtin: bool,
+}
+
+impl Context {
+    /// The context that serves while there is no context file at all: open, no lists, no budget.
+    pub fn builtin() -> Self {
+        Self { isolation: Isolation::Open, builtin: true, ..Self::empty(ContextName::default_context()) }
+    }
+
+    /// A context with nothing stated.
+    pub(crate) fn empty(name: ContextName) -> Self {
+        Self {
+            name,
+            title: None,
+            isolation: Isolation::Hard,
+            outbound_deny: Vec::new(),
+            confidential: Vec::new(),
+            budget: Budget::default(),
+            attachments: Attachments::Allow,
+            attachments_stated: false,
+            models: ModelFilter::default(),
+            targets: Targets::default(),
+            canon: CanonDelivery::None,
+            memory: MemoryRules::default(),
+            prose: None,
+            builtin: false,
+        }
+    }
+
+    /// What people call it: its title, else its name.
+    pub fn display_title(&self) -> &str {
+        self.title.as_deref().unwrap_or(self.name.as_str())
+    }
+
+    /// What a violation of one of this context's own `outbound_deny` entries leads to here.
+    pub fn effective(&self, entry: &Entry) -> Effect {
+        effect(entry, self.isolation)
+    }
+
+    /// What a violation of one of this context's `confidential` entries leads to in a context of
+    /// isolation `elsewhere`. The stricter of the two decides: what a hard context calls its own
+    /// is blocked in an open one too, and a hard context also guards what an open one calls its own.
+    pub fn effective_elsewhere(&self, entry: &Entry, elsewhere: Isolation) -> Effect {
+        effect(entry, self.isolation.max(elsewhere))
+    }
+}
+
+/// An action that was written wins; a defaulted denial is softened to a report in an open context.
+fn effect(entry: &Entry, isolation: Isolation) -> Effect {
+    match (entry.rule.action, isolation) {
+        (Action::Deny, Isolation::Open) if !entry.explicit_action => Effect::Report,
+        (Action::Deny, _) => Effect::Block,
+        (Action::Redact, _) => Effect::Redact,
+        (Action::Ask, _) => Effect::Ask,
+        (Action::Warn, _) => Effect::Report,
+    }
+}
+
+/// Whether doubts fail closed. Ordered by strictness.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Isolation {
+    /// Findings are reported and the call goes on.
+    Open,
+    /// Every doubt fails closed. The default, and what an unknown word means.
+    Hard,
+}
+
+impl Isolation {
+    /// `open` or `hard`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Hard => "hard",
+        }
+    }
+}
+
+/// What a violation leads to in a given context.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Effect {
+    /// The call is refused, or the stream cut before the violation.
+    Block,
+    /// The text is replaced by a placeholder.
+    Redact,
+    /// The owner decides.
+    Ask,
+    /// The call goes on; header and record say so.
+    Report,
+}
+
+impl Effect {
+    /// `deny`, `redact`, `ask` or `warn`, as records and screens call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "deny",
+            Self::Redact => "redact",
+            Self::Ask => "ask",
+            Self::Report => "warn",
+        }
+    }
+}
+
+/// An amount of US dollars in millionths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Micros(pub u64);
+
+/// What a context may spend. Absent means without limit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Budget {
+    /// Tokens a UTC day.
+    pub daily_tokens: Option<u64>,
+    /// Money a UTC day.
+    pub daily_usd: Option<Micros>,
+    /// Money a UTC month.
+    pub monthly_usd: Option<Micros>,
+}
+
+/// What happens to content that cannot be inspected: images, audio, unreadable documents.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Attachments {
+    /// It goes through and is recorded.
+    Allow,
+    /// The call is refused.
+    Deny,
+}
+
+/// Where tool calls may point. Kept as written: the engine that judges them is not built yet, and
+/// a file that uses it is warned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Targets {
+    /// What holds for a target that no list names.
+    pub default: TargetVerdict,
+    /// Targets that are allowed.
+    pub allow: Vec<String>,
+    /// Targets that are denied.
+    pub deny: Vec<String>,
+    /// Targets that the owner confirms.
+    pub confirm: Vec<String>,
+    /// Whether links in text are judged too.
+    pub check_links: bool,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self {
+            default: TargetVerdict::Allow,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            confirm: Vec::new(),
+            check_links: false,
+        }
+    }
+}
+
+/// What is made of a target.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TargetVerdict {
+    /// The tool call goes on.
+    Allow,
+    /// It is stopped.
+    Deny,
+    /// The owner decides.
+    Confirm,
+}
+
+/// How a context's canon reaches the model.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CanonDelivery {
+    /// Not by the gateway.
+    None,
+    /// Put in front of each call.
+    Inject,
+}
+
+/// How a context's memory is written.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct MemoryRules {
+    /// Kinds of proposal that are accepted without review.
+    pub auto_accept: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

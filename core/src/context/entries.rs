@@ -1,0 +1,264 @@
+//! Entries of the two firewall lists.
+//!
+//! An entry is a bare term or a map with `term`, `pattern` or `pack`. Everything of the format is
+//! read; what this version cannot carry out is an error with a place, never silently ignored.
+//! Messages never repeat a term.
+
+use std::collections::HashMap;
+
+use zos_rules::{
+    Action, Evasion, Evasions, PackName, Pattern, PatternError, RuleKind, RuleSpec, Term, TermError,
+};
+
+use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
+
+/// One entry of `outbound_deny` or `confidential`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entry {
+    /// What is looked for and what is asked for.
+    pub rule: RuleSpec,
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// The person's own note.
+    pub note: Option<String>,
+    /// Whether the action was written; one that was not is softened in an open context.
+    pub explicit_action: bool,
+}
+
+/// The words for actions.
+const ACTIONS: [(&str, Action); 4] =
+    [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
+
+/// Whether this version of zOS can carry an action out.
+fn is_carried_out(action: Action) -> bool {
+    matches!(action, Action::Deny | Action::Warn)
+}
+
+/// The list under `key`; `prefix` begins the ids of entries that give none.
+pub(super) fn read_list(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    prefix: &str,
+    findings: &mut Findings,
+) -> Vec<Entry> {
+    let Some(items) = fields.list(key, "terms", findings) else { return Vec::new() };
+    let mut entries = Vec::with_capacity(items.len());
+    let mut places = Vec::with_capacity(items.len());
+    for (index, node) in items.iter().enumerate() {
+        let path = format!("{key}[{}]", index + 1);
+        let default_id = format!("{prefix}/{}", index + 1);
+        if let Some(entry) = read_entry(node, &path, default_id, findings) {
+            entries.push(entry);
+            places.push(node.place);
+        }
+    }
+    report_repetitions(&entries, &places, findings);
+    entries
+}
+
+fn read_entry(node: &Node, path: &str, default_id: String, findings: &mut Findings) -> Option<Entry> {
+    match &node.value {
+        Value::Text(text) => {
+            let kind = RuleKind::Term(read_term(text, node.place, findings)?);
+            let rule = RuleSpec::new(default_id, kind);
+            Some(Entry { rule, line: node.place.line, note: None, explicit_action: false })
+        }
+        Value::Map(_) => read_map(node, path, default_id, findings),
+        Value::Null => {
+            let message = format!("`{path}` is empty");
+            findings.error(node.place, message, "write the term after the dash, or remove the line");
+            None
+        }
+        Value::Number(_) | Value::Bool(_) => {
+            let message = format!("`{path}` must be text, found {}", node.kind());
+            findings.error(node.place, message, "put the term in quotes: - \"…\"");
+            None
+        }
+        Value::List(_) => {
+            let message = format!("`{path}` must be a term, found a list");
+            findings.error(node.place, message, "write one `- term` a line, all with the same indentation");
+            None
+        }
+    }
+}
+
+fn read_map(node: &Node, path: &str, default_id: String, findings: &mut Findings) -> Option<Entry> {
+    let mut fields = Fields::of(node, path, findings)?.confidential();
+    let kind = read_kind(&mut fields, node, path, findings);
+    let action = fields.word("action", &ACTIONS, findings);
+    let action_place = fields.entry("action").map_or(node.place, |entry| entry.value.place);
+    let note = fields.text("note", findings).map(str::to_owned);
+    let id = read_id(&mut fields, findings).unwrap_or(default_id);
+    let exact = fields.flag("exact", findings).unwrap_or(false);
+    let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
+    fields.finish(Unknown::Warn, findings);
+
+    if let Some(action) = action.filter(|action| !is_carried_out(*action)) {
+        let word = ACTIONS.iter().find(|(_, known)| *known == action).map_or("", |(word, _)| word);
+        findings.error(
+            action_place,
+            format!("`action: {word}` is not supported by this version"),
+            "write `action: deny` (refuses the call) or `action: warn` (only reports)",
+        );
+    }
+    let kind = kind?;
+    let rule = RuleSpec { id, kind, action: action.unwrap_or_default(), exact, evasions };
+    Some(Entry { rule, line: node.place.line, note, explicit_action: action.is_some() })
+}
+
+fn read_kind(fields: &mut Fields<'_>, node: &Node, path: &str, findings: &mut Findings) -> Option<RuleKind> {
+    let mut kinds = Vec::new();
+    for key in ["term", "pattern", "pack"] {
+        // The place of a value that is not there is nowhere useful.
+        let place =
+            |entry: &MapEntry| if entry.value.value == Value::Null { entry.place } else { entry.value.place };
+        kinds.extend(fields.entry(key).map(|entry| (key, place(entry))));
+    }
+    let max_len = fields.entry("max_len").is_some().then(|| fields.whole("max_len", findings)).flatten();
+    let (key, place) = match kinds.as_slice() {
+        [one] => *one,
+        [] => {
+            // The usual slip is `- Some: phrase`, a term with a colon that became a map.
+            let message = format!("`{path}` has no `term`, `pattern` or `pack`");
+            findings.error(
+                node.place,
+                message,
+                "write {term: \"…\"}; a plain term that holds `: ` needs quotes: - \"…: …\"",
+            );
+            return None;
+        }
+        [_, second, ..] => {
+            let message = format!("`{path}` has more than one of `term`, `pattern` and `pack`");
+            findings.error(second.1, message, "make two entries of it");
+            return None;
+        }
+    };
+    let text = fields.text(key, findings);
+    if text.is_none() {
+        if fields.entry(key).is_some_and(|entry| entry.value.value == Value::Null) {
+            findings.error(place, format!("`{path}.{key}` is empty"), "write the text after the colon");
+        }
+        return None;
+    }
+    let text = text?;
+    match key {
+        "term" => Some(RuleKind::Term(read_term(text, place, findings)?)),
+        "pattern" => {
+            let max_len = max_len.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+            match Pattern::new(text, max_len) {
+                Ok(pattern) => Some(RuleKind::Pattern(pattern)),
+                Err(error) => {
+                    let mend = match error {
+                        PatternError::Syntax { .. } => {
+                            "look-around and back-references are not possible; mend it or write plain terms: - …"
+                        }
+                        PatternError::Unbounded => {
+                            "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
+                        }
+                        _ => "mend it, or write the words it should find as plain terms: - …",
+                    };
+                    // A parser may draw its message over several lines.
+                    let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+                    findings.error(place, message, mend);
+                    None
+                }
+            }
+        }
+        _ => read_pack(text, place, findings).map(RuleKind::Pack),
+    }
+}
+
+fn read_term(text: &str, place: Place, findings: &mut Findings) -> Option<Term> {
+    match Term::new(text) {
+        Ok(term) => Some(term),
+        Err(error) => {
+            let mend = match error {
+                TermError::Empty => "write the word or phrase, or remove the entry",
+                TermError::TooLong { .. } => "keep the part of it that gives it away",
+                _ => "write a term that holds letters or digits",
+            };
+            findings.error(place, error.to_string(), mend);
+            None
+        }
+    }
+}
+
+fn read_pack(name: &str, place: Place, findings: &mut Findings) -> Option<PackName> {
+    let found = PackName::ALL.into_iter().find(|pack| pack.name() == name);
+    if found.is_none() {
+        let names: Vec<&str> = PackName::ALL.iter().map(|pack| pack.name()).collect();
+        let mend = match closest(name, names.iter().copied()) {
+            Some(near) => format!("write {near}"),
+            None => format!("write one of {}", names.join(", ")),
+        };
+        findings.error(place, "there is no detector pack of this name", mend);
+    }
+    found
+}
+
+fn read_id(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<String> {
+    let id = fields.text("id", findings)?;
+    let mut bytes = id.bytes();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if bytes.next().is_some_and(plain)
+        && bytes.all(|byte| plain(byte) || b"._-".contains(&byte))
+        && id.len() <= 64
+    {
+        return Some(id.to_owned());
+    }
+    let place = fields.entry("id").map_or(fields.place(), |entry| entry.value.place);
+    findings.error(
+        place,
+        "`id` must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and start with a letter or digit",
+        "write for example id: project-1; it is shown to clients, so it must not hold the term",
+    );
+    None
+}
+
+/// `evasions: [names]` looks for these only, `evasions: {off: [names]}` for all but these.
+fn read_evasions(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Evasions> {
+    let entry = fields.entry("evasions")?;
+    if !matches!(entry.value.value, Value::Map(_)) {
+        let names = fields.texts("evasions", findings)?;
+        return Some(read_evasion_names(&names, findings).collect());
+    }
+    let mut inner = fields.map("evasions", findings)?;
+    let off = inner.texts("off", findings).unwrap_or_default();
+    inner.finish(Unknown::Refuse, findings);
+    Some(read_evasion_names(&off, findings).fold(Evasions::ALL, Evasions::without))
+}
+
+fn read_evasion_names(names: &[(&str, Place)], findings: &mut Findings) -> std::vec::IntoIter<Evasion> {
+    let mut evasions = Vec::new();
+    for (name, place) in names {
+        match Evasion::ALL.into_iter().find(|evasion| evasion.name() == *name) {
+            Some(evasion) => evasions.push(evasion),
+            None => {
+                let known: Vec<&str> = Evasion::ALL.iter().map(|evasion| evasion.name()).collect();
+                let mend = match closest(name, known.iter().copied()) {
+                    Some(near) => format!("write {near}"),
+                    None => format!("write some of {}", known.join(", ")),
+                };
+                findings.error(*place, format!("there is no evasion called \"{name}\""), mend);
+            }
+        }
+    }
+    evasions.into_iter()
+}
+
+fn report_repetitions(entries: &[Entry], places: &[Place], findings: &mut Findings) {
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    let mut terms: HashMap<String, usize> = HashMap::new();
+    for (entry, place) in entries.iter().zip(places) {
+        if let Some(first) = ids.insert(&entry.rule.id, entry.line) {
+            let message = format!("the id \"{}\" stands twice, first on line {first}", entry.rule.id);
+            findings.error(*place, message, "give one of the two another id");
+        }
+        if let RuleKind::Term(term) = &entry.rule.kind
+            && let Some(first) = terms.insert(term.text().trim().to_lowercase(), entry.line)
+        {
+            let message = format!("this entry repeats the term of line {first}");
+            findings.warn(*place, message, "remove one of the two");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Reads `contexts/<name>.yml`.
+//!
+//! An error anywhere makes the whole file broken: half a firewall list is none. Unknown keys and
+//! an unknown isolation word are warnings.
+
+use super::entries::read_list;
+use super::{
+    Attachments, Budget, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, Micros,
+    ModelFilter, TargetVerdict, Targets,
+};
+use crate::problem::Problem;
+use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
+
+/// What came of a context's file.
+#[derive(Clone, Debug)]
+pub struct ParsedContext {
+    /// The context; absent where any problem is an error.
+    pub context: Option<Context>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Parses the file of the context called `name`. Takes any bytes.
+pub fn parse_context(name: &ContextName, bytes: &[u8]) -> ParsedContext {
+    let file = format!("contexts/{name}.yml");
+    let document = match yaml::parse(&file, bytes) {
+        Ok(document) => document,
+        Err(problem) => return ParsedContext { context: None, problems: vec![*problem] },
+    };
+    let mut findings = Findings::new(file);
+    let context = match document.root.value {
+        Value::Null => {
+            let message = "the file is empty, so the room's rules are unknown";
+            findings.error(
+                document.root.place,
+                message,
+                "write at least `isolation: hard`, or delete the file",
+            );
+            None
+        }
+        _ => Fields::of(&document.root, "", &mut findings).map(|fields| read(name, fields, &mut findings)),
+    };
+    ParsedContext { context: context.filter(|_| !findings.has_errors()), problems: findings.into_problems() }
+}
+
+fn read(name: &ContextName, mut fields: Fields<'_>, findings: &mut Findings) -> Context {
+    check_name(name, &mut fields, findings);
+    let attachments = fields.word("attachments", &ATTACHMENTS, findings);
+    let context = Context {
+        title: fields.text("title", findings).map(str::to_owned),
+        isolation: read_isolation(&mut fields, findings),
+        outbound_deny: read_list(&mut fields, "outbound_deny", "deny", findings),
+        confidential: read_list(&mut fields, "confidential", "confidential", findings),
+        targets: read_targets(&mut fields, findings),
+        budget: read_budget(&mut fields, findings),
+        attachments: attachments.unwrap_or(Attachments::Allow),
+        attachments_stated: attachments.is_some(),
+        models: read_models(&mut fields, findings),
+        canon: read_canon(&mut fields, findings),
+        memory: read_memory(&mut fields, findings),
+        ..Context::empty(name.clone())
+    };
+    if context.isolation == Isolation::Hard && !context.attachments_stated {
+        findings.warn(
+            fields.place(),
+            "a hard room does not say what happens to images, audio and other content that cannot be inspected; \
+             it goes through",
+            "write `attachments: deny` or `attachments: allow`",
+        );
+    }
+    fields.finish(Unknown::Warn, findings);
+    context
+}
+
+const ATTACHMENTS: [(&str, Attachments); 2] = [("allow", Attachments::Allow), ("deny", Attachments::Deny)];
+const VERDICTS: [(&str, TargetVerdict); 3] =
+    [("allow", TargetVerdict::Allow), ("deny", TargetVerdict::Deny), ("confirm", TargetVerdict::Confirm)];
+
+fn check_name(name: &ContextName, fields: &mut Fields<'_>, findings: &mut Findings) {
+    if let Some(stated) = fields.text("name", findings)
+        && stated != name.as_str()
+    {
+        let place = fields.entry("name").map_or(fields.place(), |entry| entry.value.place);
+        let message = format!("the name \"{stated}\" differs from the file name \"{name}.yml\"");
+        let mend = match stated.parse::<ContextName>() {
+            Ok(stated) => format!("write `name: {name}`, or rename the file to {stated}.yml"),
+            Err(_) => format!("write `name: {name}`, or remove the line; `title:` may be any text"),
+        };
+        findings.error(place, message, mend);
+    }
+}
+
+fn read_isolation(fields: &mut Fields<'_>, findings: &mut Findings) -> Isolation {
+    let Some(node) = fields.value("isolation", findings) else { return Isolation::Hard };
+    match &node.value {
+        Value::Text(word) if word == "open" => Isolation::Open,
+        Value::Text(word) if word == "hard" => Isolation::Hard,
+        Value::Text(word) => {
+            let mend = match closest(word, ["open", "hard"]) {
+                Some(near) => format!("write `isolation: {near}`"),
+                None => "write `isolation: hard` or `isolation: open`".to_owned(),
+            };
+            findings.warn(
+                node.place,
+                format!("the isolation \"{word}\" is unknown and treated as hard"),
+                mend,
+            );
+            Isolation::Hard
+        }
+        _ => {
+            let message = format!("`isolation`: expected open or hard, found {}", node.kind());
+            findings.error(node.place, message, "write `isolation: hard` or `isolation: open`");
+            Isolation::Hard
+        }
+    }
+}
+
+fn read_budget(fields: &mut Fields<'_>, findings: &mut Findings) -> Budget {
+    let Some(mut inner) = fields.map("budget", findings) else { return Budget::default() };
+    let budget = Budget {
+        daily_tokens: inner.whole("daily_tokens", findings),
+        daily_usd: inner.money("daily_usd", findings).map(Micros),
+        monthly_usd: inner.money("monthly_usd", findings).map(Micros),
+    };
+    for key in ["daily_usd", "monthly_usd"] {
+        if let Some(entry) = inner.entry(key) {
+            let message = format!("`budget.{key}` is not enforced by this version");
+            findings.warn(entry.place, message, "limit tokens as well: `daily_tokens: 200000`");
+        }
+    }
+    inner.finish(Unknown::Warn, findings);
+    budget
+}
+
+fn read_models(fields: &mut Fields<'_>, findings: &mut Findings) -> ModelFilter {
+    let Some(mut inner) = fields.map("models", findings) else { return ModelFilter::default() };
+    let globs =
+        |texts: Vec<(&str, _)>| texts.into_iter().map(|(text, _)| Glob::new(text)).collect::<Vec<_>>();
+    // `allow:` without a value could mean all or none: one of them would be wrong.
+    let unclear = inner.entry("allow").filter(|entry| entry.value.value == Value::Null);
+    let allow = match unclear {
+        Some(entry) => {
+            let message = "`models.allow` has no value, which could mean all or none";
+            findings.error(
+                entry.place,
+                message,
+                "write `allow: []` to permit none, or remove the line to permit all",
+            );
+            None
+        }
+        None => inner.texts("allow", findings).map(globs),
+    };
+    let filter = ModelFilter { allow, deny: inner.texts("deny", findings).map(globs).unwrap_or_default() };
+    let place = inner.place();
+    inner.finish(Unknown::Warn, findings);
+    let all_denied =
+        filter.deny.iter().any(|glob| !glob.as_str().is_empty() && glob.as_str().chars().all(|c| c == '*'));
+    if filter.allow.as_ref().is_some_and(Vec::is_empty) || all_denied {
+        findings.warn(place, "`models` permits no model: every call is refused", "name one under `allow`");
+    }
+    filter
+}
+
+fn read_targets(fields: &mut Fields<'_>, findings: &mut Findings) -> Targets {
+    let Some(mut inner) = fields.map("targets", findings) else { return Targets::default() };
+    let owned = |texts: Option<Vec<(&str, _)>>| -> Vec<String> {
+        texts.unwrap_or_default().into_iter().map(|(text, _)| text.to_owned()).collect()
+    };
+    let targets = Targets {
+        default: inner.word("default", &VERDICTS, findings).unwrap_or(TargetVerdict::Allow),
+        allow: owned(inner.texts("allow", findings)),
+        deny: owned(inner.texts("deny", findings)),
+        confirm: owned(inner.texts("confirm", findings)),
+        check_links: inner.word("links", &[("ignore", false), ("check", true)], findings).unwrap_or(false),
+    };
+    let place = inner.place();
+    inner.finish(Unknown::Warn, findings);
+    let asks_for_checks = targets.default != TargetVerdict::Allow
+        || targets.check_links
+        || !(targets.deny.is_empty() && targets.confirm.is_empty());
+    if asks_for_checks {
+        let message = "`targets` is kept, but this version does not check where tool calls point";
+        findings.warn(place, message, "name what must not leave under `outbound_deny`");
+    }
+    targets
+}
+
+fn read_canon(fields: &mut Fields<'_>, findings: &mut Findings) -> CanonDelivery {
+    let Some(mut inner) = fields.map("canon", findings) else { return CanonDelivery::None };
+    let words = [("none", CanonDelivery::None), ("inject", CanonDelivery::Inject)];
+    let delivery = inner.word("deliver", &words, findings).unwrap_or(CanonDelivery::None);
+    let place = inner.place();
+    inner.finish(Unknown::Warn, findings);
+    if delivery == CanonDelivery::Inject {
+        let message = "`canon.deliver: inject` is kept, but this version does not inject a canon";
+        findings.warn(place, message, "give the client its canon as a file for now");
+    }
+    delivery
+}
+
+fn read_memory(fields: &mut Fields<'_>, findings: &mut Findings) -> MemoryRules {
+    let Some(mut inner) = fields.map("memory", findings) else { return MemoryRules::default() };
+    let kinds = inner.texts("auto_accept", findings).unwrap_or_default();
+    inner.finish(Unknown::Warn, findings);
+    MemoryRules { auto_accept: kinds.into_iter().map(|(kind, _)| kind.to_owned()).collect() }
+}

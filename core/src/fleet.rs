@@ -1,0 +1,118 @@
+//! The fleet: providers and models, from `routing/fleet.yml`, and which of them a call goes to.
+//!
+//! Fallback, defaults and rules are read, checked and kept, but nothing acts on them yet; a file
+//! that states them is warned. No HTTP here: a [`Provider`] says where and with which key, the
+//! gateway does the calling.
+
+mod parse;
+mod provider;
+mod route;
+
+pub use parse::{ParsedFleet, parse_fleet};
+pub use provider::{Api, KeySource, Provider};
+pub use route::{Route, RouteError};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::context::Glob;
+
+/// The name of the built-in provider that needs neither key nor network.
+pub const DEMO: &str = "demo";
+
+/// What the environment of the process says about providers, captured once.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Environment {
+    /// `ANTHROPIC_BASE_URL`.
+    pub anthropic_base_url: Option<String>,
+    /// `OPENAI_BASE_URL`.
+    pub openai_base_url: Option<String>,
+}
+
+impl Environment {
+    /// The environment of this process. Empty values count as absent.
+    pub fn capture() -> Self {
+        let read = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        Self { anthropic_base_url: read("ANTHROPIC_BASE_URL"), openai_base_url: read("OPENAI_BASE_URL") }
+    }
+}
+
+/// Providers and models.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fleet {
+    /// In the order of the file, `demo` last.
+    providers: Vec<Arc<Provider>>,
+    models: Vec<ModelRule>,
+    default_provider: BTreeMap<Api, DefaultProvider>,
+    fallback: Vec<(Glob, Vec<String>)>,
+    builtin: bool,
+}
+
+/// Who serves a model that no rule names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum DefaultProvider {
+    /// This provider.
+    Named(String),
+    /// Nobody: such a model is unknown.
+    Nobody,
+}
+
+/// Which provider serves a model, from `models`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ModelRule {
+    /// Which models it is about.
+    pub models: ModelMatch,
+    /// Name of the provider.
+    pub provider: String,
+    /// Name of the model at the provider, where it differs from the one that was asked for.
+    pub model: Option<String>,
+    /// Tokens of context, where stated.
+    pub context: Option<u64>,
+}
+
+/// Which models a [`ModelRule`] is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ModelMatch {
+    /// The one with this id.
+    Id(String),
+    /// All that fit.
+    Glob(Glob),
+}
+
+impl Fleet {
+    /// All providers, `demo` included.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.iter()
+    }
+
+    /// The provider with this name.
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// The rules of `models`, in the order of the file.
+    pub fn models(&self) -> &[ModelRule] {
+        &self.models
+    }
+
+    /// Ids that the file names explicitly.
+    pub fn model_ids(&self) -> impl Iterator<Item = (&str, &ModelRule)> {
+        self.models.iter().filter_map(|rule| match &rule.models {
+            ModelMatch::Id(id) => Some((id.as_str(), rule)),
+            ModelMatch::Glob(_) => None,
+        })
+    }
+
+    /// What to try next for models that fit. Kept, not acted upon yet.
+    pub fn fallback(&self) -> &[(Glob, Vec<String>)] {
+        &self.fallback
+    }
+
+    /// Whether this is the built-in fleet that serves while there is no file.
+    pub fn is_builtin(&self) -> bool {
+        self.builtin
+    }
+}
+
+#[cfg(test)]
+mod tests;

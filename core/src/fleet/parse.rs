@@ -1,0 +1,440 @@
+//! Reads `routing/fleet.yml`, and makes the built-in fleet that serves without it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::provider::{BaseUrlError, parse_base_url};
+use super::{Api, DEMO, DefaultProvider, Environment, Fleet, KeySource, ModelMatch, ModelRule, Provider};
+use crate::context::Glob;
+use crate::problem::Problem;
+use crate::yaml::{self, Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
+
+/// The file, relative to the home.
+pub(crate) const FILE: &str = "routing/fleet.yml";
+const ANTHROPIC_BASE_URL: &str = "https://api.anthropic.com";
+const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+
+/// What came of the fleet's file.
+#[derive(Clone, Debug)]
+pub struct ParsedFleet {
+    /// The fleet; absent where any problem is an error.
+    pub fleet: Option<Fleet>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// Parses `routing/fleet.yml`; `None` stands for no file. Takes any bytes.
+pub fn parse_fleet(bytes: Option<&[u8]>, environment: &Environment) -> ParsedFleet {
+    let mut findings = Findings::new(FILE);
+    let fleet = match bytes {
+        None => Some(Fleet::builtin()),
+        Some(bytes) => match yaml::parse(FILE, bytes) {
+            Ok(document) if document.root.value == Value::Null => {
+                let mend = "write at least `version: 1` and `providers:`, or delete the file to use the built-in fleet";
+                findings.error(document.root.place, "the file is empty", mend);
+                None
+            }
+            Ok(document) => {
+                Fields::of(&document.root, "", &mut findings).map(|fields| read(fields, &mut findings))
+            }
+            Err(problem) => {
+                findings.push(*problem);
+                None
+            }
+        },
+    };
+    let fleet = fleet.map(|fleet| override_base_urls(fleet, environment, &mut findings));
+    ParsedFleet { fleet: fleet.filter(|_| !findings.has_errors()), problems: findings.into_problems() }
+}
+
+impl Fleet {
+    /// The fleet that serves while there is no file: Anthropic, OpenAI and the demo provider.
+    pub fn builtin() -> Self {
+        let provider = |api: Api, base_url: &str| {
+            Arc::new(Provider {
+                name: api.name().to_owned(),
+                api,
+                base_url: Some(Url::parse(base_url).expect("the built-in addresses are well formed")),
+                keys: key_sources(KeySource::Keychain(api.name().to_owned())),
+                residency: None,
+                dangerous_plain_http: false,
+            })
+        };
+        let providers = vec![
+            provider(Api::Anthropic, ANTHROPIC_BASE_URL),
+            provider(Api::OpenAi, OPENAI_BASE_URL),
+            demo(),
+        ];
+        let rule = |glob: &str, api: Api| ModelRule {
+            models: ModelMatch::Glob(Glob::new(glob)),
+            provider: api.name().to_owned(),
+            model: None,
+            context: None,
+        };
+        let models = vec![
+            rule("claude-*", Api::Anthropic),
+            rule("gpt-*", Api::OpenAi),
+            rule("chatgpt-*", Api::OpenAi),
+            rule("text-embedding-*", Api::OpenAi),
+        ];
+        Self { providers, models, default_provider: BTreeMap::new(), fallback: Vec::new(), builtin: true }
+    }
+
+    /// The fleet of a home whose file never loaded. Only the demo serves: the file may exist to
+    /// keep prompts away from the built-in providers.
+    pub(crate) fn unloaded() -> Self {
+        Self {
+            providers: vec![demo()],
+            models: Vec::new(),
+            default_provider: BTreeMap::new(),
+            fallback: Vec::new(),
+            builtin: false,
+        }
+    }
+}
+
+fn demo() -> Arc<Provider> {
+    Arc::new(Provider {
+        name: DEMO.to_owned(),
+        api: Api::OpenAi,
+        base_url: None,
+        keys: Vec::new(),
+        residency: Some("local".to_owned()),
+        dangerous_plain_http: false,
+    })
+}
+
+/// The key `keychain:anthropic` may also stand in `ANTHROPIC_API_KEY`, which then goes first; so
+/// may `keychain:openai` in `OPENAI_API_KEY`.
+fn key_sources(source: KeySource) -> Vec<KeySource> {
+    let variable = match &source {
+        KeySource::Keychain(name) if name == "anthropic" => Some("ANTHROPIC_API_KEY"),
+        KeySource::Keychain(name) if name == "openai" => Some("OPENAI_API_KEY"),
+        _ => None,
+    };
+    variable.map(|name| KeySource::Env(name.to_owned())).into_iter().chain([source]).collect()
+}
+
+fn read(mut fields: Fields<'_>, findings: &mut Findings) -> Fleet {
+    read_version(&mut fields, findings);
+    let mut providers = read_providers(&mut fields, findings);
+    providers.push(demo());
+    let models = read_models(&mut fields, &providers, findings);
+    let default_provider = read_defaults(&mut fields, &providers, findings);
+    let fallback = read_fallback(&mut fields, findings);
+    read_later(&mut fields, findings);
+    fields.finish(Unknown::Warn, findings);
+    Fleet { providers, models, default_provider, fallback, builtin: false }
+}
+
+fn read_version(fields: &mut Fields<'_>, findings: &mut Findings) {
+    let version = fields.whole("version", findings);
+    if version.is_some_and(|version| version != 1) {
+        let place = fields.entry("version").map_or(fields.place(), |entry| entry.value.place);
+        findings.error(
+            place,
+            "this version of zOS reads fleet version 1 only",
+            "write `version: 1`, or update zOS",
+        );
+    }
+}
+
+fn read_providers(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<Arc<Provider>> {
+    let Some(inner) = fields.map("providers", findings) else {
+        if fields.entry("providers").is_none() {
+            let mend =
+                "write providers: {local: {api: openai, base_url: \"http://127.0.0.1:11434/v1\", key: none}}";
+            findings.warn(
+                fields.place(),
+                "the fleet has no `providers`, so only demo/* models are served",
+                mend,
+            );
+        }
+        return Vec::new();
+    };
+    inner.entries().iter().filter_map(|entry| read_provider(entry, findings)).map(Arc::new).collect()
+}
+
+fn read_provider(entry: &MapEntry, findings: &mut Findings) -> Option<Provider> {
+    if entry.key == DEMO {
+        findings.error(
+            entry.place,
+            "the provider `demo` is built in and cannot be redefined",
+            "choose another name",
+        );
+        return None;
+    }
+    if !is_provider_name(&entry.key) {
+        let message = format!("\"{}\" cannot name a provider", entry.key);
+        findings.error(
+            entry.place,
+            message,
+            "use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, starting with a letter",
+        );
+        return None;
+    }
+    let path = format!("providers.{}", entry.key);
+    let mut fields = Fields::of(&entry.value, &path, findings)?;
+    let api = fields.word("api", &[("anthropic", Api::Anthropic), ("openai", Api::OpenAi)], findings);
+    if fields.entry("api").is_none() {
+        findings.error(
+            entry.place,
+            format!("`{path}` has no `api`"),
+            "add `api: openai` or `api: anthropic`",
+        );
+    }
+    let dangerous_plain_http = fields.flag("dangerous_plain_http", findings).unwrap_or(false);
+    let base_url = read_base_url(&mut fields, entry.place, dangerous_plain_http, findings);
+    let keys = read_key(&mut fields, findings);
+    let residency = fields.text("residency", findings).map(str::to_owned);
+    fields.finish(Unknown::Warn, findings);
+    let (api, base_url) = (api?, base_url?);
+    if api == Api::OpenAi && base_url.path().trim_end_matches('/').is_empty() {
+        let message = format!("`{path}.base_url` has no path; calls go to /chat/completions");
+        findings.warn(entry.place, message, format!("most servers want {}v1", base_url));
+    }
+    Some(Provider {
+        name: entry.key.clone(),
+        api,
+        base_url: Some(base_url),
+        keys,
+        residency,
+        dangerous_plain_http,
+    })
+}
+
+fn is_provider_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
+        && name.len() <= 64
+}
+
+fn read_base_url(
+    fields: &mut Fields<'_>,
+    provider: Place,
+    dangerous_plain_http: bool,
+    findings: &mut Findings,
+) -> Option<Url> {
+    let name = fields.name("base_url");
+    if fields.entry("base_url").is_none() {
+        let mend = "add for example base_url: \"https://api.example.com/v1\"";
+        findings.error(provider, format!("`{name}` is missing"), mend);
+        return None;
+    }
+    let text = fields.text("base_url", findings)?;
+    let place = fields.entry("base_url").map_or(provider, |entry| entry.value.place);
+    parse_base_url(text, dangerous_plain_http)
+        .map_err(|error: BaseUrlError| findings.error(place, format!("`{name}`: {error}"), error.mend()))
+        .ok()
+}
+
+/// `keychain:NAME`, `env:NAME` or `none`; absent means none. A key itself is refused: this file
+/// is no place for secrets, and the message does not repeat it.
+fn read_key(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<KeySource> {
+    let Some(text) = fields.text("key", findings) else { return Vec::new() };
+    let place = fields.entry("key").map_or(fields.place(), |entry| entry.value.place);
+    let safe = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 128
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    match text.split_once(':') {
+        None if text == "none" => Vec::new(),
+        Some(("keychain", name)) if safe(name) => key_sources(KeySource::Keychain(name.to_owned())),
+        Some(("env", name)) if safe(name) => key_sources(KeySource::Env(name.to_owned())),
+        _ => {
+            let message = format!("`{}` does not say where the key is", fields.name("key"));
+            let mend = "write keychain:NAME, env:NAME or none, never the key itself";
+            findings.error(place, message, mend);
+            Vec::new()
+        }
+    }
+}
+
+fn read_models(
+    fields: &mut Fields<'_>,
+    providers: &[Arc<Provider>],
+    findings: &mut Findings,
+) -> Vec<ModelRule> {
+    let Some(items) = fields.list("models", "rules", findings) else { return Vec::new() };
+    let mut ids = BTreeMap::new();
+    let mut rules = Vec::with_capacity(items.len());
+    for (index, node) in items.iter().enumerate() {
+        let path = format!("models[{}]", index + 1);
+        let Some(rule) = read_model(node, &path, providers, findings) else { continue };
+        if let ModelMatch::Id(id) = &rule.models
+            && let Some(first) = ids.insert(id.clone(), node.place.line)
+        {
+            let message = format!("the model id \"{id}\" stands twice, first on line {first}");
+            findings.error(node.place, message, "remove one of the two");
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+fn read_model(
+    node: &Node,
+    path: &str,
+    providers: &[Arc<Provider>],
+    findings: &mut Findings,
+) -> Option<ModelRule> {
+    let mut fields = Fields::of(node, path, findings)?;
+    let glob = fields.text("match", findings);
+    let id = fields.text("id", findings);
+    let provider = read_provider_name(&mut fields, providers, findings);
+    let model = fields.text("model", findings).map(str::to_owned);
+    let context = fields.whole("context", findings);
+    fields.finish(Unknown::Warn, findings);
+    let models = match (glob, id) {
+        (Some(glob), None) => ModelMatch::Glob(Glob::new(glob)),
+        (None, Some(id)) => ModelMatch::Id(id.to_owned()),
+        (Some(_), Some(_)) => {
+            findings.error(node.place, format!("`{path}` has both `match` and `id`"), "make two rules of it");
+            return None;
+        }
+        (None, None) => {
+            let mend = "write {match: \"gpt-*\", provider: …} or {id: local/x, provider: …, model: x}";
+            findings.error(node.place, format!("`{path}` has neither `match` nor `id`"), mend);
+            return None;
+        }
+    };
+    let named = match &models {
+        ModelMatch::Id(id) => id.as_str(),
+        ModelMatch::Glob(glob) => glob.as_str(),
+    };
+    if named.split_once('/').is_some_and(|(first, _)| first == DEMO) {
+        findings.error(node.place, "models `demo/*` belong to the built-in demo", "choose another name");
+        return None;
+    }
+    Some(ModelRule { models, provider: provider?, model, context })
+}
+
+fn read_provider_name(
+    fields: &mut Fields<'_>,
+    providers: &[Arc<Provider>],
+    findings: &mut Findings,
+) -> Option<String> {
+    if fields.entry("provider").is_none() {
+        let message = format!("`{}` is missing", fields.name("provider"));
+        findings.error(fields.place(), message, "add `provider: NAME`");
+        return None;
+    }
+    let name = fields.text("provider", findings)?;
+    let place = fields.entry("provider").map_or(fields.place(), |entry| entry.value.place);
+    check_provider(name, place, providers, findings).then(|| name.to_owned())
+}
+
+fn check_provider(name: &str, place: Place, providers: &[Arc<Provider>], findings: &mut Findings) -> bool {
+    let mut names = providers.iter().map(|provider| provider.name.as_str());
+    if names.clone().any(|known| known == name) {
+        return true;
+    }
+    let mend = match closest(name, names.by_ref()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "add it under `providers`".to_owned(),
+    };
+    findings.error(place, format!("there is no provider called \"{name}\""), mend);
+    false
+}
+
+/// `default_provider: {anthropic: NAME, openai: NAME}`; `none` in place of a name, or of the whole
+/// map, refuses models that no rule names.
+fn read_defaults(
+    fields: &mut Fields<'_>,
+    providers: &[Arc<Provider>],
+    findings: &mut Findings,
+) -> BTreeMap<Api, DefaultProvider> {
+    let nobody = [(Api::Anthropic, DefaultProvider::Nobody), (Api::OpenAi, DefaultProvider::Nobody)];
+    if fields
+        .entry("default_provider")
+        .is_some_and(|entry| entry.value.value == Value::Text("none".to_owned()))
+    {
+        return BTreeMap::from(nobody);
+    }
+    let Some(mut inner) = fields.map("default_provider", findings) else { return BTreeMap::new() };
+    let mut defaults = BTreeMap::new();
+    for (key, api) in [("anthropic", Api::Anthropic), ("openai", Api::OpenAi)] {
+        let Some(name) = inner.text(key, findings) else { continue };
+        let place = inner.entry(key).map_or(inner.place(), |entry| entry.value.place);
+        if name == "none" {
+            defaults.insert(api, DefaultProvider::Nobody);
+        } else if check_provider(name, place, providers, findings) {
+            defaults.insert(api, DefaultProvider::Named(name.to_owned()));
+        }
+    }
+    inner.finish(Unknown::Warn, findings);
+    defaults
+}
+
+fn read_fallback(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(Glob, Vec<String>)> {
+    let Some(inner) = fields.map("fallback", findings) else { return Vec::new() };
+    let mut fallback = Vec::new();
+    for entry in inner.entries() {
+        let Value::List(items) = &entry.value.value else {
+            let message =
+                format!("`fallback.{}`: expected a list of models, found {}", entry.key, entry.value.kind());
+            findings.error(entry.value.place, message, "write […]");
+            continue;
+        };
+        let mut models = Vec::new();
+        for item in items {
+            match &item.value {
+                Value::Text(model) => models.push(model.clone()),
+                _ => {
+                    let message =
+                        format!("a fallback of `{}` must be text, found {}", entry.key, item.kind());
+                    findings.error(item.place, message, "write the name of a model");
+                }
+            }
+        }
+        fallback.push((Glob::new(&entry.key), models));
+    }
+    if !fallback.is_empty() {
+        let message = "`fallback` is kept, but this version does not try another model";
+        findings.warn(inner.place(), message, "nothing to change; calls fail as the provider fails");
+    }
+    fallback
+}
+
+/// Sections that a later version acts upon. A `rules` section asks for restrictions, so a file
+/// that relies on it must know that they do not hold.
+fn read_later(fields: &mut Fields<'_>, findings: &mut Findings) {
+    if let Some(inner) = fields.map("defaults", findings) {
+        let message = "`defaults` is kept, but this version neither retries nor breaks circuits";
+        findings.warn(inner.place(), message, "set time limits in gateway/config.yml under `upstream`");
+    }
+    if let Some(entry) = fields.entry("rules") {
+        let message = "`rules` is kept, but this version does not enforce it";
+        findings.warn(
+            entry.place,
+            message,
+            "restrict contexts with `models: {allow: […]}` in contexts/<name>.yml",
+        );
+    }
+}
+
+fn override_base_urls(mut fleet: Fleet, environment: &Environment, findings: &mut Findings) -> Fleet {
+    let overrides = [
+        (Api::Anthropic, "ANTHROPIC_BASE_URL", &environment.anthropic_base_url),
+        (Api::OpenAi, "OPENAI_BASE_URL", &environment.openai_base_url),
+    ];
+    for (api, variable, value) in overrides {
+        let Some(value) = value else { continue };
+        let chosen =
+            fleet.providers.iter_mut().find(|provider| provider.name == api.name() && provider.api == api);
+        let Some(provider) = chosen else { continue };
+        match parse_base_url(value, provider.dangerous_plain_http) {
+            Ok(base_url) => Arc::make_mut(provider).base_url = Some(base_url),
+            Err(error) => findings.push(Problem::error(
+                FILE,
+                format!("the environment variable {variable}: {error}"),
+                format!("set it to an https address, or unset {variable}"),
+            )),
+        }
+    }
+    fleet
+}

@@ -1,0 +1,273 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::context::ModelFilter;
+use crate::problem::{Problem, Severity};
+
+fn parse(text: &str) -> ParsedFleet {
+    parse_fleet(Some(text.as_bytes()), &Environment::default())
+}
+
+#[track_caller]
+fn good(text: &str) -> Fleet {
+    let parsed = parse(text);
+    parsed.fleet.unwrap_or_else(|| panic!("{:#?}", parsed.problems))
+}
+
+#[track_caller]
+fn told(text: &str, severity: Severity, place: &str, message: &str, mend: &str) {
+    let parsed = parse(text);
+    assert_eq!(parsed.fleet.is_none(), severity == Severity::Error, "{:#?}", parsed.problems);
+    let fits = |problem: &Problem| {
+        problem.severity == severity
+            && problem.to_string().starts_with(&format!("routing/fleet.yml:{place}: "))
+            && problem.message.contains(message)
+            && problem.mend.contains(mend)
+    };
+    assert!(parsed.problems.iter().any(fits), "no {place} {message:?} {mend:?} in {:#?}", parsed.problems);
+}
+
+/// Where a model goes, as `provider` or `provider=model`.
+fn route(fleet: &Fleet, face: Api, model: &str) -> Result<String, RouteError> {
+    let route = fleet.route(face, model, &ModelFilter::default())?;
+    Ok(match route.model_sent {
+        Some(sent) => format!("{}={sent}", route.provider.name),
+        None => route.provider.name.clone(),
+    })
+}
+
+const REFERENCE: &str = r#"
+version: 1
+providers:
+  anthropic: {api: anthropic, base_url: "https://api.anthropic.com", key: "keychain:anthropic"}
+  openai:    {api: openai, base_url: "https://api.openai.com/v1", key: "env:OPENAI_API_KEY"}
+  local:     {api: openai, base_url: "http://127.0.0.1:11434/v1", key: none, residency: local}
+models:
+  - {match: "claude-*", provider: anthropic}
+  - {match: "gpt-*", provider: openai}
+  - {id: local/qwen3, provider: local, model: "qwen3:8b", context: 32768}
+  - {match: "local/*", provider: local}
+fallback: {"claude-sonnet-*": ["local/qwen3"]}
+default_provider: {anthropic: anthropic, openai: openai}
+"#;
+
+#[test]
+fn the_reference_file_is_read_and_routes() {
+    let fleet = good(REFERENCE);
+    let names: Vec<_> = fleet.providers().map(|provider| provider.name.as_str()).collect();
+    assert_eq!(names, ["anthropic", "openai", "local", "demo"]);
+    let local = fleet.provider("local").unwrap();
+    assert_eq!((local.residency.as_deref(), local.keys.len(), local.is_demo()), (Some("local"), 0, false));
+    assert_eq!(fleet.provider("openai").unwrap().keys, [KeySource::Env("OPENAI_API_KEY".into())]);
+    assert_eq!(
+        fleet.provider("anthropic").unwrap().keys,
+        [KeySource::Env("ANTHROPIC_API_KEY".into()), KeySource::Keychain("anthropic".into())]
+    );
+    assert_eq!(fleet.fallback().len(), 1);
+    assert_eq!(fleet.model_ids().map(|(id, _)| id).collect::<Vec<_>>(), ["local/qwen3"]);
+
+    let of = |face, model| route(&fleet, face, model).unwrap();
+    assert_eq!(of(Api::OpenAi, "claude-sonnet-4"), "anthropic");
+    assert_eq!(of(Api::Anthropic, "gpt-4o"), "openai");
+    assert_eq!(of(Api::OpenAi, "local/qwen3"), "local=qwen3:8b");
+    assert_eq!(of(Api::OpenAi, "local/other"), "local");
+    assert_eq!(of(Api::Anthropic, "whatever"), "anthropic");
+    assert_eq!(of(Api::OpenAi, "whatever"), "openai");
+    assert_eq!(of(Api::OpenAi, "demo/echo"), "demo");
+    assert_eq!(of(Api::Anthropic, "demo/x/y"), "demo");
+    assert_eq!(of(Api::OpenAi, "demo"), "openai");
+    assert!(fleet.provider("demo").unwrap().is_demo());
+}
+
+#[test]
+fn without_a_file_the_builtin_fleet_serves() {
+    let parsed = parse_fleet(None, &Environment::default());
+    let fleet = parsed.fleet.unwrap();
+    assert!(fleet.is_builtin() && parsed.problems.is_empty());
+    assert_eq!(route(&fleet, Api::Anthropic, "claude-x").unwrap(), "anthropic");
+    assert_eq!(route(&fleet, Api::OpenAi, "o3").unwrap(), "openai");
+    let openai = fleet.provider("openai").unwrap();
+    assert_eq!(openai.endpoint("/v1/embeddings").unwrap().as_str(), "https://api.openai.com/v1/embeddings");
+    assert_eq!(openai.keys, [KeySource::Env("OPENAI_API_KEY".into()), KeySource::Keychain("openai".into())]);
+}
+
+#[test]
+fn the_environment_overrides_the_two_base_urls() {
+    let environment = Environment {
+        anthropic_base_url: Some("http://127.0.0.1:9/".into()),
+        openai_base_url: Some("https://proxy.example/v1".into()),
+    };
+    for bytes in [None, Some(REFERENCE.as_bytes())] {
+        let fleet = parse_fleet(bytes, &environment).fleet.unwrap();
+        let of = |name: &str, path| fleet.provider(name).unwrap().endpoint(path).unwrap().to_string();
+        assert_eq!(of("anthropic", "/v1/messages"), "http://127.0.0.1:9/v1/messages");
+        assert_eq!(of("openai", "/v1/models"), "https://proxy.example/v1/models");
+    }
+    let unsafe_one =
+        Environment { openai_base_url: Some("http://proxy.example".into()), ..Environment::default() };
+    let parsed = parse_fleet(None, &unsafe_one);
+    assert!(parsed.fleet.is_none());
+    assert!(
+        parsed.problems[0].message.contains("OPENAI_BASE_URL") && parsed.problems[0].mend.contains("unset")
+    );
+}
+
+#[test]
+fn a_contexts_filter_is_hard() {
+    let fleet = good(REFERENCE);
+    let filter = |allow: &[&str], deny: &[&str]| ModelFilter {
+        allow: Some(allow.iter().copied().map(Glob::new).collect()),
+        deny: deny.iter().copied().map(Glob::new).collect(),
+    };
+    let denied = |model: &str, filter: &ModelFilter| {
+        assert_eq!(
+            fleet.route(Api::OpenAi, model, filter),
+            Err(RouteError::NotPermitted { model: model.to_owned() })
+        );
+    };
+    denied("gpt-4o", &filter(&["local/*"], &[]));
+    denied("demo/echo", &filter(&["local/*"], &[]));
+    denied("local/qwen3", &filter(&["local/*"], &["local/qwen*"]));
+    denied("gpt-4o", &filter(&[], &[]));
+    // An alias is no way around a denial of the model behind it.
+    denied("local/qwen3", &filter(&["local/*"], &["qwen3:*"]));
+    assert!(fleet.route(Api::OpenAi, "local/qwen3", &filter(&["local/*"], &[])).is_ok());
+}
+
+#[test]
+fn an_exact_id_goes_before_globs_and_globs_go_in_order() {
+    let fleet = good(
+        "providers:\n  a: {api: openai, base_url: 'https://a.example/v1'}\n  b: {api: openai, base_url: 'https://b.example/v1'}\nmodels:\n  - {match: 'x*', provider: a}\n  - {match: 'xy*', provider: b}\n  - {id: xyz, provider: b}\n  - {match: 'gpt-*', provider: b, model: small}\n",
+    );
+    assert_eq!(route(&fleet, Api::OpenAi, "xyz").unwrap(), "b");
+    assert_eq!(route(&fleet, Api::OpenAi, "xyy").unwrap(), "a");
+    assert_eq!(route(&fleet, Api::OpenAi, "gpt-4").unwrap(), "b=small");
+    assert_eq!(route(&fleet, Api::OpenAi, "other").unwrap(), "a", "the first provider of that API");
+    assert_eq!(route(&fleet, Api::Anthropic, "other"), Err(RouteError::NoProvider { api: Api::Anthropic }));
+    assert!(matches!(route(&fleet, Api::OpenAi, ""), Err(RouteError::UnknownModel { .. })));
+    let (a, b) = (fleet.provider("a").unwrap(), fleet.provider("b").unwrap());
+    assert!(fleet.is_face_default(a, Api::OpenAi) && !fleet.is_face_default(b, Api::OpenAi));
+    assert!(!fleet.is_face_default(a, Api::Anthropic));
+}
+
+#[test]
+fn unnamed_models_can_be_refused() {
+    let providers = "providers: {openai: {api: openai, base_url: 'https://a.example/v1'}}\n";
+    for default in ["default_provider: none\n", "default_provider: {openai: none}\n"] {
+        let fleet = good(&format!("{providers}{default}"));
+        assert_eq!(route(&fleet, Api::OpenAi, "x"), Err(RouteError::UnknownModel { model: "x".into() }));
+    }
+}
+
+#[test]
+fn a_fleet_that_never_loaded_serves_only_the_demo() {
+    let fleet = Fleet::unloaded();
+    assert_eq!(route(&fleet, Api::OpenAi, "gpt-4"), Err(RouteError::NoProvider { api: Api::OpenAi }));
+    assert_eq!(route(&fleet, Api::OpenAi, "demo/x").unwrap(), "demo");
+}
+
+#[test]
+fn wrong_files_in_more_than_ten_ways() {
+    let wrong = |text: &str, place: &str, message: &str, mend: &str| {
+        told(text, Severity::Error, place, message, mend)
+    };
+    let one = |fields: &str| format!("providers:\n  p: {{{fields}}}\n");
+    wrong("", "1:1", "the file is empty", "delete the file");
+    wrong("version: 2\n", "1:10", "version 1 only", "version: 1");
+    wrong("providers: [a]\n", "1:12", "must be a map", "{key: value}");
+    wrong(&one("base_url: 'https://a.example'"), "2:3", "has no `api`", "api: openai");
+    wrong(&one("api: openai"), "2:3", "`providers.p.base_url` is missing", "base_url:");
+    wrong(&one("api: opnai, base_url: 'https://a.example'"), "2:12", "anthropic or openai", "write openai");
+    wrong(&one("api: openai, base_url: 'a.example/v1'"), "2:30", "is not an address", "https://");
+    wrong(&one("api: openai, base_url: 'ftp://a.example'"), "2:30", "starts with https://", "https://");
+    wrong(
+        &one("api: openai, base_url: 'https://u:p@a.example'"),
+        "2:30",
+        "user name or password",
+        "keychain:",
+    );
+    wrong(
+        &one("api: openai, base_url: 'http://a.example/v1'"),
+        "2:30",
+        "plain http",
+        "dangerous_plain_http: true",
+    );
+    wrong(
+        &one("api: openai, base_url: 'https://a.example/v1', key: sk-secret"),
+        "2:59",
+        "does not say where",
+        "keychain:NAME",
+    );
+    wrong(
+        &one("api: openai, base_url: 'https://a.example/v1', key: 'env:'"),
+        "2:59",
+        "does not say where",
+        "env:NAME",
+    );
+    wrong(
+        "providers:\n  demo: {api: openai, base_url: 'https://a.example'}\n",
+        "2:3",
+        "built in",
+        "another name",
+    );
+    wrong("providers:\n  A b: {}\n", "2:3", "cannot name a provider", "a-z");
+    wrong("models:\n  - {match: x, provider: opena}\n", "2:26", "no provider called \"opena\"", "add it");
+    wrong("models:\n  - {match: x, provider: dem}\n", "2:26", "no provider called \"dem\"", "`demo`");
+    wrong("models:\n  - {provider: demo}\n", "2:5", "neither `match` nor `id`", "write {match");
+    wrong("models:\n  - {id: x, match: y, provider: demo}\n", "2:5", "both `match` and `id`", "two rules");
+    wrong("models:\n  - {id: x}\n", "2:5", "`models[1].provider` is missing", "provider: NAME");
+    wrong(
+        "models:\n  - {id: demo/x, provider: demo}\n",
+        "2:5",
+        "belong to the built-in demo",
+        "another name",
+    );
+    wrong(
+        "models:\n  - {id: x, provider: demo}\n  - {id: x, provider: demo}\n",
+        "3:5",
+        "stands twice",
+        "remove one",
+    );
+    wrong("models: gpt\n", "1:9", "expected a list of rules", "[…]");
+    wrong("default_provider: {openai: x}\n", "1:28", "no provider called", "providers");
+    wrong("fallback: {a: b}\n", "1:15", "expected a list of models", "[…]");
+    let told_twice = parse(&one("api: openai, base_url: 'https://a.example/v1', key: sk-secret")).problems;
+    assert!(!format!("{told_twice:?}").contains("sk-secret"));
+}
+
+#[test]
+fn what_nothing_acts_on_yet_is_warned_about() {
+    let warned = |text: &str, place: &str, message: &str, mend: &str| {
+        told(text, Severity::Warning, place, message, mend)
+    };
+    warned(REFERENCE, "12:11", "does not try another model", "");
+    warned("rules: []\n", "1:1", "does not enforce", "models:");
+    warned("defaults: {retries: 1}\n", "1:11", "neither retries", "gateway/config.yml");
+    warned("modles: []\n", "1:1", "unknown", "`models`");
+    warned("version: 1\n", "1:1", "no `providers`", "providers:");
+    warned(
+        "providers:\n  p: {api: openai, base_url: 'http://127.0.0.1:8080'}\n",
+        "2:3",
+        "has no path",
+        "http://127.0.0.1:8080/v1",
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_fleet_or_told_why_not(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let parsed = parse_fleet(Some(&bytes), &Environment::default());
+        prop_assert_eq!(parsed.fleet.is_none(), parsed.problems.iter().any(Problem::is_error));
+    }
+
+    #[test]
+    fn almost_right_files_route_without_a_panic(
+        text in "((version|providers|models|match|id|provider|api|base_url|key|default_provider|openai|demo|a): ?|\n|- |  |[a-z1*]|https://a.b|[\\[\\]{},'\"]){0,60}",
+        model in "[a-z/*]{0,8}",
+    ) {
+        if let Some(fleet) = parse(&text).fleet {
+            let _ = route(&fleet, Api::OpenAi, &model);
+            let _ = route(&fleet, Api::Anthropic, &model);
+        }
+    }
+}

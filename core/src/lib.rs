@@ -1,0 +1,30 @@
+//! The brain of zOS: what an AI knows, obeys and remembers, as plain files that a person owns.
+//!
+//! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to mend
+//! it, watches them, and publishes what is in force as an immutable [`Snapshot`]. It knows no HTTP
+//! and keeps no secret. Canon and memory come later; their sections are read and kept.
+//!
+//! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
+//! [`yaml`] (reading with positions), [`context`] (one room), [`fleet`] (providers and models),
+//! [`brain`] (all of it, live), [`edit`] (list edits that keep comments), [`lint`].
+
+pub mod brain;
+pub mod context;
+pub mod edit;
+pub mod fleet;
+pub mod home;
+pub mod lint;
+pub mod problem;
+pub mod yaml;
+
+pub use brain::{
+    ActiveError, Brain, ContextState, NoContext, OpenError, Place, RoomPolicy, Snapshot, Source, WatchError,
+    Watching, WriteError,
+};
+pub use context::{
+    Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Micros, ModelFilter,
+};
+pub use fleet::{Api, Environment, Fleet, KeySource, Provider, Route, RouteError};
+pub use home::{Home, HomeError};
+pub use lint::lint;
+pub use problem::{Problem, Severity};

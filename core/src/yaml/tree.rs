@@ -1,0 +1,356 @@
+//! The tree of one document, in which every node knows where it stands.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+
+use super::{errors, scalar, text};
+use crate::problem::Problem;
+
+/// Nodes that aliases may unfold to in one document. Keeps a "billion laughs" file harmless.
+const ALIASED_NODES_MAX: usize = 50_000;
+/// Lists and maps inside each other. No file of ours needs more than five.
+const NESTING_MAX: usize = 32;
+
+/// One YAML file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Document {
+    /// Its value; [`Value::Null`] where the file is empty or holds only comments.
+    pub root: Node,
+    /// Where comments stand, from `#` to the end of the line without the line break.
+    pub comments: Vec<Range<usize>>,
+    /// Whether anything in it is an alias.
+    pub has_aliases: bool,
+}
+
+/// One value with its place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it begins.
+    pub place: Place,
+    /// Its bytes in the text, without byte-order mark. For block collections the end is somewhere
+    /// behind the last child.
+    pub range: Range<usize>,
+    /// How it is written.
+    pub style: Style,
+}
+
+/// A line and a column, both from 1. Columns count characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// A value by the core schema of YAML 1.2.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Value {
+    /// Nothing, or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as it was written.
+    Number(String),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order of the file. No key stands twice.
+    Map(Vec<MapEntry>),
+}
+
+/// One key with its value.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MapEntry {
+    /// The key.
+    pub key: String,
+    /// Where the key begins.
+    pub place: Place,
+    /// The key's bytes.
+    pub range: Range<usize>,
+    /// The value.
+    pub value: Node,
+}
+
+/// How a node is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// Text without quotes, or nothing.
+    Plain,
+    /// Text in quotes or as a block of lines.
+    Quoted,
+    /// A collection by indentation.
+    Block,
+    /// A collection in brackets.
+    Flow,
+    /// An alias of another node.
+    Alias,
+}
+
+impl Node {
+    /// The entries, if this is a map.
+    pub fn entries(&self) -> Option<&[MapEntry]> {
+        match &self.value {
+            Value::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// What it is, in the words of an error message.
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+
+    /// Nodes in it, itself included.
+    fn size(&self) -> usize {
+        match &self.value {
+            Value::List(items) => 1 + items.iter().map(Node::size).sum::<usize>(),
+            Value::Map(entries) => 1 + entries.iter().map(|entry| entry.value.size()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}
+
+/// Parses one document. `file` is only for the message of a problem.
+///
+/// # Errors
+/// If the bytes are not one well-formed YAML document within our bounds.
+pub fn parse(file: &str, bytes: &[u8]) -> Result<Document, Box<Problem>> {
+    let text = text::decode(file, bytes)?;
+    Builder { file, text, ..Builder::default() }.run()
+}
+
+#[derive(Default)]
+struct Builder<'t> {
+    file: &'t str,
+    text: &'t str,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Node, usize)>,
+    aliased_nodes: usize,
+    comments: Vec<Range<usize>>,
+    has_aliases: bool,
+    root: Option<Node>,
+}
+
+/// A collection whose end has not come yet.
+struct Open {
+    place: Place,
+    start: usize,
+    style: Style,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Map { entries: Vec<MapEntry>, seen: HashMap<String, usize>, key: Option<Key> },
+}
+
+struct Key {
+    text: String,
+    place: Place,
+    range: Range<usize>,
+}
+
+impl<'t> Builder<'t> {
+    fn run(mut self) -> Result<Document, Box<Problem>> {
+        let limits = options! {
+            flow_nesting_limit: NESTING_MAX,
+            block_nesting_limit: NESTING_MAX,
+            max_buffered_comment_events: usize::MAX,
+            disallow_directives: false,
+        };
+        let mut documents = 0;
+        for event in Parser::new_from_str_with_options(self.text, limits) {
+            let (event, span) =
+                event.map_err(|error| Box::new(errors::syntax(self.file, self.text, &error)))?;
+            match event {
+                Event::DocumentStart(..) => {
+                    documents += 1;
+                    if documents > 1 {
+                        let message = "a second document begins here";
+                        return Err(self.problem(
+                            place(&span),
+                            message,
+                            "remove the ---; a file holds one document",
+                        ));
+                    }
+                }
+                Event::Comment(..) => self.comments.push(bytes(&span)),
+                Event::Alias(id) => self.alias(id, &span)?,
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.scalar(&text, style, anchor, tag.as_deref(), &span)?
+                }
+                Event::SequenceStart(style, anchor, tag) => {
+                    self.check_tag(tag.as_deref(), "seq", &span)?;
+                    self.open(Content::List(Vec::new()), style, anchor, &span)?;
+                }
+                Event::MappingStart(style, anchor, tag) => {
+                    self.check_tag(tag.as_deref(), "map", &span)?;
+                    let content = Content::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
+                    self.open(content, style, anchor, &span)?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.close(&span)?,
+                _ => {}
+            }
+        }
+        let nothing = Node {
+            value: Value::Null,
+            place: Place { line: 1, column: 1 },
+            range: 0..0,
+            style: Style::Plain,
+        };
+        Ok(Document {
+            root: self.root.unwrap_or(nothing),
+            comments: self.comments,
+            has_aliases: self.has_aliases,
+        })
+    }
+
+    fn problem(&self, place: Place, message: impl Into<String>, mend: impl Into<String>) -> Box<Problem> {
+        Box::new(Problem::error(self.file, message, mend).at(place.line, place.column))
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: &Span,
+    ) -> Result<(), Box<Problem>> {
+        let plain = style == ScalarStyle::Plain;
+        let value = match tag.map(|tag| (tag, tag.core_suffix())) {
+            None if plain => scalar::plain(text),
+            Some((_, Some("null" | "bool" | "int" | "float"))) => scalar::plain(text),
+            None | Some((_, Some("str"))) => Value::Text(text.to_owned()),
+            Some((tag, _)) if tag.original() == "!" => Value::Text(text.to_owned()),
+            Some((tag, _)) => {
+                self.check_tag(Some(tag), "str", span)?;
+                Value::Text(text.to_owned())
+            }
+        };
+        let style = if plain { Style::Plain } else { Style::Quoted };
+        self.place(Node { value, place: place(span), range: bytes(span), style }, anchor)
+    }
+
+    fn check_tag(&self, tag: Option<&Tag>, fits: &str, span: &Span) -> Result<(), Box<Problem>> {
+        match tag {
+            Some(tag) if tag.core_suffix() != Some(fits) => {
+                let message = "a tag (a word that starts with !) has no meaning here";
+                let place = span
+                    .tag_start()
+                    .map_or(place(span), |mark| Place { line: mark.line(), column: mark.col() + 1 });
+                Err(self.problem(place, message, "remove it, or put a text that starts with ! in quotes"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: &Span) -> Result<(), Box<Problem>> {
+        self.has_aliases = true;
+        let Some((target, nodes)) = self.anchors.get(&id) else {
+            let message = "an alias refers to the very list or map it stands in";
+            return Err(self.problem(place(span), message, "write the content out"));
+        };
+        self.aliased_nodes += nodes;
+        if self.aliased_nodes > ALIASED_NODES_MAX {
+            let message = format!("aliases unfold to more than {ALIASED_NODES_MAX} values");
+            return Err(self.problem(place(span), message, "write the content out"));
+        }
+        // What stands below keeps its own place: an error in it is an error there.
+        let mut node = target.clone();
+        (node.place, node.range, node.style) = (place(span), bytes(span), Style::Alias);
+        self.place(node, 0)
+    }
+
+    fn open(
+        &mut self,
+        content: Content,
+        style: StructureStyle,
+        anchor: usize,
+        span: &Span,
+    ) -> Result<(), Box<Problem>> {
+        if self.open.len() >= NESTING_MAX {
+            return Err(self.problem(place(span), "lists or maps are nested too deeply", "nest less deeply"));
+        }
+        let style = if matches!(style, StructureStyle::Flow) { Style::Flow } else { Style::Block };
+        self.open.push(Open { place: place(span), start: bytes(span).start, style, anchor, content });
+        Ok(())
+    }
+
+    fn close(&mut self, span: &Span) -> Result<(), Box<Problem>> {
+        let Some(closed) = self.open.pop() else { return Ok(()) };
+        let value = match closed.content {
+            Content::List(items) => Value::List(items),
+            Content::Map { entries, .. } => Value::Map(entries),
+        };
+        let range = closed.start..bytes(span).end.max(closed.start);
+        self.place(Node { value, place: closed.place, range, style: closed.style }, closed.anchor)
+    }
+
+    /// Puts a finished node where it belongs: into the open collection, or at the root.
+    fn place(&mut self, node: Node, anchor: usize) -> Result<(), Box<Problem>> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, (node.clone(), node.size()));
+        }
+        let Some(parent) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut parent.content {
+            Content::List(items) => items.push(node),
+            Content::Map { entries, seen, key } => match key.take() {
+                Some(Key { text, place, range }) => {
+                    entries.push(MapEntry { key: text, place, range, value: node });
+                }
+                None => {
+                    let (place, range) = (node.place, node.range.clone());
+                    let text = match node.value {
+                        Value::Text(text) | Value::Number(text) => text,
+                        Value::Bool(flag) => flag.to_string(),
+                        _ => {
+                            let message = format!("a key must be a word, but this one is {}", node.kind());
+                            return Err(self.problem(place, message, "write `key: value`"));
+                        }
+                    };
+                    if text == "<<" {
+                        let message = "merge keys (<<) are not supported";
+                        return Err(self.problem(place, message, "write the keys out"));
+                    }
+                    if let Some(first) = seen.insert(text.clone(), place.line) {
+                        // The key is not shown: a term that lacks quotes can become one.
+                        let message = format!("this key stands twice in one map, first on line {first}");
+                        return Err(self.problem(
+                            place,
+                            message,
+                            "keep one of the two and merge what they hold",
+                        ));
+                    }
+                    *key = Some(Key { text, place, range });
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+fn place(span: &Span) -> Place {
+    Place { line: span.start.line().max(1), column: span.start.col() + 1 }
+}
+
+fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or_default()
+}

@@ -1,0 +1,9 @@
+//! A whole home on a real disk: loading, switching, writing, and following changes.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what cannot go on ends the test")]
+
+mod bad_files;
+mod loading;
+mod scratch;
+mod watching;
+mod writing;
