@@ -1,6 +1,6 @@
 //! How fast whole texts are scanned, by number of terms and kind of text; and how fast deltas are.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -11,12 +11,15 @@ use crate::trie::{Node, Trie};
 
 /// Letters that the bitmap knows; five bits each.
 const LETTERS: u32 = 4;
+const SHORT_LETTERS: u32 = 3;
 
 /// The test for one tree.
 pub(crate) struct Gate {
     /// One bit for every beginning of up to four letters that leads somewhere in the tree, with
     /// separators of the term left out.
     beginnings: Vec<u64>,
+    /// The same for their first three letters: 4 KiB, which stay in the nearest cache.
+    short: Vec<u64>,
     /// By ASCII character that is not a letter: whether a term may begin with it.
     signs: [Sign; 128],
 }
@@ -32,7 +35,11 @@ enum Sign {
 
 impl Gate {
     pub(crate) fn new(trie: &Trie) -> Self {
-        let mut gate = Self { beginnings: vec![0; 1 << (5 * LETTERS - 6)], signs: [Sign::Never; 128] };
+        let mut gate = Self {
+            beginnings: vec![0; 1 << (5 * LETTERS - 6)],
+            short: vec![0; 1 << (5 * SHORT_LETTERS - 6)],
+            signs: [Sign::Never; 128],
+        };
         gate.note_beginnings(trie, Trie::ROOT, 0, 0);
         for (code, sign) in gate.signs.iter_mut().enumerate() {
             let c = char::from(code as u8);
@@ -76,10 +83,18 @@ impl Gate {
 
     fn set(&mut self, key: u32) {
         self.beginnings[(key >> 6) as usize] |= 1 << (key & 63);
+        let key = key & ((1 << (5 * SHORT_LETTERS)) - 1);
+        self.short[(key >> 6) as usize] |= 1 << (key & 63);
+    }
+
+    /// Whether a term may begin with the first three letters at `at`.
+    #[inline]
+    pub(crate) fn is_likely(&self, text: &[u8], at: usize) -> bool {
+        let key = key(text, at) & ((1 << (5 * SHORT_LETTERS)) - 1);
+        self.short[(key >> 6) as usize] >> (key & 63) & 1 != 0
     }
 
     /// Whether a term may begin with the letters at `at`.
-    #[inline]
     pub(crate) fn admits_word(&self, trie: &Trie, text: &[u8], at: usize) -> bool {
         let key = key(text, at);
         self.beginnings[(key >> 6) as usize] >> (key & 63) & 1 != 0 && walk(trie, text, at)
@@ -101,7 +116,7 @@ impl Gate {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.beginnings.len() * 8 + self.signs.len()
+        (self.beginnings.len() + self.short.len()) * 8 + self.signs.len()
     }
 }
 
@@ -121,11 +136,11 @@ fn key(text: &[u8], at: usize) -> u32 {
         Some(word) => u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
         None => text[at..].iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte)),
     };
-    let others = !letters_of(u64::from(word)) as u32 & 0x8080_8080;
-    let kept = match others {
-        0 => word,
-        others => word & ((1 << (others.trailing_zeros() & !7)) - 1),
-    } & 0x1F1F_1F1F;
+    // Everything from the first other character on is cut off; without a branch, because no
+    // processor can guess how long the next word is.
+    let others = (!letters_of(u64::from(word)) & 0x8080_8080) | 1 << 32;
+    let letters = (1u64 << (others.trailing_zeros() & !7)) - 1;
+    let kept = word & letters as u32 & 0x1F1F_1F1F;
     kept & 0x1F | kept >> 3 & 0x3E0 | kept >> 6 & 0x7C00 | kept >> 9 & 0xF_8000
 }
 

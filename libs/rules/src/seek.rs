@@ -24,6 +24,7 @@ struct Masks {
 }
 
 impl Masks {
+    #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
         let mut masks = Self { letters: 0, capitals: 0, signs: 0, foreign: 0 };
         for (number, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
@@ -67,9 +68,16 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) 
         let inside = masks.letters << 1 | letter_before;
         letter_before = masks.letters >> (BLOCK - 1);
         let mut words = masks.letters & !inside | masks.capitals & inside & humps_count;
+        // First the quick test for all of them, without a branch that depends on the text.
+        let mut likely = 0;
         while words != 0 {
-            let at = start + words.trailing_zeros() as usize;
+            let bit = words.trailing_zeros();
             words &= words - 1;
+            likely |= u64::from(gate.is_likely(bytes, start + bit as usize)) << bit;
+        }
+        while likely != 0 {
+            let at = start + likely.trailing_zeros() as usize;
+            likely &= likely - 1;
             if gate.admits_word(trie, bytes, at) {
                 visit(at);
             }

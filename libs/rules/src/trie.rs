@@ -14,8 +14,6 @@ use crate::rule::Action;
 pub(crate) type Node = u32;
 
 const NO_ACCEPT: u32 = u32::MAX;
-/// The root's child by ASCII character, or 0: the root is nobody's child.
-const ASCII: usize = 128;
 
 /// Where a term is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +117,36 @@ impl TrieBuilder {
             trie.most_letters[parent] = trie.most_letters[parent].max(trie.most_letters[node]);
         }
         trie.accepts = terms.into_iter().map(|(_, (accept, _))| accept).collect();
-        trie.index_root();
+        trie.index_letters();
         trie
+    }
+}
+
+/// Which Latin letters lead on from a node, so that most steps need no search: 26 bits for the
+/// letters, 5 for the number of children before them, 1 for a space or hyphen among these.
+#[derive(Clone, Copy, Default)]
+struct Letters(u32);
+
+impl Letters {
+    /// So many children before the letters are not counted any more.
+    const MANY: u32 = 31;
+    const SEPARATOR: u32 = 1 << 31;
+
+    fn of(labels: &[char]) -> Self {
+        let letters = labels.iter().filter(|label| label.is_ascii_lowercase());
+        let present = letters.fold(0, |bits, label| bits | 1 << (*label as u32 - 'a' as u32));
+        let before = labels.partition_point(|label| *label < 'a').min(Self::MANY as usize) as u32;
+        let separator = labels.iter().any(|label| matches!(label, ' ' | '-'));
+        Self(present | before << 26 | if separator { Self::SEPARATOR } else { 0 })
+    }
+
+    /// The number of the child for a letter: `None` if there is none, `Some(None)` if it has to
+    /// be searched for.
+    #[inline]
+    fn child(self, letter: char) -> Option<Option<u32>> {
+        let bit = 1 << (letter as u32 - 'a' as u32);
+        let before = self.0 >> 26 & Self::MANY;
+        (self.0 & bit != 0).then(|| (before < Self::MANY).then(|| before + (self.0 & (bit - 1)).count_ones()))
     }
 }
 
@@ -129,29 +155,32 @@ impl TrieBuilder {
 pub(crate) struct Trie {
     labels: Vec<char>,
     first_child: Vec<Node>,
+    letters: Vec<Letters>,
     accept: Vec<u32>,
     reach: Vec<Reach>,
     most_letters: Vec<u8>,
     accepts: Vec<Accept>,
-    root: Vec<Node>,
     longest_bytes: usize,
 }
 
 impl Trie {
     pub(crate) const ROOT: Node = 0;
 
-    fn index_root(&mut self) {
-        let root =
-            (0..ASCII as u8).map(|byte| self.search(Self::ROOT, char::from(byte)).unwrap_or(0)).collect();
-        self.root = root;
+    fn index_letters(&mut self) {
+        let letters = (0..self.labels.len()).map(|node| {
+            let (from, to) = self.children(node as Node);
+            Letters::of(&self.labels[from..to])
+        });
+        self.letters = letters.collect();
     }
 
     /// The node that `c` leads to.
+    #[inline]
     pub(crate) fn child(&self, node: Node, c: char) -> Option<Node> {
-        if node == Self::ROOT
-            && let Some(child) = self.root.get(c as usize)
+        if c.is_ascii_lowercase()
+            && let Some(number) = self.letters[node as usize].child(c)?
         {
-            return (*child != 0).then_some(*child);
+            return Some(self.first_child[node as usize] + number);
         }
         self.search(node, c)
     }
@@ -179,9 +208,7 @@ impl Trie {
 
     /// Whether a term continues with a space or a hyphen, which a text may leave out.
     pub(crate) fn has_separator(&self, node: Node) -> bool {
-        // Both are smaller than every letter and digit, so they stand among the first labels.
-        let (from, to) = self.children(node);
-        self.labels[from..to].iter().take_while(|label| **label < '0').any(|label| matches!(label, ' ' | '-'))
+        self.letters[node as usize].0 & Letters::SEPARATOR != 0
     }
 
     pub(crate) fn is_leaf(&self, node: Node) -> bool {
@@ -222,7 +249,8 @@ impl Trie {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.labels.len() * (size_of::<char>() + 2 * size_of::<Node>() + size_of::<Reach>() + 1)
+        self.labels.len()
+            * (size_of::<char>() + 2 * size_of::<Node>() + size_of::<Reach>() + size_of::<Letters>() + 5)
             + self
                 .accepts
                 .iter()
