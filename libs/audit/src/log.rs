@@ -106,7 +106,7 @@ impl Log {
     /// Opens the log in `dir` for writing; makes the folder where it is missing.
     ///
     /// Half a line that a crash left at the very end is moved to `<segment>.torn` and recorded.
-    /// The newest segment is read whole, of each older one the first and last line.
+    /// The newest segment is walked through, of each older one the first and last line are checked.
     ///
     /// # Errors
     /// When another process writes it, when the log is damaged, or when the folder cannot be used.

@@ -8,6 +8,7 @@
 
 mod file;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,14 +104,15 @@ struct Shared {
 }
 
 struct Desk {
+    /// Sorted by their digest.
     keys: Vec<StoredKey>,
     /// What the file looked like when `keys` were read from it; `None` to read it again.
     stamp: Option<Stamp>,
     looked: Instant,
     /// What is wrong with the file now; `keys` are those of the last good version.
     problem: Option<String>,
-    /// Last-used times that are not in the file yet, by id.
-    touched: Vec<(String, String)>,
+    /// Last-used times that are not in the file yet, by id, in Unix milliseconds.
+    touched: HashMap<String, u64>,
     written: Instant,
 }
 
@@ -135,10 +137,16 @@ impl ClientKeys {
     /// Those of [`ClientKeys::open`].
     pub fn with_clock(path: &Path, clock: Clock) -> Result<Self, KeysError> {
         let stamp = Stamp::of(path)?;
-        let keys = KeyFile::read(path)?.keys()?;
+        let keys = sorted(KeyFile::read(path)?.keys()?);
         let now = Instant::now();
-        let desk =
-            Desk { keys, stamp: Some(stamp), looked: now, problem: None, touched: Vec::new(), written: now };
+        let desk = Desk {
+            keys,
+            stamp: Some(stamp),
+            looked: now,
+            problem: None,
+            touched: HashMap::new(),
+            written: now,
+        };
         let shared =
             Shared { path: path.to_owned(), clock, desk: Mutex::new(desk), touching: AtomicBool::new(false) };
         Ok(Self(Arc::new(shared)))
@@ -178,8 +186,8 @@ impl ClientKeys {
         Ok(keys
             .into_iter()
             .map(|StoredKey { mut info, .. }| {
-                if let Some((_, time)) = desk.touched.iter().find(|(id, _)| *id == info.id) {
-                    info.last_used = Some(time.clone());
+                if let Some(time) = desk.touched.get(&info.id) {
+                    info.last_used = Some(format_time(*time));
                 }
                 info
             })
@@ -207,7 +215,7 @@ impl ClientKeys {
         if desk.looked.elapsed() >= LOOK {
             self.0.look(&mut desk);
         }
-        let info = desk.keys.iter().find(|key| key.has(&digest))?.info.clone();
+        let info = desk.known(&digest)?.info.clone();
         let due = self.0.touch(&mut desk, &info.id);
         drop(desk);
         if due {
@@ -250,7 +258,7 @@ impl Shared {
             if desk.stamp.as_ref() == Some(&stamp) {
                 return Ok(None);
             }
-            Ok::<_, KeysError>(Some((KeyFile::read(&self.path)?.keys()?, stamp)))
+            Ok::<_, KeysError>(Some((sorted(KeyFile::read(&self.path)?.keys()?), stamp)))
         };
         match read() {
             Ok(None) => {}
@@ -284,10 +292,10 @@ impl Shared {
 
     /// Notes that a key was used; says whether it is time to write that down.
     fn touch(&self, desk: &mut Desk, id: &str) -> bool {
-        let now = format_time((self.clock)());
-        match desk.touched.iter_mut().find(|(touched, _)| touched == id) {
-            Some((_, time)) => *time = now,
-            None => desk.touched.push((id.to_owned(), now)),
+        let now = (self.clock)();
+        match desk.touched.get_mut(id) {
+            Some(time) => *time = now,
+            None => drop(desk.touched.insert(id.to_owned(), now)),
         }
         let due = desk.written.elapsed() >= TOUCH;
         if due {
@@ -318,10 +326,22 @@ impl Shared {
             return Ok(());
         }
         self.change(|file| {
-            touched.iter().fold(false, |changed, (id, time)| file.touch(id, time) || changed)
+            touched.iter().fold(false, |changed, (id, time)| file.touch(id, &format_time(*time)) || changed)
         })?;
-        self.desk().touched.retain(|entry| !touched.contains(entry));
+        self.desk().touched.retain(|id, time| touched.get(id) != Some(time));
         Ok(())
+    }
+}
+
+impl Desk {
+    /// The key with this digest.
+    ///
+    /// The search by the first bytes takes a time that depends on the digest, which tells nothing:
+    /// whoever presents a key cannot choose its digest. The whole is compared in constant time.
+    fn known(&self, digest: &[u8; 32]) -> Option<&StoredKey> {
+        let from = self.keys.partition_point(|key| key.sha256[..8] < digest[..8]);
+        let alike = self.keys[from..].iter().take_while(|key| key.sha256[..8] == digest[..8]);
+        alike.into_iter().find(|key| key.has(digest))
     }
 }
 
@@ -329,6 +349,12 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let _ = self.write_touched();
     }
+}
+
+/// Sorts keys as [`Desk::known`] searches them.
+fn sorted(mut keys: Vec<StoredKey>) -> Vec<StoredKey> {
+    keys.sort_unstable_by_key(|key| key.sha256);
+    keys
 }
 
 fn format_time(unix_ms: u64) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::writer::{FolderLock, Writer};
-use crate::record::{Kind, Record};
+use crate::record::{Head, Kind, Record};
 use crate::scan::{Backward, Forward};
 use crate::segment::{self, SegmentName};
 
@@ -153,7 +153,7 @@ fn check_ends(dir: &Path, name: &SegmentName, next_seq: &mut Option<u64>) -> Res
         .map_err(read())?
         .map(|(begin, line)| (begin, line.to_vec()))
         .ok_or_else(|| damaged(&path, 1, "the segment became shorter while it was read"))?;
-    let seq = Record::parse(&last).map(|record| record.seq).unwrap_or(second);
+    let seq = Head::parse(&last).map(|record| record.seq).unwrap_or(second);
     let number = (seq + 2).saturating_sub(second);
     if begin + (last.len() as u64) + 1 != length {
         return Err(damaged(&path, number + 1, "the line is cut, and later segments follow"));
@@ -170,7 +170,7 @@ fn check_ends(dir: &Path, name: &SegmentName, next_seq: &mut Option<u64>) -> Res
 
 /// Checks that a line is a record and the one that is next.
 fn check_line(path: &Path, number: u64, line: &[u8], next_seq: &mut Option<u64>) -> Result<(), OpenError> {
-    let record = Record::parse(line).map_err(|error| damaged(path, number, &error.to_string()))?;
+    let record = Head::parse(line).map_err(|error| damaged(path, number, &error.to_string()))?;
     // A log whose oldest segments were pruned begins where it begins.
     match *next_seq {
         Some(expected) if record.seq != expected => {

@@ -237,3 +237,17 @@ fn a_client_without_a_proper_name_gets_no_key() {
     }
     assert!(!home.path().exists());
 }
+
+#[test]
+fn every_one_of_many_keys_is_known_and_no_other() {
+    let home = Home::new();
+    let keys = home.open();
+    let made: Vec<_> = (0..50).map(|_| create(&keys, "zed")).collect();
+    for (info, key) in &made {
+        assert_eq!(keys.check(key.expose()).as_ref(), Some(info));
+        let other = key.expose().replace(&key.expose()[20..21], "-");
+        assert!(other == *key.expose() || keys.check(&other).is_none());
+    }
+    let ids: Vec<_> = keys.list().unwrap().into_iter().map(|info| info.id).collect();
+    assert_eq!(ids, made.into_iter().map(|(info, _)| info.id).collect::<Vec<_>>(), "in the order of making");
+}
