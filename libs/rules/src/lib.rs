@@ -18,7 +18,8 @@
 //! **Disguises.** A walk may also go over what is not part of the term, if the term is long enough
 //! that innocent text does not do so by chance: marks and tags, separators between letters, the
 //! hyphen at a line's end, a separator of the term that is left out, an escape sequence that
-//! stands for a letter. Each kind is an [`Evasion`] with a name and a switch; the walk remembers
+//! stands for a letter. Runs of base64 and hexadecimal digits are decoded on the way and looked
+//! through by walks of their own (`encoded`). Each kind is an [`Evasion`] with a name and a switch; the walk remembers
 //! which it met.
 //!
 //! **Holding back.** In a stream, the text from the start of the oldest walk is what may still
@@ -36,12 +37,13 @@
 //!
 //! # What it does not do
 //!
-//! Of the [`Evasion`]s, base64 and hex are not looked for yet: they can be named and switched, and
-//! find nothing. Patterns and packs see the text as it is, not folded and not decoded. A term is found in what it is given: taking apart JSON,
+//! An encoding inside an encoding is not taken apart, nor a base64 run that a line break divides.
+//! Patterns and packs see the text as it is, not folded and not decoded. A term is found in what it is given: taking apart JSON,
 //! and telling text from binary data, is the caller's work. Transliteration, misspelling and
 //! translation are not found.
 
 mod detectors;
+mod encoded;
 mod evasion;
 mod fold;
 mod gate;

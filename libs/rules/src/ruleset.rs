@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::detectors;
+use crate::encoded::{self, Encoding};
 use crate::evasion::{Evasion, Evasions};
 use crate::fold;
 use crate::gate::Gate;
@@ -183,6 +184,12 @@ impl RoomRules {
         self.evasions
     }
 
+    /// Whether a term may be looked for in an encoding.
+    pub(crate) fn decodes(&self, encoding: Encoding) -> bool {
+        let evasion = encoding.evasion();
+        self.evasions.contains(evasion) && self.trie().most_letters(Trie::ROOT) >= evasion.min_term_letters()
+    }
+
     pub(crate) fn reach_of_rule(&self, rule: usize) -> Reach {
         Reach::of(self.room as u32, self.rule(rule).action)
     }
@@ -228,6 +235,7 @@ impl RoomRules {
             }
             matcher.end(self, &mut fresh);
         });
+        encoded::scan(self, text, &mut fresh);
         self.run_patterns(text, &mut fresh);
         fresh.sort_by_key(|(rule, span, _)| (span.start, span.end, *rule));
         found.extend(fresh.into_iter().map(|(rule, span, evasion)| Violation {

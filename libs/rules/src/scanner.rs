@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
+use crate::encoded::{Decoder, Encoding};
 use crate::evasion::Evasion;
 use crate::matcher::{Before, Found, Matcher};
 use crate::pattern::runs::{CONTEXT_BYTES, Runs};
@@ -32,6 +35,8 @@ pub struct Scanner {
     holding: Reach,
     /// The start of the first violation that holds text back.
     cut: Option<u64>,
+    /// For the encodings that a rule looks for.
+    decoders: SmallVec<[Decoder; 2]>,
     runs: Runs,
     /// The text that checks of patterns may still look at, and its place.
     tail: String,
@@ -44,11 +49,14 @@ const TAIL_SLACK_BYTES: u64 = 1024;
 impl Scanner {
     pub(crate) fn new(rules: RoomRules, blocking: impl Fn(&RuleSpec) -> bool) -> Self {
         let holding = rules.reach_of(blocking);
+        let encodings = Encoding::ALL.into_iter().filter(|encoding| rules.decodes(*encoding));
+        let decoders = encodings.map(Decoder::new).collect();
         Self {
             rules,
             matcher: Matcher::new(0, Before::START),
             holding,
             cut: None,
+            decoders,
             runs: Runs::default(),
             tail: String::new(),
             tail_base: 0,
@@ -60,6 +68,9 @@ impl Scanner {
         let from = self.pushed();
         let mut fresh: Vec<Found> = Vec::new();
         for c in text.chars() {
+            for decoder in &mut self.decoders {
+                decoder.read(&self.rules, c, self.matcher.position(), &mut fresh);
+            }
             self.matcher.read(&self.rules, c, true, &mut fresh);
         }
         if !self.rules.watches().is_empty() {
@@ -76,6 +87,9 @@ impl Scanner {
     pub fn boundary(&mut self, found: &mut Vec<StreamViolation>) {
         let mut fresh: Vec<Found> = Vec::new();
         self.matcher.end(&self.rules, &mut fresh);
+        for decoder in &mut self.decoders {
+            decoder.end(&self.rules, &mut fresh);
+        }
         if !self.rules.watches().is_empty() {
             let mut matched = Vec::new();
             self.runs.end(self.rules.watches(), &self.tail, self.tail_base, &mut matched);
@@ -103,7 +117,8 @@ impl Scanner {
         let pending = self.matcher.pending(&self.rules, self.holding);
         let holds = |rule| self.holding.meets(self.rules.reach_of_rule(rule));
         let running = self.runs.pending(self.rules.watches(), holds);
-        [self.cut, pending, running].into_iter().flatten().fold(self.pushed(), u64::min)
+        let encoded = self.decoders.iter().map(|decoder| decoder.pending(&self.rules, self.holding));
+        [self.cut, pending, running].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
     }
 
     fn shorten_tail(&mut self) {

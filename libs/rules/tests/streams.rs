@@ -74,7 +74,7 @@ fn delivered(rules: &RoomRules, pieces: &[&str]) -> String {
 #[test]
 fn a_term_is_held_until_the_next_visible_character_decides() {
     let rules = rules(&[("Ann", Action::Deny), ("Project Falcon", Action::Deny)]);
-    assert_eq!(delivered(&rules, &["I saw Ann", "ual", " x"]), "I saw |Annual| x|");
+    assert_eq!(delivered(&rules, &["I saw Ann", "ual", " i"]), "I saw |Annual| i|");
     assert_eq!(delivered(&rules, &["I saw Ann", "\u{200B}", ".", " x"]), "I saw ||||");
     assert_eq!(delivered(&rules, &["I saw Ann"]), "I saw |");
     assert_eq!(delivered(&rules, &["Joann", "a"]), "Joann|a|");
@@ -143,7 +143,7 @@ fn texts() -> impl Strategy<Value = String> {
         4 => proptest::sample::select(vec![
             " ", "\n", "\n> ", " - ", "s", "'s", "ual", "a ", "b ", "Fal", "con", "Fаl", "\u{200B}", "\u{301}", "ä",
             "вo", "🇦", "\u{E0061}", "ﬀ", "한", "が", "7", "_", "*", "**", "<b>", "</b>", ".", "-", "-\n", "F a l c o n",
-            "&#70;", "%46", "\\u0046", "\\x61", "&", "%", "\\", "RmFsY29u", "46616c636f6e", "F.a.l.c.o.n", "Pro",
+            "&#70;", "%46", "\\u0046", "\\x61", "&", "%", "\\", "RmFsY29u", "46616c636f6e", "UHJvamVjdCBGYWxjb24", "VGhlIEZhbGNvbiBmbGllcw==", "466c792046616c636f6e21", "aGkgRmFsY29uIQ", "0L7QtNCw", "0LLQvtC00LAg", "F.a.l.c.o.n", "Pro",
             "jectFalcon", "project_falcon", "F4lc0n", "l e e", "=", "/", "get", "ID", "％46", "1 ", "1", "0", "$", "@", "!", "4l", "c0n", "Coca", "Cola", "coca ", "co", "la",
         ]).prop_map(str::to_owned),
         1 => any::<char>().prop_map(String::from),

@@ -204,3 +204,22 @@ fn digits_and_signs_for_letters_match_in_long_terms() {
     check("Alice", "4lice Al1ce");
     check("boost go", "80057 60 ⟦8oost g0⟧");
 }
+
+#[test]
+fn encoded_terms_match() {
+    let found = |text: &str| -> Vec<_> {
+        let violations = scan_rules(vec![rule("Project Falcon"), rule("Ann")], text);
+        violations.into_iter().map(|v| (text[v.span].to_owned(), v.evasion.unwrap())).collect()
+    };
+    let base64 = |text: &str| vec![(text.to_owned(), Evasion::Base64)];
+    assert_eq!(found("see UHJvamVjdCBGYWxjb24= there"), base64("UHJvamVjdCBGYWxjb24"));
+    assert_eq!(found("VGhlIHByb2plY3QgZmFsY29uIGZsaWVz"), base64("Byb2plY3QgZmFsY29u"));
+    assert_eq!(
+        found("50726f6a6563742046616c636f6e"),
+        [("50726f6a6563742046616c636f6e".to_owned(), Evasion::Hex)]
+    );
+    assert_eq!(found("QW5uIEFubiBBbm4 QW5uYSBpcyBoZXJl"), [], "three letters are too short");
+    assert_eq!(found("UHJvamVjdCBGYWxjb25lcg=="), [], "falconer");
+    let off = RuleSpec { evasions: Evasions::ALL.without(Evasion::Base64), ..rule("Project Falcon") };
+    assert_eq!(scan_rules(vec![off], "UHJvamVjdCBGYWxjb24="), []);
+}
