@@ -58,32 +58,43 @@ impl Encoding {
     }
 }
 
-/// Looks for encoded terms in a whole text.
-pub(crate) fn scan(rules: &RoomRules, text: &str, found: &mut Vec<Found>) {
-    let mut decoders: Vec<Decoder> =
-        Encoding::ALL.into_iter().filter(|e| rules.decodes(*e)).map(Decoder::new).collect();
-    if decoders.is_empty() {
-        return;
+/// Looks for encoded terms in the dense parts of a whole text.
+pub(crate) struct Runs<'a> {
+    rules: &'a RoomRules,
+    text: &'a [u8],
+    decoders: Vec<Decoder>,
+    /// Everything before it was looked at.
+    start: usize,
+}
+
+impl<'a> Runs<'a> {
+    pub(crate) fn new(rules: &'a RoomRules, text: &'a str) -> Self {
+        let encodings = Encoding::ALL.into_iter().filter(|encoding| rules.decodes(*encoding));
+        Self { rules, text: text.as_bytes(), decoders: encodings.map(Decoder::new).collect(), start: 0 }
     }
-    // Hexadecimal digits are base64 digits too, so a run of these is all that has to be found.
-    // Every start is behind a character that is no digit, and steps are as long as the run.
-    let bytes = text.as_bytes();
-    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-    let mut start = 0;
-    while let Some(window) = bytes.get(start..start + RUN_MIN as usize) {
-        if let Some(last) = window.iter().rposition(|byte| !is_digit(byte)) {
-            start += last + 1;
-            continue;
-        }
-        let rest = &bytes[start..];
-        let end = start + rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len());
-        for decoder in &mut decoders {
-            for (position, byte) in (start as u64..).zip(&bytes[start..end]) {
-                decoder.read(rules, char::from(*byte), position, found);
+
+    /// Looks at the runs that begin in a part of the text. Hexadecimal digits are base64 digits
+    /// too, so a run of these is all that has to be found. No digit stands before the part, so
+    /// every start is the beginning of a run; steps are as long as the shortest run.
+    pub(crate) fn look(&mut self, part: Range<usize>, found: &mut Vec<Found>) {
+        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        self.start = self.start.max(part.start);
+        while self.start < part.end {
+            let Some(window) = self.text.get(self.start..self.start + RUN_MIN as usize) else { return };
+            if let Some(last) = window.iter().rposition(|byte| !is_digit(byte)) {
+                self.start += last + 1;
+                continue;
             }
-            decoder.end(rules, found);
+            let rest = &self.text[self.start..];
+            let end = self.start + rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len());
+            for decoder in &mut self.decoders {
+                for (position, byte) in (self.start as u64..).zip(&self.text[self.start..end]) {
+                    decoder.read(self.rules, char::from(*byte), position, found);
+                }
+                decoder.end(self.rules, found);
+            }
+            self.start = end + 1;
         }
-        start = end + 1;
     }
 }
 
@@ -159,7 +170,8 @@ impl Decoder {
         let early =
             early.filter(|(rule, ..)| rules.reach_of_rule(*rule).meets(reach)).map(|(_, span, _)| span.start);
         let decoded = self.matcher.position();
-        let partial = (!self.partial.is_empty()).then_some(decoded);
+        let foreign = !self.partial.is_empty() && rules.trie().begins_foreign();
+        let partial = foreign.then_some(decoded);
         let begun = self.may_begin(rules).then_some(decoded + self.partial.len() as u64);
         let byte = early.chain(self.matcher.pending(rules, reach)).chain(partial).chain(begun).min()?;
         Some(self.first_digit(byte))
@@ -173,17 +185,14 @@ impl Decoder {
         }
         let high = (self.value << missing) as u8;
         (high..=high | ((1 << missing) - 1)).any(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => {
-                rules.trie().child(Trie::ROOT, char::from(byte.to_ascii_lowercase())).is_some()
-            }
-            0x80..0xC0 => false,
-            byte => byte > b' ',
+            0xC0.. => rules.trie().begins_foreign(),
+            byte => byte.is_ascii() && begins(rules, char::from(byte)),
         })
     }
 
     fn read_byte(&mut self, rules: &RoomRules, byte: u8) {
         if self.partial.is_empty() && byte.is_ascii() {
-            return self.matcher.read(rules, char::from(byte), true, &mut self.early);
+            return self.read_char(rules, char::from(byte));
         }
         self.partial.push(byte);
         while let Err(error) = std::str::from_utf8(&self.partial) {
@@ -193,10 +202,14 @@ impl Decoder {
             self.matcher.restart(self.matcher.position() + invalid as u64, Before::START);
             self.partial.drain(..invalid);
         }
-        for c in std::str::from_utf8(&self.partial).unwrap_or_default().chars() {
-            self.matcher.read(rules, c, true, &mut self.early);
+        let text = std::mem::take(&mut self.partial);
+        for c in std::str::from_utf8(&text).unwrap_or_default().chars() {
+            self.read_char(rules, c);
         }
-        self.partial.clear();
+    }
+
+    fn read_char(&mut self, rules: &RoomRules, c: char) {
+        self.matcher.read(rules, c, begins(rules, c), &mut self.early);
     }
 
     fn report(&mut self, rules: &RoomRules, found: &mut Vec<Found>) {
@@ -224,4 +237,13 @@ impl Decoder {
     fn first_digit(&self, byte: u64) -> u64 {
         self.start + (byte * 8).div_ceil(u64::from(self.encoding.bits()))
     }
+}
+
+/// Whether a term may begin with a decoded character: with the character itself only, so that
+/// little is held back. A look-alike or a second encoding at the beginning is not looked for.
+fn begins(rules: &RoomRules, c: char) -> bool {
+    if !c.is_ascii() {
+        return rules.trie().begins_foreign();
+    }
+    rules.trie().child(Trie::ROOT, c.to_ascii_lowercase()).is_some()
 }

@@ -13,7 +13,7 @@ use crate::matcher::{Before, Found, Matcher};
 use crate::pattern::runs::{Runs, Watch, Watches};
 use crate::rule::{Action, Room, RuleKind, RuleSpec, Term};
 use crate::scanner::Scanner;
-use crate::seek::{before, seek};
+use crate::seek::{Place, before, seek};
 use crate::trie::{Reach, Trie, TrieBuilder, Use};
 
 /// Why rules could not be compiled.
@@ -223,7 +223,12 @@ impl RoomRules {
         }
         let mut fresh: Vec<Found> = Vec::new();
         let mut matcher = Matcher::new(0, Before::START);
-        seek(self, text, |at| {
+        let mut runs = encoded::Runs::new(self, text);
+        seek(self, text, |place| {
+            let at = match place {
+                Place::Term(at) => at,
+                Place::Dense(part) => return runs.look(part, &mut fresh),
+            };
             matcher.restart(at as u64, before(text, at));
             let mut starting = true;
             for c in text[at..].chars() {
@@ -235,7 +240,6 @@ impl RoomRules {
             }
             matcher.end(self, &mut fresh);
         });
-        encoded::scan(self, text, &mut fresh);
         self.run_patterns(text, &mut fresh);
         fresh.sort_by_key(|(rule, span, _)| (span.start, span.end, *rule));
         found.extend(fresh.into_iter().map(|(rule, span, evasion)| Violation {

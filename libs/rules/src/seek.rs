@@ -4,6 +4,9 @@
 //! the beginnings of words come out of a few operations. Places in the middle of a word cost
 //! nothing; the others are put to the [`crate::gate`].
 
+use std::ops::Range;
+
+use crate::encoded::RUN_MIN;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::gate::letters_of;
@@ -49,13 +52,30 @@ fn gather(highest: u64) -> u64 {
     (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// Calls `visit` for every place at which a term may begin.
-pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) {
+/// What [`seek`] finds.
+pub(crate) enum Place {
+    /// A term may begin here.
+    Term(usize),
+    /// A run of digits that is long enough to be an encoding may begin here. Before the part
+    /// stands no digit, or another part. Parts come in order.
+    Dense(Range<usize>),
+}
+
+/// Whether twelve printable characters stand in a row, `before` of them before the block.
+fn has_run(printable: u64, before: usize) -> bool {
+    let two = printable & printable >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    eight & four >> 8 != 0 || before + printable.trailing_ones() as usize >= RUN_MIN as usize
+}
+
+/// Calls `visit` for every place at which something may begin.
+pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) {
     let bytes = text.as_bytes();
     let (trie, gate) = (rules.trie(), rules.gate());
     let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
     let mut letter_before = 0;
-    let mut start = 0;
+    let (mut start, mut printable_before) = (0, 0);
     while start < bytes.len() {
         let masks = match bytes.get(start..start + BLOCK).and_then(|block| block.first_chunk()) {
             Some(block) => Masks::of(block),
@@ -65,6 +85,11 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) 
                 Masks::of(&last)
             }
         };
+        let printable = masks.letters | masks.signs;
+        if has_run(printable, printable_before) {
+            visit(Place::Dense(start - printable_before.min(BLOCK)..start + BLOCK));
+        }
+        printable_before = printable.leading_ones() as usize;
         let inside = masks.letters << 1 | letter_before;
         letter_before = masks.letters >> (BLOCK - 1);
         let mut words = masks.letters & !inside | masks.capitals & inside & humps_count;
@@ -79,7 +104,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) 
             let at = start + likely.trailing_zeros() as usize;
             likely &= likely - 1;
             if gate.admits_word(trie, bytes, at) {
-                visit(at);
+                visit(Place::Term(at));
             }
         }
         let mut others = masks.signs | masks.foreign;
@@ -92,7 +117,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(usize)) 
                 _ => text.is_char_boundary(at) && may_begin(rules, text, at),
             };
             if begins {
-                visit(at);
+                visit(Place::Term(at));
             }
         }
         start += BLOCK;

@@ -206,6 +206,12 @@ impl Trie {
         (from..to).map(|child| (self.labels[child], child as Node))
     }
 
+    /// Whether a term begins with a character that is not ASCII.
+    pub(crate) fn begins_foreign(&self) -> bool {
+        let (from, to) = self.children(Self::ROOT);
+        self.labels[from..to].last().is_some_and(|label| !label.is_ascii())
+    }
+
     /// Whether a term continues with a space or a hyphen, which a text may leave out.
     pub(crate) fn has_separator(&self, node: Node) -> bool {
         self.letters[node as usize].0 & Letters::SEPARATOR != 0

@@ -222,4 +222,12 @@ fn encoded_terms_match() {
     assert_eq!(found("UHJvamVjdCBGYWxjb25lcg=="), [], "falconer");
     let off = RuleSpec { evasions: Evasions::ALL.without(Evasion::Base64), ..rule("Project Falcon") };
     assert_eq!(scan_rules(vec![off], "UHJvamVjdCBGYWxjb24="), []);
+    for offset in 0..140 {
+        let text = format!(
+            "{}UHJvamVjdCBGYWxjb24= {}",
+            "ab ".repeat(offset)[..offset].to_owned() + " ",
+            "x ".repeat(40)
+        );
+        assert_eq!(found(&text).len(), 1, "at {offset}");
+    }
 }
