@@ -7,6 +7,7 @@
 mod contexts;
 mod files;
 mod load;
+mod look;
 mod policy;
 mod snapshot;
 mod source;
@@ -20,13 +21,18 @@ pub use state::ActiveError;
 pub use watch::{WatchError, Watching};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch as channel;
 
 use crate::fleet::Environment;
 use crate::home::Home;
-use load::Loader;
+use load::{Loaded, Loader};
+
+/// How long a file may be missing while an editor saves it, before its absence counts.
+const LOOK_AGAIN: Duration = Duration::from_millis(80);
 
 /// The loaded home. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -74,7 +80,10 @@ impl Brain {
     pub fn open_in(home: Home, environment: Environment) -> Result<Self, OpenError> {
         check(&home)?;
         let mut loader = Loader::new(home.clone(), environment);
-        let first = Arc::new(loader.load().expect("the first look finds everything new"));
+        let Loaded::New(first) = loader.load() else {
+            unreachable!("the first look finds everything new");
+        };
+        let first = Arc::from(first);
         let (published, _) = channel::channel(Arc::clone(&first));
         let shared = Shared { home, current: ArcSwap::new(first), published, loader: Mutex::new(loader) };
         Ok(Self { shared: Arc::new(shared) })
@@ -95,7 +104,8 @@ impl Brain {
         self.shared.published.subscribe()
     }
 
-    /// Reads all files again and publishes a new snapshot if anything changed. Blocks.
+    /// Reads all files again and publishes a new snapshot if anything changed. Blocks, for a moment
+    /// longer if a file is missing that was there.
     pub fn reload(&self) {
         self.reload_with(&mut self.loader());
     }
@@ -113,11 +123,25 @@ impl Brain {
         self.shared.loader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Looks until it is sure what is on the disk.
     fn reload_with(&self, loader: &mut Loader) {
-        let Some(next) = loader.load() else { return };
-        let next = Arc::new(next);
-        self.shared.current.store(Arc::clone(&next));
-        self.shared.published.send_replace(next);
+        while self.look(loader) {
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Looks once and puts what is new in force. Returns whether to look again after [`LOOK_AGAIN`].
+    fn look(&self, loader: &mut Loader) -> bool {
+        match loader.load() {
+            Loaded::Same => false,
+            Loaded::Unsure => true,
+            Loaded::New(next) => {
+                let next: Arc<Snapshot> = Arc::from(next);
+                self.shared.current.store(Arc::clone(&next));
+                self.shared.published.send_replace(next);
+                false
+            }
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
 //! [`yaml`] (reading with positions), [`context`] (one room), [`fleet`] (providers and models),
-//! [`brain`] (all of it, live), [`edit`] (list edits that keep comments), [`lint`].
+//! [`brain`] (all of it, live), [`edit`] (list edits that keep comments), [`mod@lint`] (all
+//! findings).
 
 pub mod brain;
 pub mod context;

@@ -1,15 +1,12 @@
-//! The folder `contexts/`: which rooms there are, and the last good version of each.
+//! The rooms that the folder `contexts/` holds, and the last good version of each.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::files::{self, ContentDigest, FileRead};
+use super::look::Folder;
 use super::snapshot::ContextState;
 use crate::context::{Context, ContextName, parse_context};
-use crate::home::Home;
 use crate::problem::Problem;
 
 /// All rooms of the folder, with what is remembered of each.
@@ -35,127 +32,25 @@ struct Room {
     prose_problem: Option<Problem>,
 }
 
-/// The files of one look at the folder.
-#[derive(Default)]
-pub(super) struct Listing {
-    configs: BTreeSet<ContextName>,
-    proses: BTreeSet<ContextName>,
-    stray: Vec<Problem>,
-    /// The folder could not be listed, so nothing is known about what it holds.
-    failed: bool,
-}
-
-/// Looks at the folder. What is hidden, or an editor's leftover, is passed over.
-pub(super) fn list(home: &Home) -> Listing {
-    let mut listing = Listing::default();
-    let folder = home.contexts();
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return listing,
-        Err(error) => {
-            let relative = home.relative(&folder);
-            listing.stray.push(match error.kind() {
-                ErrorKind::NotADirectory => Problem::error(
-                    relative,
-                    "`contexts` must be a folder",
-                    "move the file away and make a folder",
-                ),
-                _ => files::unreadable(relative, &error),
-            });
-            listing.failed = true;
-            return listing;
-        }
-    };
-    let mut names: Vec<String> = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(entry) => names.push(entry.file_name().to_string_lossy().into_owned()),
-            Err(error) => {
-                listing.stray.push(files::unreadable(home.relative(&folder), &error));
-                listing.failed = true;
-            }
-        }
-    }
-    names.sort();
-    for name in names {
-        listing.sort_in(&name);
-    }
-    let orphans: Vec<ContextName> = listing.proses.difference(&listing.configs).cloned().collect();
-    for name in orphans {
-        let message = format!("this prose belongs to no context: there is no {name}.yml");
-        let mend = format!("add contexts/{name}.yml, or remove this file");
-        listing.stray.push(Problem::warning(format!("contexts/{name}.md"), message, mend));
-    }
-    listing
-}
-
-impl Listing {
-    fn sort_in(&mut self, file_name: &str) {
-        if file_name.starts_with('.') || file_name.ends_with('~') || file_name.starts_with('#') {
-            return;
-        }
-        let path = format!("contexts/{file_name}");
-        let Some((stem, extension)) = file_name.rsplit_once('.') else { return };
-        match (extension, extension.to_ascii_lowercase().as_str()) {
-            ("yml", _) | ("md", _) => match stem.parse::<ContextName>() {
-                Ok(name) if extension == "yml" => {
-                    self.configs.insert(name);
-                }
-                Ok(name) => {
-                    self.proses.insert(name);
-                }
-                Err(error) if extension == "yml" => {
-                    let mend = match ContextName::suggest(stem) {
-                        Some(name) => format!("rename it to {name}.yml"),
-                        None => "rename it to for example acme.yml".to_owned(),
-                    };
-                    let message = format!("the file is not read: {error}");
-                    self.stray.push(Problem::error(path, message, mend));
-                }
-                Err(_) => {
-                    let message = "this prose belongs to no context: its name is not a context's";
-                    self.stray.push(Problem::warning(path, message, "name it like its .yml, or remove it"));
-                }
-            },
-            (_, "yaml" | "yml") => {
-                let name = ContextName::suggest(stem).map_or_else(|| "NAME".to_owned(), String::from);
-                let message =
-                    format!("the file is not read: a context's file ends in .yml, not .{extension}");
-                self.stray.push(Problem::error(path, message, format!("rename it to {name}.yml")));
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether there is no sign of a context at all. A file that is not read for its name is one:
-    /// its owner believes that it governs.
-    fn is_empty(&self) -> bool {
-        !self.failed && self.configs.is_empty() && !self.stray.iter().any(Problem::is_error)
-    }
-}
-
 impl Rooms {
-    /// Takes over what the folder holds now. `read` reads one file of it.
-    pub(super) fn update(&mut self, listing: Listing, mut read: impl FnMut(&Path) -> FileRead, home: &Home) {
-        self.none_at_all = listing.is_empty();
-        self.stray = listing.stray;
+    /// Takes over what the folder holds now.
+    pub(super) fn update(&mut self, folder: Folder) {
+        self.none_at_all = folder.is_empty();
+        self.stray = folder.stray;
         // Where the folder cannot be listed, all rooms stay as they are.
-        if !listing.failed {
+        if !folder.failed {
             let before = self.rooms.len();
-            self.rooms.retain(|name, _| listing.configs.contains(name));
+            self.rooms.retain(|name, _| folder.configs.contains_key(name));
             self.rules_version += u64::from(self.rooms.len() != before);
         }
-        for name in listing.configs {
-            let config = read(&home.contexts().join(format!("{name}.yml")));
-            if matches!(config, FileRead::Absent) {
-                // Gone since the folder was listed.
-                self.rules_version += u64::from(self.rooms.remove(&name).is_some());
-                continue;
-            }
+        // A room that comes counts even if it is broken: the numbers of others may change.
+        let is_new = |name: &ContextName| !self.rooms.contains_key(name);
+        self.rules_version += u64::from(folder.configs.keys().any(is_new));
+        let mut proses = folder.proses;
+        for (name, config) in folder.configs {
             let room = self.rooms.entry(name.clone()).or_default();
             self.rules_version += u64::from(room.take_config(&name, config));
-            let prose = read(&home.contexts().join(format!("{name}.md")));
-            room.take_prose(&name, prose);
+            room.take_prose(&name, proses.remove(&name).unwrap_or(FileRead::Absent));
         }
     }
 

@@ -1,15 +1,13 @@
 //! Loads all files of a home into a snapshot, and remembers the last good version of each.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use zos_rules::Ruleset;
 
-use super::contexts::{self, Rooms};
-use super::files::{self, ContentDigest, FileRead};
+use super::contexts::Rooms;
+use super::files::{ContentDigest, FileRead};
+use super::look::Look;
 use super::policy::{self, Policies};
 use super::snapshot::{ContextState, Snapshot};
 use super::state;
@@ -25,10 +23,26 @@ pub(super) struct Loader {
     revision: u64,
     /// Digest of everything that was read for the last snapshot.
     fingerprint: Option<ContentDigest>,
+    /// The files that were there then.
+    present: BTreeSet<String>,
+    /// Those of them that were missing at the last look, which had no effect for that reason.
+    suspects: BTreeSet<String>,
     rooms: Rooms,
     fleet: Option<Arc<Fleet>>,
     active: ActiveMemory,
     compiled: Option<Compiled>,
+    /// How rules are compiled; a test puts a failure here.
+    compile: policy::Compile,
+}
+
+/// What a look came to.
+pub(super) enum Loaded {
+    /// Nothing changed.
+    Same,
+    /// Something did.
+    New(Box<Snapshot>),
+    /// A file is missing that was there: look again in a moment.
+    Unsure,
 }
 
 /// What is remembered of `state.json`.
@@ -55,41 +69,40 @@ impl Loader {
             environment,
             revision: 0,
             fingerprint: None,
+            present: BTreeSet::new(),
+            suspects: BTreeSet::new(),
             rooms: Rooms::default(),
             fleet: None,
             active: ActiveMemory::Unknown,
             compiled: None,
+            compile: policy::compile,
         }
     }
 
-    /// Reads everything. Absent where nothing changed since the last time.
-    pub(super) fn load(&mut self) -> Option<Snapshot> {
-        let mut hasher = Sha256::new();
-        let home = self.home.clone();
-        let mut read = |path: &Path| {
-            let read = files::read(&home, path);
-            note(&mut hasher, &home.relative(path), &read);
-            read
-        };
-        let state_file = read(&home.state());
-        let fleet_file = read(&home.fleet());
-        let listing = contexts::list(&home);
-        self.rooms.update(listing, &mut read, &home);
-        let own_packs = own_packs(&home);
-        for problem in self.rooms.stray.iter().chain(&own_packs) {
-            hasher.update(problem.to_string().as_bytes());
+    /// Reads everything anew. The absence of a file that was there counts when it is seen twice in a
+    /// row: an editor may be in the middle of a save.
+    pub(super) fn load(&mut self) -> Loaded {
+        let look = Look::take(&self.home);
+        let present = look.present();
+        let vanished: BTreeSet<String> = self.present.difference(&present).cloned().collect();
+        if !vanished.is_subset(&self.suspects) {
+            self.suspects.extend(vanished);
+            return Loaded::Unsure;
         }
-        let fingerprint = hasher.finalize().into();
+        self.suspects.clear();
+        self.present = present;
+        let fingerprint = look.fingerprint();
         if self.fingerprint == Some(fingerprint) {
-            return None;
+            return Loaded::Same;
         }
-        self.fingerprint = Some(fingerprint);
-
+        self.rooms.update(look.contexts);
         let mut problems = self.rooms.stray.clone();
-        problems.extend(own_packs);
-        problems.extend(self.take_fleet(fleet_file));
-        problems.extend(self.take_state(state_file));
-        Some(self.snapshot(problems))
+        problems.extend(look.own_packs);
+        problems.extend(self.take_fleet(look.fleet));
+        problems.extend(self.take_state(look.state));
+        let snapshot = self.snapshot(problems);
+        self.fingerprint = Some(fingerprint);
+        Loaded::New(Box::new(snapshot))
     }
 
     fn take_fleet(&mut self, file: FileRead) -> Vec<Problem> {
@@ -168,7 +181,7 @@ impl Loader {
         if let Some(compiled) = self.compiled.as_ref().filter(|compiled| compiled.version == version) {
             return (Arc::clone(&compiled.rules), compiled.policies.clone());
         }
-        match policy::compile(&governing, &self.rooms.numbers()) {
+        match (self.compile)(&governing, &self.rooms.numbers()) {
             Ok((rules, policies)) => {
                 let (kept_rules, kept_policies) = (Arc::clone(&rules), policies.clone());
                 self.compiled =
@@ -203,37 +216,6 @@ impl Loader {
     }
 }
 
-/// Adds what was read of one file to the fingerprint.
-fn note(hasher: &mut Sha256, file: &str, read: &FileRead) {
-    hasher.update((file.len() as u64).to_le_bytes());
-    hasher.update(file.as_bytes());
-    match read {
-        FileRead::Absent => hasher.update([0]),
-        FileRead::Bytes(bytes) => {
-            hasher.update([1]);
-            hasher.update(files::digest(bytes));
-        }
-        FileRead::Failed(problem) => {
-            hasher.update([2]);
-            hasher.update(problem.message.as_bytes());
-        }
-    }
-}
-
-/// The person's own detector packs are not read by this version; a file there must not be trusted.
-fn own_packs(home: &Home) -> Vec<Problem> {
-    let Ok(entries) = fs::read_dir(home.rules()) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.retain(|name| name.ends_with(".yml") && !name.starts_with('.'));
-    names.sort();
-    let problem = |name: String| {
-        let message = "own detector packs are not read by this version";
-        Problem::warning(format!("rules/{name}"), message, "name plain terms in contexts/<name>.yml instead")
-    };
-    names.into_iter().map(problem).collect()
-}
-
 /// What is to be said about the active context.
 fn active_problem(snapshot: &Snapshot) -> Option<Problem> {
     let error = snapshot.effective_active().err()?;
@@ -244,5 +226,80 @@ fn active_problem(snapshot: &Snapshot) -> Option<Problem> {
         super::NoContext::Missing(_) => Some(Problem::error(state::FILE, message, mend)),
         // That the file is broken is said already.
         super::NoContext::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn rules_that_cannot_be_compiled_leave_the_last_good_ones_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::resolve_from(Some(folder.path()), None, None).unwrap();
+        fs::create_dir_all(home.contexts()).unwrap();
+        let save = |text: &str| fs::write(home.contexts().join("a.yml"), text).unwrap();
+        let load = |loader: &mut Loader| match loader.load() {
+            Loaded::New(snapshot) => snapshot,
+            _ => panic!("nothing new"),
+        };
+        let name: ContextName = "a".parse().unwrap();
+        let rules = |snapshot: &Snapshot| snapshot.policy(&name).map(|policy| policy.effects.len());
+        let fail: policy::Compile =
+            |_, _| Err(zos_rules::CompileError::DuplicateRoom { name: "a".to_owned() });
+
+        save("outbound_deny: [Falcon]");
+        let mut loader = Loader::new(home.clone(), Environment::default());
+        assert_eq!(rules(&load(&mut loader)), Some(1));
+        loader.compile = fail;
+        save("outbound_deny: [Falcon, Eagle]");
+        let failed = load(&mut loader);
+        assert_eq!(rules(&failed), Some(1));
+        let Some(ContextState::Live { context, stale: true, problems }) = failed.context(&name) else {
+            panic!()
+        };
+        assert_eq!(context.outbound_deny.len(), 1, "room and rules are of one version");
+        assert!(problems.iter().any(|problem| problem.message.contains("cannot be compiled")));
+        loader.compile = policy::compile;
+        save("outbound_deny: [Falcon, Eagle, Hawk]");
+        assert_eq!(rules(&load(&mut loader)), Some(3));
+
+        // Without a last good version no room governs.
+        let mut fresh = Loader::new(home.clone(), Environment::default());
+        fresh.compile = fail;
+        let failed = load(&mut fresh);
+        assert!(matches!(failed.context(&name), Some(ContextState::Broken { .. })));
+        assert_eq!(rules(&failed), None);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_for_a_moment_has_no_effect() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::resolve_from(Some(folder.path()), None, None).unwrap();
+        fs::create_dir_all(home.contexts()).unwrap();
+        fs::create_dir_all(home.fleet().parent().unwrap()).unwrap();
+        let files = [
+            (home.contexts().join("a.yml"), "outbound_deny: [Falcon]"),
+            (home.fleet(), "providers: {local: {api: openai, base_url: 'http://127.0.0.1:1/v1'}}"),
+            (home.state(), "{\"active\": \"a\"}"),
+        ];
+        for (path, text) in &files {
+            fs::write(path, text).unwrap();
+        }
+        let mut loader = Loader::new(home, Environment::default());
+        assert!(matches!(loader.load(), Loaded::New(_)));
+        for (path, text) in &files {
+            fs::remove_file(path).unwrap();
+            assert!(matches!(loader.load(), Loaded::Unsure), "{path:?}");
+            fs::write(path, text).unwrap();
+            assert!(matches!(loader.load(), Loaded::Same), "{path:?}");
+        }
+        for (path, _) in &files {
+            fs::remove_file(path).unwrap();
+            assert!(matches!(loader.load(), Loaded::Unsure), "{path:?}");
+            assert!(matches!(loader.load(), Loaded::New(_)), "{path:?} is gone for good");
+        }
     }
 }

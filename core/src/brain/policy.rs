@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use zos_rules::{CompileError, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
+use zos_rules::{Action, CompileError, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 
 use crate::context::{Context, ContextName, Effect};
 
@@ -38,6 +38,12 @@ impl fmt::Display for Place {
 
 /// The policy of each context.
 pub(super) type Policies = BTreeMap<ContextName, Arc<RoomPolicy>>;
+
+/// The signature of [`compile`].
+pub(super) type Compile = fn(
+    &BTreeMap<ContextName, Arc<Context>>,
+    &BTreeMap<ContextName, usize>,
+) -> Result<(Arc<Ruleset>, Policies), CompileError>;
 
 /// Compiles the rules of all contexts that govern.
 pub(super) fn compile(
@@ -73,8 +79,9 @@ fn room(
     // What this context calls its own as well is free here, whoever else does.
     let own: HashSet<_> = context.confidential.iter().map(|entry| identity(&entry.rule)).collect();
     for entry in &context.outbound_deny {
-        rules.push(entry.rule.clone());
-        effects.push(context.effective(entry));
+        let effect = context.effective(entry);
+        rules.push(RuleSpec { action: acting(effect), ..entry.rule.clone() });
+        effects.push(effect);
         places.push(Place { context: context.name.clone(), line: entry.line });
     }
     for owner in contexts.values().filter(|owner| owner.name != context.name) {
@@ -85,12 +92,24 @@ fn room(
             }
             // The owner's own id is not used: it could tell another room's calls what it is about.
             let id = format!("elsewhere/{owner_number}.{}", position + 1);
-            rules.push(RuleSpec { id, ..entry.rule.clone() });
-            effects.push(owner.effective_elsewhere(entry, context.isolation));
+            let effect = owner.effective_elsewhere(entry, context.isolation);
+            rules.push(RuleSpec { id, action: acting(effect), ..entry.rule.clone() });
+            effects.push(effect);
             places.push(Place { context: owner.name.clone(), line: entry.line });
         }
     }
     (Room { name: context.name.to_string(), rules }, effects, places)
+}
+
+/// The action that leads to an effect. Scanners of streams hold text back by action, and what is only
+/// reported in this context must not be held back in it, whatever the file asks for.
+fn acting(effect: Effect) -> Action {
+    match effect {
+        Effect::Block => Action::Deny,
+        Effect::Redact => Action::Redact,
+        Effect::Ask => Action::Ask,
+        Effect::Report => Action::Warn,
+    }
 }
 
 /// What a rule looks for, so that two rooms' entries can be compared.

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::Brain;
+use super::{Brain, LOOK_AGAIN};
 use crate::home::Home;
 
-/// Quiet that must pass after an event before files are read: editors write in several steps,
-/// and some remove a file for a moment.
-const SETTLE: Duration = Duration::from_millis(80);
-/// The longest wait for quiet, so that a change is in force within 500 ms however busy the folder is.
-const SETTLE_MAX: Duration = Duration::from_millis(300);
+/// Quiet that must pass after an event before files are read: editors write in several steps.
+const SETTLE: Duration = LOOK_AGAIN;
+/// The longest wait for quiet, so that a change is in force within 500 ms however busy the folder is,
+/// also when a second look is needed.
+const SETTLE_MAX: Duration = Duration::from_millis(200);
 /// How often a home is looked at that cannot be watched.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -81,18 +81,24 @@ struct Follower {
 
 impl Follower {
     fn run(mut self) {
-        while self.wait_for_change() {
+        let mut look_again = false;
+        while look_again || self.wait_for_change() {
+            if look_again && !self.wait_for_quiet() {
+                return;
+            }
             self.watches.renew();
             // A panic is a bug, but it must not end the following of files.
-            if catch_unwind(AssertUnwindSafe(|| self.brain.reload())).is_err() {
-                tracing::error!("loading the home failed unexpectedly; the last good versions govern");
-            }
+            look_again = catch_unwind(AssertUnwindSafe(|| self.brain.look(&mut self.brain.loader())))
+                .unwrap_or_else(|_| {
+                    tracing::error!("loading the home failed unexpectedly; the last good versions govern");
+                    false
+                });
         }
     }
 
     /// Waits until something changed and it is quiet again; false when it is time to stop.
     fn wait_for_change(&self) -> bool {
-        let deadline = loop {
+        loop {
             let message = match self.watches.complete {
                 true => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => self.inbox.recv_timeout(POLL),
@@ -100,12 +106,17 @@ impl Follower {
             match message {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
                 Ok(Message::Event(event)) if self.watches.concerns_us(&event) => {
-                    break Instant::now() + SETTLE_MAX;
+                    return self.wait_for_quiet();
                 }
                 Ok(Message::Event(_)) => {}
                 Err(RecvTimeoutError::Timeout) => return true,
             }
-        };
+        }
+    }
+
+    /// Waits until nothing happened for [`SETTLE`], at most [`SETTLE_MAX`]; false when it is time to stop.
+    fn wait_for_quiet(&self) -> bool {
+        let deadline = Instant::now() + SETTLE_MAX;
         let mut quiet_at = Instant::now() + SETTLE;
         loop {
             let wait = quiet_at.min(deadline).saturating_duration_since(Instant::now());

@@ -1,0 +1,228 @@
+//! One look at a home: everything is listed and read before anything is judged.
+//!
+//! So a file that is missing for a moment, because an editor removes it before it writes it anew,
+//! is noticed before its absence has any effect: see [`Look::present`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+
+use sha2::{Digest, Sha256};
+
+use super::files::{self, ContentDigest, FileRead};
+use crate::context::ContextName;
+use crate::home::Home;
+use crate::problem::Problem;
+
+/// All files of a home that this crate reads.
+pub(super) struct Look {
+    pub(super) state: FileRead,
+    pub(super) fleet: FileRead,
+    pub(super) contexts: Folder,
+    /// What is to be said about the person's own detector packs.
+    pub(super) own_packs: Vec<Problem>,
+}
+
+/// The folder `contexts/`.
+#[derive(Default)]
+pub(super) struct Folder {
+    pub(super) configs: BTreeMap<ContextName, FileRead>,
+    /// Prose overlays of the configs.
+    pub(super) proses: BTreeMap<ContextName, FileRead>,
+    /// What is wrong with files that belong to no room.
+    pub(super) stray: Vec<Problem>,
+    /// The folder could not be listed, so nothing is known about what it holds.
+    pub(super) failed: bool,
+}
+
+impl Look {
+    /// Looks at everything.
+    pub(super) fn take(home: &Home) -> Self {
+        Self {
+            state: files::read(home, &home.state()),
+            fleet: files::read(home, &home.fleet()),
+            contexts: Folder::read(home),
+            own_packs: own_packs(home),
+        }
+    }
+
+    /// The files that are there. What governs depends on the absence of any of them: without a
+    /// config there is no room, without a fleet the built-in one serves, without a state another
+    /// room may be the one that governs.
+    pub(super) fn present(&self) -> BTreeSet<String> {
+        let single = [("state", &self.state), ("fleet", &self.fleet)];
+        let single = single.into_iter().filter(|(_, read)| !matches!(read, FileRead::Absent));
+        let configs = self.contexts.configs.keys().map(|name| format!("context {name}"));
+        single.map(|(name, _)| name.to_owned()).chain(configs).collect()
+    }
+
+    /// Digest of everything that was seen.
+    pub(super) fn fingerprint(&self) -> ContentDigest {
+        let mut hasher = Sha256::new();
+        note(&mut hasher, "state", &self.state);
+        note(&mut hasher, "fleet", &self.fleet);
+        for (name, read) in &self.contexts.configs {
+            note(&mut hasher, &format!("{name}.yml"), read);
+        }
+        for (name, read) in &self.contexts.proses {
+            note(&mut hasher, &format!("{name}.md"), read);
+        }
+        for problem in self.contexts.stray.iter().chain(&self.own_packs) {
+            hasher.update(problem.to_string().as_bytes());
+        }
+        hasher.finalize().into()
+    }
+}
+
+impl Folder {
+    fn read(home: &Home) -> Self {
+        let listing = list(home);
+        let folder = home.contexts();
+        let read = |name: &ContextName, extension: &str| {
+            files::read(home, &folder.join(format!("{name}.{extension}")))
+        };
+        // A file that is gone since the folder was listed is as good as never listed.
+        let is_there = |read: &FileRead| !matches!(read, FileRead::Absent);
+        let configs: BTreeMap<_, _> = listing
+            .configs
+            .into_iter()
+            .map(|name| (name.clone(), read(&name, "yml")))
+            .filter(|(_, read)| is_there(read))
+            .collect();
+        let mut stray = listing.stray;
+        let mut proses = BTreeMap::new();
+        for name in listing.proses {
+            if configs.contains_key(&name) {
+                let prose = read(&name, "md");
+                proses.insert(name, prose);
+            } else {
+                let message = format!("this prose belongs to no context: there is no {name}.yml");
+                let mend = format!("add contexts/{name}.yml, or remove this file");
+                stray.push(Problem::warning(format!("contexts/{name}.md"), message, mend));
+            }
+        }
+        Self { configs, proses, stray, failed: listing.failed }
+    }
+
+    /// Whether there is no sign of a context at all. A file that is not read for its name is one:
+    /// its owner believes that it governs.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.failed && self.configs.is_empty() && !self.stray.iter().any(Problem::is_error)
+    }
+}
+
+/// The files of the folder by what they are. What is hidden, or an editor's leftover, is passed over.
+#[derive(Default)]
+struct Listing {
+    configs: BTreeSet<ContextName>,
+    proses: BTreeSet<ContextName>,
+    stray: Vec<Problem>,
+    failed: bool,
+}
+
+fn list(home: &Home) -> Listing {
+    let mut listing = Listing::default();
+    let folder = home.contexts();
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return listing,
+        Err(error) => {
+            let relative = home.relative(&folder);
+            listing.stray.push(match error.kind() {
+                ErrorKind::NotADirectory => Problem::error(
+                    relative,
+                    "`contexts` must be a folder",
+                    "move the file away and make a folder",
+                ),
+                _ => files::unreadable(relative, &error),
+            });
+            listing.failed = true;
+            return listing;
+        }
+    };
+    let mut names: Vec<String> = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) => names.push(entry.file_name().to_string_lossy().into_owned()),
+            Err(error) => {
+                listing.stray.push(files::unreadable(home.relative(&folder), &error));
+                listing.failed = true;
+            }
+        }
+    }
+    names.sort();
+    for name in names {
+        listing.sort_in(&name);
+    }
+    listing
+}
+
+impl Listing {
+    fn sort_in(&mut self, file_name: &str) {
+        if file_name.starts_with('.') || file_name.ends_with('~') || file_name.starts_with('#') {
+            return;
+        }
+        let path = format!("contexts/{file_name}");
+        let Some((stem, extension)) = file_name.rsplit_once('.') else { return };
+        match (extension, extension.to_ascii_lowercase().as_str()) {
+            ("yml", _) | ("md", _) => match stem.parse::<ContextName>() {
+                Ok(name) if extension == "yml" => {
+                    self.configs.insert(name);
+                }
+                Ok(name) => {
+                    self.proses.insert(name);
+                }
+                Err(error) if extension == "yml" => {
+                    let mend = match ContextName::suggest(stem) {
+                        Some(name) => format!("rename it to {name}.yml"),
+                        None => "rename it to for example acme.yml".to_owned(),
+                    };
+                    let message = format!("the file is not read: {error}");
+                    self.stray.push(Problem::error(path, message, mend));
+                }
+                Err(_) => {
+                    let message = "this prose belongs to no context: its name is not a context's";
+                    self.stray.push(Problem::warning(path, message, "name it like its .yml, or remove it"));
+                }
+            },
+            (_, "yaml" | "yml") => {
+                let name = ContextName::suggest(stem).map_or_else(|| "NAME".to_owned(), String::from);
+                let message =
+                    format!("the file is not read: a context's file ends in .yml, not .{extension}");
+                self.stray.push(Problem::error(path, message, format!("rename it to {name}.yml")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Adds what was read of one file to the fingerprint.
+fn note(hasher: &mut Sha256, file: &str, read: &FileRead) {
+    hasher.update((file.len() as u64).to_le_bytes());
+    hasher.update(file.as_bytes());
+    match read {
+        FileRead::Absent => hasher.update([0]),
+        FileRead::Bytes(bytes) => {
+            hasher.update([1]);
+            hasher.update(files::digest(bytes));
+        }
+        FileRead::Failed(problem) => {
+            hasher.update([2]);
+            hasher.update(problem.message.as_bytes());
+        }
+    }
+}
+
+/// The person's own detector packs are not read by this version; a file there must not be trusted.
+fn own_packs(home: &Home) -> Vec<Problem> {
+    let Ok(entries) = fs::read_dir(home.rules()) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.ends_with(".yml") && !name.starts_with('.'));
+    names.sort();
+    let problem = |name: String| {
+        let message = "own detector packs are not read by this version";
+        Problem::warning(format!("rules/{name}"), message, "name plain terms in contexts/<name>.yml instead")
+    };
+    names.into_iter().map(problem).collect()
+}
