@@ -16,6 +16,12 @@ use crate::rule::RuleKind;
 use crate::ruleset::RoomRules;
 use crate::trie::{Reach, Trie};
 
+/// A run of small letters and signs alone is a word, or words with hyphens: an encoding of that
+/// length has capitals or decimal digits (hexadecimal letters always have).
+fn is_varied(c: char) -> bool {
+    c.is_ascii_uppercase() || c.is_ascii_digit()
+}
+
 /// The fewest digits of a run that may be an encoding.
 pub(crate) const RUN_MIN: u64 = 12;
 
@@ -87,11 +93,14 @@ impl<'a> Runs<'a> {
             }
             let rest = &self.text[self.start..];
             let end = self.start + rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len());
-            for decoder in &mut self.decoders {
-                for (position, byte) in (self.start as u64..).zip(&self.text[self.start..end]) {
-                    decoder.read(self.rules, char::from(*byte), position, found);
+            let run = &self.text[self.start..end];
+            if run.iter().any(|byte| is_varied(char::from(*byte))) {
+                for decoder in &mut self.decoders {
+                    for (position, byte) in (self.start as u64..).zip(run) {
+                        decoder.read(self.rules, char::from(*byte), position, found);
+                    }
+                    decoder.end(self.rules, found);
                 }
-                decoder.end(self.rules, found);
             }
             self.start = end + 1;
         }
@@ -105,6 +114,8 @@ pub(crate) struct Decoder {
     /// The place of the first digit of the run.
     start: u64,
     digits: u64,
+    /// Whether the run has a capital or a decimal digit.
+    varied: bool,
     value: u32,
     bits: u32,
     /// A character of which not all bytes are there.
@@ -120,6 +131,7 @@ impl Decoder {
             encoding,
             start: 0,
             digits: 0,
+            varied: false,
             value: 0,
             bits: 0,
             partial: Vec::new(),
@@ -135,13 +147,14 @@ impl Decoder {
             self.start = position;
         }
         self.digits += 1;
+        self.varied |= is_varied(c);
         self.value = (self.value << self.encoding.bits() | digit) & 0xFFFF;
         self.bits += self.encoding.bits();
         if self.bits >= 8 {
             self.bits -= 8;
             self.read_byte(rules, (self.value >> self.bits) as u8);
         }
-        if self.digits >= RUN_MIN {
+        if self.digits >= RUN_MIN && self.varied {
             self.report(rules, found);
         }
     }
@@ -151,13 +164,13 @@ impl Decoder {
         if self.digits == 0 {
             return;
         }
-        if self.digits >= RUN_MIN {
+        if self.digits >= RUN_MIN && self.varied {
             self.matcher.end(rules, &mut self.early);
             self.report(rules, found);
         }
         self.early.clear();
         self.partial.clear();
-        (self.digits, self.bits) = (0, 0);
+        (self.digits, self.bits, self.varied) = (0, 0, false);
         self.matcher.restart(0, Before::START);
     }
 
