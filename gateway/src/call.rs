@@ -33,7 +33,6 @@ pub(crate) struct Call {
 /// Tokens held for this call.
 struct Reservation {
     id: String,
-    context: ContextName,
     tokens: u64,
     limit: Option<u64>,
     /// Whether anything left for the provider. Before, nothing can have been spent.
@@ -69,7 +68,7 @@ impl Call {
         // The call owns the reservation before the ledger is asked: should the caller leave while the
         // ledger decides, the drop below gives it back.
         self.reservation =
-            Some(Reservation { id: id.clone(), context: context.clone(), tokens, limit, is_forwarded: false });
+            Some(Reservation { id: id.clone(), tokens, limit, is_forwarded: false });
         let asked = Ask { id, context: context.to_string(), day, tokens, limit };
         let granted = self.house.ledger.reserve(asked).await;
         match &granted {

@@ -30,3 +30,4 @@ mod wire;
 
 pub use house::House;
 pub use server::Server;
+pub use upstream::install_tls;

@@ -212,6 +212,17 @@ async fn guard_side(State(house): State<Arc<House>>, request: Request, next: Nex
     }
 }
 
+/// The bound of a request's head. The connection's own buffer bounds it only roughly.
+fn small_head(config: &Config, request: &Request) -> Result<(), Problem> {
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers + request.uri().path().len() <= config.limits.header_bytes {
+        return Ok(());
+    }
+    Err(Problem::new(Code::InvalidRequest, format!("The head of the request is larger than {} bytes.", config.limits.header_bytes))
+        .hint("Raise limits.header_bytes in gateway/config.yml if this is intended.")
+        .status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+}
+
 /// What a path below `/v1` or `/rooms` asks for.
 enum Target {
     Face(Face),
@@ -241,6 +252,7 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
     } else {
         exposure::check(&house.config.auth, request.uri(), request.headers())
     };
+    let refusal = refusal.and_then(|()| small_head(&house.config, &request));
     let served = async {
         match (refusal, target) {
             (Err(problem), _) => pipeline::refuse(call, shape, problem, HeaderMap::new()).await,

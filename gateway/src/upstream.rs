@@ -80,11 +80,15 @@ pub(crate) struct Upstreams {
 #[error("the HTTPS client cannot be made: {0}")]
 pub struct ClientError(#[from] reqwest::Error);
 
+/// Chooses the cryptography of every HTTPS client in this process. Doing it again changes nothing.
+pub fn install_tls() {
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl Upstreams {
     /// Clients with these time limits.
     pub(crate) fn new(limits: &UpstreamLimits) -> Result<Self, ClientError> {
-        // A second installation fails and changes nothing.
-        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        install_tls();
         let client = || {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())

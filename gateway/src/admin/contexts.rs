@@ -153,7 +153,7 @@ impl From<&Entry> for ListEntry {
 }
 
 /// An action as files write it.
-pub(super) fn action_name(action: Action) -> &'static str {
+fn action_name(action: Action) -> &'static str {
     match action {
         Action::Deny => "deny",
         Action::Redact => "redact",

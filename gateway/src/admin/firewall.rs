@@ -1,7 +1,6 @@
 //! `POST /zos/v1/firewall/test`: what a context's rules make of a text, and nothing is sent anywhere.
 
 use super::Admin;
-use super::contexts::action_name;
 use super::problem::{AdminRefusal, Body};
 use super::types::{AdminProblem, FirewallTest, FirewallVerdict, FirewallViolation};
 use axum::Json;
@@ -41,8 +40,7 @@ fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict
             rule: rule.id.clone(),
             start: violation.span.start as u64,
             end: violation.span.end as u64,
-            action: action_name(rule.action).to_owned(),
-            effect: effect.name().to_owned(),
+            action: effect.name().to_owned(),
             evasion: violation.evasion.map(|evasion| evasion.to_string()),
             place: policy.places.get(violation.rule).map(ToString::to_string),
         }

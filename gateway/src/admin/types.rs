@@ -230,10 +230,8 @@ pub struct FirewallViolation {
     pub start: u64,
     /// First byte after the finding.
     pub end: u64,
-    /// What the file asks for: `deny`, `redact`, `ask` or `warn`.
-    pub action: String,
     /// What would happen: `deny`, `redact`, `ask` or `warn` (an open context only reports).
-    pub effect: String,
+    pub action: String,
     /// How the term was hidden, where it was.
     pub evasion: Option<String>,
     /// Where the rule stands, as `file:line`.

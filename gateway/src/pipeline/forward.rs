@@ -6,7 +6,7 @@ use crate::house::House;
 use crate::policy::Policy;
 use crate::problem::{Code, Problem};
 use crate::upstream::{Answer, Outgoing, UpstreamError};
-use crate::wire::{Asked, Face};
+use crate::wire::Face;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use zos_core::Api;
 use zos_meter::Usage;
@@ -18,7 +18,6 @@ const PASSED: &[&str] =
 /// A call with the head of its answer.
 pub(crate) struct Forwarded {
     pub(super) face: Face,
-    pub(super) asked: Asked,
     pub(super) input_tokens: u64,
     pub(super) policy: Policy,
     pub(super) resolved: super::Resolved,
@@ -63,7 +62,6 @@ pub(super) async fn run(house: &House, reserved: Reserved, call: &mut Call) -> R
     };
     Ok(Forwarded {
         face,
-        asked: inspected.asked,
         input_tokens: inspected.input_tokens,
         policy: inspected.resolved.policy.clone(),
         resolved: inspected.resolved,

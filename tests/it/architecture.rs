@@ -1,0 +1,31 @@
+//! The arrows between crates point inward: shells, gateway, core, libs.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+#[test]
+fn arrows_point_inward() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut arrows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let used = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+        arrows.insert(name, used.map(|dependency| dependency["name"].as_str().unwrap()).collect());
+    }
+    let ours = |name: &str| -> Vec<&str> { arrows[name].iter().copied().filter(|used| used.starts_with("zos-")).collect() };
+    for library in ["zos-rules", "zos-meter", "zos-audit", "zos-seal"] {
+        assert!(ours(library).is_empty(), "{library} uses {:?}", ours(library));
+    }
+    assert_eq!(ours("zos-core"), ["zos-rules"]);
+    assert!(ours("zos-gateway").iter().all(|used| *used != "zos-cli" && *used != "zos-desktop"));
+    for (name, uses) in &arrows {
+        let uses_any = |names: &[&str]| uses.iter().any(|used| names.contains(used));
+        assert!(!uses_any(&["tauri"]) || *name == "zos-desktop", "{name} uses tauri");
+        assert!(!uses_any(&["reqwest"]) || ["zos-gateway", "zos-cli", "zos-tests", "zos-bench"].contains(name), "{name} uses reqwest");
+        assert!(!uses_any(&["axum"]) || ["zos-gateway", "zos-desktop", "zos-tests", "zos-bench"].contains(name), "{name} uses axum");
+    }
+}
