@@ -6,7 +6,7 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::models::ModelLists;
 use crate::shield::Shield;
-use crate::upstream::{ClientError, Upstreams};
+use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, Record};
-use zos_core::{Brain, Home};
+use zos_core::{Brain, Home, Provider};
 use zos_meter::{Balance, Clock, Day, Ledger, LedgerError, SqliteLedger};
 use zos_seal::{ClientKeys, Secret, Vault};
 
@@ -136,6 +136,11 @@ impl House {
         &self.brain
     }
 
+    /// What the program itself is to write down, as gateway/config.yml says.
+    pub fn log_level(&self) -> &'static str {
+        self.config.log_level
+    }
+
     /// Live events.
     pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
@@ -144,6 +149,12 @@ impl House {
     /// Where the listener is, or why there is none.
     pub fn listening(&self) -> Listening {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a provider's address is the one we listen on ourselves.
+    pub(crate) fn is_own_address(&self, provider: &Provider) -> bool {
+        let (Some(url), Some(own)) = (&provider.base_url, self.listening().address) else { return false };
+        url.port_or_known_default() == Some(own.port()) && upstream::is_on_this_machine(url)
     }
 
     pub(crate) fn set_listening(&self, listening: Listening) {

@@ -107,7 +107,7 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
     for id in DEMO_MODELS {
         offer(id, None);
     }
-    let asked = fleet.providers().filter(|provider| provider.api == api && !provider.is_demo());
+    let asked = fleet.providers().filter(|provider| provider.api == api && !provider.is_demo() && !house.is_own_address(provider));
     let lists = futures::future::join_all(asked.map(|provider| listed(house, resolved, provider.clone())));
     for (provider, ids) in lists.await {
         for id in ids.iter() {

@@ -49,7 +49,7 @@ async fn walk(
     let reserved = async {
         let resolved = resolve::run(house, arrived, &mut call, headers)?; // which context governs
         let inspected = inspect_request::run(resolved, &mut call, headers)?; // the final bytes, or a refusal
-        let routed = route::run(inspected, &mut call, headers)?; // which provider is permitted and asked
+        let routed = route::run(house, inspected, &mut call, headers)?; // which provider is permitted and asked
         reserve::run(routed, &mut call, headers).await // tokens are held from here on
     };
     let reserved = match reserved.await {

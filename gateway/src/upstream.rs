@@ -127,13 +127,7 @@ impl Upstreams {
     }
 
     fn client(&self, url: &Url) -> &reqwest::Client {
-        let is_on_this_machine = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-            None => false,
-        };
-        if is_on_this_machine { &self.on_this_machine } else { &self.outside }
+        if is_on_this_machine(url) { &self.on_this_machine } else { &self.outside }
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
@@ -150,6 +144,19 @@ impl Upstreams {
             headers: response.headers().clone(),
             body: AnswerBody { source: Source::Http(Box::new(response)), decoder, idle_timeout: self.idle_timeout, is_over: false },
         })
+    }
+}
+
+/// Whether an address names this machine. `0.0.0.0` does: systems connect it to themselves.
+pub(crate) fn is_on_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
+        None => false,
     }
 }
 

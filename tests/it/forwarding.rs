@@ -136,6 +136,21 @@ async fn errors_of_the_provider_pass_untouched_and_cost_nothing() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_zos_itself_is_refused() {
+    let gateway = Scratch::new().start().await;
+    for host in ["127.0.0.1", "localhost", "0.0.0.0", "[::1]"] {
+        gateway.write(
+            "routing/fleet.yml",
+            &format!("version: 1\nproviders:\n  openai: {{api: openai, base_url: \"http://{host}:{}/v1\", key: none, dangerous_plain_http: true}}\n", gateway.port),
+        );
+        gateway.house.brain().reload();
+        let response = gateway.chat("hi").await;
+        assert_eq!(response.status(), 503, "{host}");
+        assert!(response.text().await.unwrap().contains("own address"), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = Provider::json(ANSWER).await;
     let head = format!("HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:{}/steal\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", elsewhere.port);

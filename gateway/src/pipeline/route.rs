@@ -2,6 +2,7 @@
 
 use super::inspect_request::Inspected;
 use crate::call::Call;
+use crate::house::House;
 use crate::problem::{Code, Problem};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -14,7 +15,7 @@ pub(crate) struct Routed {
     pub(super) route: Route,
 }
 
-pub(super) fn run(mut inspected: Inspected, call: &mut Call, headers: &mut HeaderMap) -> Result<Routed, Problem> {
+pub(super) fn run(house: &House, mut inspected: Inspected, call: &mut Call, headers: &mut HeaderMap) -> Result<Routed, Problem> {
     let model = &inspected.asked.model;
     let api = inspected.arrived.face.api();
     let fleet = &inspected.resolved.snapshot.fleet;
@@ -32,6 +33,13 @@ pub(super) fn run(mut inspected: Inspected, call: &mut Call, headers: &mut Heade
             format!("That model is served by provider \"{}\", which speaks another API, and calls are not translated yet.", route.provider.name),
         )
         .hint("Call it through the other API, or route the model to another provider in routing/fleet.yml."));
+    }
+    if house.is_own_address(&route.provider) {
+        return Err(Problem::new(
+            Code::NoRoute,
+            format!("Provider \"{}\" has this gateway's own address, so the call would go round in circles.", route.provider.name),
+        )
+        .hint("Set its real base_url in routing/fleet.yml; ANTHROPIC_BASE_URL and OPENAI_BASE_URL in the environment of zOS override it."));
     }
     if let Some(name) = &route.model_sent
         && name != model

@@ -85,6 +85,9 @@ pub(crate) async fn find(sources: &[KeySource], vault: &Arc<Vault>) -> Result<Op
 }
 
 async fn from_keychain(name: &str, vault: &Arc<Vault>) -> Result<Option<Secret>, VaultError> {
+    if let Some(known) = vault.cached(name) {
+        return Ok(Some(known));
+    }
     let (vault, name) = (vault.clone(), name.to_owned());
     // The keychain may ask its user and block for as long as its own limit allows.
     tokio::task::spawn_blocking(move || vault.get(&name)).await.unwrap_or(Err(VaultError::Locked))

@@ -156,6 +156,12 @@ impl Vault {
         Ok(self.find(name)?.map(|(key, _)| key))
     }
 
+    /// The key with this name if it is known without asking anybody: from the environment, or because
+    /// the keychain gave it before. Never blocks.
+    pub fn cached(&self, name: &str) -> Option<Secret> {
+        self.variable(&variable_of(name)).or_else(|| self.found().keys.get(name).cloned())
+    }
+
     /// The key with this name and where it was found.
     ///
     /// # Errors

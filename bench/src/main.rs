@@ -1,0 +1,171 @@
+//! What zOS adds to a call. Run with `make bench`.
+//!
+//! Three processes, all this program: a provider, a bare axum + reqwest pass-through proxy, and zOS with
+//! inspection (1,000 terms), a budget and the log switched on. The same calls go straight to the provider,
+//! through the bare proxy, and through zOS, in turn, so that figures of one run can be compared with each
+//! other. They cannot be compared with those of another run or machine.
+//!
+//! CPU is what the kernel charged to all threads of a process; memory is its proportional set size.
+//! Linux only: it reads `/proc`.
+
+#![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
+
+mod process;
+mod servers;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use process::Child;
+use std::time::{Duration, Instant};
+
+/// Calls of one latency measurement, by body size.
+const SIZES: [(&str, usize, usize); 3] = [("1 kB", 1 << 10, 2000), ("32 kB", 32 << 10, 600), ("1 MB", 1 << 20, 60)];
+
+/// Pieces of the long stream.
+const PIECES: usize = 2000;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["provider"] => servers::provider().await,
+        ["bare", upstream] => servers::bare(upstream).await,
+        ["zos", home] => servers::zos(home).await,
+        // `cargo bench` hands on a switch of its own.
+        [] | ["--bench"] => compare().await,
+        other => anyhow::bail!("unknown arguments {other:?}; run it without any"),
+    }
+}
+
+async fn compare() -> Result<()> {
+    zos_gateway::install_tls();
+    let provider = Child::start(&["provider"]).await?;
+    let bare = Child::start(&["bare", &provider.url]).await?;
+    let home = servers::home(&provider.url)?;
+    let home_path = home.path().display().to_string();
+    let zos = Child::start(&["zos", &home_path]).await?;
+    println!("start to listening: zOS {:.0} ms, bare {:.0} ms\n", millis(zos.started_in), millis(bare.started_in));
+    println!("idle memory: zOS {:.1} MB, bare {:.1} MB\n", zos.memory_mb()?, bare.memory_mb()?);
+    let lanes = [("provider", &provider), ("bare", &bare), ("zOS", &zos)];
+    plain(&lanes).await?;
+    streamed(&lanes).await?;
+    open_streams(&lanes).await?;
+    Ok(())
+}
+
+/// Plain calls: latency, what is added to it, and CPU.
+async fn plain(lanes: &[(&str, &Child)]) -> Result<()> {
+    println!("plain calls, one after the other");
+    println!("{:<8}{:<10}{:>10}{:>10}{:>12}{:>14}", "body", "through", "p50 ms", "p99 ms", "added ms", "CPU µs/call");
+    for (name, bytes, calls) in SIZES {
+        let body = chat_body(bytes, false);
+        let mut direct = 0.0;
+        for (lane, child) in lanes {
+            let client = client()?;
+            let url = format!("{}/v1/chat/completions", child.url);
+            for _ in 0..calls / 10 + 5 {
+                call(&client, &url, &body).await?;
+            }
+            let cpu = child.cpu()?;
+            let mut times = Vec::with_capacity(calls);
+            for _ in 0..calls {
+                let began = Instant::now();
+                call(&client, &url, &body).await?;
+                times.push(began.elapsed());
+            }
+            let cpu = (child.cpu()? - cpu).as_secs_f64() * 1e6 / calls as f64;
+            let (p50, p99) = percentiles(&mut times);
+            if *lane == "provider" {
+                direct = p50;
+            }
+            println!("{name:<8}{lane:<10}{p50:>10.3}{p99:>10.3}{:>12.3}{cpu:>14.1}", p50 - direct);
+        }
+    }
+    println!();
+    Ok(())
+}
+
+/// Streams: time to the first piece, and CPU for each piece.
+async fn streamed(lanes: &[(&str, &Child)]) -> Result<()> {
+    println!("streams of {PIECES} pieces");
+    println!("{:<10}{:>16}{:>16}{:>16}", "through", "first ms p50", "CPU µs/piece", "bytes");
+    for (lane, child) in lanes {
+        let client = client()?;
+        let url = format!("{}/v1/chat/completions", child.url);
+        let body = chat_body(1 << 10, true);
+        let (mut firsts, mut total) = (Vec::new(), 0);
+        read_stream(&client, &url, &body).await?;
+        let cpu = child.cpu()?;
+        const STREAMS: usize = 20;
+        for _ in 0..STREAMS {
+            let (first, bytes) = read_stream(&client, &url, &body).await?;
+            firsts.push(first);
+            total = bytes;
+        }
+        let cpu = (child.cpu()? - cpu).as_secs_f64() * 1e6 / (STREAMS * PIECES) as f64;
+        println!("{lane:<10}{:>16.3}{cpu:>16.2}{total:>16}", percentiles(&mut firsts).0);
+    }
+    println!();
+    Ok(())
+}
+
+/// Memory while many streams are open.
+async fn open_streams(lanes: &[(&str, &Child)]) -> Result<()> {
+    const OPEN: usize = 256;
+    println!("{OPEN} open streams");
+    for (lane, child) in lanes.iter().skip(1) {
+        let client = client()?;
+        let body = chat_body(1 << 10, true).replace("\"hold\":false", "\"hold\":true");
+        let mut open = Vec::new();
+        for _ in 0..OPEN {
+            let mut response = post(&client, &format!("{}/v1/chat/completions", child.url), &body).await?;
+            response.chunk().await?.context("a first piece")?;
+            open.push(response);
+        }
+        println!("{lane:<10}{:>10.1} MB", child.memory_mb()?);
+    }
+    Ok(())
+}
+
+fn client() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?)
+}
+
+async fn post(client: &reqwest::Client, url: &str, body: &str) -> Result<reqwest::Response> {
+    let response = client.post(url).header("content-type", "application/json").body(body.to_owned()).send().await?;
+    anyhow::ensure!(response.status().is_success(), "{url} answered {}", response.status());
+    Ok(response)
+}
+
+async fn call(client: &reqwest::Client, url: &str, body: &str) -> Result<Bytes> {
+    Ok(post(client, url, body).await?.bytes().await?)
+}
+
+async fn read_stream(client: &reqwest::Client, url: &str, body: &str) -> Result<(Duration, usize)> {
+    let began = Instant::now();
+    let mut response = post(client, url, body).await?;
+    let mut bytes = response.chunk().await?.context("a first piece")?.len();
+    let first = began.elapsed();
+    while let Some(chunk) = response.chunk().await? {
+        bytes += chunk.len();
+    }
+    Ok((first, bytes))
+}
+
+/// A chat of about `bytes` bytes of ordinary English.
+fn chat_body(bytes: usize, stream: bool) -> String {
+    let text = servers::ENGLISH.repeat(bytes / servers::ENGLISH.len() + 1);
+    let text = &text[..bytes.saturating_sub(120).max(1)];
+    format!(r#"{{"model":"m","max_tokens":16,"stream":{stream},"hold":false,"messages":[{{"role":"user","content":"{text}"}}]}}"#)
+}
+
+fn percentiles(times: &mut [Duration]) -> (f64, f64) {
+    times.sort_unstable();
+    let at = |share: f64| millis(times[((times.len() - 1) as f64 * share) as usize]);
+    (at(0.5), at(0.99))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

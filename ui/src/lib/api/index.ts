@@ -1,0 +1,3 @@
+export { Client } from "./client";
+export { ApiFailure } from "./failure";
+export type * from "./types";

@@ -1,0 +1,101 @@
+/** The API's words as the screens say them. A word that is not here is shown as it came. */
+
+export type Tone = "good" | "warn" | "bad" | "quiet" | "info";
+
+export interface Word {
+  label: string;
+  tone: Tone;
+}
+
+function word(table: Record<string, Word>, key: string): Word {
+  return table[key] ?? { label: key || "unknown", tone: "quiet" };
+}
+
+export const verdict = (key: string): Word =>
+  word(
+    {
+      allow: { label: "Allowed", tone: "good" },
+      warn: { label: "Warned", tone: "warn" },
+      redact: { label: "Redacted", tone: "info" },
+      ask: { label: "Asks", tone: "warn" },
+      deny: { label: "Denied", tone: "bad" },
+    },
+    key,
+  );
+
+/** What happened to the call as a whole, beyond the firewall's verdict. */
+export const outcome = (key: string): Word =>
+  word(
+    {
+      completed: { label: "Completed", tone: "good" },
+      refused: { label: "Refused", tone: "bad" },
+      cut: { label: "Cut off", tone: "bad" },
+      abandoned: { label: "Client left", tone: "quiet" },
+      failed: { label: "Failed", tone: "warn" },
+    },
+    key,
+  );
+
+/** The same, where there is room for more. */
+export const outcomeSentence = (key: string): string =>
+  ({
+    cut: "Cut off in the middle of the answer",
+    abandoned: "The client left before the end",
+    failed: "Failed at the provider",
+    refused: "Refused by zOS",
+  })[key] ?? outcome(key).label;
+
+export const isolation = (key: string | null | undefined): string =>
+  ({
+    hard: "Hard: every doubt blocks the call",
+    open: "Open: findings are reported, the call goes on",
+  })[key ?? ""] ?? "Isolation not known: its file never loaded";
+
+export const face = (key: string): string =>
+  ({
+    messages: "Anthropic messages",
+    count_tokens: "Anthropic token count",
+    chat_completions: "OpenAI chat",
+    chat: "OpenAI chat",
+    responses: "OpenAI responses",
+    embeddings: "OpenAI embeddings",
+    models: "Model list",
+  })[key] ?? key;
+
+export const recordKind = (key: string): string =>
+  ({
+    call: "Call",
+    decision: "Your decision",
+    key: "Key change",
+    start: "zOS started",
+    stop: "zOS stopped",
+    gap: "Gap in the log",
+    torn: "Torn line set aside",
+  })[key] ?? key;
+
+export const api = (key: string): string => ({ anthropic: "Anthropic API", openai: "OpenAI API" })[key] ?? key;
+
+/** Where a provider's key comes from. */
+export function keySource(source: string, name: string | null | undefined): Word {
+  const named = name ? ` (${name})` : "";
+  return word(
+    {
+      keychain: { label: `Key in the keychain${named}`, tone: "good" },
+      environment: { label: `Key from the environment${named}`, tone: "good" },
+      none: { label: "Needs no key", tone: "quiet" },
+      unavailable: { label: `The keychain does not answer${named}`, tone: "warn" },
+      missing: { label: `No key found${named}`, tone: "warn" },
+    },
+    source,
+  );
+}
+
+export const keychain = (key: string): Word =>
+  word(
+    {
+      available: { label: "Keychain ready", tone: "good" },
+      locked: { label: "Keychain locked", tone: "warn" },
+      unavailable: { label: "No keychain on this machine", tone: "warn" },
+    },
+    key,
+  );
