@@ -1,0 +1,52 @@
+//! The orderly end: no new calls, those that run may finish, then the books, then the log, then the process.
+
+use crate::desk::Desk;
+use crate::{tray, window};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tauri::{AppHandle, Manager};
+
+/// How long calls may take to end once somebody wants to quit.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Begins the end. A second wish changes nothing.
+pub(crate) fn begin(app: &AppHandle) {
+    let desk = app.state::<Desk>();
+    if desk.is_stopping.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    tracing::info!("stopping");
+    desk.nudge.notify_one();
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let desk = app.state::<Desk>();
+        window::remember_from_elsewhere(&app).await;
+        desk.house.stop(PATIENCE).await;
+        tray::remove(&app);
+        tracing::info!("stopped");
+        app.exit(0);
+    });
+}
+
+/// Begins the end when the session or a person at a terminal asks for it.
+#[cfg(unix)]
+pub(crate) fn on_signals(app: &AppHandle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move {
+            match signal(kind) {
+                Ok(mut signal) => {
+                    while signal.recv().await.is_some() {
+                        begin(&app);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),
+            }
+        });
+    }
+}
+
+/// Elsewhere the system ends applications through their windows.
+#[cfg(not(unix))]
+pub(crate) fn on_signals(_: &AppHandle) {}

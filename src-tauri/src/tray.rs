@@ -1,0 +1,222 @@
+//! The tray: what governs now at a glance, and the few things that are done often.
+//!
+//! The menu is built once and its items are changed in place: a menu that is replaced closes while somebody
+//! reads it. Each group of items is a file: it adds its items, shows a [`View`], and knows its own clicks.
+//! The whole menu is written again after every click, because the toolkit ticks what was clicked by itself.
+
+mod endpoint;
+mod icon;
+pub(crate) mod login;
+mod open;
+mod pause;
+mod quit;
+mod retry;
+mod rooms;
+mod status;
+mod view;
+
+use crate::desk::Desk;
+use serde::Serialize;
+use std::time::Duration;
+use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem};
+use tauri::tray::{TrayIcon, TrayIconBuilder};
+use tauri::{AppHandle, Manager, Wry};
+use tokio::sync::broadcast::error::RecvError;
+use view::View;
+
+const ID: &str = "zos";
+
+/// The shortest time between two changes of the menu: a busy gateway ends hundreds of calls a second.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// A few items that belong together.
+trait Group: Send + Sync {
+    /// Shows what is so now.
+    fn show(&self, menu: &Menu<Wry>, view: &View) -> tauri::Result<()>;
+
+    /// Does what an item stands for. `false` where the item is not one of the group's.
+    fn clicked(&self, app: &AppHandle, id: &str) -> bool;
+}
+
+/// The tray, kept by Tauri.
+struct Tray {
+    icon: TrayIcon,
+    menu: Menu<Wry>,
+    groups: Vec<Box<dyn Group>>,
+    face: icon::Face,
+}
+
+/// Makes the tray and follows what happens from now on. On the main thread.
+pub(crate) fn build(app: &AppHandle) -> tauri::Result<()> {
+    let menu = Menu::new(app)?;
+    let groups: Vec<Box<dyn Group>> = vec![
+        Box::new(status::Status::add(app, &menu)?),
+        Box::new(retry::Retry::add(app, &menu)?),
+        Box::new(rooms::Rooms::add(app, &menu)?),
+        Box::new(pause::Pause::add(app, &menu)?),
+        Box::new(endpoint::Endpoint::add(app, &menu)?),
+        Box::new(open::Open::add(app, &menu)?),
+        Box::new(login::Login::add(app, &menu)?),
+        Box::new(quit::Quit::add(app, &menu)?),
+    ];
+    let face = icon::Face::default();
+    let builder = TrayIconBuilder::with_id(ID)
+        .menu(&menu)
+        .icon(face.image())
+        .tooltip("zOS")
+        .on_menu_event(|app, event| clicked(app, event.id().as_ref()));
+    #[cfg(windows)]
+    let builder = builder.show_menu_on_left_click(false).on_tray_icon_event(|tray, event| {
+        use tauri::tray::{MouseButton, MouseButtonState, TrayIconEvent};
+        if let TrayIconEvent::Click {
+            button: MouseButton::Left, button_state: MouseButtonState::Up, ..
+        } = event
+        {
+            crate::window::open(tray.app_handle(), None);
+        }
+    });
+    let icon = builder.build(app)?;
+    app.manage(Tray { icon, menu, groups, face });
+    tauri::async_runtime::spawn(follow(app.clone()));
+    Ok(())
+}
+
+/// Takes the icon away before the end.
+pub(crate) fn remove(app: &AppHandle) {
+    if let Some(tray) = app.try_state::<Tray>()
+        && let Err(error) = tray.icon.set_visible(false)
+    {
+        tracing::debug!(%error, "the tray icon stays until the process ends");
+    }
+}
+
+/// Whether this desktop shows trays at all. Blocks for an instant.
+///
+/// Only the modern kind counts (`StatusNotifierItem`): a desktop with nothing but the old system tray shows the
+/// icon too, and its window is minimised where it could be closed.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_shown() -> bool {
+    use gtk::gio::{BusType, Cancellable, DBusCallFlags, bus_get_sync};
+    use gtk::glib::{VariantTy, prelude::ToVariant};
+    const LONGEST_MS: i32 = 500;
+    let Ok(bus) = bus_get_sync(BusType::Session, Cancellable::NONE) else { return false };
+    let answer = bus.call_sync(
+        Some("org.freedesktop.DBus"),
+        "/org/freedesktop/DBus",
+        "org.freedesktop.DBus",
+        "NameHasOwner",
+        Some(&("org.kde.StatusNotifierWatcher",).to_variant()),
+        VariantTy::new("(b)").ok(),
+        DBusCallFlags::NONE,
+        LONGEST_MS,
+        Cancellable::NONE,
+    );
+    answer.ok().and_then(|answer| answer.get::<(bool,)>()).is_some_and(|(is_there,)| is_there)
+}
+
+/// Every other desktop has one.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_shown() -> bool {
+    true
+}
+
+fn clicked(app: &AppHandle, id: &str) {
+    let Some(tray) = app.try_state::<Tray>() else { return };
+    if !tray.groups.iter().any(|group| group.clicked(app, id)) {
+        tracing::warn!(id, "an item of the tray does nothing");
+    }
+    app.state::<Desk>().nudge.notify_one();
+}
+
+/// Shows what changes, as it changes: files, calls, the listener, the day.
+async fn follow(app: AppHandle) {
+    let desk = app.state::<Desk>();
+    let mut files = desk.house.brain().subscribe();
+    let mut events = desk.house.events();
+    loop {
+        files.mark_unchanged();
+        let mut next_look = view::LONGEST_UNSEEN;
+        match View::load(&desk).await {
+            Ok(view) => {
+                next_look = view.is_good_for;
+                show(&app, view);
+            }
+            Err(error) => tracing::error!(%error, "the tray cannot tell what is so"),
+        }
+        tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            changed = files.changed() => match changed {
+                // A refusal was about files that are no more.
+                Ok(()) => desk.set_refusal(None),
+                Err(_) => return,
+            },
+            received = events.recv() => match received {
+                Err(RecvError::Closed) => return,
+                // What was lost is seen by the next look.
+                Ok(_) | Err(RecvError::Lagged(_)) => while events.try_recv().is_ok() {},
+            },
+            () = desk.nudge.notified() => {}
+            () = tokio::time::sleep(next_look) => {}
+        }
+    }
+}
+
+fn show(app: &AppHandle, view: View) {
+    let handle = app.clone();
+    let asked = app.run_on_main_thread(move || {
+        let Some(tray) = handle.try_state::<Tray>() else { return };
+        let shown = tray.groups.iter().try_for_each(|group| group.show(&tray.menu, &view));
+        if let Err(error) = shown.and_then(|()| tray.face.show(&tray.icon, view.look)) {
+            tracing::error!(%error, "the tray cannot be changed");
+        }
+    });
+    if let Err(error) = asked {
+        tracing::debug!(%error, "the tray is gone");
+    }
+}
+
+/// Asks the admin API for a change that the tray stands for. A refusal is told in the tray itself.
+fn ask(app: &AppHandle, path: &'static str, body: impl Serialize + Send + Sync + 'static) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let desk = app.state::<Desk>();
+        let refusal = match desk.admin.put(path, &body).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!(path, %error, "a wish from the tray was refused");
+                Some(error.to_string())
+            }
+        };
+        desk.set_refusal(refusal);
+        desk.nudge.notify_one();
+    });
+}
+
+/// A line between two groups.
+fn separate(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<PredefinedMenuItem<Wry>> {
+    let line = PredefinedMenuItem::separator(app)?;
+    menu.append(&line)?;
+    Ok(line)
+}
+
+/// Puts an item right before another one.
+fn insert_before(
+    menu: &Menu<Wry>,
+    item: &dyn IsMenuItem<Wry>,
+    anchor: &dyn IsMenuItem<Wry>,
+) -> tauri::Result<()> {
+    let items = menu.items()?;
+    let position = items.iter().position(|other| other.id() == anchor.id()).unwrap_or(items.len());
+    menu.insert(item, position)
+}
+
+/// Sets a text, if it is another one: each change is sent to the panel.
+fn set_text(item: &MenuItem<Wry>, text: &str) -> tauri::Result<()> {
+    let text = plain(text);
+    if item.text()? == text { Ok(()) } else { item.set_text(text) }
+}
+
+/// A text in which `&` is a letter and marks no key.
+fn plain(text: &str) -> String {
+    text.replace('&', "&&")
+}
