@@ -1,6 +1,8 @@
 //! Whether there is a display to show anything on. Without this look the toolkit ends the process with
 //! a panic and no sentence.
 
+use std::sync::OnceLock;
+
 /// There is none.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -8,19 +10,37 @@
 )]
 pub(crate) struct NoDisplay;
 
+/// Keeps the graphics driver out of this program: a tray and a page of text need none. It would hold 30 MB
+/// while no window was ever open and 30 MB after one was closed, and a bad driver paints nothing at all.
+/// Whoever wants it sets the variable.
+#[cfg(target_os = "linux")]
+const WITHOUT_DRIVER: [(&str, &str); 3] = [
+    ("GDK_GL", "disable"),
+    ("WEBKIT_DISABLE_DMABUF_RENDERER", "1"),
+    // Looking for the card is enough to load its driver.
+    ("WEBKIT_WEB_RENDER_DEVICE_FILE", "/dev/null"),
+];
+
+/// The variables that were set here and not by a person.
+static SET_HERE: OnceLock<Vec<&'static str>> = OnceLock::new();
+
+/// Variables that a program which is started from here must not inherit.
+pub(crate) fn set_here() -> &'static [&'static str] {
+    SET_HERE.get().map_or(&[], Vec::as_slice)
+}
+
 /// Opens the display. To be called before there is a second thread.
 ///
 /// # Errors
 /// When there is none, or it does not let us in.
 #[cfg(target_os = "linux")]
 pub(crate) fn open() -> Result<(), NoDisplay> {
-    // The toolkit would load the graphics driver for a tray and a page of text: 30 MB for nothing, and
-    // blank windows where the driver is a bad one. Whoever wants it sets the variable.
-    if std::env::var_os("GDK_GL").is_none()
-        && let Err(error) = gtk::glib::setenv("GDK_GL", "disable", false)
-    {
-        tracing::warn!(%error, "the toolkit loads the graphics driver");
-    }
+    let is_unset = |(name, _): &&(&str, &str)| std::env::var_os(name).is_none();
+    let set = WITHOUT_DRIVER.iter().filter(is_unset).filter_map(|(name, value)| {
+        let done = gtk::glib::setenv(name, value, false);
+        done.inspect_err(|error| tracing::warn!(%error, name, "cannot be set")).is_ok().then_some(*name)
+    });
+    SET_HERE.get_or_init(|| set.collect());
     gtk::init().map_err(|_| NoDisplay)
 }
 

@@ -124,7 +124,7 @@ fn make(app: &AppHandle, page: Option<&str>) -> tauri::Result<WebviewWindow> {
     Ok(window)
 }
 
-/// Paints without the graphics driver: a page of text needs none, and it holds 100 MB.
+/// Paints without the graphics driver, as [`crate::display`] has it: in the page's process it holds 100 MB.
 #[cfg(target_os = "linux")]
 fn spare(window: &WebviewWindow) -> tauri::Result<()> {
     use webkit2gtk::{HardwareAccelerationPolicy, SettingsExt, WebViewExt};

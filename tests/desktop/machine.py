@@ -69,11 +69,14 @@ class Machine:
         self.folder = Path(tempfile.mkdtemp(prefix="zos-desktop-test-"))
         self._ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
         runtime, user = self.folder / "run", self.folder / "user"
+        # Programs of the test's own, found before the system's.
+        self.programs = self.folder / "bin"
         runtime.mkdir(mode=0o700)
         user.mkdir()
+        self.programs.mkdir()
         self.home = self.folder / "zos"
         self.env = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
             "HOME": str(user),
             "XDG_RUNTIME_DIR": str(runtime),
             "XDG_DATA_HOME": str(user / ".local/share"),

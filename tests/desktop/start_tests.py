@@ -65,6 +65,7 @@ def test_start_to_port_and_memory():
         print(f"   launch to port {took * 1000:.0f} ms; open again {(time.monotonic() - begun) * 1000:.0f} ms; "
               f"window {shown:.0f} MB, closed {closed:.0f} MB")
         assert took < 10
+        assert closed < shown - 50, "closing the window gave nothing back"
 
 
 def press(machine: Machine, keys: str) -> None:

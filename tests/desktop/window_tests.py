@@ -128,15 +128,24 @@ def test_the_page_can_do_nothing_but_what_it_needs():
         assert page.script("try { return eval('1+1') } catch (e) { return e.name }") == "EvalError"
 
 
-def test_the_page_cannot_leave():
-    with window() as (_, page):
+def test_the_page_cannot_leave_and_web_links_open_in_the_browser():
+    with window() as (zos, page):
         page.by("address")
+        opened = zos.machine.folder / "opened"
+        browser = zos.machine.programs / "xdg-open"
+        browser.write_text(f'#!/bin/sh\necho "$1 ${{GDK_GL-unset}}" >>{opened}\n')
+        browser.chmod(0o755)
         here = page.script("return location.href")
-        for address in ("https://example.org/", "zos://localhost/elsewhere", "file:///etc/passwd", "data:text/html,x"):
+        for address in ("zos://localhost/elsewhere", "file:///etc/passwd", "data:text/html,x", f"{zos.address}/zos/", "https://example.org/a"):
             page.script("const a = document.createElement('a'); a.href = arguments[0]; document.body.append(a); a.click(); a.remove()", address)
-            page.script("window.open(arguments[0])", address)
+        wait(opened.exists, "the browser")
+        page.script("window.open('https://example.org/b')")
         page.by("address")
         assert page.script("return location.href") == here
+        # Not with our own wishes about the graphics driver.
+        lines = opened.read_text().splitlines()
+        assert lines[0] == "https://example.org/a unset" and all(" unset" in line for line in lines), lines
+        assert not [line for line in lines if "example.org" not in line], lines
 
 
 def test_what_a_room_holds_is_not_left_in_the_webviews_folders():

@@ -1,6 +1,6 @@
 //! Where the page may go: nowhere but to the screens. A web link opens in the person's own browser.
 
-use crate::scheme;
+use crate::{display, scheme};
 use tauri::Url;
 
 /// Whether an address is one of the screens. Windows spells a scheme as a host.
@@ -19,9 +19,19 @@ pub(super) fn follow(url: &Url) {
         tracing::warn!(scheme = url.scheme(), "a link to something other than a web page was not followed");
         return;
     }
-    if let Err(error) = open::that_detached(url.as_str()) {
-        tracing::warn!(%error, "no browser could be started");
-    }
+    let commands = open::commands(url.as_str());
+    // Some browsers stay in the foreground of what started them.
+    tauri::async_runtime::spawn_blocking(move || {
+        let is_started = commands.into_iter().any(|mut command| {
+            for name in display::set_here() {
+                command.env_remove(name);
+            }
+            command.status().is_ok_and(|status| status.success())
+        });
+        if !is_started {
+            tracing::warn!("no browser could be started");
+        }
+    });
 }
 
 /// A web page on another machine. Schemes start programs, a password in an address is a trick, and our own
