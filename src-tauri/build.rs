@@ -5,7 +5,8 @@ fn main() {
         println!("cargo::rerun-if-changed=src-tauri/{folder}");
     }
     // Having permissions takes away the default that any window may call any command.
-    let permissions = tauri_build::AppManifest::new().permissions_path_pattern("./src-tauri/permissions/*.toml");
+    let permissions =
+        tauri_build::AppManifest::new().permissions_path_pattern("./src-tauri/permissions/*.toml");
     let attributes = tauri_build::Attributes::new()
         .app_manifest(permissions)
         .capabilities_path_pattern("./src-tauri/capabilities/**/*.json");

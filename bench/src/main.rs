@@ -19,7 +19,8 @@ use process::Child;
 use std::time::{Duration, Instant};
 
 /// Calls of one latency measurement, by body size.
-const SIZES: [(&str, usize, usize); 3] = [("1 kB", 1 << 10, 2000), ("32 kB", 32 << 10, 600), ("1 MB", 1 << 20, 60)];
+const SIZES: [(&str, usize, usize); 3] =
+    [("1 kB", 1 << 10, 2000), ("32 kB", 32 << 10, 600), ("1 MB", 1 << 20, 60)];
 
 /// Pieces of the long stream.
 const PIECES: usize = 2000;
@@ -45,7 +46,11 @@ async fn compare() -> Result<()> {
     let home = servers::home(&provider.url)?;
     let home_path = home.path().display().to_string();
     let zos = Child::start(&["zos", &home_path]).await?;
-    println!("start to listening: zOS {:.0} ms, bare {:.0} ms\n", millis(zos.started_in), millis(bare.started_in));
+    println!(
+        "start to listening: zOS {:.0} ms, bare {:.0} ms\n",
+        millis(zos.started_in),
+        millis(bare.started_in)
+    );
     println!("idle memory: zOS {:.1} MB, bare {:.1} MB\n", zos.memory_mb()?, bare.memory_mb()?);
     let lanes = [("provider", &provider), ("bare", &bare), ("zOS", &zos)];
     plain(&lanes).await?;
@@ -57,7 +62,10 @@ async fn compare() -> Result<()> {
 /// Plain calls: latency, what is added to it, and CPU.
 async fn plain(lanes: &[(&str, &Child)]) -> Result<()> {
     println!("plain calls, one after the other");
-    println!("{:<8}{:<10}{:>10}{:>10}{:>12}{:>14}", "body", "through", "p50 ms", "p99 ms", "added ms", "CPU µs/call");
+    println!(
+        "{:<8}{:<10}{:>10}{:>10}{:>12}{:>14}",
+        "body", "through", "p50 ms", "p99 ms", "added ms", "CPU µs/call"
+    );
     for (name, bytes, calls) in SIZES {
         let body = chat_body(bytes, false);
         let mut direct = 0.0;
@@ -133,7 +141,8 @@ fn client() -> Result<reqwest::Client> {
 }
 
 async fn post(client: &reqwest::Client, url: &str, body: &str) -> Result<reqwest::Response> {
-    let response = client.post(url).header("content-type", "application/json").body(body.to_owned()).send().await?;
+    let response =
+        client.post(url).header("content-type", "application/json").body(body.to_owned()).send().await?;
     anyhow::ensure!(response.status().is_success(), "{url} answered {}", response.status());
     Ok(response)
 }
@@ -157,7 +166,9 @@ async fn read_stream(client: &reqwest::Client, url: &str, body: &str) -> Result<
 fn chat_body(bytes: usize, stream: bool) -> String {
     let text = servers::ENGLISH.repeat(bytes / servers::ENGLISH.len() + 1);
     let text = &text[..bytes.saturating_sub(120).max(1)];
-    format!(r#"{{"model":"m","max_tokens":16,"stream":{stream},"hold":false,"messages":[{{"role":"user","content":"{text}"}}]}}"#)
+    format!(
+        r#"{{"model":"m","max_tokens":16,"stream":{stream},"hold":false,"messages":[{{"role":"user","content":"{text}"}}]}}"#
+    )
 }
 
 fn percentiles(times: &mut [Duration]) -> (f64, f64) {

@@ -21,8 +21,11 @@ impl Child {
     /// Starts this program in another role and waits until it says where it listens.
     pub(crate) async fn start(arguments: &[&str]) -> Result<Child> {
         let began = Instant::now();
-        let mut process =
-            Command::new(std::env::current_exe()?).args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
         let id = process.id().context("it runs")?;
         let output = process.stdout.take().context("its output is piped")?;
         let url = BufReader::new(output).lines().next_line().await?.context("it says where it listens")?;

@@ -48,10 +48,12 @@ pub(crate) async fn provider() -> Result<()> {
                 stream::iter(pieces.into_iter().take(1)).chain(stream::pending()).boxed()
             } else {
                 // Each piece is a write of its own, as it is with a model.
-                stream::iter(pieces).then(|piece| async move {
-                    tokio::task::yield_now().await;
-                    piece
-                }).boxed()
+                stream::iter(pieces)
+                    .then(|piece| async move {
+                        tokio::task::yield_now().await;
+                        piece
+                    })
+                    .boxed()
             };
             let body = Body::from_stream(all.map(Ok::<_, Infallible>));
             ([("content-type", "text/event-stream")], body).into_response()
@@ -64,7 +66,9 @@ pub(crate) async fn provider() -> Result<()> {
 pub(crate) async fn bare(upstream: &str) -> Result<()> {
     zos_gateway::install_tls();
     let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
-    let router = Router::new().route("/v1/chat/completions", post(pass)).with_state((client, format!("{upstream}/v1/chat/completions")));
+    let router = Router::new()
+        .route("/v1/chat/completions", post(pass))
+        .with_state((client, format!("{upstream}/v1/chat/completions")));
     serve(router.layer(axum::extract::DefaultBodyLimit::disable())).await
 }
 
@@ -109,14 +113,19 @@ pub(crate) fn home(provider: &str) -> Result<TempDir> {
     write("state.json", r#"{"active": "bench"}"#)?;
     write(
         "routing/fleet.yml",
-        &format!("version: 1\nproviders:\n  openai: {{api: openai, base_url: \"{provider}/v1\", key: none}}\n"),
+        &format!(
+            "version: 1\nproviders:\n  openai: {{api: openai, base_url: \"{provider}/v1\", key: none}}\n"
+        ),
     )?;
     Ok(home)
 }
 
 /// What rooms deny, mostly: names of people, firms and projects. One in ten begins with an ordinary word.
 fn name(number: u32) -> String {
-    const START: [&str; 20] = ["Al", "Ber", "Cor", "Dan", "El", "Fal", "Gra", "Hol", "Ir", "Jen", "Kel", "Lan", "Mor", "Nor", "Os", "Per", "Quin", "Ros", "Sal", "Tor"];
+    const START: [&str; 20] = [
+        "Al", "Ber", "Cor", "Dan", "El", "Fal", "Gra", "Hol", "Ir", "Jen", "Kel", "Lan", "Mor", "Nor", "Os",
+        "Per", "Quin", "Ros", "Sal", "Tor",
+    ];
     const END: [&str; 10] = ["bert", "con", "dale", "field", "gard", "holm", "mann", "ridge", "son", "wick"];
     let word = |seed: u32| format!("{}{}", START[(seed % 20) as usize], END[(seed / 20 % 10) as usize]);
     match number % 10 {
@@ -136,7 +145,9 @@ async fn serve(router: Router) -> Result<()> {
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             // A caller that hangs up ends its connection and nothing else.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

@@ -1,47 +1,115 @@
 //! The `zos` command: everything that zOS does, without a window.
 //!
+//! It works on the files of a home where no zOS runs, and asks the one that runs where one does: what is
+//! in force there is the truth, and its log holds the record of every decision. It makes no rules of its own.
+//!
+//! Reading order: [`arguments`] (what can be asked for), [`admin`] (the two ways to the admin API),
+//! [`files`] (the same answers without one), then a file for each command.
+//!
 //! Exit codes: 0 fine, 1 found something or failed, 2 wrong use or environment.
 
+mod admin;
+mod arguments;
+mod audit;
+mod budget;
+mod context;
+mod doctor;
+mod failure;
+mod files;
+mod findings;
+mod firewall;
+mod key;
+mod lint;
+mod listening;
+mod models;
+mod opening;
+mod output;
+mod port;
+mod providers;
+mod route;
 mod serve;
+mod status;
+mod token;
+mod usage;
 
-use clap::{Parser, Subcommand};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use admin::Admin;
+use arguments::{Arguments, Everywhere, What};
+use failure::{Failure, Outcome, Result};
+use output::Output;
+use std::io::Write;
 use std::process::ExitCode;
-
-#[derive(Parser)]
-#[command(name = "zos", version, about = "A checkpoint for every AI call on this computer.")]
-struct Arguments {
-    /// The folder with your files; otherwise $ZOS_HOME, otherwise ~/.zos
-    #[arg(long, global = true, value_name = "DIR")]
-    home: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the gateway without a window
-    Serve {
-        /// Listen here instead of where gateway/config.yml says; port 0 takes a free one
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<SocketAddr>,
-    },
-    /// Print the document of the admin API
-    #[command(hide = true)]
-    Openapi,
-}
+use zos_core::Home;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match arguments.command {
-        Command::Serve { listen } => serve::run(arguments.home.as_deref(), listen),
-        Command::Openapi => {
-            use std::io::Write;
-            match std::io::stdout().write_all(zos_gateway::admin::openapi().as_bytes()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::FAILURE,
-            }
+    let Arguments { everywhere, command } = arguments::read();
+    let is_json = everywhere.json;
+    match run(&everywhere, command) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::FAILURE,
+        Err(failure) => {
+            tell(&failure, is_json);
+            ExitCode::from(failure.exit_code())
         }
     }
+}
+
+fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
+    let mut output = Output::new(everywhere.json);
+    match command {
+        What::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut arguments::command(), "zos", &mut script);
+            std::io::stdout().write_all(&script)?;
+            return Ok(Outcome::Fine);
+        }
+        What::Openapi => {
+            std::io::stdout().write_all(zos_gateway::admin::openapi().as_bytes())?;
+            return Ok(Outcome::Fine);
+        }
+        _ => {}
+    }
+    let home = Home::resolve(everywhere.home.as_deref()).map_err(|error| opening::home(&error))?;
+    let admin = Admin::new(&home);
+    let outcome = match command {
+        What::Serve(arguments) => serve::run(&home, &arguments, &mut output),
+        What::Status => status::run(&home, &admin, &mut output),
+        What::Doctor => doctor::run(&home, &admin, &mut output),
+        What::Lint { strict } => lint::run(&home, strict, &mut output),
+        What::Context(command) => context::run(&home, &admin, &command, &mut output),
+        What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
+        What::Models(of) => models::run(&home, of.context.as_ref(), &mut output),
+        What::Route(command) => route::run(&home, &command, &mut output),
+        What::Providers(command) => providers::run(&home, &admin, &command, &mut output),
+        What::Key(command) => key::run(&home, &admin, &command, &mut output),
+        What::Token(arguments) => token::run(&home, &admin, &arguments, &mut output),
+        What::Budget(of) => budget::run(&home, &admin, of.context.as_ref(), &mut output),
+        What::Usage(arguments) => usage::run(&home, &admin, &arguments, &mut output),
+        What::Audit(command) => audit::run(&home, &command, &mut output),
+        What::Completions { .. } | What::Openapi => unreachable!("these need no home and are done"),
+    }?;
+    output.flush()?;
+    Ok(outcome)
+}
+
+/// Says why: on standard error for people, as JSON on standard output for programs.
+fn tell(failure: &Failure, is_json: bool) {
+    let Some(reason) = failure.reason() else { return };
+    if is_json {
+        let text = serde_json::to_string_pretty(&reason.json()).unwrap_or_default();
+        // Nothing better can be done when this cannot be written, here and below.
+        let _ = writeln!(std::io::stdout(), "{text}");
+        return;
+    }
+    let mut text = format!("zos: {}\n", reason.message);
+    for problem in reason
+        .problems
+        .iter()
+        .filter(|problem| !reason.message.contains(problem["message"].as_str().unwrap_or_default()))
+    {
+        text.push_str(&format!("  {}\n", findings::line(problem)));
+    }
+    if let Some(hint) = &reason.hint {
+        text.push_str(&format!("     {hint}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -1,78 +1,121 @@
 //! `zos serve`: the gateway without a window.
+//!
+//! It says on standard output where everything is, and on standard error what happens. The first signal
+//! lets calls in progress finish, a second one cuts them, a third one ends the process.
 
-use std::io::Write;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::ExitCode;
+mod greeting;
+mod signals;
+
+use crate::arguments;
+use crate::failure::{Failure, Outcome, Result, sentence};
+use crate::output::{Output, colour_is_wanted};
+use crate::{listening, opening, port};
+use signals::Signals;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 use zos_core::Home;
+use zos_gateway::config::Config;
+use zos_gateway::server::BindError;
 use zos_gateway::{House, Server};
 
 /// How long calls in progress may take when the gateway is told to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Serves until a signal; a second one ends it at once.
-pub(crate) fn run(home: Option<&Path>, listen: Option<SocketAddr>) -> ExitCode {
-    match serve(home, listen) {
-        Ok(()) => ExitCode::SUCCESS,
+/// How long connections may take to end once their calls have.
+const LAST_BYTES: Duration = Duration::from_secs(3);
+
+/// Serves until a signal.
+pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output) -> Result<Outcome> {
+    let config = Config::load(home).map_err(|error| opening::configuration(home, &error))?;
+    log_to_stderr(config.log_level);
+    let house = House::open(home.clone()).map_err(|error| opening::explain(home, &error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::environment(&error))?;
+    let served = runtime.block_on(serve(home, &house, &config, arguments, output));
+    // A keychain that waits for its owner must not hold the end up.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(
+    home: &Home,
+    house: &Arc<House>,
+    config: &Config,
+    arguments: &arguments::Serve,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let mut signals = Signals::new().map_err(|error| Failure::environment(&error))?;
+    let server = match Server::bind(house, arguments.listen).await {
+        Ok(server) => server,
         Err(error) => {
-            // Nothing better can be done when even this cannot be written.
-            let _ = writeln!(std::io::stderr(), "zos: {error}");
-            ExitCode::from(2)
+            house.stop(Duration::ZERO).await;
+            return Err(cannot_bind(&error));
         }
-    }
-}
-
-fn serve(home: Option<&Path>, listen: Option<SocketAddr>) -> anyhow::Result<()> {
-    let home = Home::resolve(home)?;
-    let house = House::open(home.clone())?;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ZOS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(house.log_level()));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let server = Server::bind(&house, listen).await?;
-        greet(&house, &home, server.address()?)?;
-        let serving = tokio::spawn(server.run());
-        stopped().await?;
-        let stopping = house.stop(PATIENCE);
-        tokio::select! {
-            () = stopping => {}
-            again = stopped() => again?,
-        }
-        serving.abort();
-        Ok(())
-    })
-}
-
-/// Says where everything is, and the first thing to try.
-fn greet(house: &Arc<House>, home: &Home, address: SocketAddr) -> std::io::Result<()> {
-    let snapshot = house.brain().snapshot();
-    let room = match snapshot.effective_active() {
-        Ok(name) if snapshot.is_builtin() => format!("{name} (built in: no context files yet)"),
-        Ok(name) => name.to_string(),
-        Err(_) => "none active: calls that name no context are refused; `zos context use NAME`".to_owned(),
     };
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "zOS listens on http://{address}")?;
-    writeln!(out, "  context  {room}")?;
-    writeln!(out, "  files    {}", home.root().display())?;
-    writeln!(out, "  screens  http://{address}/zos/ (the token is in {})", home.admin_token().display())?;
-    writeln!(out, "\nTry it, no key needed:\n")?;
-    writeln!(
-        out,
-        "  curl http://{address}/v1/chat/completions -H 'content-type: application/json' \\\n    -d '{{\"model\":\"demo/echo\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n"
-    )?;
-    out.flush()
+    let address = server.address().map_err(|error| Failure::environment(&error))?;
+    let announced = listening::announce(home, address);
+    if let Err(error) = &announced {
+        tracing::warn!(%error, "other zos commands may not find this one");
+    }
+    if let Err(failure) = greeting::show(house, home, config, address, output) {
+        // Nobody has to read it.
+        tracing::debug!(?failure, "the greeting could not be written");
+    }
+    let serving = tokio::spawn(server.run());
+    signals.next().await;
+    say(
+        "zOS stops when the calls in progress have ended, after 30 s at the latest. Once more ends them now.",
+    );
+    tokio::select! {
+        () = house.stop(PATIENCE) => {}
+        () = signals.next() => tokio::select! {
+            () = house.stop(Duration::ZERO) => {}
+            () = signals.next() => return Err(Failure::failed("zos_killed", "zOS was ended before its records were complete.")),
+        },
+    }
+    // Every call has its record by now; what is left are last bytes on their way.
+    let _ = tokio::time::timeout(LAST_BYTES, serving).await;
+    Ok(Outcome::Fine)
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn stopped() -> std::io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+fn log_to_stderr(level: &str) {
+    let (filter, trouble) = match std::env::var("ZOS_LOG").ok().filter(|text| !text.is_empty()) {
+        None => (EnvFilter::new(level), None),
+        Some(text) => match EnvFilter::try_new(&text) {
+            Ok(filter) => (filter, None),
+            Err(error) => {
+                (EnvFilter::new(level), Some(format!("ZOS_LOG is not understood and not used: {error}.")))
+            }
+        },
+    };
+    let has_colour = colour_is_wanted() && std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colour)
+        .with_writer(std::io::stderr)
+        .init();
+    if let Some(trouble) = trouble {
+        say(&trouble);
     }
-    Ok(())
+}
+
+/// Why it does not listen, and who took the port where the system tells.
+fn cannot_bind(error: &BindError) -> Failure {
+    match error {
+        BindError::Taken { port, .. } => {
+            let by = port::holders(*port)
+                .first()
+                .map_or_else(|| "another program".to_owned(), ToString::to_string);
+            Failure::wrong("zos_port_taken", format!("Port {port} is taken by {by}, so zOS cannot listen there."))
+                .hint("End that program, or choose another port: --listen 127.0.0.1:PORT, or `listen` in gateway/config.yml.")
+        }
+        error => Failure::wrong("zos_cannot_listen", sentence(error)),
+    }
+}
+
+/// A line on standard error. Nothing better can be done when it cannot be written.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

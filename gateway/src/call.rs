@@ -58,17 +58,30 @@ impl Call {
             verdict: Some(Verdict::Allow),
             ..Record::default()
         };
-        Call { house, started: Instant::now(), request_id, record, is_hard: false, reservation: None, is_finished: false, _active: active }
+        Call {
+            house,
+            started: Instant::now(),
+            request_id,
+            record,
+            is_hard: false,
+            reservation: None,
+            is_finished: false,
+            _active: active,
+        }
     }
 
     /// Holds tokens in the ledger.
-    pub(crate) async fn reserve(&mut self, context: &ContextName, tokens: u64, limit: Option<u64>) -> Result<Balance, ReserveError> {
+    pub(crate) async fn reserve(
+        &mut self,
+        context: &ContextName,
+        tokens: u64,
+        limit: Option<u64>,
+    ) -> Result<Balance, ReserveError> {
         let id = crate::ids::unique();
         let day = Day::from_unix_ms(self.house.now_ms());
         // The call owns the reservation before the ledger is asked: should the caller leave while the
         // ledger decides, the drop below gives it back.
-        self.reservation =
-            Some(Reservation { id: id.clone(), tokens, limit, is_forwarded: false });
+        self.reservation = Some(Reservation { id: id.clone(), tokens, limit, is_forwarded: false });
         let asked = Ask { id, context: context.to_string(), day, tokens, limit };
         let granted = self.house.ledger.reserve(asked).await;
         match &granted {
@@ -228,6 +241,9 @@ impl Call {
 
 /// The refusal of a hard context whose log cannot be written.
 pub(crate) fn audit_unavailable() -> Problem {
-    Problem::new(Code::AuditUnavailable, "The log cannot be written, and this context does not go on without a record.")
-        .hint("See `zos doctor`: the disk may be full or the folder read-only.")
+    Problem::new(
+        Code::AuditUnavailable,
+        "The log cannot be written, and this context does not go on without a record.",
+    )
+    .hint("See `zos doctor`: the disk may be full or the folder read-only.")
 }

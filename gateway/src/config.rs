@@ -128,7 +128,8 @@ impl Config {
 }
 
 fn unreadable(file: &str, path: &Path, error: &std::io::Error) -> ConfigError {
-    let mend = if path.is_dir() { "replace the folder by a file" } else { "make it readable for you, or remove it" };
+    let mend =
+        if path.is_dir() { "replace the folder by a file" } else { "make it readable for you, or remove it" };
     ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), mend)])
 }
 
@@ -137,7 +138,11 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
     if let Some(node) = top.value("listen", findings) {
         match top.text("listen", findings).map(str::parse) {
             Some(Ok(listen)) => config.listen = listen,
-            Some(Err(_)) => findings.error(node.place, "`listen` is not an address with a port", "write for example 127.0.0.1:8788"),
+            Some(Err(_)) => findings.error(
+                node.place,
+                "`listen` is not an address with a port",
+                "write for example 127.0.0.1:8788",
+            ),
             None => {}
         }
     }
@@ -168,12 +173,17 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
     }
     if let Some(mut ledger) = top.map("ledger", findings) {
         if let Some(entry) = ledger.entry("url") {
-            findings.error(entry.place, "a ledger outside of this home is not built yet", "remove `ledger.url`: SQLite serves");
+            findings.error(
+                entry.place,
+                "a ledger outside of this home is not built yet",
+                "remove `ledger.url`: SQLite serves",
+            );
         }
         ledger.finish(Unknown::Refuse, findings);
     }
     if let Some(mut log) = top.map("log", findings) {
-        let words = [("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
+        let words =
+            [("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
         set(&mut config.log_level, log.word("level", &words, findings));
         log.finish(Unknown::Refuse, findings);
     }
@@ -196,11 +206,21 @@ fn duration(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings)
     size(fields, key, 1, 86_400_000, findings).map(|millis| Duration::from_millis(millis as u64))
 }
 
-fn size(fields: &mut Fields<'_>, key: &'static str, least: u64, most: u64, findings: &mut Findings) -> Option<usize> {
+fn size(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    least: u64,
+    most: u64,
+    findings: &mut Findings,
+) -> Option<usize> {
     let place = fields.entries().iter().find(|entry| entry.key == key).map(|entry| entry.value.place)?;
     let stated = fields.whole(key, findings)?;
     if !(least..=most).contains(&stated) {
-        findings.error(place, format!("`{}` must be from {least} to {most}", fields.name(key)), "write a number in that range");
+        findings.error(
+            place,
+            format!("`{}` must be from {least} to {most}", fields.name(key)),
+            "write a number in that range",
+        );
         return None;
     }
     usize::try_from(stated).ok()

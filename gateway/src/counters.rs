@@ -85,20 +85,36 @@ impl Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut text = String::new();
         let mut metric = |name: &str, kind: &str, help: &str, value: u64| {
-            writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}").expect("writing to a String never fails");
+            writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}")
+                .expect("writing to a String never fails");
         };
         metric("zos_calls_total", "counter", "Calls that arrived.", read(&self.arrived));
         metric("zos_calls_denied_total", "counter", "Calls that the firewall denied.", read(&self.denied));
         metric("zos_calls_warned_total", "counter", "Calls that went on with a warning.", read(&self.warned));
-        metric("zos_calls_refused_total", "counter", "Calls refused for another reason.", read(&self.refused));
+        metric(
+            "zos_calls_refused_total",
+            "counter",
+            "Calls refused for another reason.",
+            read(&self.refused),
+        );
         metric("zos_calls_failed_total", "counter", "Calls that failed at the provider.", read(&self.failed));
         metric("zos_calls_abandoned_total", "counter", "Calls whose caller left.", read(&self.abandoned));
         metric("zos_calls_in_flight", "gauge", "Calls in progress.", self.counts().in_flight);
         metric("zos_request_bytes_total", "counter", "Bytes of request bodies.", read(&self.bytes_in));
         metric("zos_response_bytes_total", "counter", "Bytes of answer bodies.", read(&self.bytes_out));
-        metric("zos_input_tokens_total", "counter", "Input tokens, cached ones included.", read(&self.input_tokens));
+        metric(
+            "zos_input_tokens_total",
+            "counter",
+            "Input tokens, cached ones included.",
+            read(&self.input_tokens),
+        );
         metric("zos_output_tokens_total", "counter", "Output tokens.", read(&self.output_tokens));
-        metric("zos_unrecorded_total", "counter", "Records that could not be written.", read(&self.unrecorded));
+        metric(
+            "zos_unrecorded_total",
+            "counter",
+            "Records that could not be written.",
+            read(&self.unrecorded),
+        );
         metric("zos_audit_healthy", "gauge", "1 while the log can be written.", u64::from(is_log_healthy));
         self.histogram(&mut text);
         text
@@ -114,7 +130,11 @@ impl Counters {
         line(format!("# HELP {name} Time from arrival to the end of the answer."));
         line(format!("# TYPE {name} histogram"));
         for (bound, bucket) in BUCKETS_MS.iter().zip(&self.buckets) {
-            line(format!("{name}_bucket{{le=\"{}\"}} {}", *bound as f64 / 1000.0, bucket.load(Ordering::Relaxed)));
+            line(format!(
+                "{name}_bucket{{le=\"{}\"}} {}",
+                *bound as f64 / 1000.0,
+                bucket.load(Ordering::Relaxed)
+            ));
         }
         line(format!("{name}_bucket{{le=\"+Inf\"}} {ended}"));
         line(format!("{name}_sum {}", self.duration_ms.load(Ordering::Relaxed) as f64 / 1000.0));

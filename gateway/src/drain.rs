@@ -25,7 +25,11 @@ pub(crate) struct Active(Arc<Drain>);
 
 impl Drain {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Drain { phase: watch::Sender::new(Phase::Serving), active: AtomicUsize::new(0), idle: Notify::new() })
+        Arc::new(Drain {
+            phase: watch::Sender::new(Phase::Serving),
+            active: AtomicUsize::new(0),
+            idle: Notify::new(),
+        })
     }
 
     /// Registers a call; `None` while stopping.

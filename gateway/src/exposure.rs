@@ -30,9 +30,11 @@ pub(crate) fn check(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<(), P
     }
     // Our own screens in a browser send the address they came from; the admin token is asked for besides.
     let is_own = |origin: &str| {
-        uri.path().starts_with("/zos/") && origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host))
+        uri.path().starts_with("/zos/")
+            && origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host))
     };
-    let is_allowed = |origin: &str| auth.allowed_origins.iter().any(|allowed| allowed == origin) || is_own(origin);
+    let is_allowed =
+        |origin: &str| auth.allowed_origins.iter().any(|allowed| allowed == origin) || is_own(origin);
     if !headers.get_all(header::ORIGIN).iter().all(|origin| origin.to_str().is_ok_and(is_allowed)) {
         return Err(denied(
             "Requests of web pages are refused.",
@@ -45,13 +47,22 @@ pub(crate) fn check(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<(), P
 fn is_allowed_host(auth: &Auth, host: &str) -> bool {
     let name = without_port(host);
     let is_loopback = name.eq_ignore_ascii_case("localhost")
-        || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
-    is_loopback || auth.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host))
+        || name
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback());
+    is_loopback
+        || auth
+            .allowed_hosts
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host))
 }
 
 fn without_port(host: &str) -> &str {
     match host.rfind(':') {
-        Some(colon) if !host.ends_with(']') && host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some(colon)
+            if !host.ends_with(']') && host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             let name = &host[..colon];
             if name.contains(':') && !name.starts_with('[') { host } else { name }
         }
@@ -84,10 +95,30 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_hosts() {
-        for fine in ["127.0.0.1", "127.0.0.1:8788", "localhost:8788", "LOCALHOST", "[::1]:8788", "[::1]", "127.8.9.1:1", "zos.home.example:8788"] {
+        for fine in [
+            "127.0.0.1",
+            "127.0.0.1:8788",
+            "localhost:8788",
+            "LOCALHOST",
+            "[::1]:8788",
+            "[::1]",
+            "127.8.9.1:1",
+            "zos.home.example:8788",
+        ] {
             assert!(verdict(fine, None), "{fine}");
         }
-        for bad in ["", "evil.example", "127.0.0.1.evil.example:8788", "localhost.evil.example", "10.0.0.1:8788", "0.0.0.0:8788", "[::2]", "localhost:80:80", "localhost@evil.example", "127.0.0.1:x"] {
+        for bad in [
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example:8788",
+            "localhost.evil.example",
+            "10.0.0.1:8788",
+            "0.0.0.0:8788",
+            "[::2]",
+            "localhost:80:80",
+            "localhost@evil.example",
+            "127.0.0.1:x",
+        ] {
             assert!(!verdict(bad, None), "{bad}");
         }
     }
@@ -103,7 +134,9 @@ mod tests {
     #[test]
     fn an_origin_is_refused_unless_it_is_listed() {
         assert!(verdict("localhost", Some("https://mine.example")));
-        for bad in ["https://evil.example", "null", "http://127.0.0.1:8788", "https://mine.example.evil.example"] {
+        for bad in
+            ["https://evil.example", "null", "http://127.0.0.1:8788", "https://mine.example.evil.example"]
+        {
             assert!(!verdict("localhost", Some(bad)), "{bad}");
         }
     }

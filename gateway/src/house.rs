@@ -101,7 +101,8 @@ impl House {
         make_private_folder(&home.root().join("gateway"))?;
         let brain = Brain::open(home.clone())?;
         let clock = Clock::system();
-        let options = zos_audit::Options { durability: config.audit.durability, ..zos_audit::Options::default() };
+        let options =
+            zos_audit::Options { durability: config.audit.durability, ..zos_audit::Options::default() };
         let audit = Log::open(&home.audit_dir(), options)?;
         let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
         let keys = ClientKeys::open(&home.keys())?;
@@ -187,8 +188,14 @@ impl House {
     ///
     /// # Errors
     /// When the log cannot be written: the decision must not be taken then.
-    pub(crate) fn record_decision(&self, kind: Kind, context: Option<&str>, detail: String) -> Result<(), ()> {
-        let record = Record { kind, context: context.map(str::to_owned), detail: Some(detail), ..Record::default() };
+    pub(crate) fn record_decision(
+        &self,
+        kind: Kind,
+        context: Option<&str>,
+        detail: String,
+    ) -> Result<(), ()> {
+        let record =
+            Record { kind, context: context.map(str::to_owned), detail: Some(detail), ..Record::default() };
         self.write_record(record).map(|_| ())
     }
 

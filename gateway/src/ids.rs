@@ -19,7 +19,8 @@ pub(crate) fn unique() -> String {
 pub(crate) fn of_request(headers: &http::HeaderMap) -> String {
     let own = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     let is_plain = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
     };
     own.filter(is_plain).map_or_else(unique, str::to_owned)
 }

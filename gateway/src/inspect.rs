@@ -28,10 +28,48 @@ const PLACES_LIMIT: usize = 16;
 /// Names that may stand in a field's place. Any other key is shown as `*`: keys are the caller's words
 /// and may be the very thing that must not be repeated.
 const KNOWN_KEYS: &[&str] = &[
-    "arguments", "choices", "content", "data", "delta", "description", "document", "file", "file_data", "function", "image_url",
-    "input", "input_audio", "input_schema", "instructions", "item", "max_tokens", "message", "messages", "metadata", "model", "name",
-    "output", "parameters", "partial_json", "prompt", "reasoning", "reasoning_content", "refusal", "response", "schema", "source",
-    "stop", "summary", "system", "text", "thinking", "title", "tool_calls", "tools", "url", "user",
+    "arguments",
+    "choices",
+    "content",
+    "data",
+    "delta",
+    "description",
+    "document",
+    "file",
+    "file_data",
+    "function",
+    "image_url",
+    "input",
+    "input_audio",
+    "input_schema",
+    "instructions",
+    "item",
+    "max_tokens",
+    "message",
+    "messages",
+    "metadata",
+    "model",
+    "name",
+    "output",
+    "parameters",
+    "partial_json",
+    "prompt",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "response",
+    "schema",
+    "source",
+    "stop",
+    "summary",
+    "system",
+    "text",
+    "thinking",
+    "title",
+    "tool_calls",
+    "tools",
+    "url",
+    "user",
 ];
 
 /// What inspection found.
@@ -264,7 +302,11 @@ impl Declared {
                     (Some("base64"), Some(media), _) => media_kind(&media),
                     (Some("redacted_thinking"), _, _) => "opaque",
                     (_, _, Some(_)) | (Some("audio"), _, _) => "audio",
-                    (None, None, None) if object.get("transcript").is_some() || object.get("expires_at").is_some() => "audio",
+                    (None, None, None)
+                        if object.get("transcript").is_some() || object.get("expires_at").is_some() =>
+                    {
+                        "audio"
+                    }
                     _ => return None,
                 }
             }
@@ -317,8 +359,11 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
         .with_decode_allow_trailing_bits(true);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-    let packed: Cow<'_, str> =
-        if text.contains(['\n', '\r', ' ']) { Cow::Owned(text.replace(['\n', '\r', ' '], "")) } else { Cow::Borrowed(text) };
+    let packed: Cow<'_, str> = if text.contains(['\n', '\r', ' ']) {
+        Cow::Owned(text.replace(['\n', '\r', ' '], ""))
+    } else {
+        Cow::Borrowed(text)
+    };
     let decode = |text: &[u8]| STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok();
     // What starts with bytes that are no text is no text: an image of 20 MB is not decoded to learn that.
     if let Some(head) = packed.as_bytes().get(..PROBE_BYTES) {

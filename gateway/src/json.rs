@@ -70,7 +70,9 @@ impl<'a> Value<'a> {
     #[must_use]
     pub(crate) fn get(&self, key: &str) -> Option<&Value<'a>> {
         match self {
-            Value::Object { members, .. } => members.iter().rev().find(|(name, _)| name.is(key)).map(|(_, value)| value),
+            Value::Object { members, .. } => {
+                members.iter().rev().find(|(name, _)| name.is(key)).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -228,7 +230,11 @@ fn unicode_escape(raw: &str) -> (char, usize) {
 
 fn hex4(raw: &str, from: usize) -> Option<u32> {
     let digits = raw.get(from..from + 4)?;
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 struct Reader<'a> {
@@ -253,7 +259,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn nested(&mut self, read: fn(&mut Self) -> Result<Value<'a>, JsonError>) -> Result<Value<'a>, JsonError> {
+    fn nested(
+        &mut self,
+        read: fn(&mut Self) -> Result<Value<'a>, JsonError>,
+    ) -> Result<Value<'a>, JsonError> {
         if self.depth == DEPTH_LIMIT {
             return Err(self.error("nested too deeply"));
         }
@@ -401,17 +410,42 @@ mod tests {
 
     #[test]
     fn duplicates_big_numbers_and_lone_surrogates_are_kept() {
-        let value = parse(r#" {"a":1,"a": "x\ud83d\ude00\ud800y" , "n":[123456789012345678901234567890e999,-0.5]} "#).unwrap();
+        let value =
+            parse(r#" {"a":1,"a": "x\ud83d\ude00\ud800y" , "n":[123456789012345678901234567890e999,-0.5]} "#)
+                .unwrap();
         assert_eq!(value.members().len(), 3);
         assert_eq!(value.get("a").unwrap().as_str().unwrap().text(), "x😀\u{fffd}y");
-        assert!(matches!(value.get("n").unwrap().elements()[0], Value::Number("123456789012345678901234567890e999")));
+        assert!(matches!(
+            value.get("n").unwrap().elements()[0],
+            Value::Number("123456789012345678901234567890e999")
+        ));
     }
 
     #[test]
     fn what_is_no_json_is_refused() {
         for bad in [
-            "", " ", "{", "{\"a\"}", "{\"a\":}", "[1,]", "{\"a\":1,}", "01", "1.", "-", "1e", "nul", "\"\u{1}\"", "\"\\x\"",
-            "\"\\u12g4\"", "\"open", "{} {}", "'a'", "\u{feff}{}", "+1", ".5", "NaN",
+            "",
+            " ",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "-",
+            "1e",
+            "nul",
+            "\"\u{1}\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"open",
+            "{} {}",
+            "'a'",
+            "\u{feff}{}",
+            "+1",
+            ".5",
+            "NaN",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

@@ -51,7 +51,13 @@ pub(crate) async fn serve(
     mut call: Call,
 ) -> Response {
     let mut headers = HeaderMap::new();
-    let resolved = match pipeline::resolve_headers(&house, request.headers(), room.as_deref(), &mut call, &mut headers) {
+    let resolved = match pipeline::resolve_headers(
+        &house,
+        request.headers(),
+        room.as_deref(),
+        &mut call,
+        &mut headers,
+    ) {
         Ok(resolved) => resolved,
         Err(problem) => return pipeline::refuse(call, shape, problem, headers).await,
     };
@@ -107,7 +113,9 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
     for id in DEMO_MODELS {
         offer(id, None);
     }
-    let asked = fleet.providers().filter(|provider| provider.api == api && !provider.is_demo() && !house.is_own_address(provider));
+    let asked = fleet
+        .providers()
+        .filter(|provider| provider.api == api && !provider.is_demo() && !house.is_own_address(provider));
     let lists = futures::future::join_all(asked.map(|provider| listed(house, resolved, provider.clone())));
     for (provider, ids) in lists.await {
         for id in ids.iter() {
@@ -118,9 +126,15 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
 }
 
 /// What a provider lists, as far as it is known within the time limit.
-async fn listed(house: &Arc<House>, resolved: &Resolved, provider: Arc<Provider>) -> (Arc<Provider>, Arc<Vec<String>>) {
+async fn listed(
+    house: &Arc<House>,
+    resolved: &Resolved,
+    provider: Arc<Provider>,
+) -> (Arc<Provider>, Arc<Vec<String>>) {
     let is_face_default = resolved.snapshot.fleet.is_face_default(&provider, provider.api);
-    let Ok(Some(mut headers)) = resolved.presented.for_provider(&provider, is_face_default, &house.vault).await else {
+    let Ok(Some(mut headers)) =
+        resolved.presented.for_provider(&provider, is_face_default, &house.vault).await
+    else {
         return (provider, Arc::default());
     };
     let credentials: Vec<&[u8]> = headers.values().map(HeaderValue::as_bytes).collect();
@@ -165,7 +179,11 @@ pub(crate) async fn read_list(body: &mut AnswerBody) -> Option<Vec<String>> {
     let text = std::str::from_utf8(&body).ok()?;
     let list = json::parse(text).ok()?;
     let ids = list.get("data")?.elements().iter();
-    Some(ids.filter_map(|model| model.get("id").and_then(Value::as_str)).map(|id| id.text().into_owned()).collect())
+    Some(
+        ids.filter_map(|model| model.get("id").and_then(Value::as_str))
+            .map(|id| id.text().into_owned())
+            .collect(),
+    )
 }
 
 impl ModelLists {
@@ -203,7 +221,9 @@ fn list(shape: Shape, models: &BTreeMap<String, String>) -> serde_json::Value {
 
 fn entry(shape: Shape, id: &str, provider: &str) -> serde_json::Value {
     match shape {
-        Shape::Anthropic => json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"}),
+        Shape::Anthropic => {
+            json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"})
+        }
         Shape::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": provider}),
     }
 }

@@ -27,7 +27,13 @@ pub(crate) use receive::Arrived;
 pub(crate) use resolve::{Resolved, resolve_headers};
 
 /// Serves one call that arrived under `/v1` or `/rooms/<name>/v1` and leaves exactly one record.
-pub(crate) async fn serve(house: Arc<House>, face: Face, room: Option<String>, request: Request, mut call: Call) -> Response {
+pub(crate) async fn serve(
+    house: Arc<House>,
+    face: Face,
+    room: Option<String>,
+    request: Request,
+    mut call: Call,
+) -> Response {
     let arrived = match receive::run(&house, face, room, request, &mut call).await {
         Ok(arrived) => arrived,
         Err(problem) => return refuse(call, face.shape(), problem, HeaderMap::new()).await,
@@ -64,7 +70,12 @@ async fn walk(
 }
 
 /// Ends a call with an answer of ours.
-pub(crate) async fn refuse(mut call: Call, shape: Shape, problem: Problem, mut headers: HeaderMap) -> Response {
+pub(crate) async fn refuse(
+    mut call: Call,
+    shape: Shape,
+    problem: Problem,
+    mut headers: HeaderMap,
+) -> Response {
     call.note(&problem);
     call.settle(crate::call::Cost::Nothing).await;
     let outcome = match problem.code {

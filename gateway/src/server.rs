@@ -35,7 +35,9 @@ const HEADERS_LIMIT: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address is in use.
-    #[error("port {port} is taken by another program, so zOS cannot listen on {address}; end that program, or set `listen` in gateway/config.yml")]
+    #[error(
+        "port {port} is taken by another program, so zOS cannot listen on {address}; end that program, or set `listen` in gateway/config.yml"
+    )]
     Taken {
         /// The address.
         address: SocketAddr,
@@ -139,7 +141,10 @@ fn protection(config: &Config, address: SocketAddr) -> Result<(), BindError> {
         return Ok(());
     }
     if config.auth.keyless {
-        return Err(BindError::Unprotected(address, "without keys; set `auth: {keyless: false}` in gateway/config.yml"));
+        return Err(BindError::Unprotected(
+            address,
+            "without keys; set `auth: {keyless: false}` in gateway/config.yml",
+        ));
     }
     if !config.dangerous_plain_http {
         return Err(BindError::Unprotected(
@@ -214,13 +219,17 @@ async fn guard_side(State(house): State<Arc<House>>, request: Request, next: Nex
 
 /// The bound of a request's head. The connection's own buffer bounds it only roughly.
 fn small_head(config: &Config, request: &Request) -> Result<(), Problem> {
-    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let headers: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if headers + request.uri().path().len() <= config.limits.header_bytes {
         return Ok(());
     }
-    Err(Problem::new(Code::InvalidRequest, format!("The head of the request is larger than {} bytes.", config.limits.header_bytes))
-        .hint("Raise limits.header_bytes in gateway/config.yml if this is intended.")
-        .status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+    Err(Problem::new(
+        Code::InvalidRequest,
+        format!("The head of the request is larger than {} bytes.", config.limits.header_bytes),
+    )
+    .hint("Raise limits.header_bytes in gateway/config.yml if this is intended.")
+    .status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
 }
 
 /// What a path below `/v1` or `/rooms` asks for.
@@ -235,7 +244,11 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
     let (room, target) = target(request.method(), request.uri().path());
     let shape = match &target {
         Target::Face(face) => face.shape(),
-        _ if request.headers().contains_key("anthropic-version") || request.uri().path().contains("/v1/messages") => Shape::Anthropic,
+        _ if request.headers().contains_key("anthropic-version")
+            || request.uri().path().contains("/v1/messages") =>
+        {
+            Shape::Anthropic
+        }
         _ => Shape::OpenAi,
     };
     let name = match &target {
@@ -259,8 +272,11 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
             (Ok(()), Target::Face(face)) => pipeline::serve(house, face, room, request, call).await,
             (Ok(()), Target::Models(id)) => models::serve(house, room, id, shape, request, call).await,
             (Ok(()), Target::Unknown) => {
-                let problem = Problem::new(Code::UnknownEndpoint, "zOS does not know this endpoint, so nothing passes through it.")
-                    .hint("docs/endpoints.md lists the ones it governs.");
+                let problem = Problem::new(
+                    Code::UnknownEndpoint,
+                    "zOS does not know this endpoint, so nothing passes through it.",
+                )
+                .hint("docs/endpoints.md lists the ones it governs.");
                 pipeline::refuse(call, shape, problem, HeaderMap::new()).await
             }
         }
@@ -298,7 +314,11 @@ async fn root() -> &'static str {
 
 async fn ready(State(house): State<Arc<House>>) -> Response {
     let health = house.health();
-    let status = if health.ok && !house.drain.is_draining() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if health.ok && !house.drain.is_draining() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, axum::Json(health)).into_response()
 }
 

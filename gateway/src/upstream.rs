@@ -10,8 +10,8 @@ pub(crate) mod demo;
 use crate::config::UpstreamLimits;
 use bytes::Bytes;
 use decode::Decoder;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::time::Duration;
 use url::{Host, Url};
@@ -106,10 +106,19 @@ impl Upstreams {
     }
 
     /// Sends a body to a provider and waits for the head of its answer.
-    pub(crate) async fn send(&self, provider: &Provider, outgoing: Outgoing) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn send(
+        &self,
+        provider: &Provider,
+        outgoing: Outgoing,
+    ) -> Result<Answer, UpstreamError> {
         let Some(url) = provider.endpoint(&outgoing.path) else {
             let said = demo::answer(&outgoing.path, &outgoing.body);
-            let body = AnswerBody { source: Source::Demo(said.body), decoder: None, idle_timeout: self.idle_timeout, is_over: false };
+            let body = AnswerBody {
+                source: Source::Demo(said.body),
+                decoder: None,
+                idle_timeout: self.idle_timeout,
+                is_over: false,
+            };
             return Ok(Answer { status: said.status, headers: said.headers, body });
         };
         let request = self
@@ -142,7 +151,12 @@ impl Upstreams {
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),
-            body: AnswerBody { source: Source::Http(Box::new(response)), decoder, idle_timeout: self.idle_timeout, is_over: false },
+            body: AnswerBody {
+                source: Source::Http(Box::new(response)),
+                decoder,
+                idle_timeout: self.idle_timeout,
+                is_over: false,
+            },
         })
     }
 }

@@ -162,7 +162,12 @@ pub(crate) fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
     };
     let model_place = model.start()..model.start() + model.raw().len();
     let model = model.text().into_owned();
-    Ok(Asked { model, model_place, stream, output_limit: output_limit.map(|limit| limit.saturating_mul(choices)) })
+    Ok(Asked {
+        model,
+        model_place,
+        stream,
+        output_limit: output_limit.map(|limit| limit.saturating_mul(choices)),
+    })
 }
 
 /// What kind of text a channel carries.
@@ -309,7 +314,8 @@ fn event(name: &str, data: &serde_json::Value) -> Vec<u8> {
 /// A number for a name, to tell channels apart (FNV-1a, 64 bit: stable, small, not against forgery. Two
 /// names that meet would only be scanned as one text).
 fn number(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -321,7 +327,10 @@ mod tests {
     fn what_is_asked_is_read_or_refused_by_name() {
         let read = |face, text: &str| asked(face, &parse(text).unwrap()).map_err(|problem| problem.message);
         let all = read(Face::ChatCompletions, r#"{"model":"m","stream":true,"max_tokens":5,"n":3}"#).unwrap();
-        assert_eq!(all, Asked { model: "m".into(), model_place: 10..11, stream: true, output_limit: Some(15) });
+        assert_eq!(
+            all,
+            Asked { model: "m".into(), model_place: 10..11, stream: true, output_limit: Some(15) }
+        );
         assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_limit, None);
         for (text, word) in [
             ("[]", "object"),

@@ -6,17 +6,31 @@ use std::process::Command;
 #[test]
 fn arrows_point_inward() {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
+        ])
         .output()
         .unwrap();
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut arrows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        let used = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+        let used = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|dependency| dependency["kind"].is_null());
         arrows.insert(name, used.map(|dependency| dependency["name"].as_str().unwrap()).collect());
     }
-    let ours = |name: &str| -> Vec<&str> { arrows[name].iter().copied().filter(|used| used.starts_with("zos-")).collect() };
+    let ours = |name: &str| -> Vec<&str> {
+        arrows[name].iter().copied().filter(|used| used.starts_with("zos-")).collect()
+    };
     for library in ["zos-rules", "zos-meter", "zos-audit", "zos-seal"] {
         assert!(ours(library).is_empty(), "{library} uses {:?}", ours(library));
     }
@@ -25,7 +39,13 @@ fn arrows_point_inward() {
     for (name, uses) in &arrows {
         let uses_any = |names: &[&str]| uses.iter().any(|used| names.contains(used));
         assert!(!uses_any(&["tauri"]) || *name == "zos-desktop", "{name} uses tauri");
-        assert!(!uses_any(&["reqwest"]) || ["zos-gateway", "zos-cli", "zos-tests", "zos-bench"].contains(name), "{name} uses reqwest");
-        assert!(!uses_any(&["axum"]) || ["zos-gateway", "zos-desktop", "zos-tests", "zos-bench"].contains(name), "{name} uses axum");
+        assert!(
+            !uses_any(&["reqwest"]) || ["zos-gateway", "zos-cli", "zos-tests", "zos-bench"].contains(name),
+            "{name} uses reqwest"
+        );
+        assert!(
+            !uses_any(&["axum"]) || ["zos-gateway", "zos-desktop", "zos-tests", "zos-bench"].contains(name),
+            "{name} uses axum"
+        );
     }
 }

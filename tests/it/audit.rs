@@ -18,9 +18,24 @@ async fn every_outcome_leaves_one_record() {
     post("/rooms/nobody/v1/messages", r#"{"model":"m","messages":[]}"#).await;
     post("/rooms/acme", "{}").await;
     client().get(format!("{}/v1/models", gateway.url)).send().await.unwrap();
-    client().post(format!("{}/v1/messages", gateway.url)).header("origin", "https://evil.example").body("{}").send().await.unwrap();
+    client()
+        .post(format!("{}/v1/messages", gateway.url))
+        .header("origin", "https://evil.example")
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
     let records = gateway.wait_records(8).await;
-    let facts: Vec<_> = records.iter().map(|record| (record["face"].as_str().unwrap(), record["status"].as_u64().unwrap(), record["code"].as_str().unwrap_or("-"))).collect();
+    let facts: Vec<_> = records
+        .iter()
+        .map(|record| {
+            (
+                record["face"].as_str().unwrap(),
+                record["status"].as_u64().unwrap(),
+                record["code"].as_str().unwrap_or("-"),
+            )
+        })
+        .collect();
     assert_eq!(
         facts,
         [
@@ -38,7 +53,11 @@ async fn every_outcome_leaves_one_record() {
     assert!(sequence.windows(2).all(|pair| pair[1] == pair[0] + 1), "{sequence:?}");
     // Health and metrics are no calls.
     for path in ["/healthz", "/readyz", "/metrics", "/"] {
-        assert_eq!(client().get(format!("{}{path}", gateway.url)).send().await.unwrap().status(), 200, "{path}");
+        assert_eq!(
+            client().get(format!("{}{path}", gateway.url)).send().await.unwrap().status(),
+            200,
+            "{path}"
+        );
     }
     assert_eq!(gateway.records().len(), 8);
 }
@@ -50,8 +69,17 @@ async fn no_word_of_a_call_is_written_anywhere() {
     let gateway = Scratch::new().acme("outbound_deny: [canary-term]\n").provider(&provider).start().await;
     for text in ["canary-prompt", "canary-term canary-near"] {
         let body = json!({"model": "m", "user": "canary-user", "canary-key": 1, "messages": [{"role": "user", "content": text}]});
-        let request = client().post(format!("{}/v1/chat/completions?q=canary-query", gateway.url)).header("content-type", "application/json");
-        request.bearer_auth("canary-credential").header("x-custom", "canary-header").header("user-agent", "canary-agent").body(body.to_string()).send().await.unwrap();
+        let request = client()
+            .post(format!("{}/v1/chat/completions?q=canary-query", gateway.url))
+            .header("content-type", "application/json");
+        request
+            .bearer_auth("canary-credential")
+            .header("x-custom", "canary-header")
+            .header("user-agent", "canary-agent")
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
     }
     client().get(format!("{}/v1/canary-path", gateway.url)).send().await.unwrap();
     gateway.wait_records(3).await;
@@ -69,7 +97,11 @@ fn search(folder: &Path, looked_at: &mut usize) {
         } else if !path.ends_with("contexts/acme.yml") {
             *looked_at += 1;
             let bytes = fs::read(&path).unwrap();
-            assert!(!bytes.windows(6).any(|window| window.eq_ignore_ascii_case(b"canary")), "{}", path.display());
+            assert!(
+                !bytes.windows(6).any(|window| window.eq_ignore_ascii_case(b"canary")),
+                "{}",
+                path.display()
+            );
         }
     }
 }

@@ -20,10 +20,16 @@ async fn what_is_left_is_told_and_an_exhausted_budget_refuses_with_the_reset() {
     let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=86_400).contains(&wait));
     let body: serde_json::Value = refused.json().await.unwrap();
-    assert_eq!((&body["error"]["code"], &body["error"]["type"]), (&json!("zos_budget_exceeded"), &json!("rate_limit_error")));
+    assert_eq!(
+        (&body["error"]["code"], &body["error"]["type"]),
+        (&json!("zos_budget_exceeded"), &json!("rate_limit_error"))
+    );
     assert_eq!(provider.received().len(), 1);
     let records = gateway.wait_records(2).await;
-    assert_eq!((&records[1]["outcome"], &records[1]["code"]), (&json!("refused"), &json!("zos_budget_exceeded")));
+    assert_eq!(
+        (&records[1]["outcome"], &records[1]["code"]),
+        (&json!("refused"), &json!("zos_budget_exceeded"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +55,9 @@ async fn without_usage_the_cost_is_an_estimate_and_says_so() {
     gateway.chat("some words of a question").await;
     let record = gateway.wait_records(1).await.remove(0);
     assert_eq!(record["usage"]["estimated"], true);
-    assert!(record["usage"]["output"].as_u64().unwrap() > 0 && record["usage"]["input"].as_u64().unwrap() > 0);
+    assert!(
+        record["usage"]["output"].as_u64().unwrap() > 0 && record["usage"]["input"].as_u64().unwrap() > 0
+    );
     let (_, usage) = gateway.admin("GET", "/zos/v1/usage?context=acme", None).await;
     assert_eq!((&usage["rows"][0]["calls"], &usage["rows"][0]["estimated_calls"]), (&json!(1), &json!(1)));
 }
@@ -62,7 +70,10 @@ async fn what_was_never_forwarded_costs_nothing() {
         .start()
         .await;
     let down = gateway.chat("hi").await;
-    assert_eq!((down.status().as_u16(), down.text().await.unwrap().contains("zos_upstream_unreachable")), (502, true));
+    assert_eq!(
+        (down.status().as_u16(), down.text().await.unwrap().contains("zos_upstream_unreachable")),
+        (502, true)
+    );
     assert_eq!(gateway.chat("Falcon").await.status(), 403);
     gateway.post("/v1/messages/count_tokens", r#"{"model":"demo/echo","messages":[]}"#).await;
     let (_, budgets) = gateway.admin("GET", "/zos/v1/budgets", None).await;

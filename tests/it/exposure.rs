@@ -14,7 +14,8 @@ async fn code(response: reqwest::Response) -> (u16, String) {
 }
 
 async fn with(gateway: &Gateway, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
-    let mut request = client().post(format!("{}{path}", gateway.url)).header("content-type", "application/json").body(CALL);
+    let mut request =
+        client().post(format!("{}{path}", gateway.url)).header("content-type", "application/json").body(CALL);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -25,11 +26,25 @@ async fn with(gateway: &Gateway, path: &str, headers: &[(&'static str, &str)]) -
 async fn web_pages_and_foreign_names_are_refused_on_every_path() {
     let provider = Provider::json("{}").await;
     let gateway = Scratch::new().provider(&provider).start().await;
-    for headers in [[("origin", "https://evil.example")], [("host", "evil.example:8788")], [("origin", "null")]] {
-        assert_eq!(with(&gateway, "/v1/chat/completions", &headers).await, (403, "zos_origin_denied".into()), "{headers:?}");
-        assert_eq!(with(&gateway, "/zos/v1/shield", &headers).await, (403, "zos_origin_denied".into()), "{headers:?}");
+    for headers in
+        [[("origin", "https://evil.example")], [("host", "evil.example:8788")], [("origin", "null")]]
+    {
+        assert_eq!(
+            with(&gateway, "/v1/chat/completions", &headers).await,
+            (403, "zos_origin_denied".into()),
+            "{headers:?}"
+        );
+        assert_eq!(
+            with(&gateway, "/zos/v1/shield", &headers).await,
+            (403, "zos_origin_denied".into()),
+            "{headers:?}"
+        );
     }
-    let simple = client().post(format!("{}/v1/chat/completions", gateway.url)).header("content-type", "text/plain").header("origin", "https://evil.example").body(CALL);
+    let simple = client()
+        .post(format!("{}/v1/chat/completions", gateway.url))
+        .header("content-type", "text/plain")
+        .header("origin", "https://evil.example")
+        .body(CALL);
     assert_eq!(code(simple.send().await.unwrap()).await.0, 403);
     assert!(provider.received().is_empty());
 }
@@ -37,32 +52,69 @@ async fn web_pages_and_foreign_names_are_refused_on_every_path() {
 #[tokio::test]
 async fn the_context_is_found_in_the_documented_order() {
     let provider = Provider::json("{}").await;
-    let gateway = Scratch::new().acme("{}").file("contexts/globex.yml", "title: Globex\n").provider(&provider).start().await;
-    let (_, made) = gateway.admin("POST", "/zos/v1/keys", Some(json!({"context": "globex", "client": "editor"}))).await;
+    let gateway = Scratch::new()
+        .acme("{}")
+        .file("contexts/globex.yml", "title: Globex\n")
+        .provider(&provider)
+        .start()
+        .await;
+    let (_, made) =
+        gateway.admin("POST", "/zos/v1/keys", Some(json!({"context": "globex", "client": "editor"}))).await;
     let key = made["key"].as_str().unwrap().to_owned();
     assert!(key.starts_with("zos_"));
     let context = |headers: Vec<(&'static str, String)>, path: &'static str| {
-        let mut request = client().post(format!("{}{path}", gateway.url)).header("content-type", "application/json").body(CALL);
+        let mut request = client()
+            .post(format!("{}{path}", gateway.url))
+            .header("content-type", "application/json")
+            .body(CALL);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        async move { request.send().await.unwrap().headers().get("x-zos-context").map(|name| name.to_str().unwrap().to_owned()) }
+        async move {
+            request
+                .send()
+                .await
+                .unwrap()
+                .headers()
+                .get("x-zos-context")
+                .map(|name| name.to_str().unwrap().to_owned())
+        }
     };
     let chat = "/v1/chat/completions";
     assert_eq!(context(vec![], chat).await.as_deref(), Some("acme"));
     assert_eq!(context(vec![("x-zos-context", "globex".into())], chat).await.as_deref(), Some("globex"));
     assert_eq!(context(vec![], "/rooms/globex/v1/chat/completions").await.as_deref(), Some("globex"));
-    for header in [("x-zos-key", key.clone()), ("x-api-key", key.clone()), ("authorization", format!("Bearer {key}"))] {
+    for header in
+        [("x-zos-key", key.clone()), ("x-api-key", key.clone()), ("authorization", format!("Bearer {key}"))]
+    {
         assert_eq!(context(vec![header], chat).await.as_deref(), Some("globex"));
     }
     let key = key.as_str();
-    assert_eq!(with(&gateway, chat, &[("x-zos-key", key), ("x-zos-context", "acme")]).await, (403, "zos_context_mismatch".into()));
-    assert_eq!(with(&gateway, "/rooms/acme/v1/chat/completions", &[("x-zos-key", key)]).await, (403, "zos_context_mismatch".into()));
-    assert_eq!(with(&gateway, "/rooms/acme/v1/chat/completions", &[("x-zos-context", "globex")]).await, (403, "zos_context_mismatch".into()));
-    assert_eq!(with(&gateway, chat, &[("x-zos-context", "nobody")]).await, (404, "zos_unknown_context".into()));
-    assert_eq!(with(&gateway, chat, &[("x-zos-context", "../acme")]).await, (404, "zos_unknown_context".into()));
+    assert_eq!(
+        with(&gateway, chat, &[("x-zos-key", key), ("x-zos-context", "acme")]).await,
+        (403, "zos_context_mismatch".into())
+    );
+    assert_eq!(
+        with(&gateway, "/rooms/acme/v1/chat/completions", &[("x-zos-key", key)]).await,
+        (403, "zos_context_mismatch".into())
+    );
+    assert_eq!(
+        with(&gateway, "/rooms/acme/v1/chat/completions", &[("x-zos-context", "globex")]).await,
+        (403, "zos_context_mismatch".into())
+    );
+    assert_eq!(
+        with(&gateway, chat, &[("x-zos-context", "nobody")]).await,
+        (404, "zos_unknown_context".into())
+    );
+    assert_eq!(
+        with(&gateway, chat, &[("x-zos-context", "../acme")]).await,
+        (404, "zos_unknown_context".into())
+    );
     assert_eq!(with(&gateway, chat, &[("x-zos-key", "zos_wrong")]).await, (401, "zos_unauthorized".into()));
-    assert!(provider.received().iter().all(|call| call.headers.iter().all(|(_, value)| !value.contains("zos_"))), "a key of ours left");
+    assert!(
+        provider.received().iter().all(|call| call.headers.iter().all(|(_, value)| !value.contains("zos_"))),
+        "a key of ours left"
+    );
     // A revoked key is refused at once.
     let (_, keys) = gateway.admin("GET", "/zos/v1/keys", None).await;
     assert!(!keys.to_string().contains(key), "a key is shown once");
@@ -85,10 +137,18 @@ async fn without_an_active_context_a_call_is_refused_and_without_any_the_builtin
 #[tokio::test]
 async fn where_keys_are_required_none_is_a_refusal() {
     let provider = Provider::json("{}").await;
-    let gateway = Scratch::new().acme("{}").provider(&provider).file("gateway/config.yml", "auth: {keyless: false}\n").start().await;
+    let gateway = Scratch::new()
+        .acme("{}")
+        .provider(&provider)
+        .file("gateway/config.yml", "auth: {keyless: false}\n")
+        .start()
+        .await;
     assert_eq!(with(&gateway, "/v1/chat/completions", &[]).await, (401, "zos_unauthorized".into()));
     let (_, made) = gateway.admin("POST", "/zos/v1/keys", Some(json!({"client": "editor"}))).await;
-    assert_eq!(with(&gateway, "/v1/chat/completions", &[("x-zos-key", made["key"].as_str().unwrap())]).await.0, 200);
+    assert_eq!(
+        with(&gateway, "/v1/chat/completions", &[("x-zos-key", made["key"].as_str().unwrap())]).await.0,
+        200
+    );
     assert_eq!(gateway.wait_records(2).await[1]["client"], "editor");
 }
 
@@ -103,7 +163,11 @@ async fn an_address_that_others_can_reach_is_refused_without_protection() {
         std::fs::create_dir_all(scratch.path().join("gateway")).unwrap();
         std::fs::write(scratch.path().join("gateway/config.yml"), config).unwrap();
         let house = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
-        let error = Server::bind(&house, Some(listen.parse().unwrap())).await.err().expect("it must refuse").to_string();
+        let error = Server::bind(&house, Some(listen.parse().unwrap()))
+            .await
+            .err()
+            .expect("it must refuse")
+            .to_string();
         assert!(error.contains(word), "{error}");
         assert_eq!(house.listening().error.as_deref(), Some(error.as_str()));
     }
@@ -114,7 +178,11 @@ async fn a_taken_port_is_a_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let house = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
-    let error = Server::bind(&house, Some(taken.local_addr().unwrap())).await.err().expect("it must refuse").to_string();
+    let error = Server::bind(&house, Some(taken.local_addr().unwrap()))
+        .await
+        .err()
+        .expect("it must refuse")
+        .to_string();
     assert!(error.contains("taken by another program"), "{error}");
     let second = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap());
     assert!(second.is_err(), "two gateways on one home");
@@ -124,11 +192,18 @@ async fn a_taken_port_is_a_sentence() {
 async fn the_admin_api_asks_for_its_token() {
     let gateway = Scratch::new().start().await;
     let status = client().get(format!("{}/zos/v1/status", gateway.url));
-    assert_eq!(code(status.try_clone().unwrap().send().await.unwrap()).await, (401, "zos_unauthorized".into()));
+    assert_eq!(
+        code(status.try_clone().unwrap().send().await.unwrap()).await,
+        (401, "zos_unauthorized".into())
+    );
     assert_eq!(code(status.bearer_auth("guess").send().await.unwrap()).await.0, 401);
     let own = format!("http://127.0.0.1:{}", gateway.port);
     let token = std::fs::read_to_string(gateway.path("gateway/admin.token")).unwrap();
-    let page = client().put(format!("{}/zos/v1/shield", gateway.url)).header("origin", own).bearer_auth(token.trim()).json(&json!({"paused": false}));
+    let page = client()
+        .put(format!("{}/zos/v1/shield", gateway.url))
+        .header("origin", own)
+        .bearer_auth(token.trim())
+        .json(&json!({"paused": false}));
     assert_eq!(page.send().await.unwrap().status(), 200);
     #[cfg(unix)]
     {

@@ -42,7 +42,10 @@ async fn a_saved_file_is_live_and_a_broken_one_changes_nothing() {
     }
     let (_, contexts) = gateway.admin("GET", "/zos/v1/contexts", None).await;
     let context = &contexts["contexts"][0];
-    assert_eq!((&context["state"], &context["problems"][0]["file"]), (&json!("stale"), &json!("contexts/acme.yml")));
+    assert_eq!(
+        (&context["state"], &context["problems"][0]["file"]),
+        (&json!("stale"), &json!("contexts/acme.yml"))
+    );
     assert!(context["problems"][0]["line"].as_u64().is_some_and(|line| line >= 2), "{context}");
     assert_eq!(gateway.chat("Kestrel").await.status(), 403);
     // A new room is two files, and switching is one.
@@ -69,7 +72,8 @@ async fn a_room_that_never_loaded_is_refused() {
 
 #[tokio::test]
 async fn a_list_edited_in_the_window_changes_only_its_lines() {
-    let yaml = "# My room\ntitle: Acme   # the client\noutbound_deny:\n  - Falcon  # secret\nfuture_key: {a: 1}\n";
+    let yaml =
+        "# My room\ntitle: Acme   # the client\noutbound_deny:\n  - Falcon  # secret\nfuture_key: {a: 1}\n";
     let provider = Provider::json(r#"{"choices":[]}"#).await;
     let gateway = Scratch::new().acme(yaml).provider(&provider).start().await;
     let (_, context) = gateway.admin("GET", "/zos/v1/contexts/acme", None).await;
@@ -79,11 +83,17 @@ async fn a_list_edited_in_the_window_changes_only_its_lines() {
     let (status, written) = gateway.admin("PUT", "/zos/v1/contexts/acme", Some(change.clone())).await;
     assert_eq!(status, 200, "{written}");
     let saved = fs::read_to_string(gateway.path("contexts/acme.yml")).unwrap();
-    for kept in ["# My room\n", "title: Acme   # the client\n", "  - Falcon  # secret\n", "future_key: {a: 1}\n"] {
+    for kept in
+        ["# My room\n", "title: Acme   # the client\n", "  - Falcon  # secret\n", "future_key: {a: 1}\n"]
+    {
         assert!(saved.contains(kept), "{saved}");
     }
     assert!(saved.contains("Ann Lee"));
-    assert_eq!(gateway.chat("Ann Lee").await.headers()["x-zos-verdict"], "warn", "it is in force when the save answers");
+    assert_eq!(
+        gateway.chat("Ann Lee").await.headers()["x-zos-verdict"],
+        "warn",
+        "it is in force when the save answers"
+    );
     let (status, refusal) = gateway.admin("PUT", "/zos/v1/contexts/acme", Some(change)).await;
     assert_eq!((status, &refusal["error"]["code"]), (409, &json!("zos_conflict")));
     let broken = json!({"yaml": "outbound_deny: 5\n", "etag": written["etag"]});

@@ -11,26 +11,89 @@ const ROOM: &str = "outbound_deny:\n  - Project Falcon\n  - {term: Heron, action
 fn hidden_places() -> Vec<(&'static str, &'static str, Value)> {
     let term = "the project  FALCON plan";
     let user = |content: Value| json!([{"role": "user", "content": content}]);
-    let packed = base64::engine::general_purpose::STANDARD.encode(format!("A long text document. {term}. And the end of it, long enough."));
+    let packed = base64::engine::general_purpose::STANDARD
+        .encode(format!("A long text document. {term}. And the end of it, long enough."));
     let anthropic = |messages: Value| json!({"model": "m", "max_tokens": 5, "messages": messages});
     let chat = |messages: Value| json!({"model": "m", "messages": messages});
     let mut list = vec![
         ("/v1/messages", "messages[0].content", anthropic(user(json!(term)))),
-        ("/v1/messages", "messages[0].content[0].text", anthropic(user(json!([{"type": "text", "text": term}])))),
-        ("/v1/messages", "tool_result", anthropic(user(json!([{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": term}]}])))),
-        ("/v1/messages", "tool_use input", anthropic(json!([{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "x", "input": {"deep": [{"q": term}]}}]}]))),
-        ("/v1/messages", "thinking", anthropic(json!([{"role": "assistant", "content": [{"type": "thinking", "thinking": term, "signature": "s"}]}]))),
-        ("/v1/messages", "text document", anthropic(user(json!([{"type": "document", "source": {"type": "base64", "media_type": "text/plain", "data": packed}}])))),
-        ("/v1/messages", "document title", anthropic(user(json!([{"type": "document", "title": term, "source": {"type": "text", "media_type": "text/plain", "data": "x"}}])))),
-        ("/v1/messages", "two blocks", anthropic(user(json!([{"type": "text", "text": "Project "}, {"type": "text", "text": "Falcon"}])))),
-        ("/v1/messages", "unknown block", anthropic(user(json!([{"type": "hologram", "beam": {"x": [term]}}])))),
+        (
+            "/v1/messages",
+            "messages[0].content[0].text",
+            anthropic(user(json!([{"type": "text", "text": term}]))),
+        ),
+        (
+            "/v1/messages",
+            "tool_result",
+            anthropic(user(
+                json!([{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": term}]}]),
+            )),
+        ),
+        (
+            "/v1/messages",
+            "tool_use input",
+            anthropic(
+                json!([{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "x", "input": {"deep": [{"q": term}]}}]}]),
+            ),
+        ),
+        (
+            "/v1/messages",
+            "thinking",
+            anthropic(
+                json!([{"role": "assistant", "content": [{"type": "thinking", "thinking": term, "signature": "s"}]}]),
+            ),
+        ),
+        (
+            "/v1/messages",
+            "text document",
+            anthropic(user(
+                json!([{"type": "document", "source": {"type": "base64", "media_type": "text/plain", "data": packed}}]),
+            )),
+        ),
+        (
+            "/v1/messages",
+            "document title",
+            anthropic(user(
+                json!([{"type": "document", "title": term, "source": {"type": "text", "media_type": "text/plain", "data": "x"}}]),
+            )),
+        ),
+        (
+            "/v1/messages",
+            "two blocks",
+            anthropic(user(
+                json!([{"type": "text", "text": "Project "}, {"type": "text", "text": "Falcon"}]),
+            )),
+        ),
+        (
+            "/v1/messages",
+            "unknown block",
+            anthropic(user(json!([{"type": "hologram", "beam": {"x": [term]}}]))),
+        ),
         ("/v1/messages/count_tokens", "count_tokens", json!({"model": "m", "messages": user(json!(term))})),
         ("/v1/chat/completions", "messages[0].content", chat(user(json!(term)))),
-        ("/v1/chat/completions", "arguments", chat(json!([{"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"q\":\"Project \\u0046alcon\"}"}}]}]))),
-        ("/v1/chat/completions", "json key", chat(json!([{"role": "user", "content": "x", "metadata": {"Project Falcon": 1}}]))),
+        (
+            "/v1/chat/completions",
+            "arguments",
+            chat(
+                json!([{"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"q\":\"Project \\u0046alcon\"}"}}]}]),
+            ),
+        ),
+        (
+            "/v1/chat/completions",
+            "json key",
+            chat(json!([{"role": "user", "content": "x", "metadata": {"Project Falcon": 1}}])),
+        ),
         ("/v1/responses", "instructions", json!({"model": "m", "input": "x", "instructions": term})),
-        ("/v1/responses", "input items", json!({"model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": term}]}]})),
-        ("/v1/responses", "function output", json!({"model": "m", "input": [{"type": "function_call_output", "call_id": "c", "output": term}]})),
+        (
+            "/v1/responses",
+            "input items",
+            json!({"model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": term}]}]}),
+        ),
+        (
+            "/v1/responses",
+            "function output",
+            json!({"model": "m", "input": [{"type": "function_call_output", "call_id": "c", "output": term}]}),
+        ),
         ("/v1/embeddings", "input", json!({"model": "m", "input": ["x", term]})),
     ];
     let mut system = anthropic(user(json!("x")));
@@ -60,7 +123,11 @@ async fn a_term_is_found_in_every_field_and_never_repeated() {
         assert_eq!(answer["error"]["code"], "zos_firewall_request", "{place}");
         assert!(!text.to_lowercase().contains("falcon"), "{place}: {text}");
         if path.contains("messages") && !path.contains("chat") {
-            assert_eq!((&answer["type"], &answer["error"]["type"]), (&json!("error"), &json!("permission_error")), "{place}");
+            assert_eq!(
+                (&answer["type"], &answer["error"]["type"]),
+                (&json!("error"), &json!("permission_error")),
+                "{place}"
+            );
         }
     }
     assert!(provider.received().is_empty(), "a refused call reached the provider");
@@ -70,16 +137,24 @@ async fn a_term_is_found_in_every_field_and_never_repeated() {
 
 #[tokio::test]
 async fn ordinary_text_passes_and_a_warning_is_told() {
-    let provider = Provider::json(r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#).await;
+    let provider =
+        Provider::json(r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#).await;
     let gateway = Scratch::new().acme(ROOM).provider(&provider).start().await;
     for text in ["The falconer's project", "Projects and falcons", "Project: Falcon Heavy? no: ProjectX"] {
         let response = gateway.chat(text).await;
         let status = response.status();
         // "Project: Falcon" is other words with a colon between them, not the term.
-        assert_eq!((status.as_u16(), response.headers()["x-zos-verdict"].to_str().unwrap()), (200, "allow"), "{text}");
+        assert_eq!(
+            (status.as_u16(), response.headers()["x-zos-verdict"].to_str().unwrap()),
+            (200, "allow"),
+            "{text}"
+        );
     }
     let response = gateway.chat("A heron stood there").await;
-    assert_eq!((response.status().as_u16(), &response.headers()["x-zos-verdict"]), (200, &"warn".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["x-zos-verdict"]),
+        (200, &"warn".parse().unwrap())
+    );
     assert_eq!(response.headers()["x-zos-rules"], "deny/2");
 }
 
@@ -87,7 +162,11 @@ async fn ordinary_text_passes_and_a_warning_is_told() {
 async fn an_answer_that_holds_the_term_is_refused_and_charged() {
     let answer = json!({"choices": [{"message": {"content": "It is Project Falcon."}}], "usage": {"prompt_tokens": 7, "completion_tokens": 5}});
     let provider = Provider::json(&answer.to_string()).await;
-    let gateway = Scratch::new().acme(&format!("{ROOM}budget: {{daily_tokens: 10000}}\n")).provider(&provider).start().await;
+    let gateway = Scratch::new()
+        .acme(&format!("{ROOM}budget: {{daily_tokens: 10000}}\n"))
+        .provider(&provider)
+        .start()
+        .await;
     let response = gateway.chat("What is it called?").await;
     assert_eq!(response.status(), 502);
     assert_eq!(response.headers()["x-should-retry"], "false");
@@ -95,7 +174,10 @@ async fn an_answer_that_holds_the_term_is_refused_and_charged() {
     let text = response.text().await.unwrap();
     assert!(text.contains("zos_firewall_response") && !text.contains("Falcon"), "{text}");
     let records = gateway.wait_records(1).await;
-    assert_eq!((&records[0]["code"], &records[0]["usage"]["output"]), (&json!("zos_firewall_response"), &json!(5)));
+    assert_eq!(
+        (&records[0]["code"], &records[0]["usage"]["output"]),
+        (&json!("zos_firewall_response"), &json!(5))
+    );
     // An error page of the provider is no way around it.
     provider.play(zos_tests::provider::json(500, "<html>Project Falcon</html>"));
     assert_eq!(gateway.chat("And now?").await.status(), 502);
@@ -110,7 +192,10 @@ async fn an_open_room_reports_and_goes_on() {
         .start()
         .await;
     let response = gateway.chat("Project Falcon").await;
-    assert_eq!((response.status().as_u16(), &response.headers()["x-zos-verdict"]), (200, &"warn".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["x-zos-verdict"]),
+        (200, &"warn".parse().unwrap())
+    );
     assert!(response.text().await.unwrap().contains("Falcon"));
     assert_eq!(gateway.chat("Kestrel").await.status(), 403, "an explicit action wins");
 }
@@ -126,8 +211,16 @@ async fn what_belongs_to_one_room_is_denied_in_every_other() {
         .await;
     let denied = gateway.chat("the Globex  Merger").await;
     assert_eq!(denied.status(), 403);
-    assert!(!denied.text().await.unwrap().to_lowercase().contains("globex"), "the other room is not named to this one");
-    let own = gateway.post("/rooms/globex/v1/chat/completions", r#"{"model":"m","messages":[{"role":"user","content":"Globex merger"}]}"#).await;
+    assert!(
+        !denied.text().await.unwrap().to_lowercase().contains("globex"),
+        "the other room is not named to this one"
+    );
+    let own = gateway
+        .post(
+            "/rooms/globex/v1/chat/completions",
+            r#"{"model":"m","messages":[{"role":"user","content":"Globex merger"}]}"#,
+        )
+        .await;
     assert_eq!(own.status(), 200);
 }
 
@@ -135,13 +228,17 @@ async fn what_belongs_to_one_room_is_denied_in_every_other() {
 async fn what_cannot_be_inspected_is_named_or_denied() {
     let provider = Provider::json(r#"{"content":[]}"#).await;
     let gateway = Scratch::new().acme("outbound_deny: [Falcon]\n").provider(&provider).start().await;
-    let image: Vec<u8> = (0..3000u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let image: Vec<u8> =
+        (0..3000u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let data = base64::engine::general_purpose::STANDARD.encode(image);
     let body = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}]}]});
     let response = gateway.post("/v1/messages", body.to_string()).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["x-zos-uninspected"], "image:messages[0].content[0].source.data");
-    assert_eq!(gateway.wait_records(1).await[0]["uninspected"], json!(["image:messages[0].content[0].source.data"]));
+    assert_eq!(
+        gateway.wait_records(1).await[0]["uninspected"],
+        json!(["image:messages[0].content[0].source.data"])
+    );
     gateway.write("contexts/acme.yml", "outbound_deny: [Falcon]\nattachments: deny\n");
     gateway.house.brain().reload();
     let response = gateway.post("/v1/messages", body.to_string()).await;
@@ -158,14 +255,22 @@ async fn what_cannot_be_inspected_is_named_or_denied() {
 async fn a_pause_of_the_shield_reports_only_and_is_recorded() {
     let provider = Provider::json(r#"{"choices":[]}"#).await;
     let gateway = Scratch::new().acme(ROOM).provider(&provider).start().await;
-    let (status, shield) = gateway.admin("PUT", "/zos/v1/shield", Some(json!({"paused": true, "minutes": 5}))).await;
+    let (status, shield) =
+        gateway.admin("PUT", "/zos/v1/shield", Some(json!({"paused": true, "minutes": 5}))).await;
     assert_eq!((status, &shield["paused"]), (200, &json!(true)));
     let response = gateway.chat("Project Falcon").await;
-    assert_eq!((response.status().as_u16(), &response.headers()["x-zos-verdict"]), (200, &"warn".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["x-zos-verdict"]),
+        (200, &"warn".parse().unwrap())
+    );
     gateway.admin("PUT", "/zos/v1/shield", Some(json!({"paused": false}))).await;
     assert_eq!(gateway.chat("Project Falcon").await.status(), 403);
     let (_, page) = gateway.admin("GET", "/zos/v1/audit?kind=decision", None).await;
-    let details: Vec<&str> = page["records"].as_array().unwrap().iter().filter_map(|record| record["detail"].as_str()).collect();
+    let details: Vec<&str> =
+        page["records"].as_array().unwrap().iter().filter_map(|record| record["detail"].as_str()).collect();
     assert_eq!(details, ["shield resumed", "shield paused for 5 min"]);
-    assert_eq!(gateway.admin("PUT", "/zos/v1/shield", Some(json!({"paused": true, "minutes": 0}))).await.0, 400);
+    assert_eq!(
+        gateway.admin("PUT", "/zos/v1/shield", Some(json!({"paused": true, "minutes": 0}))).await.0,
+        400
+    );
 }

@@ -10,7 +10,10 @@ const ANSWER: &str = r#"{ "id":"c",  "choices":[{"index":0,"message":{"role":"as
 async fn the_provider_receives_exactly_the_clients_bytes_and_the_client_exactly_the_providers() {
     let provider = Provider::json(ANSWER).await;
     let gateway = Scratch::new().acme("outbound_deny: [Falcon]\n").provider(&provider).start().await;
-    let big = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#, "lorem ipsum ".repeat(1_750_000));
+    let big = format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#,
+        "lorem ipsum ".repeat(1_750_000)
+    );
     for body in [
         "{\"model\" :\t\"m\",\r\n \"messages\":[ ], \"seed\":123456789012345678901234567890, \"f\": 1.10e+0400}",
         r#"{"model":"m","a":1,"a":2,"messages":[{"role":"user","content":"\u0041\ud83d\ude00 \ud800"}],"":{}}"#,
@@ -32,7 +35,8 @@ async fn the_provider_receives_exactly_the_clients_bytes_and_the_client_exactly_
 async fn a_chunked_upload_arrives_whole() {
     let provider = Provider::json(ANSWER).await;
     let gateway = Scratch::new().provider(&provider).start().await;
-    let pieces = ["{\"model\":", "\"m\",\"mess", "ages\":[]}"].map(|piece| Ok::<_, std::io::Error>(piece.as_bytes().to_vec()));
+    let pieces = ["{\"model\":", "\"m\",\"mess", "ages\":[]}"]
+        .map(|piece| Ok::<_, std::io::Error>(piece.as_bytes().to_vec()));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(pieces));
     assert_eq!(gateway.post("/v1/chat/completions", body).await.status(), 200);
     assert_eq!(provider.only().body, br#"{"model":"m","messages":[]}"#);
@@ -59,7 +63,19 @@ async fn only_listed_headers_travel_in_either_direction() {
     assert_eq!(received.line, "POST /v1/messages?beta=true HTTP/1.1");
     let mut names: Vec<&str> = received.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "accept-encoding", "anthropic-beta", "anthropic-version", "content-length", "content-type", "host", "user-agent"]);
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "accept-encoding",
+            "anthropic-beta",
+            "anthropic-version",
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent"
+        ]
+    );
     assert_eq!(received.header("accept-encoding"), Some("identity"));
     assert_eq!(received.header("anthropic-version"), Some("2023-06-01"));
     assert_eq!(received.header("user-agent"), Some("sdk/1"));
@@ -88,7 +104,9 @@ async fn a_clients_own_credential_reaches_only_the_provider_of_its_api() {
         .start()
         .await;
     let call = |model: &str, key: &'static str| {
-        let request = client().post(format!("{}/v1/chat/completions", gateway.url)).header("content-type", "application/json");
+        let request = client()
+            .post(format!("{}/v1/chat/completions", gateway.url))
+            .header("content-type", "application/json");
         request.bearer_auth(key).body(json!({"model": model, "messages": []}).to_string()).send()
     };
     call("gpt", "sk-own").await.unwrap();
@@ -153,7 +171,10 @@ async fn a_provider_that_is_zos_itself_is_refused() {
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = Provider::json(ANSWER).await;
-    let head = format!("HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:{}/steal\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", elsewhere.port);
+    let head = format!(
+        "HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:{}/steal\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        elsewhere.port
+    );
     let provider = Provider::start(vec![zos_tests::Step::Send(head.into_bytes())]).await;
     let gateway = Scratch::new().provider(&provider).start().await;
     let response = gateway.chat("hi").await;
@@ -169,7 +190,10 @@ async fn a_compressed_answer_is_decoded_and_inspected() {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text.as_bytes()).unwrap();
         let body = encoder.finish().unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
         vec![zos_tests::Step::Send([head.as_bytes(), &body].concat())]
     };
     let provider = Provider::start(pack(ANSWER)).await;
@@ -185,8 +209,14 @@ async fn a_compressed_answer_is_decoded_and_inspected() {
 async fn the_demo_needs_no_key_and_says_that_it_is_one() {
     let gateway = Scratch::new().start().await;
     for (path, body) in [
-        ("/v1/chat/completions", json!({"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]})),
-        ("/v1/messages", json!({"model": "demo/echo", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]})),
+        (
+            "/v1/chat/completions",
+            json!({"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]}),
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "demo/echo", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}),
+        ),
         ("/v1/responses", json!({"model": "demo/echo", "input": "Hello"})),
     ] {
         for stream in [false, true] {
@@ -210,16 +240,24 @@ async fn the_demo_needs_no_key_and_says_that_it_is_one() {
 #[tokio::test]
 async fn models_are_listed_in_the_shape_that_was_asked_for_and_within_the_contexts_filter() {
     let provider = Provider::json(r#"{"data":[{"id":"gpt-5"},{"id":"o9"}]}"#).await;
-    let gateway = Scratch::new().acme("models: {allow: [\"gpt-*\", \"demo/*\"]}\n").provider(&provider).start().await;
-    let list: serde_json::Value = client().get(format!("{}/v1/models", gateway.url)).send().await.unwrap().json().await.unwrap();
-    let ids: Vec<&str> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    let gateway =
+        Scratch::new().acme("models: {allow: [\"gpt-*\", \"demo/*\"]}\n").provider(&provider).start().await;
+    let list: serde_json::Value =
+        client().get(format!("{}/v1/models", gateway.url)).send().await.unwrap().json().await.unwrap();
+    let ids: Vec<&str> =
+        list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     assert_eq!((list["object"].as_str(), ids), (Some("list"), vec!["demo/echo", "gpt-5"]));
-    let request = client().get(format!("{}/v1/models?limit=1000", gateway.url)).header("anthropic-version", "2023-06-01");
+    let request = client()
+        .get(format!("{}/v1/models?limit=1000", gateway.url))
+        .header("anthropic-version", "2023-06-01");
     let list: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(list["has_more"], false);
     let one = client().get(format!("{}/v1/models/demo/echo", gateway.url)).send().await.unwrap();
     assert_eq!(one.json::<serde_json::Value>().await.unwrap()["id"], "demo/echo");
     let none = client().get(format!("{}/v1/models/o9", gateway.url)).send().await.unwrap();
-    assert_eq!((none.status().as_u16(), none.json::<serde_json::Value>().await.unwrap()["error"]["code"].as_str()), (404, Some("zos_unknown_model")));
+    assert_eq!(
+        (none.status().as_u16(), none.json::<serde_json::Value>().await.unwrap()["error"]["code"].as_str()),
+        (404, Some("zos_unknown_model"))
+    );
     assert_eq!(gateway.post("/v1/chat/completions", r#"{"model":"o9","messages":[]}"#).await.status(), 503);
 }

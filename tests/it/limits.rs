@@ -16,7 +16,8 @@ async fn raw(gateway: &Gateway, bytes: &[u8], close: bool) -> String {
     }
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
-    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(800), stream.read(&mut piece)).await {
+    while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(800), stream.read(&mut piece)).await
+    {
         if count == 0 {
             break;
         }
@@ -59,12 +60,21 @@ async fn a_body_that_is_no_json_object_is_refused_in_the_callers_shape() {
 #[tokio::test]
 async fn an_oversized_body_is_refused_declared_or_not() {
     let provider = Provider::json("{}").await;
-    let gateway = Scratch::new().provider(&provider).file("gateway/config.yml", "limits: {body_bytes: 2000}\n").start().await;
+    let gateway = Scratch::new()
+        .provider(&provider)
+        .file("gateway/config.yml", "limits: {body_bytes: 2000}\n")
+        .start()
+        .await;
     let body = format!("{{\"model\":\"m\",\"x\":\"{}\"}}", "a".repeat(3000));
     let declared = gateway.post("/v1/chat/completions", body.clone()).await;
-    assert_eq!((declared.status().as_u16(), declared.json::<Value>().await.unwrap()["error"]["code"].as_str()), (413, Some("zos_invalid_request")));
-    let pieces: Vec<_> = body.as_bytes().chunks(100).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
-    let chunked = gateway.post("/v1/chat/completions", reqwest::Body::wrap_stream(futures::stream::iter(pieces))).await;
+    assert_eq!(
+        (declared.status().as_u16(), declared.json::<Value>().await.unwrap()["error"]["code"].as_str()),
+        (413, Some("zos_invalid_request"))
+    );
+    let pieces: Vec<_> =
+        body.as_bytes().chunks(100).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+    let chunked =
+        gateway.post("/v1/chat/completions", reqwest::Body::wrap_stream(futures::stream::iter(pieces))).await;
     assert_eq!(chunked.status(), 413);
     assert!(provider.received().is_empty());
 }
@@ -83,7 +93,8 @@ async fn a_truncated_body_is_never_forwarded_and_is_recorded() {
 async fn nothing_can_be_smuggled_behind_two_lengths() {
     let provider = Provider::json("{}").await;
     let gateway = Scratch::new().provider(&provider).start().await;
-    let body = "29\r\n{\"model\":\"m\",\"messages\":[],\"from\":\"chunk\"}\r\n0\r\n\r\n".replace("29", &format!("{:x}", "{\"model\":\"m\",\"messages\":[],\"from\":\"chunk\"}".len()));
+    let body = "29\r\n{\"model\":\"m\",\"messages\":[],\"from\":\"chunk\"}\r\n0\r\n\r\n"
+        .replace("29", &format!("{:x}", "{\"model\":\"m\",\"messages\":[],\"from\":\"chunk\"}".len()));
     let smuggled = "POST /v1/files HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}";
     let bytes = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n{body}{smuggled}",
@@ -95,14 +106,20 @@ async fn nothing_can_be_smuggled_behind_two_lengths() {
         assert_eq!(received.body, b"{\"model\":\"m\",\"messages\":[],\"from\":\"chunk\"}");
         assert_eq!(received.header("transfer-encoding"), None);
     }
-    assert!(gateway.records().iter().all(|record| record["face"] != "unknown"), "the second request was read from the body");
+    assert!(
+        gateway.records().iter().all(|record| record["face"] != "unknown"),
+        "the second request was read from the body"
+    );
 }
 
 #[tokio::test]
 async fn a_huge_head_and_a_compressed_body_are_refused() {
     let provider = Provider::json("{}").await;
     let gateway = Scratch::new().provider(&provider).start().await;
-    let head = format!("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-big: {}\r\ncontent-length: 0\r\n\r\n", "a".repeat(100_000));
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-big: {}\r\ncontent-length: 0\r\n\r\n",
+        "a".repeat(100_000)
+    );
     let answer = raw(&gateway, head.as_bytes(), false).await;
     assert!(answer.starts_with("HTTP/1.1 431") || answer.is_empty(), "{answer}");
     let packed = zos_tests::gateway::client()
@@ -112,7 +129,10 @@ async fn a_huge_head_and_a_compressed_body_are_refused() {
         .send()
         .await
         .unwrap();
-    assert_eq!((packed.status().as_u16(), packed.json::<Value>().await.unwrap()["error"]["code"].as_str()), (415, Some("zos_invalid_request")));
+    assert_eq!(
+        (packed.status().as_u16(), packed.json::<Value>().await.unwrap()["error"]["code"].as_str()),
+        (415, Some("zos_invalid_request"))
+    );
     assert!(provider.received().is_empty());
 }
 
@@ -126,7 +146,9 @@ async fn further_connections_wait_for_a_place() {
     assert!(first.read(&mut piece).await.unwrap() > 0);
     let waiting = tokio::spawn({
         let url = gateway.url.clone();
-        async move { zos_tests::gateway::client().get(format!("{url}/healthz")).send().await.unwrap().status().as_u16() }
+        async move {
+            zos_tests::gateway::client().get(format!("{url}/healthz")).send().await.unwrap().status().as_u16()
+        }
     });
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished());

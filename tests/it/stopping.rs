@@ -9,7 +9,13 @@ const PIECE: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"
 
 fn slow(seconds: u64) -> Vec<Step> {
     let send = |text: &str| Step::Send(text.as_bytes().to_vec());
-    vec![event_head(), send(PIECE), Step::Wait(Duration::from_secs(seconds)), send(PIECE), send("data: [DONE]\n\n")]
+    vec![
+        event_head(),
+        send(PIECE),
+        Step::Wait(Duration::from_secs(seconds)),
+        send(PIECE),
+        send("data: [DONE]\n\n"),
+    ]
 }
 
 fn kinds(home: &tempfile::TempDir) -> Vec<String> {
@@ -17,7 +23,9 @@ fn kinds(home: &tempfile::TempDir) -> Vec<String> {
     for entry in std::fs::read_dir(home.path().join("gateway/audit")).unwrap().flatten() {
         if entry.path().extension().is_some_and(|ending| ending == "jsonl") {
             let text = std::fs::read_to_string(entry.path()).unwrap();
-            kinds.extend(text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned()));
+            kinds.extend(text.lines().map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned()
+            }));
         }
     }
     kinds

@@ -64,7 +64,10 @@ impl Scratch {
     pub async fn start(self) -> Gateway {
         let root = self.home.path().to_owned();
         let home = Home::resolve(Some(&root)).expect("an absolute path");
-        let house = tokio::task::spawn_blocking(move || House::open(home)).await.expect("opening does not panic").expect("it opens");
+        let house = tokio::task::spawn_blocking(move || House::open(home))
+            .await
+            .expect("opening does not panic")
+            .expect("it opens");
         let server = Server::bind(&house, Some(([127, 0, 0, 1], 0).into())).await.expect("a free port");
         let port = server.address().expect("it is bound").port();
         let serving = tokio::spawn(server.run());
@@ -92,7 +95,13 @@ impl Gateway {
 
     /// Posts a body.
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
-        client().post(format!("{}{path}", self.url)).header("content-type", "application/json").body(body).send().await.expect("it answers")
+        client()
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .expect("it answers")
     }
 
     /// Posts a chat that says this.
@@ -124,7 +133,11 @@ impl Gateway {
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
         let mut records = Vec::new();
-        let mut files: Vec<_> = std::fs::read_dir(self.path("gateway/audit")).expect("the log's folder").flatten().map(|entry| entry.path()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(self.path("gateway/audit"))
+            .expect("the log's folder")
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
         files.sort();
         for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "jsonl")) {
             let text = std::fs::read_to_string(file).expect("a segment");

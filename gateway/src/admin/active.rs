@@ -21,7 +21,10 @@ pub(crate) async fn active(State(house): Admin) -> Json<Active> {
     put, path = "/zos/v1/active", request_body = Active,
     responses((status = 200, body = Active), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]
-pub(crate) async fn set_active(State(house): Admin, Body(wanted): Body<Active>) -> Result<Json<Active>, AdminRefusal> {
+pub(crate) async fn set_active(
+    State(house): Admin,
+    Body(wanted): Body<Active>,
+) -> Result<Json<Active>, AdminRefusal> {
     let name: Option<ContextName> = match &wanted.context {
         Some(name) => Some(name.parse().map_err(|_| AdminRefusal::unknown_context())?),
         None => None,
@@ -30,15 +33,21 @@ pub(crate) async fn set_active(State(house): Admin, Body(wanted): Body<Active>) 
         match house.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
-                return Err(AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", "The file of this context never loaded.")
-                    .hint("Mend it first: `zos lint` names file and line.")
-                    .problems(state.problems()));
+                return Err(AdminRefusal::new(
+                    StatusCode::CONFLICT,
+                    "zos_context_broken",
+                    "The file of this context never loaded.",
+                )
+                .hint("Mend it first: `zos lint` names file and line.")
+                .problems(state.problems()));
             }
             Some(_) => {}
         }
     }
     let detail = format!("active context: {}", name.as_ref().map_or("none", ContextName::as_str));
-    house.record_decision(Kind::Decision, wanted.context.as_deref(), detail).map_err(|()| AdminRefusal::unrecorded())?;
+    house
+        .record_decision(Kind::Decision, wanted.context.as_deref(), detail)
+        .map_err(|()| AdminRefusal::unrecorded())?;
     let brain = house.brain.clone();
     let set = tokio::task::spawn_blocking(move || brain.set_active(name.as_ref())).await;
     match set {

@@ -17,24 +17,32 @@ const PAGE_LIMIT: u32 = 500;
     get, path = "/zos/v1/audit", params(AuditQuery),
     responses((status = 200, body = AuditPage), (status = 400, body = AdminProblem))
 )]
-pub(crate) async fn audit(State(house): Admin, Query(query): Query<AuditQuery>) -> Result<Json<AuditPage>, AdminRefusal> {
-    let filter = Filter {
-        context: query.context,
-        verdict: word(query.verdict.as_deref(), "verdict", "allow, warn, redact or deny")?,
-        rule: query.rule,
-        client: query.client,
-        kind: word(query.kind.as_deref(), "kind", "call, start, stop, gap, torn, key or decision")?,
-        since: match &query.since {
-            None => None,
-            Some(time) => {
-                let parsed = zos_audit::parse_time(time);
-                Some(parsed.map_err(|_| AdminRefusal::invalid("`since` is a time such as 2026-11-22T14:05:00Z."))?)
-            }
-        },
-    };
+pub(crate) async fn audit(
+    State(house): Admin,
+    Query(query): Query<AuditQuery>,
+) -> Result<Json<AuditPage>, AdminRefusal> {
+    let filter =
+        Filter {
+            context: query.context,
+            verdict: word(query.verdict.as_deref(), "verdict", "allow, warn, redact or deny")?,
+            rule: query.rule,
+            client: query.client,
+            kind: word(query.kind.as_deref(), "kind", "call, start, stop, gap, torn, key or decision")?,
+            since: match &query.since {
+                None => None,
+                Some(time) => {
+                    let parsed = zos_audit::parse_time(time);
+                    Some(parsed.map_err(|_| {
+                        AdminRefusal::invalid("`since` is a time such as 2026-11-22T14:05:00Z.")
+                    })?)
+                }
+            },
+        };
     let cursor = match &query.cursor {
         None => None,
-        Some(cursor) => Some(cursor.parse().map_err(|_| AdminRefusal::invalid("This cursor is none of ours."))?),
+        Some(cursor) => {
+            Some(cursor.parse().map_err(|_| AdminRefusal::invalid("This cursor is none of ours."))?)
+        }
     };
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_LIMIT) as usize;
     let folder = house.brain.home().audit_dir();
@@ -52,7 +60,9 @@ pub(crate) async fn audit(State(house): Admin, Query(query): Query<AuditQuery>) 
 /// A word of the records' own vocabulary.
 fn word<T: DeserializeOwned>(word: Option<&str>, name: &str, words: &str) -> Result<Option<T>, AdminRefusal> {
     let Some(word) = word else { return Ok(None) };
-    serde_json::from_value(word.into()).map(Some).map_err(|_| AdminRefusal::invalid(format!("`{name}` is one of {words}.")))
+    serde_json::from_value(word.into())
+        .map(Some)
+        .map_err(|_| AdminRefusal::invalid(format!("`{name}` is one of {words}.")))
 }
 
 impl From<Record> for AuditRecord {

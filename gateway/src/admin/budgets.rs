@@ -32,7 +32,8 @@ pub(crate) async fn budgets(State(house): Admin) -> Result<Json<Budgets>, AdminR
     for (name, state) in &snapshot.contexts {
         let limit = state.context().and_then(|context| context.budget.daily_tokens);
         let balance = house.ledger.balance(name.as_str(), day, limit).await;
-        let balance = balance.map_err(|error| AdminRefusal::failed("The budget could not be read", &error))?;
+        let balance =
+            balance.map_err(|error| AdminRefusal::failed("The budget could not be read", &error))?;
         budgets.push(BudgetState::from(&balance));
     }
     Ok(Json(Budgets { budgets }))
@@ -43,14 +44,21 @@ pub(crate) async fn budgets(State(house): Admin) -> Result<Json<Budgets>, AdminR
     get, path = "/zos/v1/usage", params(UsageQuery),
     responses((status = 200, body = UsageHistory), (status = 400, body = AdminProblem))
 )]
-pub(crate) async fn usage(State(house): Admin, Query(query): Query<UsageQuery>) -> Result<Json<UsageHistory>, AdminRefusal> {
+pub(crate) async fn usage(
+    State(house): Admin,
+    Query(query): Query<UsageQuery>,
+) -> Result<Json<UsageHistory>, AdminRefusal> {
     let today = Day::from_unix_ms(house.now_ms());
     let day = |text: &Option<String>, default: Day| match text {
         None => Ok(default),
         Some(text) => text.parse().map_err(|_| AdminRefusal::invalid("A day is written YYYY-MM-DD.")),
     };
     let first = (0..DEFAULT_DAYS).fold(today, |day, _| day.previous());
-    let asked = HistoryQuery { context: query.context, since: day(&query.since, first)?, until: day(&query.until, today)? };
+    let asked = HistoryQuery {
+        context: query.context,
+        since: day(&query.since, first)?,
+        until: day(&query.until, today)?,
+    };
     let history = house.ledger.history(asked).await;
     let mut rows = history.map_err(|error| AdminRefusal::failed("Usage could not be read", &error))?;
     rows.reverse();

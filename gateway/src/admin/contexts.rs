@@ -4,7 +4,8 @@
 use super::Admin;
 use super::problem::{AdminRefusal, Body, Name};
 use super::types::{
-    AdminProblem, ContextChange, ContextDetail, ContextSummary, ContextWritten, Contexts, EtagQuery, FileProblem, ListEntry,
+    AdminProblem, ContextChange, ContextDetail, ContextSummary, ContextWritten, Contexts, EtagQuery,
+    FileProblem, ListEntry,
 };
 use axum::Json;
 use axum::extract::{Query, State};
@@ -18,7 +19,8 @@ use zos_rules::{Action, RuleKind};
 #[utoipa::path(get, path = "/zos/v1/contexts", responses((status = 200, body = Contexts)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
     let snapshot = house.brain.snapshot();
-    let contexts: Vec<_> = snapshot.contexts.iter().map(|(name, state)| summary(&snapshot, name, state)).collect();
+    let contexts: Vec<_> =
+        snapshot.contexts.iter().map(|(name, state)| summary(&snapshot, name, state)).collect();
     let shown: Vec<&FileProblem> = contexts.iter().flat_map(|context| &context.problems).collect();
     let others = snapshot.problems.iter().map(FileProblem::from).filter(|problem| !shown.contains(&problem));
     let problems = others.collect();
@@ -74,7 +76,9 @@ pub(crate) async fn write(
         let brain = &house_for_task.brain;
         let yaml = new_text(brain, &name, &change)?;
         let etag = change.etag.as_deref().filter(|etag| !etag.is_empty());
-        house_for_task.record_decision(Kind::Decision, Some(name.as_str()), detail).map_err(|()| AdminRefusal::unrecorded())?;
+        house_for_task
+            .record_decision(Kind::Decision, Some(name.as_str()), detail)
+            .map_err(|()| AdminRefusal::unrecorded())?;
         brain.write(&name, &yaml, etag).map_err(refusal)
     });
     match written.await {
@@ -89,10 +93,16 @@ pub(crate) async fn write(
     params(("name" = String, Path, description = "Name of the context."), EtagQuery),
     responses((status = 204), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]
-pub(crate) async fn delete(State(house): Admin, Name(name): Name, Query(query): Query<EtagQuery>) -> Result<StatusCode, AdminRefusal> {
+pub(crate) async fn delete(
+    State(house): Admin,
+    Name(name): Name,
+    Query(query): Query<EtagQuery>,
+) -> Result<StatusCode, AdminRefusal> {
     let removed = tokio::task::spawn_blocking(move || {
         let detail = format!("context file removed: {name}");
-        house.record_decision(Kind::Decision, Some(name.as_str()), detail).map_err(|()| AdminRefusal::unrecorded())?;
+        house
+            .record_decision(Kind::Decision, Some(name.as_str()), detail)
+            .map_err(|()| AdminRefusal::unrecorded())?;
         house.brain.delete(&name, &query.etag).map_err(refusal)
     });
     match removed.await {
@@ -102,7 +112,11 @@ pub(crate) async fn delete(State(house): Admin, Name(name): Name, Query(query): 
 }
 
 /// The text that a change makes of the file.
-fn new_text(brain: &zos_core::Brain, name: &ContextName, change: &ContextChange) -> Result<String, AdminRefusal> {
+fn new_text(
+    brain: &zos_core::Brain,
+    name: &ContextName,
+    change: &ContextChange,
+) -> Result<String, AdminRefusal> {
     let mut yaml = match (&change.yaml, &change.etag) {
         (Some(yaml), _) => yaml.clone(),
         (None, Some(etag)) if !etag.is_empty() => {
@@ -118,8 +132,12 @@ fn new_text(brain: &zos_core::Brain, name: &ContextName, change: &ContextChange)
         let Some(list) = list else { continue };
         let entries = list.iter().map(entry_text).collect::<Result<Vec<_>, _>>()?;
         yaml = edit::set_list(&yaml, key, &entries).map_err(|error| {
-            AdminRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, "zos_invalid_context", format!("The list cannot be edited here: {error}."))
-                .hint("Edit the file itself.")
+            AdminRefusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "zos_invalid_context",
+                format!("The list cannot be edited here: {error}."),
+            )
+            .hint("Edit the file itself.")
         })?;
     }
     Ok(yaml)
@@ -127,7 +145,9 @@ fn new_text(brain: &zos_core::Brain, name: &ContextName, change: &ContextChange)
 
 fn entry_text(entry: &ListEntry) -> Result<EntryText, AdminRefusal> {
     if [&entry.term, &entry.pattern, &entry.pack].into_iter().flatten().count() != 1 {
-        return Err(AdminRefusal::invalid("Each entry of a list has exactly one of `term`, `pattern` and `pack`."));
+        return Err(AdminRefusal::invalid(
+            "Each entry of a list has exactly one of `term`, `pattern` and `pack`.",
+        ));
     }
     let (term, pattern, pack) = (entry.term.clone(), entry.pattern.clone(), entry.pack.clone());
     Ok(EntryText { term, pattern, pack, action: entry.action.clone(), note: entry.note.clone() })
@@ -165,14 +185,18 @@ fn action_name(action: Action) -> &'static str {
 fn refusal(error: WriteError) -> AdminRefusal {
     match error {
         WriteError::Unknown(_) => AdminRefusal::unknown_context(),
-        WriteError::Conflict { .. } => {
-            AdminRefusal::new(StatusCode::CONFLICT, "zos_conflict", "The file changed since it was read, so nothing was written.")
-                .hint("Load it again and make your change once more.")
-        }
-        WriteError::Invalid { problems } => {
-            AdminRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, "zos_invalid_context", "The new text is no valid context; the file is untouched.")
-                .problems(&problems)
-        }
+        WriteError::Conflict { .. } => AdminRefusal::new(
+            StatusCode::CONFLICT,
+            "zos_conflict",
+            "The file changed since it was read, so nothing was written.",
+        )
+        .hint("Load it again and make your change once more."),
+        WriteError::Invalid { problems } => AdminRefusal::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "zos_invalid_context",
+            "The new text is no valid context; the file is untouched.",
+        )
+        .problems(&problems),
         error @ WriteError::Io(_) => AdminRefusal::failed("The context's file could not be used", &error),
     }
 }

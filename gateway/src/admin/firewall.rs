@@ -14,7 +14,10 @@ use zos_rules::Violation;
     post, path = "/zos/v1/firewall/test", request_body = FirewallTest,
     responses((status = 200, body = FirewallVerdict), (status = 404, body = AdminProblem))
 )]
-pub(crate) async fn test(State(house): Admin, Body(wanted): Body<FirewallTest>) -> Result<Json<FirewallVerdict>, AdminRefusal> {
+pub(crate) async fn test(
+    State(house): Admin,
+    Body(wanted): Body<FirewallTest>,
+) -> Result<Json<FirewallVerdict>, AdminRefusal> {
     let snapshot = house.brain.snapshot();
     let name: ContextName = match &wanted.context {
         Some(name) => name.parse().map_err(|_| AdminRefusal::unknown_context())?,
@@ -22,8 +25,12 @@ pub(crate) async fn test(State(house): Admin, Body(wanted): Body<FirewallTest>) 
     };
     let policy = snapshot.policy(&name).ok_or_else(|| match snapshot.context(&name) {
         None => AdminRefusal::unknown_context(),
-        Some(state) => AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", "The file of this context never loaded.")
-            .problems(state.problems()),
+        Some(state) => AdminRefusal::new(
+            StatusCode::CONFLICT,
+            "zos_context_broken",
+            "The file of this context never loaded.",
+        )
+        .problems(state.problems()),
     })?;
     Ok(Json(judge(&name, &policy, &wanted.text)))
 }
@@ -33,7 +40,9 @@ fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict
     let mut found: Vec<Violation> = Vec::new();
     policy.rules.scan(text, &mut found);
     let effects: Vec<Effect> = found.iter().map(|violation| policy.effects[violation.rule]).collect();
-    let strongest = [Effect::Block, Effect::Ask, Effect::Redact, Effect::Report].into_iter().find(|effect| effects.contains(effect));
+    let strongest = [Effect::Block, Effect::Ask, Effect::Redact, Effect::Report]
+        .into_iter()
+        .find(|effect| effects.contains(effect));
     let violations = found.into_iter().zip(effects).map(|(violation, effect)| {
         let rule = policy.rules.rule(violation.rule);
         FirewallViolation {

@@ -15,7 +15,8 @@ const CLIENT_LIMIT: usize = 64;
 /// All zOS keys, without their values.
 #[utoipa::path(get, path = "/zos/v1/keys", responses((status = 200, body = Keys)))]
 pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal> {
-    let keys = house.keys.list().map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
+    let keys =
+        house.keys.list().map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
     let keys = keys.into_iter().map(|key| KeyInfo {
         id: key.id,
         context: key.context,
@@ -31,7 +32,10 @@ pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal
     post, path = "/zos/v1/keys", request_body = KeyRequest,
     responses((status = 201, body = NewKey), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
 )]
-pub(crate) async fn add(State(house): Admin, Body(wanted): Body<KeyRequest>) -> Result<(StatusCode, Json<NewKey>), AdminRefusal> {
+pub(crate) async fn add(
+    State(house): Admin,
+    Body(wanted): Body<KeyRequest>,
+) -> Result<(StatusCode, Json<NewKey>), AdminRefusal> {
     let client = wanted.client.trim();
     if client.is_empty() || client.len() > CLIENT_LIMIT || client.chars().any(char::is_control) {
         return Err(AdminRefusal::invalid(format!("`client` is a name of 1 to {CLIENT_LIMIT} characters.")));
@@ -58,10 +62,14 @@ pub(crate) async fn add(State(house): Admin, Body(wanted): Body<KeyRequest>) -> 
     responses((status = 204), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn revoke(State(house): Admin, Path(id): Path<String>) -> Result<StatusCode, AdminRefusal> {
-    house.record_decision(Kind::Key, None, "zOS key revoked".to_owned()).map_err(|()| AdminRefusal::unrecorded())?;
+    house
+        .record_decision(Kind::Key, None, "zOS key revoked".to_owned())
+        .map_err(|()| AdminRefusal::unrecorded())?;
     match house.keys.revoke(&id) {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
-        Ok(false) => Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "There is no key of that id.")),
+        Ok(false) => {
+            Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "There is no key of that id."))
+        }
         Err(error) => Err(AdminRefusal::failed("The key could not be revoked", &error)),
     }
 }

@@ -18,7 +18,15 @@ pub(crate) struct AdminRefusal {
 
 impl AdminRefusal {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        AdminRefusal { status, error: AdminError { code: code.to_owned(), message: message.into(), hint: None, problems: Vec::new() } }
+        AdminRefusal {
+            status,
+            error: AdminError {
+                code: code.to_owned(),
+                message: message.into(),
+                hint: None,
+                problems: Vec::new(),
+            },
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -36,8 +44,12 @@ impl AdminRefusal {
     }
 
     pub(crate) fn unknown_endpoint() -> Self {
-        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_endpoint", "The admin API has no such endpoint.")
-            .hint("docs/openapi.json lists them.")
+        AdminRefusal::new(
+            StatusCode::NOT_FOUND,
+            "zos_unknown_endpoint",
+            "The admin API has no such endpoint.",
+        )
+        .hint("docs/openapi.json lists them.")
     }
 
     pub(crate) fn unknown_context() -> Self {
@@ -45,18 +57,30 @@ impl AdminRefusal {
     }
 
     pub(crate) fn wrong_token() -> Self {
-        AdminRefusal::new(StatusCode::UNAUTHORIZED, "zos_unauthorized", "The admin token is missing or wrong.")
-            .hint("It stands in gateway/admin.token of the home; send it as `Authorization: Bearer …`.")
+        AdminRefusal::new(
+            StatusCode::UNAUTHORIZED,
+            "zos_unauthorized",
+            "The admin token is missing or wrong.",
+        )
+        .hint("It stands in gateway/admin.token of the home; send it as `Authorization: Bearer …`.")
     }
 
     pub(crate) fn no_admin_here() -> Self {
-        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_endpoint", "The admin API is not served on this listener.")
-            .hint("The desktop app serves it in its own window.")
+        AdminRefusal::new(
+            StatusCode::NOT_FOUND,
+            "zos_unknown_endpoint",
+            "The admin API is not served on this listener.",
+        )
+        .hint("The desktop app serves it in its own window.")
     }
 
     pub(crate) fn unrecorded() -> Self {
-        AdminRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "zos_audit_unavailable", "The log cannot be written, so nothing was changed.")
-            .hint("See `zos doctor`: the disk may be full or the folder read-only.")
+        AdminRefusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "zos_audit_unavailable",
+            "The log cannot be written, so nothing was changed.",
+        )
+        .hint("See `zos doctor`: the disk may be full or the folder read-only.")
     }
 
     /// A failure of ours or of the machine. The error is for the log; the sentence is for the owner.
@@ -95,7 +119,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         // Axum asks for the content type, which keeps simple cross-site forms out.
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Body(body)),
-            Err(rejection) => Err(AdminRefusal::new(rejection.status(), "zos_invalid_request", format!("{}.", rejection.body_text()))),
+            Err(rejection) => Err(AdminRefusal::new(
+                rejection.status(),
+                "zos_invalid_request",
+                format!("{}.", rejection.body_text()),
+            )),
         }
     }
 }
@@ -110,7 +138,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         let name = path.ok().and_then(|path| path.0.parse().ok());
         name.map(Name).ok_or_else(|| {
-            AdminRefusal::invalid("This is no name for a context.").hint("Use a to z, 0 to 9, - and _, beginning with a letter or digit.")
+            AdminRefusal::invalid("This is no name for a context.")
+                .hint("Use a to z, 0 to 9, - and _, beginning with a letter or digit.")
         })
     }
 }

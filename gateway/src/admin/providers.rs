@@ -58,7 +58,11 @@ fn keychain_name(provider: &Provider) -> Option<&str> {
     request_body = ProviderKey,
     responses((status = 204), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem), (status = 503, body = AdminProblem))
 )]
-pub(crate) async fn set_key(State(house): Admin, Path(id): Path<String>, Body(wanted): Body<ProviderKey>) -> Result<StatusCode, AdminRefusal> {
+pub(crate) async fn set_key(
+    State(house): Admin,
+    Path(id): Path<String>,
+    Body(wanted): Body<ProviderKey>,
+) -> Result<StatusCode, AdminRefusal> {
     let name = writable(&house, &id)?;
     let key = Secret::new(wanted.key.trim().to_owned());
     if key.expose().is_empty() {
@@ -78,13 +82,20 @@ pub(crate) async fn set_key(State(house): Admin, Path(id): Path<String>, Body(wa
     delete, path = "/zos/v1/providers/{id}/key", params(("id" = String, Path, description = "Id of the provider.")),
     responses((status = 204), (status = 404, body = AdminProblem), (status = 503, body = AdminProblem))
 )]
-pub(crate) async fn delete_key(State(house): Admin, Path(id): Path<String>) -> Result<StatusCode, AdminRefusal> {
+pub(crate) async fn delete_key(
+    State(house): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AdminRefusal> {
     let name = writable(&house, &id)?;
     recorded(&house, &id, "removed")?;
     let vault = house.vault.clone();
     match tokio::task::spawn_blocking(move || vault.delete(&name)).await {
         Ok(Ok(true)) => Ok(StatusCode::NO_CONTENT),
-        Ok(Ok(false)) => Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "The keychain holds no key for this provider.")),
+        Ok(Ok(false)) => Err(AdminRefusal::new(
+            StatusCode::NOT_FOUND,
+            "zos_unknown_key",
+            "The keychain holds no key for this provider.",
+        )),
         Ok(Err(error)) => Err(keychain(&error)),
         Err(error) => Err(AdminRefusal::failed("The key could not be removed", &error)),
     }
@@ -95,7 +106,10 @@ pub(crate) async fn delete_key(State(house): Admin, Path(id): Path<String>) -> R
     post, path = "/zos/v1/providers/{id}/test", params(("id" = String, Path, description = "Id of the provider.")),
     responses((status = 200, body = ProviderTest), (status = 404, body = AdminProblem))
 )]
-pub(crate) async fn test(State(house): Admin, Path(id): Path<String>) -> Result<Json<ProviderTest>, AdminRefusal> {
+pub(crate) async fn test(
+    State(house): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<ProviderTest>, AdminRefusal> {
     let provider = provider(&house, &id)?;
     let started = Instant::now();
     let tried = try_provider(&house, &provider).await;
@@ -108,10 +122,14 @@ pub(crate) async fn test(State(house): Admin, Path(id): Path<String>) -> Result<
 
 async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Option<u64>), String> {
     let Some(mut url) = provider.endpoint("/v1/models") else {
-        return Ok(("The demo is built in and needs no key.".to_owned(), Some(models::DEMO_MODELS.len() as u64)));
+        return Ok((
+            "The demo is built in and needs no key.".to_owned(),
+            Some(models::DEMO_MODELS.len() as u64),
+        ));
     };
     let mut headers = match credentials::find(&provider.keys, &house.vault).await {
-        Ok(Some((key, _))) => credentials::key_headers(provider.api, &key).ok_or("The key has characters that no header can hold.")?,
+        Ok(Some((key, _))) => credentials::key_headers(provider.api, &key)
+            .ok_or("The key has characters that no header can hold.")?,
         Ok(None) if provider.keys.is_empty() => http::HeaderMap::new(),
         Ok(None) => return Err("There is no key for this provider yet.".to_owned()),
         Err(error) => return Err(format!("The keychain did not give the key: {error}.")),
@@ -120,7 +138,8 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         url.set_query(Some("limit=1000"));
     }
-    let mut answer = house.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
+    let mut answer =
+        house.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
     let status = answer.status;
     match status.as_u16() {
         200..=299 => {
@@ -146,8 +165,12 @@ fn provider(house: &House, id: &str) -> Result<Arc<Provider>, AdminRefusal> {
 
 fn writable(house: &House, id: &str) -> Result<String, AdminRefusal> {
     keychain_name(&*provider(house, id)?).map(str::to_owned).ok_or_else(|| {
-        AdminRefusal::new(StatusCode::CONFLICT, "zos_key_not_writable", "The key of this provider does not come from the keychain.")
-            .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
+        AdminRefusal::new(
+            StatusCode::CONFLICT,
+            "zos_key_not_writable",
+            "The key of this provider does not come from the keychain.",
+        )
+        .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
     })
 }
 
@@ -157,5 +180,9 @@ fn recorded(house: &House, id: &str, what: &str) -> Result<(), AdminRefusal> {
 }
 
 fn keychain(error: &zos_seal::VaultError) -> AdminRefusal {
-    AdminRefusal::new(StatusCode::SERVICE_UNAVAILABLE, "zos_keychain", format!("The keychain did not take it: {error}."))
+    AdminRefusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "zos_keychain",
+        format!("The keychain did not take it: {error}."),
+    )
 }

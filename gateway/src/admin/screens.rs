@@ -24,7 +24,9 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 fn file(path: &str) -> Response {
     match FILES.iter().find(|(name, _)| *name == path) {
         Some((name, bytes)) => ([(header::CONTENT_TYPE, content_type(name))], *bytes).into_response(),
-        None if path == "index.html" => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response(),
+        None if path == "index.html" => {
+            ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response()
+        }
         None => (StatusCode::NOT_FOUND, "There is no such file.\n").into_response(),
     }
 }

@@ -14,7 +14,10 @@ use zos_audit::Kind;
 /// The shield as it stands.
 pub(crate) fn state(house: &House) -> Shield {
     let now = house.now_ms();
-    Shield { paused: house.shield.is_paused(now), until: house.shield.ends_ms(now).map(zos_audit::format_time) }
+    Shield {
+        paused: house.shield.is_paused(now),
+        until: house.shield.ends_ms(now).map(zos_audit::format_time),
+    }
 }
 
 /// Whether the shield is paused.
@@ -28,7 +31,10 @@ pub(crate) async fn shield(State(house): Admin) -> Json<Shield> {
     put, path = "/zos/v1/shield", request_body = ShieldChange,
     responses((status = 200, body = Shield), (status = 400, body = AdminProblem))
 )]
-pub(crate) async fn set_shield(State(house): Admin, Body(change): Body<ShieldChange>) -> Result<Json<Shield>, AdminRefusal> {
+pub(crate) async fn set_shield(
+    State(house): Admin,
+    Body(change): Body<ShieldChange>,
+) -> Result<Json<Shield>, AdminRefusal> {
     let detail = match (change.paused, change.minutes) {
         (true, Some(minutes)) if !(1..=MINUTES_LIMIT).contains(&minutes) => {
             return Err(AdminRefusal::invalid(format!("`minutes` must be from 1 to {MINUTES_LIMIT}.")));

@@ -12,8 +12,15 @@ use zos_core::Api;
 use zos_meter::Usage;
 
 /// Headers of the caller that reach a provider. Everything else stays here.
-const PASSED: &[&str] =
-    &["content-type", "accept", "anthropic-version", "anthropic-beta", "openai-organization", "openai-project", "user-agent"];
+const PASSED: &[&str] = &[
+    "content-type",
+    "accept",
+    "anthropic-version",
+    "anthropic-beta",
+    "openai-organization",
+    "openai-project",
+    "user-agent",
+];
 
 /// A call with the head of its answer.
 pub(crate) struct Forwarded {
@@ -29,16 +36,23 @@ pub(super) async fn run(house: &House, reserved: Reserved, call: &mut Call) -> R
     let inspected = routed.inspected;
     let (face, provider) = (inspected.arrived.face, routed.route.provider);
     let is_face_default = inspected.resolved.snapshot.fleet.is_face_default(&provider, face.api());
-    let credential = inspected.resolved.presented.for_provider(&provider, is_face_default, &house.vault).await;
+    let credential =
+        inspected.resolved.presented.for_provider(&provider, is_face_default, &house.vault).await;
     let credential = credential.map_err(|error| {
         tracing::warn!(%error, "the keychain did not give a provider's key");
-        Problem::new(Code::NoRoute, format!("The key of provider \"{}\" cannot be read from the keychain: {error}.", provider.name))
-            .hint("Unlock the keychain, or give the key in an environment variable.")
+        Problem::new(
+            Code::NoRoute,
+            format!("The key of provider \"{}\" cannot be read from the keychain: {error}.", provider.name),
+        )
+        .hint("Unlock the keychain, or give the key in an environment variable.")
     })?;
     let Some(credential) = credential else {
-        return Err(Problem::new(Code::NoRoute, format!("There is no key for provider \"{}\".", provider.name))
-            .hint("Set it in Keys, in the provider's environment variable, or send your own key with the call.")
-            .status(http::StatusCode::UNAUTHORIZED));
+        return Err(Problem::new(
+            Code::NoRoute,
+            format!("There is no key for provider \"{}\".", provider.name),
+        )
+        .hint("Set it in Keys, in the provider's environment variable, or send your own key with the call.")
+        .status(http::StatusCode::UNAUTHORIZED));
     };
     let outgoing = Outgoing {
         path: upstream_path(face, &inspected.arrived.query),
@@ -102,13 +116,20 @@ pub(super) fn problem(error: &UpstreamError, provider: &str) -> Problem {
             format!("Provider \"{provider}\" sent nothing for {} s.", limit.as_secs_f32()),
         )
         .hint("Try again, or raise the limits under `upstream` in gateway/config.yml."),
-        UpstreamError::Connect => Problem::new(Code::UpstreamUnreachable, format!("Provider \"{provider}\" cannot be reached."))
-            .hint("Check the network, and its base_url in routing/fleet.yml."),
-        UpstreamError::Broken => Problem::new(Code::UpstreamUnreachable, format!("The connection to provider \"{provider}\" broke."))
-            .hint("Try again."),
+        UpstreamError::Connect => {
+            Problem::new(Code::UpstreamUnreachable, format!("Provider \"{provider}\" cannot be reached."))
+                .hint("Check the network, and its base_url in routing/fleet.yml.")
+        }
+        UpstreamError::Broken => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("The connection to provider \"{provider}\" broke."),
+        )
+        .hint("Try again."),
         UpstreamError::Encoding => Problem::new(
             Code::UpstreamUnreachable,
-            format!("Provider \"{provider}\" compressed its answer in a way that cannot be read, so it was not passed on."),
+            format!(
+                "Provider \"{provider}\" compressed its answer in a way that cannot be read, so it was not passed on."
+            ),
         ),
     }
 }

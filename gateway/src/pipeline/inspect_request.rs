@@ -20,12 +20,17 @@ pub(crate) struct Inspected {
     pub(super) input_tokens: u64,
 }
 
-pub(super) fn run(mut resolved: Resolved, call: &mut Call, headers: &mut HeaderMap) -> Result<Inspected, Problem> {
+pub(super) fn run(
+    mut resolved: Resolved,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Inspected, Problem> {
     let arrived = resolved.arrived.take().expect("resolve::run puts the arrived call in");
     let body = std::str::from_utf8(&arrived.body)
         .map_err(|_| Problem::new(Code::InvalidRequest, "The request body is not valid UTF-8."))?;
     let value = json::parse(body).map_err(|error| {
-        Problem::new(Code::InvalidRequest, format!("The request body is {error}.")).hint("Send one JSON object.")
+        Problem::new(Code::InvalidRequest, format!("The request body is {error}."))
+            .hint("Send one JSON object.")
     })?;
     let asked = wire::asked(arrived.face, &value)?;
     // A name that a provider could not have either is no name to keep.
@@ -37,13 +42,19 @@ pub(super) fn run(mut resolved: Resolved, call: &mut Call, headers: &mut HeaderM
     if findings.has_attachment && resolved.context.attachments == Attachments::Deny {
         return Err(Problem::new(
             Code::FirewallRequest,
-            format!("The request holds what cannot be inspected ({}), and this context denies it.", findings.uninspected.join(", ")),
+            format!(
+                "The request holds what cannot be inspected ({}), and this context denies it.",
+                findings.uninspected.join(", ")
+            ),
         )
         .hint("Leave it out, or set `attachments: allow` in the context's file."));
     }
     if findings.are_blocked(&resolved.policy) {
-        return Err(Problem::new(Code::FirewallRequest, refusal_sentence("The request", &resolved, &findings))
-            .hint("Take it out of the conversation, or change the rule in this context's file."));
+        return Err(Problem::new(
+            Code::FirewallRequest,
+            refusal_sentence("The request", &resolved, &findings),
+        )
+        .hint("Take it out of the conversation, or change the rule in this context's file."));
     }
     let text_bytes = arrived.body.len().saturating_sub(findings.binary_bytes);
     let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64)
@@ -105,5 +116,9 @@ pub(super) fn refusal_sentence(subject: &str, resolved: &Resolved, findings: &Fi
         })
         .collect();
     let isolation = resolved.context.isolation.name();
-    format!("{subject} holds something that the {isolation} context \"{}\" denies: {}.", resolved.name, found.join("; "))
+    format!(
+        "{subject} holds something that the {isolation} context \"{}\" denies: {}.",
+        resolved.name,
+        found.join("; ")
+    )
 }

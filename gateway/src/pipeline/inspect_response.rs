@@ -30,7 +30,12 @@ pub(super) async fn run(
     call: Call,
     headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
-    let content_type = forwarded.answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let content_type = forwarded
+        .answer
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let is_stream = content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     if is_stream && forwarded.answer.status.is_success() && forwarded.face.streams() {
         return Ok(streamed::respond(house, forwarded, call, headers));
@@ -53,8 +58,11 @@ async fn plain(
             call.settle(Cost::Spent(read_as_sent)).await;
             let problem = match failed {
                 Err(error) => upstream_problem(&error, &provider),
-                _ => Problem::new(Code::UpstreamUnreachable, format!("The answer of provider \"{provider}\" is too large to inspect."))
-                    .hint("Raise limits.body_bytes in gateway/config.yml if this is intended."),
+                _ => Problem::new(
+                    Code::UpstreamUnreachable,
+                    format!("The answer of provider \"{provider}\" is too large to inspect."),
+                )
+                .hint("Raise limits.body_bytes in gateway/config.yml if this is intended."),
             };
             return Err((Box::new(call), problem));
         }
@@ -62,7 +70,9 @@ async fn plain(
     call.record.ttft_ms = Some(crate::house::millis(call.started));
     let judged = judge(&forwarded, &provider, &body, &mut call, headers);
     let cost = match &judged {
-        Ok(usage) | Err((usage, _)) if status.is_success() && !forwarded.face.is_free() => Cost::Spent(*usage),
+        Ok(usage) | Err((usage, _)) if status.is_success() && !forwarded.face.is_free() => {
+            Cost::Spent(*usage)
+        }
         _ => Cost::Nothing,
     };
     if let Some(balance) = call.settle(cost).await {
@@ -113,11 +123,19 @@ fn judge(
     note(&forwarded.policy, &findings, call, headers);
     if findings.are_blocked(&forwarded.policy) {
         let sentence = refusal_sentence("The answer", &forwarded.resolved, &findings);
-        return Err((usage, Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.")));
+        return Err((
+            usage,
+            Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on."),
+        ));
     }
     if is_success && !matches!(parsed, Some(Value::Object { .. })) {
-        let sentence = format!("The answer of provider \"{provider}\" is not a JSON object, so it cannot be inspected.");
-        return Err((usage, Problem::new(Code::UpstreamUnreachable, sentence).hint("Check its base_url in routing/fleet.yml.")));
+        let sentence =
+            format!("The answer of provider \"{provider}\" is not a JSON object, so it cannot be inspected.");
+        return Err((
+            usage,
+            Problem::new(Code::UpstreamUnreachable, sentence)
+                .hint("Check its base_url in routing/fleet.yml."),
+        ));
     }
     Ok(usage)
 }
@@ -147,7 +165,8 @@ fn finish_head(into: &mut HeaderMap, returned: HeaderMap, ours: &HeaderMap, requ
 
 /// A refusal in the middle of a stream, as its problem.
 fn cut(forwarded: &super::Resolved, findings: &Findings) -> Problem {
-    Problem::new(Code::FirewallResponse, refusal_sentence("The answer", forwarded, findings)).hint("The rest was not passed on.")
+    Problem::new(Code::FirewallResponse, refusal_sentence("The answer", forwarded, findings))
+        .hint("The rest was not passed on.")
 }
 
 /// Updates the record with what a stream's guard found.
@@ -156,4 +175,3 @@ fn note_stream(forwarded: &super::Resolved, findings: &Findings, call: &mut Call
     note(&forwarded.policy, findings, call, &mut unused);
     write_headers(call, &mut unused);
 }
-

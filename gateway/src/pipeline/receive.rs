@@ -31,14 +31,20 @@ pub(super) async fn run(
 ) -> Result<Arrived, Problem> {
     let (parts, body) = request.into_parts();
     let limit = house.config.limits.body_bytes;
-    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let declared = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
     if parts.headers.contains_key(header::CONTENT_ENCODING) && !is_identity(&parts.headers) {
-        return Err(Problem::new(Code::InvalidRequest, "The request body is compressed, so it cannot be inspected.")
-            .hint("Send it without content-encoding.")
-            .status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        return Err(Problem::new(
+            Code::InvalidRequest,
+            "The request body is compressed, so it cannot be inspected.",
+        )
+        .hint("Send it without content-encoding.")
+        .status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let body = read(body, declared, limit).await?;
     call.record.bytes_in = body.len() as u64;
@@ -51,7 +57,11 @@ async fn read(mut body: axum::body::Body, declared: Option<usize>, limit: usize)
     let mut first: Option<Bytes> = None;
     loop {
         let frame = match tokio::time::timeout(BODY_IDLE_LIMIT, body.frame()).await {
-            Err(_) => return Err(truncated("The request body stopped arriving.").status(StatusCode::REQUEST_TIMEOUT)),
+            Err(_) => {
+                return Err(
+                    truncated("The request body stopped arriving.").status(StatusCode::REQUEST_TIMEOUT)
+                );
+            }
             Ok(None) => break,
             Ok(Some(Err(_))) => return Err(truncated("The request body broke off before its end.")),
             Ok(Some(Ok(frame))) => frame,
@@ -77,7 +87,10 @@ async fn read(mut body: axum::body::Body, declared: Option<usize>, limit: usize)
 }
 
 fn is_identity(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn truncated(message: &str) -> Problem {

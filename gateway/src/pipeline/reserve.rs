@@ -14,7 +14,11 @@ pub(crate) struct Reserved {
     pub(super) routed: Routed,
 }
 
-pub(super) async fn run(routed: Routed, call: &mut Call, headers: &mut HeaderMap) -> Result<Reserved, Problem> {
+pub(super) async fn run(
+    routed: Routed,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Reserved, Problem> {
     let inspected = &routed.inspected;
     if inspected.arrived.face.is_free() {
         return Ok(Reserved { routed });
@@ -33,7 +37,11 @@ pub(super) async fn run(routed: Routed, call: &mut Call, headers: &mut HeaderMap
         Err(ReserveError::Exhausted { limit, used, reserved, asked, resets_at }) => {
             let wait_s = resets_at.saturating_sub(call.now_ms()).div_ceil(1000);
             let left = limit.saturating_sub(used).saturating_sub(reserved);
-            let held = if reserved > 0 { format!(" ({reserved} more are held for calls in progress)") } else { String::new() };
+            let held = if reserved > 0 {
+                format!(" ({reserved} more are held for calls in progress)")
+            } else {
+                String::new()
+            };
             let mut problem = Problem::new(
                 Code::BudgetExceeded,
                 format!(
@@ -57,8 +65,11 @@ pub(super) async fn run(routed: Routed, call: &mut Call, headers: &mut HeaderMap
         }
         Err(ReserveError::Ledger(error)) => {
             tracing::error!(%error, "the budget cannot be read");
-            Err(Problem::new(Code::Internal, "The budget of this context cannot be read, so nothing may be spent.")
-                .hint("See `zos doctor`: gateway/usage.db cannot be read or written."))
+            Err(Problem::new(
+                Code::Internal,
+                "The budget of this context cannot be read, so nothing may be spent.",
+            )
+            .hint("See `zos doctor`: gateway/usage.db cannot be read or written."))
         }
     }
 }

@@ -24,7 +24,12 @@ pub(crate) struct Resolved {
     pub(super) policy: Policy,
 }
 
-pub(super) fn run(house: &House, arrived: Arrived, call: &mut Call, headers: &mut HeaderMap) -> Result<Resolved, Problem> {
+pub(super) fn run(
+    house: &House,
+    arrived: Arrived,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Resolved, Problem> {
     let mut resolved = resolve_headers(house, &arrived.headers, arrived.room.as_deref(), call, headers)?;
     resolved.arrived = Some(arrived);
     Ok(resolved)
@@ -45,8 +50,11 @@ pub(crate) fn resolve_headers(
     if let (Some(bound), Some(named)) = (&bound, &named)
         && bound != named
     {
-        return Err(Problem::new(Code::ContextMismatch, "This key is bound to another context than the one that is named.")
-            .hint("Leave out the X-ZOS-Context header and the /rooms/ path, or use a key of that context."));
+        return Err(Problem::new(
+            Code::ContextMismatch,
+            "This key is bound to another context than the one that is named.",
+        )
+        .hint("Leave out the X-ZOS-Context header and the /rooms/ path, or use a key of that context."));
     }
     let name = match bound.or(named) {
         Some(name) => name,
@@ -62,8 +70,11 @@ pub(crate) fn resolve_headers(
     }
     let (Some(context), Some(policy)) = (state.context().cloned(), snapshot.policy(&name)) else {
         call.is_hard = true;
-        return Err(Problem::new(Code::ContextBroken, "The file of this context never loaded, so nothing is known of its rules.")
-            .hint("`zos lint` names the file, the line and what to write instead."));
+        return Err(Problem::new(
+            Code::ContextBroken,
+            "The file of this context never loaded, so nothing is known of its rules.",
+        )
+        .hint("`zos lint` names the file, the line and what to write instead."));
     };
     call.is_hard = context.isolation == Isolation::Hard;
     if call.is_hard && !house.log_is_healthy() {
@@ -74,13 +85,18 @@ pub(crate) fn resolve_headers(
 }
 
 /// The context that a zOS key is bound to. A wrong key is refused even where none is needed.
-fn key_context(house: &House, presented: &Presented, call: &mut Call) -> Result<Option<ContextName>, Problem> {
+fn key_context(
+    house: &House,
+    presented: &Presented,
+    call: &mut Call,
+) -> Result<Option<ContextName>, Problem> {
     let Some(key) = &presented.zos_key else {
         if house.config.auth.keyless {
             return Ok(None);
         }
-        return Err(Problem::new(Code::Unauthorized, "A zOS key is required.")
-            .hint("Make one with `zos key add --client NAME` and send it as x-zos-key, x-api-key or bearer token."));
+        return Err(Problem::new(Code::Unauthorized, "A zOS key is required.").hint(
+            "Make one with `zos key add --client NAME` and send it as x-zos-key, x-api-key or bearer token.",
+        ));
     };
     let info = match house.keys.check(key.expose()) {
         Some(info) => info,
@@ -92,21 +108,25 @@ fn key_context(house: &House, presented: &Presented, call: &mut Call) -> Result<
     call.record.client = Some(info.client);
     info.context
         .map(|name| {
-            name.parse().map_err(|_| Problem::new(Code::UnknownContext, "This key is bound to a context that cannot exist."))
+            name.parse().map_err(|_| {
+                Problem::new(Code::UnknownContext, "This key is bound to a context that cannot exist.")
+            })
         })
         .transpose()
 }
 
 /// The context that header or path name. When both do, they must agree.
 fn named(request: &HeaderMap, room: Option<&str>) -> Result<Option<ContextName>, Problem> {
-    let mut names = request.get_all("x-zos-context").iter().map(|value| value.to_str().unwrap_or("")).chain(room);
+    let mut names =
+        request.get_all("x-zos-context").iter().map(|value| value.to_str().unwrap_or("")).chain(room);
     let Some(first) = names.next() else { return Ok(None) };
     if names.any(|other| other != first) {
         return Err(Problem::new(Code::ContextMismatch, "The call names two different contexts.")
             .hint("Name one, in the X-ZOS-Context header or in the path."));
     }
     first.parse().map(Some).map_err(|_| {
-        Problem::new(Code::UnknownContext, "There is no context of that name.").hint("`zos context list` shows the ones there are.")
+        Problem::new(Code::UnknownContext, "There is no context of that name.")
+            .hint("`zos context list` shows the ones there are.")
     })
 }
 
@@ -117,6 +137,7 @@ fn no_context(reason: NoContext) -> Problem {
         NoContext::Missing(_) => "The active context has no file any more.",
         NoContext::Unknown => "Which context is active is unknown, because state.json cannot be read.",
     };
-    Problem::new(Code::UnknownContext, message)
-        .hint("Choose one in the tray or with `zos context use NAME`, or name one in the X-ZOS-Context header.")
+    Problem::new(Code::UnknownContext, message).hint(
+        "Choose one in the tray or with `zos context use NAME`, or name one in the X-ZOS-Context header.",
+    )
 }

@@ -15,17 +15,28 @@ pub(crate) struct Routed {
     pub(super) route: Route,
 }
 
-pub(super) fn run(house: &House, mut inspected: Inspected, call: &mut Call, headers: &mut HeaderMap) -> Result<Routed, Problem> {
+pub(super) fn run(
+    house: &House,
+    mut inspected: Inspected,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Routed, Problem> {
     let model = &inspected.asked.model;
     let api = inspected.arrived.face.api();
     let fleet = &inspected.resolved.snapshot.fleet;
     let route = fleet.route(api, model, &inspected.resolved.context.models).map_err(|error| match error {
-        RouteError::UnknownModel { .. } => Problem::new(Code::UnknownModel, "No provider of this fleet serves that model.")
-            .hint("`GET /v1/models` lists what is served; routing/fleet.yml says by whom."),
-        RouteError::NotPermitted { .. } => Problem::new(Code::NoRoute, "This context does not permit that model.")
-            .hint("See `models` in the context's file."),
-        RouteError::NoProvider { .. } => Problem::new(Code::NoRoute, "The fleet has no provider that speaks this API for that model.")
-            .hint("See routing/fleet.yml: the model's provider speaks another API."),
+        RouteError::UnknownModel { .. } => {
+            Problem::new(Code::UnknownModel, "No provider of this fleet serves that model.")
+                .hint("`GET /v1/models` lists what is served; routing/fleet.yml says by whom.")
+        }
+        RouteError::NotPermitted { .. } => {
+            Problem::new(Code::NoRoute, "This context does not permit that model.")
+                .hint("See `models` in the context's file.")
+        }
+        RouteError::NoProvider { .. } => {
+            Problem::new(Code::NoRoute, "The fleet has no provider that speaks this API for that model.")
+                .hint("See routing/fleet.yml: the model's provider speaks another API.")
+        }
     })?;
     if route.provider.api != api && !route.provider.is_demo() {
         return Err(Problem::new(

@@ -177,7 +177,10 @@ mod tests {
 
     #[test]
     fn escapes_are_decoded_and_strings_are_bounded() {
-        assert_eq!(read(&[r#"{"a\u0062": "x\n\"\ud83d\ude00\ud800y", "n": 12}"#]), "{|ab|: |x\n\"😀\u{fffd}y|, |n|: 12}");
+        assert_eq!(
+            read(&[r#"{"a\u0062": "x\n\"\ud83d\ude00\ud800y", "n": 12}"#]),
+            "{|ab|: |x\n\"😀\u{fffd}y|, |n|: 12}"
+        );
         assert_eq!(read(&[r#""\u00"#]), "|\u{fffd}");
         assert_eq!(read(&[r#""\uzz""#]), "|\u{fffd}zz|");
     }

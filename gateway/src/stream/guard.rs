@@ -107,7 +107,9 @@ impl Guard {
 
     /// Whether a tool call is open: then an ending must not look like one that can be acted upon.
     pub(crate) fn has_open_call(&self) -> bool {
-        self.by_channel.iter().any(|(channel, text)| channel.kind == Kind::Arguments && !self.texts[*text].is_ended)
+        self.by_channel
+            .iter()
+            .any(|(channel, text)| channel.kind == Kind::Arguments && !self.texts[*text].is_ended)
     }
 
     /// Takes one event; what may leave is appended to `out`.
@@ -271,11 +273,18 @@ impl Guard {
     }
 
     fn end_block(&mut self, block: u64) -> Result<(), Stop> {
-        let mut ended: SmallVec<[(Channel, usize); 4]> =
-            self.by_channel.iter().filter(|(channel, _)| channel.block == block).map(|(channel, text)| (*channel, *text)).collect();
+        let mut ended: SmallVec<[(Channel, usize); 4]> = self
+            .by_channel
+            .iter()
+            .filter(|(channel, _)| channel.block == block)
+            .map(|(channel, text)| (*channel, *text))
+            .collect();
         ended.sort_unstable_by_key(|(_, text)| *text);
         for (channel, text) in ended {
-            if channel.kind == Kind::Text && !self.texts[text].is_ended && !matches!(self.dialect, Dialect::Chat(_)) {
+            if channel.kind == Kind::Text
+                && !self.texts[text].is_ended
+                && !matches!(self.dialect, Dialect::Chat(_))
+            {
                 self.join(text);
             }
             self.end_text(text)?;
@@ -292,7 +301,8 @@ impl Guard {
         let joined = self.texts.len();
         self.texts.push(self.texts[text].clone());
         for held in &mut self.queue {
-            let ends: SmallVec<[u64; 2]> = held.needs.iter().filter(|(of, _)| *of == text).map(|(_, end)| *end).collect();
+            let ends: SmallVec<[u64; 2]> =
+                held.needs.iter().filter(|(of, _)| *of == text).map(|(_, end)| *end).collect();
             held.needs.extend(ends.into_iter().map(|end| (joined, end)));
         }
         self.joined = Some(joined);
@@ -322,7 +332,9 @@ impl Guard {
     fn keep_alive(&mut self, held: Held, out: &mut Vec<Bytes>) {
         self.release(out);
         match self.queue.front() {
-            Some(front) if held.since.duration_since(front.since) >= KEEP_ALIVE_PASSES_AFTER => out.push(held.raw),
+            Some(front) if held.since.duration_since(front.since) >= KEEP_ALIVE_PASSES_AFTER => {
+                out.push(held.raw)
+            }
             _ => self.queue.push_back(held),
         }
     }
@@ -351,7 +363,9 @@ impl Guard {
         }
         for said in &first.said {
             let mut safe = self.texts[said.text].safe().saturating_sub(said.start);
-            if let Some((joined, end)) = first.needs.iter().find(|(text, _)| self.is_joined_with(*text, said.text)) {
+            if let Some((joined, end)) =
+                first.needs.iter().find(|(text, _)| self.is_joined_with(*text, said.text))
+            {
                 let joined_start = end.saturating_sub(said.words.len() as u64);
                 safe = safe.min(self.texts[*joined].safe().saturating_sub(joined_start));
             }

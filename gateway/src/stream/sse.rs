@@ -159,9 +159,16 @@ mod tests {
 
     #[test]
     fn fields_are_read_and_the_rest_is_kept() {
-        let frame = Frame { raw: Bytes::from_static(b"\xef\xbb\xbfevent: e\r\ndata: 1\r\ndata:2\r\n: note\r\nid: 7\r\ndata\r\n\r\n") };
+        let frame = Frame {
+            raw: Bytes::from_static(
+                b"\xef\xbb\xbfevent: e\r\ndata: 1\r\ndata:2\r\n: note\r\nid: 7\r\ndata\r\n\r\n",
+            ),
+        };
         let fields = frame.fields().unwrap();
-        assert_eq!(fields, Fields { event: "e", data: Some("1\n2\n".into()), rest: ": note\nid: 7\n".into() });
+        assert_eq!(
+            fields,
+            Fields { event: "e", data: Some("1\n2\n".into()), rest: ": note\nid: 7\n".into() }
+        );
         assert_eq!(Frame { raw: Bytes::from_static(b"data: \xff\n\n") }.fields(), Err(FrameError::NotUtf8));
     }
 

@@ -71,10 +71,16 @@ impl Presented {
 }
 
 /// The first key that exists among its sources, and which source it was.
-pub(crate) async fn find(sources: &[KeySource], vault: &Arc<Vault>) -> Result<Option<(Secret, KeySource)>, VaultError> {
+pub(crate) async fn find(
+    sources: &[KeySource],
+    vault: &Arc<Vault>,
+) -> Result<Option<(Secret, KeySource)>, VaultError> {
     for source in sources {
         let found = match source {
-            KeySource::Env(name) => std::env::var(name).ok().filter(|key| !key.trim().is_empty()).map(|key| Secret::new(key.trim().to_owned())),
+            KeySource::Env(name) => std::env::var(name)
+                .ok()
+                .filter(|key| !key.trim().is_empty())
+                .map(|key| Secret::new(key.trim().to_owned())),
             KeySource::Keychain(name) => from_keychain(name, vault).await?,
         };
         if let Some(key) = found {
@@ -109,12 +115,22 @@ mod tests {
     use super::*;
 
     fn presented(pairs: &[(&'static str, &'static str)]) -> Presented {
-        Presented::read(&pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect())
+        Presented::read(
+            &pairs
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_key_of_ours_is_never_a_credential_for_a_provider() {
-        for pair in [("x-zos-key", "zos_abc"), ("x-api-key", "zos_abc"), ("authorization", "Bearer zos_abc"), ("authorization", "bearer  zos_abc")] {
+        for pair in [
+            ("x-zos-key", "zos_abc"),
+            ("x-api-key", "zos_abc"),
+            ("authorization", "Bearer zos_abc"),
+            ("authorization", "bearer  zos_abc"),
+        ] {
             let found = presented(&[pair]);
             assert_eq!(found.zos_key.as_ref().map(|key| key.expose().as_str()), Some("zos_abc"), "{pair:?}");
             assert!(found.own.is_empty(), "{pair:?}");

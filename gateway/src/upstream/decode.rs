@@ -46,7 +46,9 @@ impl Decoder {
             Ok("identity" | "") => return Ok(None),
             Ok("gzip" | "x-gzip") => Decoder::Gzip(flate2::write::MultiGzDecoder::new(Sink::default())),
             Ok("deflate") => Decoder::Deflate(flate2::write::ZlibDecoder::new(Sink::default())),
-            Ok("br") => Decoder::Brotli(Box::new(brotli_decompressor::DecompressorWriter::new(Sink::default(), 4096))),
+            Ok("br") => {
+                Decoder::Brotli(Box::new(brotli_decompressor::DecompressorWriter::new(Sink::default(), 4096)))
+            }
             _ => return Err(UpstreamError::Encoding),
         }))
     }

@@ -37,7 +37,11 @@ pub(super) fn answer(path: &str, body: &Bytes) -> Said {
         let error = json!({"error": {"message": "The demo provider was sent no JSON.", "type": "invalid_request_error", "code": null}});
         return plain(StatusCode::BAD_REQUEST, &error);
     };
-    let model = request.get("model").and_then(Value::as_str).map(|model| model.text().into_owned()).unwrap_or_default();
+    let model = request
+        .get("model")
+        .and_then(Value::as_str)
+        .map(|model| model.text().into_owned())
+        .unwrap_or_default();
     let is_stream = request.get("stream").and_then(Value::as_bool).unwrap_or(false);
     let question = question(&request);
     let turn = Turn { words: reply(&question), model, input: zos_meter::estimate_tokens(&text) };
@@ -46,7 +50,8 @@ pub(super) fn answer(path: &str, body: &Bytes) -> Said {
         "/v1/messages" => plain(StatusCode::OK, &turn.message()),
         "/v1/messages/count_tokens" => plain(StatusCode::OK, &json!({"input_tokens": turn.input})),
         "/v1/chat/completions" if is_stream => {
-            let wants_usage = request.at(&["stream_options", "include_usage"]).and_then(Value::as_bool).unwrap_or(false);
+            let wants_usage =
+                request.at(&["stream_options", "include_usage"]).and_then(Value::as_bool).unwrap_or(false);
             events(turn.chat_events(wants_usage))
         }
         "/v1/chat/completions" => plain(StatusCode::OK, &turn.chat()),
@@ -58,7 +63,9 @@ pub(super) fn answer(path: &str, body: &Bytes) -> Said {
 
 /// The last thing that was said to it.
 fn question(request: &Value<'_>) -> String {
-    let last = |list: Option<&Value<'_>>| list.and_then(|list| list.elements().last()).map(spoken).unwrap_or_default();
+    let last = |list: Option<&Value<'_>>| {
+        list.and_then(|list| list.elements().last()).map(spoken).unwrap_or_default()
+    };
     match request.get("input") {
         Some(Value::String(text)) => text.text().into_owned(),
         Some(input) => last(Some(input)),
@@ -71,7 +78,9 @@ fn spoken(value: &Value<'_>) -> String {
     match value {
         Value::String(text) => text.text().into_owned(),
         Value::Array(parts) => parts.iter().map(spoken).collect(),
-        Value::Object { .. } => value.get("content").or_else(|| value.get("text")).map(spoken).unwrap_or_default(),
+        Value::Object { .. } => {
+            value.get("content").or_else(|| value.get("text")).map(spoken).unwrap_or_default()
+        }
         _ => String::new(),
     }
 }
@@ -117,21 +126,27 @@ impl Turn {
     }
 
     fn messages_events(&self) -> Vec<Bytes> {
-        let event = |data: serde_json::Value| Bytes::from(format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap_or_default()));
+        let event = |data: serde_json::Value| {
+            Bytes::from(format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap_or_default()))
+        };
         let mut start = self.message();
         start["content"] = json!([]);
         start["stop_reason"] = json!(null);
         start["usage"] = json!({"input_tokens": self.input, "output_tokens": 1});
         let mut events = vec![
             event(json!({"type": "message_start", "message": start})),
-            event(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+            event(
+                json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+            ),
         ];
         events.extend(self.pieces().into_iter().map(|text| {
             event(json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}))
         }));
         events.push(event(json!({"type": "content_block_stop", "index": 0})));
         let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
-        events.push(event(json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": self.output()}})));
+        events.push(event(
+            json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": self.output()}}),
+        ));
         events.push(event(json!({"type": "message_stop"})));
         events
     }
@@ -151,7 +166,9 @@ impl Turn {
 
     fn chat_events(&self, wants_usage: bool) -> Vec<Bytes> {
         let chunk = |choices: serde_json::Value| json!({"id": "chatcmpl-zos-demo", "object": "chat.completion.chunk", "created": 0, "model": self.model, "choices": choices});
-        let delta = |delta: serde_json::Value, finish: Option<&str>| chunk(json!([{"index": 0, "delta": delta, "finish_reason": finish}]));
+        let delta = |delta: serde_json::Value, finish: Option<&str>| {
+            chunk(json!([{"index": 0, "delta": delta, "finish_reason": finish}]))
+        };
         let mut chunks = vec![delta(json!({"role": "assistant", "content": ""}), None)];
         chunks.extend(self.pieces().into_iter().map(|text| delta(json!({"content": text}), None)));
         chunks.push(delta(json!({}), Some("stop")));
@@ -230,7 +247,8 @@ impl Turn {
             Some(input) => vec![spoken(input)],
             None => Vec::new(),
         };
-        let is_base64 = request.get("encoding_format").and_then(Value::as_str).is_some_and(|format| format.is("base64"));
+        let is_base64 =
+            request.get("encoding_format").and_then(Value::as_str).is_some_and(|format| format.is("base64"));
         let data: Vec<_> = inputs
             .iter()
             .enumerate()

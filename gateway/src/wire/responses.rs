@@ -47,7 +47,9 @@ impl Stream {
             "error" => reading.is_failure = true,
             "response.output_item.done" => reading.ended.push(output),
             other => {
-                if let (Some(family), Some(text)) = (other.strip_suffix(".delta"), data.get("delta").and_then(Value::as_str)) {
+                if let (Some(family), Some(text)) =
+                    (other.strip_suffix(".delta"), data.get("delta").and_then(Value::as_str))
+                {
                     let channel = channel(family, output, data);
                     reading.pieces.push(Piece { channel, text });
                 }
@@ -97,9 +99,14 @@ impl Stream {
 fn channel(family: &str, output: u64, data: &Value<'_>) -> Channel {
     let index = |key| data.get(key).and_then(Value::as_u64);
     match family {
-        "response.output_text" => Channel { kind: Kind::Text, block: output, part: index("content_index").unwrap_or(0) },
-        "response.function_call_arguments" | "response.mcp_call_arguments" | "response.custom_tool_call_input"
-        | "response.mcp_call.arguments" | "response.code_interpreter_call_code" => {
+        "response.output_text" => {
+            Channel { kind: Kind::Text, block: output, part: index("content_index").unwrap_or(0) }
+        }
+        "response.function_call_arguments"
+        | "response.mcp_call_arguments"
+        | "response.custom_tool_call_input"
+        | "response.mcp_call.arguments"
+        | "response.code_interpreter_call_code" => {
             Channel { kind: Kind::Arguments, block: output, part: number(family) }
         }
         other => {

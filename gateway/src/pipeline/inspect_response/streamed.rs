@@ -188,18 +188,23 @@ impl Pump {
             End::Broken(error) => {
                 let mut problem = upstream_problem(&error, &self.provider);
                 if matches!(error, UpstreamError::Broken) {
-                    problem.message = format!("The answer of provider \"{}\" broke off before its end.", self.provider);
+                    problem.message =
+                        format!("The answer of provider \"{}\" broke off before its end.", self.provider);
                 }
                 (Outcome::Cut, Some(self.failure(&problem)))
             }
             End::ShuttingDown => {
-                let problem = Problem::new(Code::ShuttingDown, "zOS is stopping, so this answer ends here.").hint("Try again in a moment.");
+                let problem = Problem::new(Code::ShuttingDown, "zOS is stopping, so this answer ends here.")
+                    .hint("Try again in a moment.");
                 (Outcome::Cut, Some(self.failure(&problem)))
             }
             End::Stopped(Stop::Unreadable(what)) => {
                 let problem = Problem::new(
                     Code::UpstreamUnreachable,
-                    format!("The answer of provider \"{}\" cannot be read ({what}), so the rest was not passed on.", self.provider),
+                    format!(
+                        "The answer of provider \"{}\" cannot be read ({what}), so the rest was not passed on.",
+                        self.provider
+                    ),
                 );
                 (Outcome::Cut, Some(self.failure(&problem)))
             }

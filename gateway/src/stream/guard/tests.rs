@@ -14,14 +14,19 @@ fn policy(terms: &[(&str, Effect)]) -> Policy {
         .iter()
         .enumerate()
         .map(|(index, (term, effect))| {
-            let mut rule = RuleSpec::new(format!("deny/{}", index + 1), RuleKind::Term(Term::new(term).unwrap()));
-            rule.action = if *effect == Effect::Report { zos_rules::Action::Warn } else { zos_rules::Action::Deny };
+            let mut rule =
+                RuleSpec::new(format!("deny/{}", index + 1), RuleKind::Term(Term::new(term).unwrap()));
+            rule.action =
+                if *effect == Effect::Report { zos_rules::Action::Warn } else { zos_rules::Action::Deny };
             rule
         })
         .collect();
     let ruleset = Arc::new(Ruleset::compile(&[Room { name: "acme".into(), rules }]).unwrap());
     let effects = terms.iter().map(|(_, effect)| *effect).collect();
-    Policy::new(Arc::new(RoomPolicy { rules: ruleset.room("acme").unwrap(), effects, places: Vec::new() }), false)
+    Policy::new(
+        Arc::new(RoomPolicy { rules: ruleset.room("acme").unwrap(), effects, places: Vec::new() }),
+        false,
+    )
 }
 
 use zos_core::Effect;
@@ -58,22 +63,46 @@ fn stream(face: Face, pieces: &[String]) -> Vec<u8> {
     };
     match face {
         Face::Messages => {
-            send("message_start", json!({"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 3}}}));
-            send("content_block_start", json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}));
+            send(
+                "message_start",
+                json!({"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 3}}}),
+            );
+            send(
+                "content_block_start",
+                json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+            );
             for piece in pieces {
-                send("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}));
+                send(
+                    "content_block_delta",
+                    json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}),
+                );
             }
             send("content_block_stop", json!({"type": "content_block_stop", "index": 0}));
-            send("message_delta", json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}));
+            send(
+                "message_delta",
+                json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}),
+            );
             send("message_stop", json!({"type": "message_stop"}));
         }
         Face::Responses => {
-            send("response.created", json!({"type": "response.created", "response": {"id": "r", "status": "in_progress"}}));
+            send(
+                "response.created",
+                json!({"type": "response.created", "response": {"id": "r", "status": "in_progress"}}),
+            );
             for piece in pieces {
-                send("response.output_text.delta", json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "i", "delta": piece}));
+                send(
+                    "response.output_text.delta",
+                    json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": "i", "delta": piece}),
+                );
             }
-            send("response.output_item.done", json!({"type": "response.output_item.done", "output_index": 0}));
-            send("response.completed", json!({"type": "response.completed", "response": {"id": "r", "usage": {"input_tokens": 1}}}));
+            send(
+                "response.output_item.done",
+                json!({"type": "response.output_item.done", "output_index": 0}),
+            );
+            send(
+                "response.completed",
+                json!({"type": "response.completed", "response": {"id": "r", "usage": {"input_tokens": 1}}}),
+            );
         }
         _ => {
             for piece in pieces {
@@ -90,8 +119,16 @@ fn stream(face: Face, pieces: &[String]) -> Vec<u8> {
 fn shown(bytes: &[u8]) -> String {
     let mut shown = String::new();
     for line in std::str::from_utf8(bytes).unwrap().lines() {
-        let Some(Ok(value)) = line.strip_prefix("data: ").map(serde_json::from_str::<serde_json::Value>) else { continue };
-        for text in [&value["delta"]["text"], &value["choices"][0]["delta"]["content"], &value["delta"], &value["delta"]["thinking"]] {
+        let Some(Ok(value)) = line.strip_prefix("data: ").map(serde_json::from_str::<serde_json::Value>)
+        else {
+            continue;
+        };
+        for text in [
+            &value["delta"]["text"],
+            &value["choices"][0]["delta"]["content"],
+            &value["delta"],
+            &value["delta"]["thinking"],
+        ] {
             shown.push_str(text.as_str().unwrap_or_default());
         }
     }
@@ -113,7 +150,9 @@ fn cut_at(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<&[u8]> {
 fn an_event_waits_only_while_its_text_may_begin_a_term() {
     let policy = policy(&[(TERM, Effect::Block)]);
     let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy);
-    let frame = |text: &str| Frame { raw: format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})).into() };
+    let frame = |text: &str| Frame {
+        raw: format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})).into(),
+    };
     let mut sent = |text: &str| {
         let mut out = Vec::new();
         guard.take(&frame(text), Instant::now(), &mut out).unwrap();
@@ -164,7 +203,12 @@ fn a_term_over_two_text_blocks_is_found() {
 #[test]
 fn escapes_in_tool_arguments_hide_nothing() {
     let policy = policy(&[(TERM, Effect::Block)]);
-    let call = |arguments: &str| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]}}]}));
+    let call = |arguments: &str| {
+        format!(
+            "data: {}\n\n",
+            json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]}}]})
+        )
+    };
     let bytes: String = [r#"{"q": "Pro"#, r"ject \u0", "046alc", r#"on"}"#].map(call).concat();
     let (out, outcome) = run(Face::ChatCompletions, &policy, &[bytes.as_bytes()]);
     assert_eq!(outcome, Err(Stop::Refused));
@@ -174,7 +218,13 @@ fn escapes_in_tool_arguments_hide_nothing() {
 #[test]
 fn what_cannot_be_read_is_not_forwarded() {
     let policy = policy(&[(TERM, Effect::Block)]);
-    for bad in [&b"data: {not json}\n\n"[..], b"data: \"Project Falcon\"\n\n", b"data: {\"a\":\"\xff\"}\n\n", b": Project Falcon\n\n", b"data: {\"new_field\": [\"project  falcon\"]}\n\n"] {
+    for bad in [
+        &b"data: {not json}\n\n"[..],
+        b"data: \"Project Falcon\"\n\n",
+        b"data: {\"a\":\"\xff\"}\n\n",
+        b": Project Falcon\n\n",
+        b"data: {\"new_field\": [\"project  falcon\"]}\n\n",
+    ] {
         let (out, outcome) = run(Face::ChatCompletions, &policy, &[bad]);
         assert!(outcome.is_err() && out.is_empty(), "{bad:?}");
     }
@@ -189,7 +239,9 @@ fn a_keep_alive_passes_text_that_has_waited_long() {
     guard.take(&Frame { raw: text.into() }, start, &mut out).unwrap();
     guard.take(&Frame { raw: Bytes::from_static(b": ping\n\n") }, start, &mut out).unwrap();
     assert!(out.is_empty());
-    guard.take(&Frame { raw: Bytes::from_static(b": ping 2\n\n") }, start + Duration::from_secs(2), &mut out).unwrap();
+    guard
+        .take(&Frame { raw: Bytes::from_static(b": ping 2\n\n") }, start + Duration::from_secs(2), &mut out)
+        .unwrap();
     assert_eq!(out.concat(), b": ping 2\n\n");
 }
 

@@ -1,0 +1,32 @@
+# Everything that is done with this repository. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test bench bundle api ui lint
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: ## Install what is missing, build, and start zOS (the gateway alone where there is no display)
+	@scripts/run
+
+test: ## Install what the tests need, and run all of them
+	@scripts/test
+
+bench: ## Measure zOS beside a bare pass-through proxy, in one run
+	@scripts/setup build
+	cargo run --release -p zos-bench
+
+bundle: ui ## Build the deb and rpm packages
+	@scripts/bundle
+
+ui: ## Build the screens
+	@scripts/setup ui
+	cd ui && npm run build
+
+api: ## Write docs/openapi.json and the screens' types anew
+	@scripts/setup ui
+	cargo run -q -p zos-cli -- openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+	cd ui && npm run api
+
+lint: ## Check format, lints, dependencies, screens and generated files
+	@scripts/lint

@@ -1,0 +1,405 @@
+//! What can be asked for, and the page that `zos --help` shows.
+
+use clap::builder::Styles;
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use zos_core::ContextName;
+
+/// The commands as the help page shows them. A test keeps it complete.
+const PAGE: &[(&str, &[&str])] = &[
+    ("Run", &["serve", "status", "doctor"]),
+    ("Rooms and rules", &["context", "firewall", "lint"]),
+    ("Models and keys", &["models", "route", "providers", "key", "token"]),
+    ("What happened", &["audit", "usage", "budget"]),
+    ("Your shell", &["completions"]),
+];
+
+const AFTER: &str = "\
+A room is what the files call a context: work, personal, each client. Its file says what must
+never leave it, and every AI call on this computer is checked against it.
+
+First steps:
+  zos serve                                 start, and print one call to try
+  zos context new acme                      a room of its own
+  zos firewall test -c acme \"Project X\"     would this be stopped?
+
+Exit codes: 0 fine, 1 found something or failed, 2 wrong use or environment.";
+
+/// What was asked for.
+#[derive(Parser)]
+#[command(
+    name = "zos",
+    version,
+    about = "A checkpoint for every AI call on this computer.",
+    after_help = AFTER,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) command: What,
+}
+
+/// Options of every command.
+#[derive(Args)]
+pub(crate) struct Everywhere {
+    /// The folder with your files [default: $ZOS_HOME, else ~/.zos]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) home: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum What {
+    /// Run the gateway, without a window
+    Serve(Serve),
+    /// What runs, where, and which room governs
+    Status,
+    /// Look for what is wrong, and say how to mend it
+    Doctor,
+    /// Check every file, with line and mend
+    Lint {
+        /// Let warnings count as findings too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// List, show, choose, make and edit rooms
+    #[command(subcommand)]
+    Context(Context),
+    /// Try words against a room's rules; nothing is sent
+    #[command(subcommand)]
+    Firewall(Firewall),
+    /// Which models can be asked for, and who serves them
+    Models(InContext),
+    /// Where a call for a model would go
+    #[command(subcommand)]
+    Route(Route),
+    /// Whose models you use, and your keys for them
+    #[command(subcommand)]
+    Providers(Providers),
+    /// zOS keys, which bind an AI client to a room
+    #[command(subcommand)]
+    Key(Key),
+    /// Print the zOS key of an AI client
+    Token(Token),
+    /// What is left of each room's tokens today
+    Budget(InContext),
+    /// Tokens by day, room, model and client
+    Usage(Usage),
+    /// Read the log of calls and decisions
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print completions for your shell
+    Completions {
+        /// Your shell
+        shell: Shell,
+    },
+    /// Print the document of the admin API
+    #[command(hide = true)]
+    Openapi,
+}
+
+/// `zos serve`.
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Listen here instead of where gateway/config.yml says; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// A choice of one context, where that is optional.
+#[derive(Args)]
+pub(crate) struct InContext {
+    /// The room
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) context: Option<ContextName>,
+}
+
+/// `zos context …`.
+#[derive(Subcommand)]
+pub(crate) enum Context {
+    /// All rooms; a star marks the active one
+    #[command(visible_alias = "ls")]
+    List,
+    /// One room: its lists, its budget, its file
+    Show {
+        /// The room [default: the active one]
+        name: Option<ContextName>,
+    },
+    /// Make a room the active one; the next call is governed by it
+    Use {
+        /// The room
+        #[arg(required_unless_present = "none")]
+        name: Option<ContextName>,
+        /// None: calls that name no room are refused, or governed by the room `default`
+        #[arg(long, conflicts_with = "name")]
+        none: bool,
+    },
+    /// Make a room
+    New {
+        /// Its name: a to z, 0 to 9, - and _
+        name: ContextName,
+        /// What people call it
+        #[arg(long)]
+        title: Option<String>,
+        /// Findings are only reported; without it, every doubt stops the call
+        #[arg(long)]
+        open: bool,
+    },
+    /// Edit a room's file in $EDITOR; a broken version is never put in force
+    Edit {
+        /// The room
+        name: ContextName,
+    },
+}
+
+/// `zos firewall …`.
+#[derive(Subcommand)]
+pub(crate) enum Firewall {
+    /// What a room's rules make of a text. Exits with 1 when it would be stopped
+    Test {
+        #[command(flatten)]
+        context: InContext,
+        /// The text [default: standard input]
+        text: Option<String>,
+    },
+}
+
+/// `zos route …`.
+#[derive(Subcommand)]
+pub(crate) enum Route {
+    /// Who would serve a model, and why not
+    Explain {
+        /// The model as a client asks for it
+        model: String,
+        #[command(flatten)]
+        context: InContext,
+        /// The API that the client speaks
+        #[arg(long, value_enum, default_value_t = Face::Openai)]
+        api: Face,
+    },
+}
+
+/// The APIs that clients speak.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Face {
+    Anthropic,
+    Openai,
+}
+
+/// `zos providers …`.
+#[derive(Subcommand)]
+pub(crate) enum Providers {
+    /// All providers, and where their keys come from
+    #[command(visible_alias = "ls")]
+    List,
+    /// Store or remove a provider's key in the keychain
+    #[command(subcommand)]
+    Key(ProviderKey),
+    /// Ask a provider for its models with your key: costs nothing
+    Test {
+        /// The provider
+        id: String,
+    },
+}
+
+/// `zos providers key …`.
+#[derive(Subcommand)]
+pub(crate) enum ProviderKey {
+    /// Store a key, typed without echo or read from standard input
+    Set {
+        /// The provider
+        id: String,
+    },
+    /// Remove the key
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// The provider
+        id: String,
+    },
+}
+
+/// `zos key …`.
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a key and show it, this once
+    Add {
+        /// The AI client that will use it
+        client: String,
+        /// Bind it to this room [default: the active one at each call]
+        #[arg(long, short, value_name = "NAME")]
+        context: Option<ContextName>,
+    },
+    /// All keys, without their values
+    #[command(visible_alias = "ls")]
+    List,
+    /// Take a key back; it is refused from now on
+    #[command(visible_alias = "rm")]
+    Revoke {
+        /// Its id, as `zos key list` shows it
+        id: String,
+    },
+}
+
+/// `zos token`.
+#[derive(Args)]
+#[command(after_help = "\
+The key is made at the first call and kept in a file that only you can read. Clients that run a
+command to get a key (for example `apiKeyHelper`) use this one. A key that you revoke is not made
+again unless you say --renew.")]
+pub(crate) struct Token {
+    /// The AI client, for example claude-code
+    #[arg(required_unless_present = "admin")]
+    pub(crate) client: Option<String>,
+    /// Bind a new key to this room [default: the active one at each call]
+    #[arg(long, short, value_name = "NAME", conflicts_with = "admin")]
+    pub(crate) context: Option<ContextName>,
+    /// Make a new key, and revoke the old one
+    #[arg(long, conflicts_with = "admin")]
+    pub(crate) renew: bool,
+    /// Print the token of the admin API and the screens instead
+    #[arg(long, conflicts_with = "client")]
+    pub(crate) admin: bool,
+}
+
+/// `zos usage`.
+#[derive(Args)]
+pub(crate) struct Usage {
+    #[command(flatten)]
+    pub(crate) context: InContext,
+    /// First UTC day, YYYY-MM-DD [default: 30 days ago]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) since: Option<zos_meter::Day>,
+    /// Last UTC day, YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) until: Option<zos_meter::Day>,
+}
+
+/// `zos audit …`.
+#[derive(Subcommand)]
+pub(crate) enum Audit {
+    /// The last records, and with -f those that come
+    Tail(Tail),
+}
+
+/// `zos audit tail`.
+#[derive(Args)]
+pub(crate) struct Tail {
+    /// Go on with what comes, until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// How many of the last records
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
+    pub(crate) lines: usize,
+    #[command(flatten)]
+    pub(crate) context: InContext,
+    /// Only this verdict
+    #[arg(long, value_name = "VERDICT", value_parser = verdict)]
+    pub(crate) verdict: Option<zos_audit::Verdict>,
+    /// Only records with this rule
+    #[arg(long, value_name = "ID")]
+    pub(crate) rule: Option<String>,
+    /// Only this AI client
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Option<String>,
+    /// Only from this time on: 2026-01-02 or 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = zos_audit::parse_time)]
+    pub(crate) since: Option<u64>,
+}
+
+/// Reads the command line, or ends the process with the help or what is wrong.
+pub(crate) fn read() -> Arguments {
+    let matches = command().get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// The command with its help page.
+pub(crate) fn command() -> Command {
+    let mut command = Arguments::command();
+    let page = page(&command);
+    command = command.help_template(page);
+    command
+}
+
+/// The help page: clap has no groups of commands, so the list is written here, from the same texts.
+fn page(command: &Command) -> String {
+    let styles = Styles::styled();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let mut page = String::from("{about-with-newline}\n{usage-heading} {usage}\n");
+    let mut line = |text: std::fmt::Arguments<'_>| page.write_fmt(text).expect("a String takes all");
+    for (group, names) in PAGE {
+        line(format_args!("\n{header}{group}:{header:#}\n"));
+        for name in *names {
+            let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
+            line(format_args!("  {literal}{name:<12}{literal:#} {}\n", about.unwrap_or_default()));
+        }
+    }
+    line(format_args!("\n{header}Options:{header:#}\n{{options}}{{after-help}}"));
+    page
+}
+
+/// An address to listen on: `127.0.0.1:8788`, `localhost:8788`, or a port of this machine.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let local = |port: &str| port.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    let named = text.strip_prefix("localhost:").unwrap_or(text);
+    text.parse()
+        .or_else(|_| local(named))
+        .map_err(|_| "write an address with a port, for example 127.0.0.1:8788".to_owned())
+}
+
+/// A verdict of the records' own vocabulary.
+fn verdict(text: &str) -> Result<zos_audit::Verdict, String> {
+    serde_json::from_value(text.into()).map_err(|_| "write allow, warn, redact or deny".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_page_shows_every_command_once() {
+        let shown: Vec<&str> = PAGE.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        for subcommand in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            assert_eq!(
+                shown.iter().filter(|name| **name == subcommand.get_name()).count(),
+                1,
+                "{}",
+                subcommand.get_name()
+            );
+            assert!(subcommand.get_about().is_some(), "{}", subcommand.get_name());
+        }
+        assert_eq!(
+            shown.len(),
+            Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()).count()
+        );
+    }
+
+    #[test]
+    fn an_address_is_a_port_or_has_one() {
+        for (text, address) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("8788", "127.0.0.1:8788"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("[::1]:5", "[::1]:5"),
+        ] {
+            assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for text in ["", "localhost", "127.0.0.1", "70000", "example.com:80"] {
+            assert!(listen_address(text).is_err(), "{text}");
+        }
+    }
+}

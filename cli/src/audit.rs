@@ -1,0 +1,192 @@
+//! `zos audit tail`: the last records of the log, and those that come. Read from the files: that needs
+//! nothing that runs, and bothers nothing that does.
+
+use crate::arguments::{Audit, Tail};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::{Cell, Members, Output, Table, Tone, grouped, short_time};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use zos_audit::{Filter, Page, ReadError, Record};
+use zos_core::{ContextName, Home};
+use zos_gateway::admin::types::AuditRecord;
+
+/// How often the log is looked at for new records.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Records that are read at once while following.
+const AT_ONCE: usize = 256;
+
+/// Shows the last records, and with `-f` those that come.
+pub(crate) fn run(home: &Home, command: &Audit, output: &mut Output) -> Result<Outcome> {
+    let Audit::Tail(tail) = command;
+    let filter = Filter {
+        context: tail.context.context.as_ref().map(ContextName::to_string),
+        verdict: tail.verdict,
+        rule: tail.rule.clone(),
+        client: tail.client.clone(),
+        since: tail.since,
+        kind: None,
+    };
+    let folder = home.audit_dir();
+    // Where following begins is noted first, so that no record falls between.
+    let end = newest(&folder)?;
+    let (mut records, next) = last(&folder, &filter, tail)?;
+    if output.is_json() && !tail.follow {
+        output.json(
+            &json!({"records": records.into_iter().map(AuditRecord::from).collect::<Vec<_>>(), "next": next}),
+        )?;
+        return Ok(Outcome::Fine);
+    }
+    records.reverse();
+    if tail.follow {
+        records.retain(|record| end.is_some_and(|end| record.seq <= end));
+        let widths = show(records, None, output)?;
+        follow(&folder, &filter, end, widths, output)?;
+    } else if records.is_empty() {
+        output.line("No records.")?;
+    } else {
+        show(records, None, output)?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The last records that match, newest first, and where older ones begin.
+fn last(folder: &Path, filter: &Filter, tail: &Tail) -> Result<(Vec<Record>, Option<String>)> {
+    let mut records = Vec::new();
+    let mut cursor = None;
+    while records.len() < tail.lines {
+        let page = page(folder, filter, cursor, tail.lines - records.len())?;
+        records.extend(page.records);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok((records, cursor.map(|cursor| cursor.to_string())))
+}
+
+/// A page of the log; a log that was never begun is empty.
+fn page(folder: &Path, filter: &Filter, cursor: Option<zos_audit::Cursor>, limit: usize) -> Result<Page> {
+    match zos_audit::recent(folder, filter, cursor, limit) {
+        Err(ReadError::Missing { .. }) => Ok(Page { records: Vec::new(), next: None }),
+        page => page.map_err(|error| Failure::environment(&error)),
+    }
+}
+
+/// The number of the newest record.
+fn newest(folder: &Path) -> Result<Option<u64>> {
+    Ok(page(folder, &Filter::default(), None, 1)?.records.first().map(|record| record.seq))
+}
+
+/// Shows what comes, until the reader goes away or the process ends.
+fn follow(
+    folder: &Path,
+    filter: &Filter,
+    mut seen: Option<u64>,
+    mut widths: Vec<usize>,
+    output: &mut Output,
+) -> Result<()> {
+    loop {
+        std::thread::sleep(LOOK_AGAIN);
+        let mut news: Vec<Record> = Vec::new();
+        let mut cursor = None;
+        // Backwards from the newest, as far as there is something new. Without the filter, which could
+        // make each look walk through the whole log.
+        loop {
+            let page = page(folder, &Filter::default(), cursor, AT_ONCE)?;
+            let before = news.len();
+            let all = page.records.len();
+            news.extend(
+                page.records.into_iter().take_while(|record| seen.is_none_or(|seen| record.seq > seen)),
+            );
+            cursor = page.next;
+            if cursor.is_none() || news.len() - before < all {
+                break;
+            }
+        }
+        if let Some(record) = news.first() {
+            seen = Some(record.seq);
+        }
+        news.reverse();
+        news.retain(|record| filter.matches(record));
+        if !news.is_empty() {
+            widths = show(news, Some(widths), output)?;
+        }
+    }
+}
+
+/// Shows records, below those that were shown before where their widths are given; gives the widths.
+fn show(records: Vec<Record>, above: Option<Vec<usize>>, output: &mut Output) -> Result<Vec<usize>> {
+    let shape = |record| serde_json::to_value(AuditRecord::from(record)).expect("a record is JSON");
+    let records: Vec<Value> = records.into_iter().map(shape).collect();
+    if output.is_json() {
+        records.iter().try_for_each(|record| output.json_line(record))?;
+        return Ok(above.unwrap_or_default());
+    }
+    let mut table = Table::new(&[
+        "TIME (UTC)",
+        "ROOM",
+        "CLIENT",
+        "MODEL",
+        "VERDICT",
+        "OUTCOME",
+        ">TOKENS",
+        ">MS",
+        "WHAT",
+    ]);
+    if let Some(widths) = above {
+        table = table.below(widths);
+    }
+    records.iter().for_each(|record| table.row(row(record)));
+    output.table(&table)?;
+    output.flush()?;
+    Ok(table.widths())
+}
+
+fn row(record: &Value) -> Vec<Cell> {
+    let time = short_time(record.text("time"));
+    let is_call = record.text("kind") == "call";
+    let tokens = record.get("usage").filter(|usage| usage.is_object()).map(|usage| {
+        let sum = ["input", "output", "cache_read", "cache_write"]
+            .iter()
+            .filter_map(|key| usage.number(key))
+            .fold(0, u64::saturating_add);
+        format!("{}{}", if usage.flag("estimated") { "~" } else { "" }, grouped(sum))
+    });
+    let verdict = record.text("verdict");
+    let tone = match verdict {
+        "deny" => Tone::Bad,
+        "warn" | "redact" => Tone::Notice,
+        _ => Tone::Plain,
+    };
+    let ms = if is_call { record.number("ms").map(grouped) } else { None };
+    vec![
+        Cell(Tone::Quiet, time),
+        record.text("context").into(),
+        record.text("client").into(),
+        record.text("model").into(),
+        Cell(tone, verdict.to_owned()),
+        record.text("outcome").into(),
+        tokens.unwrap_or_default().into(),
+        ms.unwrap_or_default().into(),
+        what(record, is_call).into(),
+    ]
+}
+
+/// What a record is about beyond its columns.
+fn what(record: &Value, is_call: bool) -> String {
+    let list = |key: &str| record.list(key).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+    let mut parts = Vec::new();
+    if !is_call {
+        parts.push(record.text("kind").to_owned());
+    }
+    for text in [record.text("code"), record.text("detail"), &list("rules")] {
+        parts.push(text.to_owned());
+    }
+    if !record.list("uninspected").is_empty() {
+        parts.push(format!("not inspected: {}", list("uninspected")));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("  ")
+}

@@ -1,0 +1,108 @@
+//! `zos doctor`: looks at everything that a governed call needs, says what is wrong and how to mend it.
+//! It changes nothing, and sends nothing to a provider.
+
+mod files;
+mod machine;
+mod network;
+
+use crate::admin::Admin;
+use crate::failure::{Outcome, Result};
+use crate::output::{Output, Tone};
+use serde::Serialize;
+use serde_json::json;
+use zos_core::Home;
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// In order.
+    Ok,
+    /// Works, and is worth knowing.
+    Note,
+    /// Does not work.
+    Problem,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    state: State,
+    /// What was found.
+    message: String,
+    /// What to do.
+    mend: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, message: impl Into<String>) -> Self {
+        Check { name, state: State::Ok, message: message.into(), mend: None }
+    }
+
+    fn note(name: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Check { name, state: State::Note, message: message.into(), mend: Some(mend.into()) }
+    }
+
+    fn problem(name: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Check { name, state: State::Problem, message: message.into(), mend: Some(mend.into()) }
+    }
+}
+
+/// A part of the doctor's round.
+type Part = fn(&Home, &Admin) -> Result<Vec<Check>>;
+
+/// Checks everything; finds problems.
+pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
+    let parts: [Part; 11] = [
+        files::home,
+        files::lint,
+        files::private,
+        network::listener,
+        network::environment,
+        machine::keychain,
+        network::providers,
+        files::log,
+        files::ledger,
+        machine::disk,
+        machine::clock,
+    ];
+    let mut checks = Vec::new();
+    for part in parts {
+        let found = part(home, admin)?;
+        if !output.is_json() {
+            // Shown as they come: the keychain may take a few seconds.
+            found.iter().try_for_each(|check| show(check, output))?;
+        }
+        checks.extend(found);
+    }
+    let problems = checks.iter().filter(|check| check.state == State::Problem).count();
+    if output.is_json() {
+        output.json(&json!({"ok": problems == 0, "checks": checks}))?;
+    } else {
+        let (tone, sum) = match problems {
+            0 => (Tone::Good, "zOS is well.".to_owned()),
+            1 => (Tone::Bad, "1 thing needs you.".to_owned()),
+            number => (Tone::Bad, format!("{number} things need you.")),
+        };
+        output.line(&format!("\n{}", output.toned(tone, &sum)))?;
+    }
+    Ok(if problems == 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+fn show(check: &Check, output: &mut Output) -> Result<()> {
+    let (tone, mark) = match check.state {
+        State::Ok => (Tone::Good, "ok"),
+        State::Note => (Tone::Notice, "note"),
+        State::Problem => (Tone::Bad, "PROBLEM"),
+    };
+    let mark = output.toned(tone, &format!("{mark:<7}"));
+    let name = output.toned(Tone::Strong, &format!("{:<11}", check.name));
+    let message = output.toned(Tone::Plain, &check.message);
+    output.line(&format!("{mark}  {name}  {message}"))?;
+    if let Some(mend) = &check.mend {
+        let mend = output.toned(Tone::Quiet, mend);
+        output.line(&format!("{:22}{mend}", ""))?;
+    }
+    output.flush()
+}

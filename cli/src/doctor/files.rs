@@ -1,0 +1,167 @@
+//! The home: is it there, is every file in order, are the secret ones private, can log and ledger be read.
+
+use super::Check;
+use crate::admin::{Admin, Running};
+use crate::failure::{Failure, Result};
+use crate::lint;
+use std::path::Path;
+use zos_audit::{Filter, ReadError};
+use zos_core::Home;
+
+/// The folder itself.
+pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
+    let root = home.root().display();
+    let check = match std::fs::metadata(home.root()) {
+        Ok(metadata) if !metadata.is_dir() => Check::problem(
+            "home",
+            format!("{root} is not a folder."),
+            "Give another one: --home DIR or ZOS_HOME.",
+        ),
+        Ok(_) if !is_writable(home.root()) => Check::problem(
+            "home",
+            format!("{root} cannot be written."),
+            "Make it yours: chown and chmod u+rwx on that folder.",
+        ),
+        Ok(_) => Check::ok("home", root.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Check::note(
+            "home",
+            format!("{root} does not exist yet."),
+            "It is made when zOS first runs: zos serve",
+        ),
+        Err(error) => Check::problem(
+            "home",
+            format!("{root} cannot be read: {error}."),
+            "Make it yours: chown and chmod u+rwx on that folder.",
+        ),
+    };
+    Ok(vec![check])
+}
+
+/// Every file of the home, as `zos lint` reads it.
+pub(super) fn lint(home: &Home, _: &Admin) -> Result<Vec<Check>> {
+    let problems = match lint::problems(home) {
+        Ok(problems) => problems,
+        Err(Failure::Wrong(reason) | Failure::Failed(reason)) => {
+            return Ok(vec![Check::problem("files", reason.message, "Mend the home first.")]);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let count = lint::count(errors, problems.len() - errors);
+    Ok(vec![match problems.first() {
+        None => Check::ok("files", "all in order"),
+        Some(first) if errors == 0 => {
+            Check::note("files", format!("{count}: {first}."), "See them all: zos lint")
+        }
+        Some(first) => Check::problem("files", format!("{count}: {first}."), "See them all: zos lint"),
+    }])
+}
+
+/// Files with secrets, or with what was said about calls, which nobody else may read.
+#[cfg(unix)]
+pub(super) fn private(home: &Home, _: &Admin) -> Result<Vec<Check>> {
+    use std::os::unix::fs::PermissionsExt;
+    let gateway = home.root().join("gateway");
+    let tokens = gateway.join("tokens");
+    let kept = std::fs::read_dir(&tokens).into_iter().flatten().flatten().map(|entry| entry.path());
+    let secret = [home.admin_token(), home.keys(), home.audit_dir(), home.usage_db(), tokens.clone()]
+        .into_iter()
+        .chain(kept);
+    let mut checks = Vec::new();
+    for path in secret {
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let right = if metadata.is_dir() { 700 } else { 600 };
+            let shown = path.display();
+            checks.push(Check::problem(
+                "private",
+                format!("{shown} is open to other users (mode {mode:03o})."),
+                format!("chmod {right} {shown}"),
+            ));
+        }
+    }
+    if checks.is_empty() && gateway.exists() {
+        checks.push(Check::ok("private", "keys, tokens and records are readable for you alone"));
+    }
+    Ok(checks)
+}
+
+#[cfg(not(unix))]
+pub(super) fn private(_: &Home, _: &Admin) -> Result<Vec<Check>> {
+    Ok(Vec::new())
+}
+
+/// The log: can it be written, and are its newest records what was written there.
+pub(super) fn log(home: &Home, _: &Admin) -> Result<Vec<Check>> {
+    let folder = home.audit_dir();
+    let shown = folder.display();
+    Ok(vec![match zos_audit::recent(&folder, &Filter::default(), None, 100) {
+        Err(ReadError::Missing { .. }) => Check::ok("log", "none yet; the first run of zOS begins it"),
+        Err(error @ ReadError::Damaged { .. }) => Check::problem(
+            "log",
+            format!("{error}."),
+            "Keep the folder as evidence, move it away, and restart zOS: it begins a new log.",
+        ),
+        Err(error) => {
+            Check::problem("log", format!("{error}."), format!("Make {shown} readable and writable for you."))
+        }
+        Ok(_) if !is_writable(&folder) => Check::problem(
+            "log",
+            format!("{shown} cannot be written: hard rooms refuse their calls."),
+            format!("chmod u+rwx {shown}"),
+        ),
+        Ok(page) => {
+            let newest = page.records.first().map(|record| record.seq + 1);
+            let torn = std::fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|entry| entry.path().extension().is_some_and(|end| end == "torn"))
+                .count();
+            let records = newest.map_or_else(
+                || "no records yet".to_owned(),
+                |records| format!("{} records", crate::output::grouped(records)),
+            );
+            match torn {
+                0 => Check::ok("log", format!("{records} in {shown}")),
+                _ => Check::note(
+                    "log",
+                    format!("{records}; a crash once cut a line, which was set aside (*.torn)."),
+                    "Nothing to do: the log says so itself.",
+                ),
+            }
+        }
+    }])
+}
+
+/// The ledger. While zOS runs it belongs to that process.
+pub(super) fn ledger(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
+    let path = home.usage_db();
+    if !matches!(admin.running()?, Running::No) {
+        return Ok(vec![Check::ok("ledger", format!("{}, kept by the zOS that runs", path.display()))]);
+    }
+    Ok(vec![match crate::files::ledger(home) {
+        Ok(None) => Check::ok("ledger", "none yet; the first run of zOS makes it"),
+        Ok(Some(_)) => Check::ok("ledger", path.display().to_string()),
+        Err(failure) => {
+            let why = failure.reason().map_or_else(String::new, |reason| reason.message.clone());
+            Check::problem(
+                "ledger",
+                why,
+                format!(
+                    "Make it readable and writable for you, or move {} away: budgets then start anew.",
+                    path.display()
+                ),
+            )
+        }
+    }])
+}
+
+/// Whether we may make files in a folder.
+fn is_writable(folder: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok();
+    #[cfg(not(unix))]
+    return std::fs::metadata(folder).is_ok_and(|metadata| !metadata.permissions().readonly());
+}

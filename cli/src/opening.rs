@@ -1,0 +1,36 @@
+//! Why zOS cannot be opened on a home, as a person reads it.
+
+use crate::failure::{Failure, sentence};
+use zos_core::Home;
+use zos_gateway::config::ConfigError;
+use zos_gateway::house::OpenError;
+
+/// What is wrong, where, and what to do.
+pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {
+    match error {
+        OpenError::Audit(zos_audit::OpenError::Locked { .. })
+        | OpenError::Ledger(zos_meter::LedgerError::InUse { .. }) => {
+            Failure::wrong("zos_home_in_use", format!("Another zOS runs on {}.", home.root().display()))
+                .hint("Stop that one, or give this one a folder of its own: --home DIR.")
+        }
+        OpenError::Config(error) => configuration(home, error),
+        error => Failure::environment(error),
+    }
+}
+
+/// What is wrong with gateway/config.yml.
+pub(crate) fn configuration(home: &Home, error: &ConfigError) -> Failure {
+    let findings: String = error.0.iter().map(|problem| format!("\n  {problem}")).collect();
+    let sentence = format!("The configuration in {} cannot be used:{findings}", home.root().display());
+    let mut failure = Failure::wrong("zos_invalid_config", sentence);
+    if let Failure::Wrong(reason) = &mut failure {
+        let problems = error.0.iter().map(zos_gateway::admin::types::FileProblem::from);
+        reason.problems = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect();
+    }
+    failure
+}
+
+/// What is wrong with the home itself.
+pub(crate) fn home(error: &zos_core::HomeError) -> Failure {
+    Failure::wrong("zos_environment", sentence(error))
+}

@@ -1,0 +1,185 @@
+//! `zos token`: the zOS key of an AI client, for clients that run a command to get one.
+//!
+//! Keys are stored hashed and shown once, so a key that is printed again and again has to be kept. It lies
+//! in `gateway/tokens/`, in a file that only its owner can read, and not in the keychain: a keychain can be
+//! locked or wait for its owner, and the answer must come within 50 ms without a window. Whoever can read
+//! that file can call the gateway as this user anyway.
+//!
+//! A key that its owner revoked is not made again in silence: that would undo the revocation.
+
+use crate::admin::Admin;
+use crate::arguments;
+use crate::failure::{Failure, Outcome, Result};
+use crate::key;
+use crate::output::{Members, Output};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use zos_core::{ContextName, Home};
+use zos_seal::ClientKeys;
+
+/// The longest name of a client's file.
+const NAME_LIMIT: usize = 64;
+
+/// What is kept of a client.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    id: String,
+    key: String,
+}
+
+/// Prints the key of a client, or the admin token.
+pub(crate) fn run(
+    home: &Home,
+    admin: &Admin,
+    arguments: &arguments::Token,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let Some(client) = &arguments.client else {
+        return admin_token(home, output);
+    };
+    let path = path(home, client)?;
+    let kept = read(&path)?;
+    let kept = match kept {
+        Some(kept) if arguments.renew => {
+            let new = make(admin, client, arguments.context.as_ref(), &path)?;
+            // The old one may have been revoked already.
+            if info(home, &kept.id)?.is_some() {
+                key::revoke(admin, &kept.id)?;
+            }
+            new
+        }
+        Some(kept) => {
+            check(home, client, &kept, arguments.context.as_ref())?;
+            kept
+        }
+        None => make(admin, client, arguments.context.as_ref(), &path)?,
+    };
+    if output.is_json() {
+        output.json(&kept)?
+    } else {
+        output.line(&kept.key)?
+    }
+    Ok(Outcome::Fine)
+}
+
+fn admin_token(home: &Home, output: &mut Output) -> Result<Outcome> {
+    make_folder(&home.root().join("gateway"))?;
+    let token = zos_seal::admin_token(&home.admin_token()).map_err(|error| Failure::environment(&error))?;
+    if output.is_json() {
+        output.json(&json!({"token": token.expose()}))?
+    } else {
+        output.line(token.expose())?
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Makes a key and keeps it.
+fn make(admin: &Admin, client: &str, context: Option<&ContextName>, path: &Path) -> Result<Kept> {
+    let made = key::make(admin, client, context)?;
+    let kept = Kept { id: made.text("id").to_owned(), key: made.text("key").to_owned() };
+    let text = serde_json::to_vec(&kept).expect("two strings are JSON");
+    let folder = path.parent().expect("the file lies in a folder of the home");
+    let written = make_folder(folder).and_then(|()| {
+        zos_seal::atomic_write(path, &text, 0o600).map_err(|error| Failure::environment(&error))
+    });
+    if let Err(failure) = written {
+        // A key that nobody keeps is of no use to anybody.
+        key::revoke(admin, &kept.id)?;
+        return Err(failure);
+    }
+    Ok(kept)
+}
+
+/// Whether the key that is kept is still good for what was asked.
+fn check(home: &Home, client: &str, kept: &Kept, context: Option<&ContextName>) -> Result<()> {
+    let renew = |room: &str| format!("`zos token {client}{room} --renew` makes a new one.");
+    let Some(info) = info(home, &kept.id)? else {
+        return Err(
+            Failure::failed("zos_unknown_key", format!("The key of {client} was revoked.")).hint(renew(""))
+        );
+    };
+    match context {
+        Some(wanted) if info.context.as_deref() != Some(wanted.as_str()) => {
+            let bound =
+                info.context.map_or_else(|| "to no room".to_owned(), |name| format!("to the room {name}"));
+            Err(Failure::failed("zos_context_mismatch", format!("The key of {client} is bound {bound}."))
+                .hint(renew(&format!(" --context {wanted}"))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is known of a key; `None` where it was revoked.
+fn info(home: &Home, id: &str) -> Result<Option<zos_seal::KeyInfo>> {
+    let keys = ClientKeys::open(&home.keys())
+        .and_then(|keys| keys.list())
+        .map_err(|error| Failure::environment(&error))?;
+    Ok(keys.into_iter().find(|key| key.id == id))
+}
+
+fn path(home: &Home, client: &str) -> Result<PathBuf> {
+    let is_name = (1..=NAME_LIMIT).contains(&client.len())
+        && !client.starts_with('.')
+        && client.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if !is_name {
+        let message = format!(
+            "A client's name here has 1 to {NAME_LIMIT} letters, digits, dots, dashes or underscores."
+        );
+        return Err(Failure::wrong("zos_invalid_request", message).hint("For example: zos token claude-code"));
+    }
+    Ok(home.root().join("gateway").join("tokens").join(format!("{client}.json")))
+}
+
+fn read(path: &Path) -> Result<Option<Kept>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::wrong(
+                "zos_environment",
+                format!("{} cannot be read: {error}.", path.display()),
+            ));
+        }
+    };
+    check_mode(path)?;
+    serde_json::from_slice(&text).map(Some).map_err(|_| {
+        Failure::wrong("zos_environment", format!("{} is damaged.", path.display()))
+            .hint("Remove it; the next call makes a new key.")
+    })
+}
+
+/// A key that others could read counts as known to them.
+#[cfg(unix)]
+fn check_mode(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(Failure::wrong(
+        "zos_environment",
+        format!(
+            "{} may be read by other users (mode {mode:03o}), so its key counts as known to them.",
+            path.display()
+        ),
+    )
+    .hint("Make a new one with --renew after `chmod 600` on that file."))
+}
+
+#[cfg(not(unix))]
+fn check_mode(_path: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Makes a folder that only its owner can read, where there is none.
+fn make_folder(path: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| {
+        Failure::wrong("zos_environment", format!("The folder {} cannot be made: {error}.", path.display()))
+    })
+}
