@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bundle api ui lint
+.PHONY: help run test test-desktop test-pages bench bundle api ui lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -11,6 +11,16 @@ run: ## Install what is missing, build, and start zOS (the gateway alone where t
 
 test: ## Install what the tests need, and run all of them
 	@scripts/test
+
+test-desktop: ui ## Test tray, window and keychain on a display of their own
+	@scripts/setup build desktop
+	@tests/desktop/setup
+	tests/desktop/run
+
+test-pages: ui ## Walk the screens in headless Chromium against a real gateway
+	@scripts/setup pages
+	cargo build -p zos-cli
+	scripts/test-pages
 
 bench: ## Measure zOS beside a bare pass-through proxy, in one run
 	@scripts/setup build

@@ -55,10 +55,10 @@ pub(crate) fn run(home: &Home, command: &Route, output: &mut Output) -> Result<O
                 ])?;
                 if !speaks {
                     let line = format!(
-                        "\u{20}But it speaks the {} API, and a call of the {} API is not translated.",
-                        provider.api, face
+                        "But it speaks the {} API, and a call of the {face} API is not translated.",
+                        provider.api
                     );
-                    output.line(&format!("\n{}", output.toned(Tone::Bad, line.trim())))?;
+                    output.line(&format!("\n{}", output.toned(Tone::Bad, &line)))?;
                 }
             }
             Ok(if speaks { Outcome::Fine } else { Outcome::Found })

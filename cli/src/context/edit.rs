@@ -37,7 +37,11 @@ pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut O
         let change = json!({"yaml": yaml, "etag": before.text("etag")});
         match admin.ask(&Ask::put(&["contexts", name.as_str()], &change)) {
             Ok(written) => {
-                return told(output, &written, &format!("The room {name} is changed, from the next call on."));
+                return told(
+                    output,
+                    &written,
+                    &format!("The room {name} is changed, from the next call on."),
+                );
             }
             Err(Failure::Failed(reason))
                 if reason.code == "zos_invalid_context"
