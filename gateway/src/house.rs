@@ -252,6 +252,20 @@ impl House {
         Health { ok: problems.is_empty(), problems }
     }
 
+    /// Tells the screens of every change of the files and of the active context, until the house stops.
+    pub(crate) async fn announce_changes(&self) {
+        let mut snapshots = self.brain.subscribe();
+        loop {
+            tokio::select! {
+                changed = snapshots.changed() => if changed.is_err() { return },
+                () = self.drain.is_begun() => return,
+            }
+            let snapshot = snapshots.borrow_and_update().clone();
+            let active = snapshot.effective_active().ok().map(ToString::to_string);
+            self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
+        }
+    }
+
     /// Announces a budget that crossed 80 % or 100 %, once a day each.
     pub(crate) fn budget_moved(&self, balance: &Balance) {
         let Some(limit) = balance.limit.filter(|limit| *limit > 0) else { return };

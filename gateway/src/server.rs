@@ -102,6 +102,10 @@ impl Server {
     /// Serves until the house stops, then until every connection has ended.
     pub async fn run(self) {
         let router = router(self.house.clone());
+        let announcing = tokio::spawn({
+            let house = self.house.clone();
+            async move { house.announce_changes().await }
+        });
         let permits = Arc::new(Semaphore::new(self.house.config.limits.connections));
         let mut connections = JoinSet::new();
         loop {
@@ -132,6 +136,7 @@ impl Server {
         }
         drop(self.listener);
         while connections.join_next().await.is_some() {}
+        announcing.abort();
     }
 }
 

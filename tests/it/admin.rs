@@ -73,6 +73,17 @@ async fn events_arrive_live() {
         text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
     assert!(text.contains("\"context\":\"acme\""), "{text}");
+    // A file that another program writes is told as well.
+    gateway.write("contexts/new.yml", "title: New\n");
+    gateway.write("state.json", r#"{"active": "new"}"#);
+    while !text.contains("\"active\":\"new\"") {
+        let chunk = tokio::time::timeout(std::time::Duration::from_secs(5), events.chunk())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
 }
 
 #[tokio::test]
