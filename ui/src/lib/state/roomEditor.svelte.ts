@@ -17,6 +17,8 @@ export class RoomEditor {
   yaml = $state("");
   readonly denied = new ListDraft();
   readonly confidential = new ListDraft();
+  /** Its file is being removed, or is: there is nothing to look after any more. */
+  #isRemoved = false;
 
   constructor(
     private readonly client: Client,
@@ -35,6 +37,7 @@ export class RoomEditor {
 
   /** Loads the room, or looks whether it changed on disk; edits are kept. */
   load = async (): Promise<void> => {
+    if (this.#isRemoved) return;
     try {
       const detail = await this.#fetch();
       this.failure = null;
@@ -67,7 +70,13 @@ export class RoomEditor {
   /** Removes the file, in the version that was seen. Throws an `ApiFailure`. */
   async remove(): Promise<void> {
     const query = { etag: this.detail?.etag ?? "" };
-    await this.client.delete("/zos/v1/contexts/{name}", { at: { name: this.name }, query });
+    this.#isRemoved = true;
+    try {
+      await this.client.delete("/zos/v1/contexts/{name}", { at: { name: this.name }, query });
+    } catch (thrown) {
+      this.#isRemoved = false;
+      throw thrown;
+    }
     this.revert();
   }
 
