@@ -6,7 +6,7 @@ mod machine;
 mod network;
 
 use crate::admin::Admin;
-use crate::failure::{Outcome, Result};
+use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, Tone};
 use serde::Serialize;
 use serde_json::json;
@@ -54,22 +54,22 @@ type Part = fn(&Home, &Admin) -> Result<Vec<Check>>;
 
 /// Checks everything; finds problems.
 pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
-    let parts: [Part; 11] = [
-        files::home,
-        files::lint,
-        files::private,
-        network::listener,
-        network::environment,
-        machine::keychain,
-        network::providers,
-        files::log,
-        files::ledger,
-        machine::disk,
-        machine::clock,
+    let parts: [(&'static str, Part); 11] = [
+        ("home", files::home),
+        ("files", files::lint),
+        ("private", files::private),
+        ("listener", network::listener),
+        ("environment", network::environment),
+        ("keychain", machine::keychain),
+        ("provider", network::providers),
+        ("log", files::log),
+        ("ledger", files::ledger),
+        ("disk", machine::disk),
+        ("clock", machine::clock),
     ];
     let mut checks = Vec::new();
-    for part in parts {
-        let found = part(home, admin)?;
+    for (name, part) in parts {
+        let found = part(home, admin).or_else(|failure| cannot_look(name, failure))?;
         if !output.is_json() {
             // Shown as they come: the keychain may take a few seconds.
             found.iter().try_for_each(|check| show(check, output))?;
@@ -88,6 +88,17 @@ pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Out
         output.line(&format!("\n{}", output.toned(tone, &sum)))?;
     }
     Ok(if problems == 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+/// What keeps us from looking is a finding itself.
+fn cannot_look(name: &'static str, failure: Failure) -> Result<Vec<Check>> {
+    match failure {
+        Failure::Closed => Err(Failure::Closed),
+        Failure::Wrong(reason) | Failure::Failed(reason) => {
+            let mend = reason.hint.unwrap_or_else(|| "Mend that first.".to_owned());
+            Ok(vec![Check::problem(name, reason.message, mend)])
+        }
+    }
 }
 
 fn show(check: &Check, output: &mut Output) -> Result<()> {

@@ -38,7 +38,6 @@ use failure::{Failure, Outcome, Result};
 use output::Output;
 use std::io::Write;
 use std::process::ExitCode;
-use zos_core::Home;
 
 fn main() -> ExitCode {
     let Arguments { everywhere, command } = arguments::read();
@@ -68,7 +67,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         }
         _ => {}
     }
-    let home = Home::resolve(everywhere.home.as_deref()).map_err(|error| opening::home(&error))?;
+    let home = opening::home(everywhere.home.as_deref())?;
     let admin = Admin::new(&home);
     let outcome = match command {
         What::Serve(arguments) => serve::run(&home, &arguments, &mut output),

@@ -45,9 +45,10 @@ fn list(fleet: &Fleet, filter: &ModelFilter) -> Vec<Value> {
             ModelMatch::Id(id) => (id.as_str(), false),
             ModelMatch::Glob(glob) => (glob.as_str(), true),
         };
-        // A pattern may be permitted in part.
-        let permitted = (!is_pattern)
-            .then(|| provider.is_some_and(|provider| fleet.route(provider.api, id, filter).is_ok()));
+        let serves = || provider.is_some_and(|provider| fleet.route(provider.api, id, filter).is_ok());
+        // A pattern may be permitted in part, unless nothing is filtered at all.
+        let is_filtered = *filter != ModelFilter::default();
+        let permitted = if is_pattern && is_filtered { None } else { Some(is_pattern || serves()) };
         json!({
             "model": id, "pattern": is_pattern, "provider": rule.provider, "api": provider.map(|provider| provider.api.name()),
             "sent_as": rule.model, "context_tokens": rule.context, "permitted": permitted,

@@ -1,6 +1,7 @@
 //! Why zOS cannot be opened on a home, as a person reads it.
 
-use crate::failure::{Failure, sentence};
+use crate::failure::{Failure, Result};
+use std::path::Path;
 use zos_core::Home;
 use zos_gateway::config::ConfigError;
 use zos_gateway::house::OpenError;
@@ -30,7 +31,14 @@ pub(crate) fn configuration(home: &Home, error: &ConfigError) -> Failure {
     failure
 }
 
-/// What is wrong with the home itself.
-pub(crate) fn home(error: &zos_core::HomeError) -> Failure {
-    Failure::wrong("zos_environment", sentence(error))
+/// The home that was asked for.
+pub(crate) fn home(explicit: Option<&Path>) -> Result<Home> {
+    let home = Home::resolve(explicit).map_err(|error| Failure::environment(&error))?;
+    if std::fs::metadata(home.root()).is_ok_and(|metadata| !metadata.is_dir()) {
+        let message = format!("{} is not a folder.", home.root().display());
+        return Err(
+            Failure::wrong("zos_environment", message).hint("Give another one: --home DIR or ZOS_HOME.")
+        );
+    }
+    Ok(home)
 }

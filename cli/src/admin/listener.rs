@@ -73,7 +73,7 @@ impl Listener {
     /// Whether it is the zOS of this home.
     async fn is_of(&self, home: &Home) -> bool {
         let ask = Ask::get(&["status"]);
-        let answered = async { Some(self.request(&ask).send().await.ok()?.json::<Value>().await.ok()?) };
+        let answered = async { self.request(&ask).send().await.ok()?.json::<Value>().await.ok() };
         let status = tokio::time::timeout(GREETING_LIMIT, answered).await.ok().flatten();
         status.is_some_and(|status| status["home"] == home.root().display().to_string().as_str())
     }

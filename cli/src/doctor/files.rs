@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::admin::{Admin, Running};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::lint;
 use std::path::Path;
 use zos_audit::{Filter, ReadError};
@@ -12,11 +12,6 @@ use zos_core::Home;
 pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
     let root = home.root().display();
     let check = match std::fs::metadata(home.root()) {
-        Ok(metadata) if !metadata.is_dir() => Check::problem(
-            "home",
-            format!("{root} is not a folder."),
-            "Give another one: --home DIR or ZOS_HOME.",
-        ),
         Ok(_) if !is_writable(home.root()) => Check::problem(
             "home",
             format!("{root} cannot be written."),
@@ -39,13 +34,7 @@ pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
 
 /// Every file of the home, as `zos lint` reads it.
 pub(super) fn lint(home: &Home, _: &Admin) -> Result<Vec<Check>> {
-    let problems = match lint::problems(home) {
-        Ok(problems) => problems,
-        Err(Failure::Wrong(reason) | Failure::Failed(reason)) => {
-            return Ok(vec![Check::problem("files", reason.message, "Mend the home first.")]);
-        }
-        Err(failure) => return Err(failure),
-    };
+    let problems = lint::problems(home)?;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let count = lint::count(errors, problems.len() - errors);
     Ok(vec![match problems.first() {

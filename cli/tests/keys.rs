@@ -1,0 +1,144 @@
+//! `zos key`, `zos token`, and the keys of providers.
+
+use crate::world::{Run, Scratch, mode};
+use serde_json::Value;
+
+#[test]
+fn keys_are_made_listed_and_revoked_with_and_without_a_zos_that_runs() {
+    let home = Scratch::acme();
+    let made = home.json(&["key", "add", "zed", "--context", "acme"]);
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert!(key.starts_with("zos_"));
+    let listed = home.zos(&["key", "list"]).fine();
+    assert!(
+        listed.contains(id) && listed.contains("zed") && listed.contains("never") && !listed.contains(key),
+        "{listed}"
+    );
+    let serving = home.serve();
+    let header = format!("x-zos-key: {key}\r\n");
+    assert_eq!(serving.say("Hello", &header).0, 200);
+    assert_eq!(home.json(&["key", "list"])["keys"][0]["client"], "zed");
+    home.zos(&["key", "revoke", id]).fine();
+    assert_eq!(serving.say("Hello", &header).0, 401);
+    home.zos(&["key", "revoke", id]).fails(1, &[id, "zos key list"]);
+    drop(serving);
+    home.zos(&["key", "revoke", "../../etc"]).fails(1, &["zos key list"]);
+    home.zos(&["key", "add", "zed", "-c", "nowhere"]).fails(2, &["no room called nowhere"]);
+    home.zos(&["key", "add", ""]).fails(2, &["1 to 64"]);
+    let kinds = home.json(&["audit", "tail"]);
+    assert_eq!(
+        kinds["records"].as_array().unwrap().iter().filter(|record| record["kind"] == "key").count(),
+        4,
+        "two of them refused"
+    );
+}
+
+#[test]
+fn a_client_gets_the_same_key_every_time_until_it_is_revoked() {
+    let home = Scratch::acme();
+    let key = home.zos(&["token", "claude-code"]).fine();
+    assert!(key.starts_with("zos_") && key.lines().count() == 1);
+    assert_eq!(home.zos(&["token", "claude-code"]).fine(), key);
+    assert_ne!(home.zos(&["token", "zed"]).fine(), key);
+    assert_eq!(mode(&home.path().join("gateway/tokens/claude-code.json")), 0o600);
+    assert_eq!(mode(&home.path().join("gateway/tokens")), 0o700);
+    let serving = home.serve();
+    assert_eq!(home.zos(&["token", "claude-code"]).fine(), key);
+    assert_eq!(serving.say("Hello", &format!("authorization: Bearer {key}").replace('\n', "\r\n")).0, 200);
+    let id = home.json(&["token", "claude-code"])["id"].as_str().unwrap().to_owned();
+    home.zos(&["key", "revoke", &id]).fine();
+    home.zos(&["token", "claude-code"]).fails(1, &["was revoked", "--renew"]);
+    let new = home.zos(&["token", "claude-code", "--renew", "--context", "acme"]).fine();
+    assert_ne!(new, key);
+    assert_eq!(home.zos(&["token", "claude-code", "--context", "acme"]).fine(), new);
+    assert_eq!(home.json(&["key", "list"])["keys"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_key_is_not_given_for_another_room_or_from_an_open_file() {
+    let home = Scratch::acme();
+    home.zos(&["token", "zed"]).fine();
+    home.zos(&["token", "zed", "-c", "acme"]).fails(1, &["bound to no room", "--context acme --renew"]);
+    for name in ["../x", ".x", "", "a b", &"a".repeat(65)] {
+        home.zos(&["token", name]).fails(2, &["letters, digits"]);
+    }
+    let path = home.path().join("gateway/tokens/zed.json");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    home.zos(&["token", "zed"]).fails(2, &["may be read by other users"]);
+}
+
+#[test]
+fn the_admin_token_is_the_one_that_the_screens_ask_for() {
+    let home = Scratch::new();
+    let token = home.zos(&["token", "--admin"]).fine();
+    assert_eq!(token.trim(), home.read("gateway/admin.token").trim());
+    assert_eq!(mode(&home.path().join("gateway/admin.token")), 0o600);
+    let _serving = home.serve();
+    assert_eq!(home.zos(&["token", "--admin"]).fine(), token);
+    assert_eq!(home.json(&["token", "--admin"])["token"], token.trim());
+}
+
+#[test]
+fn a_key_can_be_had_from_a_running_zos_that_is_asked_at_once_by_many() {
+    let home = Scratch::new();
+    let keys: Vec<Value> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4)
+            .map(|client| {
+                scope.spawn({
+                    let home = &home;
+                    move || home.json(&["key", "add", &format!("client-{client}")])
+                })
+            })
+            .collect();
+        asking.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let made = keys.iter().filter(|key| key["key"].is_string()).count();
+    // Where none runs, one command opens the home for itself, and the others may find it in use.
+    assert!(
+        keys.iter().all(|key| key["key"].is_string()
+            || matches!(key["error"]["code"].as_str(), Some("zos_home_in_use" | "zos_unreachable"))),
+        "{keys:?}"
+    );
+    assert_eq!(home.json(&["key", "list"])["keys"].as_array().unwrap().len(), made);
+    assert!(made >= 1);
+}
+
+#[test]
+fn a_provider_key_never_shows_and_needs_a_place_to_be_kept() {
+    let home = Scratch::new();
+    let secret = "sk-canary-1234567890";
+    let run = home.zos_reading(&["providers", "key", "set", "anthropic"], secret.as_bytes());
+    assert!(!run.err.contains("canary"), "{}", run.err);
+    run.fails(1, &["keychain"]);
+    home.zos_reading(&["providers", "key", "set", "nobody"], secret.as_bytes())
+        .fails(2, &["no provider called nobody"]);
+    home.zos_reading(&["providers", "key", "set", "anthropic"], b" \n").fails(2, &["empty"]);
+    home.zos(&["providers", "key", "delete", "nobody"]).fails(2, &["no provider called nobody"]);
+}
+
+#[test]
+fn providers_tell_where_their_keys_come_from() {
+    let home = Scratch::new();
+    home.write(
+        "routing/fleet.yml",
+        "version: 1\nproviders:\n  one: {api: openai, base_url: \"https://one.example/v1\", key: \"env:ONE_KEY\"}\n  \
+         two: {api: openai, base_url: \"http://127.0.0.1:9/v1\", key: none}\n  three: {api: openai, base_url: \"https://three.example/v1\", key: \"env:THREE_KEY\"}\n",
+    );
+    let mut command = home.command(&["providers", "list", "--json"]);
+    command.env("ONE_KEY", "sk-canary");
+    let listed = Run::of(command).fine();
+    assert!(!listed.contains("canary"));
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let keys: Vec<(&str, &str)> = listed["providers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|provider| (provider["id"].as_str().unwrap(), provider["key"].as_str().unwrap()))
+        .collect();
+    assert_eq!(keys, [("one", "environment"), ("two", "none"), ("three", "missing"), ("demo", "none")]);
+    assert!(home.zos(&["providers", "list"]).fine().contains("clients must send their own"));
+    assert_eq!(home.zos(&["providers", "test", "demo"]).code, 0);
+    let run = home.zos(&["providers", "test", "two"]);
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("cannot be reached"), "{} {}", run.out, run.err);
+}

@@ -1,0 +1,12 @@
+//! The real binary on scratch homes, with and without a zOS that runs. No test needs a network or a keychain.
+
+mod audit;
+mod contexts;
+mod doctor;
+mod keys;
+mod models;
+mod rules;
+mod serving;
+mod shell;
+mod spending;
+mod world;
