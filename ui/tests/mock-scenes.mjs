@@ -48,7 +48,7 @@ function full() {
   return {
     status: {
       version: "0.1.0", address: "http://127.0.0.1:8788", listen_error: null, home: "/home/ann/.zos", active: "acme", active_is_builtin: false,
-      shield: { paused: false, until: null }, health: { ok: true, problems: [], keychain: "available" },
+      shield: { paused: false, until: null }, health: { ok: true, problems: [] },
       counts: { calls: 1412, denied: 9, warned: 4, refused: 1, failed: 3, in_flight: 2 }, uptime_s: 11_520,
     },
     rooms, problems: [], records: records(130),
@@ -97,7 +97,7 @@ function trouble() {
     status: {
       ...house.status, address: null, active: null, listen_error: "Port 8788 is taken by another program. Stop it, or set another address in gateway/config.yml.",
       shield: { paused: true, until: new Date(Date.now() + 900_000).toISOString() },
-      health: { ok: false, problems: ["The audit log cannot be written: the disk is full.", "The keychain is locked."], keychain: "locked" },
+      health: { ok: false, problems: ["The audit log cannot be written: the disk is full.", "The keychain is locked."] },
     },
     problems: [broken("routing/fleet.yml", 7, 'provider "opnai" is not declared', "declare it under `providers`, or write `openai`")],
   };

@@ -176,9 +176,9 @@ function tryText(scene, { context, text }) {
     if (at < 0) continue;
     const start = Buffer.byteLength(text.slice(0, at));
     const place = `contexts/${context}.yml:${index + 5}`;
-    violations.push({ rule: `${context}/deny-${index + 1}`, start, end: start + Buffer.byteLength(term), action, effect: action, evasion: index === 1 ? "spaced" : null, place });
+    violations.push({ rule: `${context}/deny-${index + 1}`, start, end: start + Buffer.byteLength(term), action, evasion: index === 1 ? "spaced" : null, place });
   }
-  return { context, verdict: violations[0]?.effect ?? "allow", violations };
+  return { context, verdict: violations[0]?.action ?? "allow", violations };
 }
 
 function page(records, query) {

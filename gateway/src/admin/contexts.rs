@@ -16,7 +16,7 @@ use zos_core::{ContextName, ContextState, Entry, Snapshot, WriteError};
 use zos_rules::{Action, RuleKind};
 
 /// All contexts, with what is broken and why.
-#[utoipa::path(get, path = "/zos/v1/contexts", responses((status = 200, body = Contexts)))]
+#[utoipa::path(get, path = "/zos/v1/contexts", operation_id = "list_contexts", responses((status = 200, body = Contexts)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
     let snapshot = house.brain.snapshot();
     let contexts: Vec<_> =
@@ -29,7 +29,7 @@ pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
 
 /// One context with its file.
 #[utoipa::path(
-    get, path = "/zos/v1/contexts/{name}", params(("name" = String, Path, description = "Name of the context.")),
+    get, path = "/zos/v1/contexts/{name}", operation_id = "show_context", params(("name" = String, Path, description = "Name of the context.")),
     responses((status = 200, body = ContextDetail), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<ContextDetail>, AdminRefusal> {
@@ -57,7 +57,7 @@ pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<C
 
 /// Writes a context's file: its whole text, or only its lists. It is in force when this answers.
 #[utoipa::path(
-    put, path = "/zos/v1/contexts/{name}", params(("name" = String, Path, description = "Name of the context.")),
+    put, path = "/zos/v1/contexts/{name}", operation_id = "write_context", params(("name" = String, Path, description = "Name of the context.")),
     request_body = ContextChange,
     responses(
         (status = 200, body = ContextWritten), (status = 404, body = AdminProblem),
@@ -89,7 +89,7 @@ pub(crate) async fn write(
 
 /// Removes a context's file. Its prose overlay and memory stay.
 #[utoipa::path(
-    delete, path = "/zos/v1/contexts/{name}",
+    delete, path = "/zos/v1/contexts/{name}", operation_id = "delete_context",
     params(("name" = String, Path, description = "Name of the context."), EtagQuery),
     responses((status = 204), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]

@@ -11,7 +11,7 @@ use zos_rules::Violation;
 
 /// Tries a text against a context's rules.
 #[utoipa::path(
-    post, path = "/zos/v1/firewall/test", request_body = FirewallTest,
+    post, path = "/zos/v1/firewall/test", operation_id = "test_text", request_body = FirewallTest,
     responses((status = 200, body = FirewallVerdict), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn test(

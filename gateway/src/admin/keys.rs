@@ -13,7 +13,7 @@ use zos_core::ContextName;
 const CLIENT_LIMIT: usize = 64;
 
 /// All zOS keys, without their values.
-#[utoipa::path(get, path = "/zos/v1/keys", responses((status = 200, body = Keys)))]
+#[utoipa::path(get, path = "/zos/v1/keys", operation_id = "list_keys", responses((status = 200, body = Keys)))]
 pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal> {
     let keys =
         house.keys.list().map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
@@ -29,7 +29,7 @@ pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal
 
 /// Makes a zOS key. The answer is the only place that ever holds its value.
 #[utoipa::path(
-    post, path = "/zos/v1/keys", request_body = KeyRequest,
+    post, path = "/zos/v1/keys", operation_id = "add_key", request_body = KeyRequest,
     responses((status = 201, body = NewKey), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn add(
@@ -58,7 +58,7 @@ pub(crate) async fn add(
 
 /// Revokes a zOS key; calls with it are refused from now on.
 #[utoipa::path(
-    delete, path = "/zos/v1/keys/{id}", params(("id" = String, Path, description = "Id of the key.")),
+    delete, path = "/zos/v1/keys/{id}", operation_id = "revoke_key", params(("id" = String, Path, description = "Id of the key.")),
     responses((status = 204), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn revoke(State(house): Admin, Path(id): Path<String>) -> Result<StatusCode, AdminRefusal> {

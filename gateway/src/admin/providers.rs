@@ -16,7 +16,7 @@ use zos_core::{Api, KeySource, Provider};
 use zos_seal::Secret;
 
 /// All providers, and where their keys come from.
-#[utoipa::path(get, path = "/zos/v1/providers", responses((status = 200, body = Providers)))]
+#[utoipa::path(get, path = "/zos/v1/providers", operation_id = "list_providers", responses((status = 200, body = Providers)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Providers> {
     let fleet = house.brain.snapshot().fleet.clone();
     let providers: Vec<Arc<Provider>> = fleet.providers().cloned().collect();
@@ -54,7 +54,7 @@ fn keychain_name(provider: &Provider) -> Option<&str> {
 
 /// Stores a provider's key in the OS keychain. No endpoint ever returns it.
 #[utoipa::path(
-    put, path = "/zos/v1/providers/{id}/key", params(("id" = String, Path, description = "Id of the provider.")),
+    put, path = "/zos/v1/providers/{id}/key", operation_id = "set_provider_key", params(("id" = String, Path, description = "Id of the provider.")),
     request_body = ProviderKey,
     responses((status = 204), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem), (status = 503, body = AdminProblem))
 )]
@@ -79,7 +79,7 @@ pub(crate) async fn set_key(
 
 /// Removes a provider's key from the OS keychain.
 #[utoipa::path(
-    delete, path = "/zos/v1/providers/{id}/key", params(("id" = String, Path, description = "Id of the provider.")),
+    delete, path = "/zos/v1/providers/{id}/key", operation_id = "delete_provider_key", params(("id" = String, Path, description = "Id of the provider.")),
     responses((status = 204), (status = 404, body = AdminProblem), (status = 503, body = AdminProblem))
 )]
 pub(crate) async fn delete_key(
@@ -103,7 +103,7 @@ pub(crate) async fn delete_key(
 
 /// Asks a provider for its models with the stored key: costs nothing and shows that the key works.
 #[utoipa::path(
-    post, path = "/zos/v1/providers/{id}/test", params(("id" = String, Path, description = "Id of the provider.")),
+    post, path = "/zos/v1/providers/{id}/test", operation_id = "test_provider", params(("id" = String, Path, description = "Id of the provider.")),
     responses((status = 200, body = ProviderTest), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn test(

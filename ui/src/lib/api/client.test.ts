@@ -25,7 +25,7 @@ it("sends the token in a header, the body as a string, and names in the path esc
 
 it("sends no token where there is none, and only the filters that are set", async () => {
   const fetch = stub(200, '{"records":[]}');
-  await open(null).get("/zos/v1/audit", { query: { context: "", verdict: "deny", client: null, limit: 5 } });
+  await open(null).get("/zos/v1/audit", { query: { context: "", verdict: "deny", client: undefined, limit: 5 } });
   const [url, init] = fetch.mock.calls[0] ?? [];
   expect(url).toBe("/zos/v1/audit?verdict=deny&limit=5");
   expect(init?.headers).not.toHaveProperty("authorization");

@@ -30,9 +30,9 @@ it("keeps a filter in an address and reads it back", () => {
   expect(toQuery(NO_FILTER)).toBe("");
 });
 
-it("counts as a block what was denied, not what failed elsewhere", () => {
+it("counts as a block what the firewall denied, not what was refused or failed otherwise", () => {
   expect(isBlock(record(1, { verdict: "deny", outcome: "cut" }))).toBe(true);
-  expect(isBlock(record(1, { outcome: "refused" }))).toBe(true);
+  expect(isBlock(record(1, { outcome: "refused", code: "zos_budget_exceeded" }))).toBe(false);
   expect(isBlock(record(1, { outcome: "failed" }))).toBe(false);
   expect(isBlock(record(1, { verdict: "deny", kind: "decision" }))).toBe(false);
 });

@@ -49,7 +49,7 @@ export function fromQuery(query: URLSearchParams): RecordFilter {
   };
 }
 
-/** What a person would call a block: the firewall's, or any other refusal of ours. */
+/** Whether the firewall stopped the call: what the API lists for the verdict `deny`. */
 export function isBlock(record: AuditRecord): boolean {
-  return record.kind === "call" && (record.verdict === "deny" || record.outcome === "refused");
+  return record.kind === "call" && record.verdict === "deny";
 }

@@ -89,13 +89,3 @@ export function keySource(source: string, name: string | null | undefined): Word
     source,
   );
 }
-
-export const keychain = (key: string): Word =>
-  word(
-    {
-      available: { label: "Keychain ready", tone: "good" },
-      locked: { label: "Keychain locked", tone: "warn" },
-      unavailable: { label: "No keychain on this machine", tone: "warn" },
-    },
-    key,
-  );
