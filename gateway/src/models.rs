@@ -34,10 +34,17 @@ pub(crate) const DEMO_MODELS: &[&str] = &["demo/echo"];
 /// A provider and a hash of the credential that it was asked with: lists differ by account.
 type ListKey = (String, u64);
 
+/// One provider's models.
+#[derive(Clone)]
+struct List {
+    since: Instant,
+    ids: Arc<Vec<String>>,
+}
+
 /// What the providers listed.
 #[derive(Default)]
 pub(crate) struct ModelLists {
-    lists: Mutex<HashMap<ListKey, (Instant, Arc<Vec<String>>)>>,
+    lists: Mutex<HashMap<ListKey, List>>,
     hasher: RandomState,
 }
 
@@ -140,10 +147,10 @@ async fn listed(
     let credentials: Vec<&[u8]> = headers.values().map(HeaderValue::as_bytes).collect();
     let key = (provider.name.clone(), house.models.hasher.hash_one(credentials));
     let kept = house.models.kept(&key);
-    if let Some((since, ids)) = &kept
-        && since.elapsed() < KEPT_FOR
+    if let Some(list) = &kept
+        && list.since.elapsed() < KEPT_FOR
     {
-        return (provider, ids.clone());
+        return (provider, list.ids.clone());
     }
     if provider.api == Api::Anthropic {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
@@ -157,7 +164,7 @@ async fn listed(
         }
     });
     let fetched = tokio::time::timeout(WAIT_LIMIT, fetching).await.ok().and_then(Result::ok).flatten();
-    (provider, fetched.or(kept.map(|(_, ids)| ids)).unwrap_or_default())
+    (provider, fetched.or(kept.map(|list| list.ids)).unwrap_or_default())
 }
 
 /// Asks a provider; `None` when it does not list its models.
@@ -187,7 +194,7 @@ pub(crate) async fn read_list(body: &mut AnswerBody) -> Option<Vec<String>> {
 }
 
 impl ModelLists {
-    fn kept(&self, key: &ListKey) -> Option<(Instant, Arc<Vec<String>>)> {
+    fn kept(&self, key: &ListKey) -> Option<List> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
@@ -197,7 +204,7 @@ impl ModelLists {
         if lists.len() >= 64 {
             lists.clear();
         }
-        lists.insert(key, (Instant::now(), ids));
+        lists.insert(key, List { since: Instant::now(), ids });
     }
 }
 

@@ -1,5 +1,10 @@
 //! Whole-house tests: a real gateway on a real socket, a scripted provider, and what a caller sees.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail like tests do; clippy knows only the test functions"
+)]
+
 mod admin;
 mod architecture;
 mod audit;

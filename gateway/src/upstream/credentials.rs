@@ -76,18 +76,30 @@ pub(crate) async fn find(
     vault: &Arc<Vault>,
 ) -> Result<Option<(Secret, KeySource)>, VaultError> {
     for source in sources {
-        let found = match source {
-            KeySource::Env(name) => std::env::var(name)
-                .ok()
-                .filter(|key| !key.trim().is_empty())
-                .map(|key| Secret::new(key.trim().to_owned())),
-            KeySource::Keychain(name) => from_keychain(name, vault).await?,
-        };
-        if let Some(key) = found {
-            return Ok(Some((key, source.clone())));
+        match source {
+            KeySource::Env(name) => {
+                if let Some(key) = from_environment(name) {
+                    return Ok(Some((key, source.clone())));
+                }
+            }
+            KeySource::Keychain(name) => {
+                // The vault looks into the environment first as well; here it is told apart.
+                let variable = zos_seal::vault::variable_of(name);
+                if let Some(key) = from_environment(&variable) {
+                    return Ok(Some((key, KeySource::Env(variable))));
+                }
+                if let Some(key) = from_keychain(name, vault).await? {
+                    return Ok(Some((key, source.clone())));
+                }
+            }
         }
     }
     Ok(None)
+}
+
+fn from_environment(variable: &str) -> Option<Secret> {
+    let key = std::env::var(variable).ok()?;
+    (!key.trim().is_empty()).then(|| Secret::new(key.trim().to_owned()))
 }
 
 async fn from_keychain(name: &str, vault: &Arc<Vault>) -> Result<Option<Secret>, VaultError> {
