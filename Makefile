@@ -9,7 +9,7 @@ help: ## Show this list
 run: ## Install what is missing, build, and start zOS (the gateway alone where there is no display)
 	@scripts/run
 
-test: ## Install what the tests need, and run all of them
+test: ## Install what the tests need, and run all of them: crates, screens, pages, tray and window
 	@scripts/test
 
 test-desktop: ui ## Test tray, window and keychain on a display of their own

@@ -3,6 +3,7 @@
 use crate::admin::Admin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tauri::async_runtime::JoinHandle;
 use tokio::sync::Notify;
 use zos_core::Home;
@@ -20,12 +21,30 @@ pub(crate) struct Desk {
     pub(crate) binding: tokio::sync::Mutex<()>,
     /// Whether the end has begun.
     pub(crate) is_stopping: AtomicBool,
-    /// Why the last wish from the tray was refused; shown there until one succeeds.
-    refusal: Mutex<Option<String>>,
+    /// Why the last wish from the tray was refused.
+    refusal: Mutex<Option<Refusal>>,
     /// Where the page was when the window closed, as the part of its address after `#`.
     page: Mutex<Option<String>>,
     /// The task that carries live events into the page.
     carrying: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Long enough to open the menu and read a line.
+const READABLE: Duration = Duration::from_secs(10);
+
+/// Why a wish was refused. Shown until a wish succeeds, or the files it was about have changed.
+struct Refusal {
+    sentence: String,
+    since: Instant,
+    /// The files changed since. A refused wish looks at the files itself, so a change right behind it says
+    /// nothing: the sentence must stay for as long as it takes to read.
+    is_outdated: bool,
+}
+
+impl Refusal {
+    fn is_over(&self, now: Instant) -> bool {
+        self.is_outdated && now.duration_since(self.since) >= READABLE
+    }
 }
 
 impl Desk {
@@ -47,11 +66,23 @@ impl Desk {
     }
 
     pub(crate) fn refusal(&self) -> Option<String> {
-        lock(&self.refusal).clone()
+        let refusal = lock(&self.refusal);
+        refusal
+            .as_ref()
+            .filter(|refusal| !refusal.is_over(Instant::now()))
+            .map(|refusal| refusal.sentence.clone())
     }
 
     pub(crate) fn set_refusal(&self, refusal: Option<String>) {
-        *lock(&self.refusal) = refusal;
+        *lock(&self.refusal) =
+            refusal.map(|sentence| Refusal { sentence, since: Instant::now(), is_outdated: false });
+    }
+
+    /// The files changed, so what was refused might be granted now.
+    pub(crate) fn outdate_refusal(&self) {
+        if let Some(refusal) = &mut *lock(&self.refusal) {
+            refusal.is_outdated = true;
+        }
     }
 
     pub(crate) fn page(&self) -> Option<String> {
@@ -73,4 +104,19 @@ impl Desk {
 /// A panic elsewhere leaves each of these whole: they are replaced, never changed in place.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_can_be_read_even_when_its_own_wish_made_the_files_be_looked_at() {
+        let since = Instant::now();
+        let mut refusal = Refusal { sentence: "There is no such room.".into(), since, is_outdated: false };
+        assert!(!refusal.is_over(since + 2 * READABLE), "until something changes");
+        refusal.is_outdated = true;
+        assert!(!refusal.is_over(since + READABLE / 2), "long enough to read");
+        assert!(refusal.is_over(since + READABLE));
+    }
 }

@@ -146,8 +146,7 @@ async fn follow(app: AppHandle) {
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
             changed = files.changed() => match changed {
-                // A refusal was about files that are no more.
-                Ok(()) => desk.set_refusal(None),
+                Ok(()) => desk.outdate_refusal(),
                 Err(_) => return,
             },
             received = events.recv() => match received {
