@@ -15,6 +15,7 @@ pub mod edit;
 pub mod fleet;
 pub mod home;
 pub mod lint;
+pub mod memory;
 pub mod problem;
 pub mod yaml;
 

@@ -4,6 +4,8 @@
 
 mod bad_files;
 mod loading;
+mod memory;
+mod memory_crash;
 mod scratch;
 mod watching;
 mod writing;

@@ -1,0 +1,97 @@
+//! Which memories answer a question.
+//!
+//! Each part of a memory is scored by full-text search (BM25 over stems, without words that tell
+//! nothing). A memory's score is that of its best part together with the parts right beside it,
+//! because an answer often stands next to the words of the question, and a share of what its other
+//! parts score: a whole memory on the topic is worth more than a chance word. Measured on the
+//! questions in `core/tests/recall/`.
+//!
+//! Age ranks a little, never filters; what is pinned does not age.
+
+use std::collections::HashMap;
+
+use super::index::Hit;
+use super::item::Item;
+use super::stop_words::{is_stop_word, words};
+use super::time::Moment;
+
+/// Words of a question that are looked for; further ones are left out.
+const WORDS_MAX: usize = 48;
+
+/// What the parts right beside the best one add, as a share of their own score.
+const BESIDE: f64 = 0.3;
+
+/// What all other parts add.
+const ELSEWHERE: f64 = 0.1;
+
+/// How much of its score a memory loses in its first year; half as much again in each further one,
+/// and never more than twice that.
+const FIRST_YEAR: f64 = 0.05;
+
+/// A question as the index takes it; `None` where nothing is left to look for.
+pub(super) fn query(question: &str) -> Option<String> {
+    let mut all: Vec<String> = Vec::new();
+    for word in words(question) {
+        if !all.contains(&word) && all.len() < 4 * WORDS_MAX {
+            all.push(word);
+        }
+    }
+    let telling: Vec<&String> = all.iter().filter(|word| !is_stop_word(word)).take(WORDS_MAX).collect();
+    // A question of nothing but such words is about them.
+    let chosen: Vec<&String> =
+        if telling.is_empty() { all.iter().take(WORDS_MAX).collect() } else { telling };
+    let terms: Vec<String> = chosen.iter().map(|word| format!("\"{word}\"")).collect();
+    (!terms.is_empty()).then(|| terms.join(" OR "))
+}
+
+/// The score of each memory that has a part among the hits.
+pub(super) fn scores(hits: &[Hit]) -> HashMap<i64, f64> {
+    let mut parts: HashMap<i64, Vec<(i64, f64)>> = HashMap::new();
+    for hit in hits {
+        parts.entry(hit.item).or_default().push((hit.ordinal, hit.score));
+    }
+    parts.into_iter().map(|(item, parts)| (item, score(&parts))).collect()
+}
+
+fn score(parts: &[(i64, f64)]) -> f64 {
+    let total: f64 = parts.iter().map(|(_, score)| score).sum();
+    let window = |(at, own): &(i64, f64)| {
+        let beside: f64 =
+            parts.iter().filter(|(other, _)| (other - at).abs() == 1).map(|(_, score)| score).sum();
+        own + BESIDE * beside + ELSEWHERE * (total - own - beside)
+    };
+    parts.iter().map(window).fold(0.0, f64::max)
+}
+
+/// The factor by which age lowers a score.
+pub(super) fn aged(item: &Item, now: Moment) -> f64 {
+    if item.pinned {
+        return 1.0;
+    }
+    let days = (now.unix_ms() - item.created.unix_ms()).max(0) as f64 / 86_400_000.0;
+    let years = days / 365.0;
+    let lost = if years <= 1.0 { FIRST_YEAR * years } else { FIRST_YEAR * (1.0 + (years - 1.0) / 2.0) };
+    1.0 - lost.min(2.0 * FIRST_YEAR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_becomes_its_telling_words() {
+        assert_eq!(query("Where does Ann live?").unwrap(), "\"ann\" OR \"live\"");
+        assert_eq!(query("who is it").unwrap(), "\"who\" OR \"is\" OR \"it\"");
+        assert_eq!(query("\"; DROP TABLE items; -- *").unwrap(), "\"drop\" OR \"table\" OR \"items\"");
+        assert_eq!(query(" ?! "), None);
+        let long: String = (0..1000).map(|number| format!("w{number} ")).collect();
+        assert_eq!(query(&long).unwrap().matches(" OR ").count(), WORDS_MAX - 1);
+    }
+
+    #[test]
+    fn neighbours_count_more_than_distant_parts() {
+        let beside = score(&[(0, 2.0), (1, 1.0)]);
+        let distant = score(&[(0, 2.0), (7, 1.0)]);
+        assert!(beside > distant && distant > score(&[(0, 2.0)]));
+    }
+}

@@ -1,0 +1,144 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn context() -> ContextName {
+    "acme".parse().unwrap()
+}
+
+fn read_as(stem: &str, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
+    let context = context();
+    let file = format!("memory/acme/2026/{stem}.md");
+    let place = Place { context: &context, stem, file: &file, modified: Moment::from_unix_ms(0) };
+    parse(&place, bytes)
+}
+
+fn full() -> Item {
+    Item {
+        id: "20261125-012000-0000002a".parse().unwrap(),
+        context: context(),
+        kind: Kind::Decision,
+        status: Status::Active,
+        source: Source { origin: Origin::Model, reference: Some("call \"7\": x".into()) },
+        created: "2026-11-25T01:20:00Z".parse().unwrap(),
+        valid_from: None,
+        valid_to: None,
+        expires: Some("2027-01-01".parse().unwrap()),
+        supersedes: vec!["old-1".parse().unwrap(), "2026".parse().unwrap()],
+        subject: Some("Ann's: city #1".into()),
+        sensitivity: None,
+        reviewed: Some("2026-11-25T02:00:00Z".parse().unwrap()),
+        pinned: true,
+        path: None,
+        delete_proposed: None,
+        text: "Ann lives in Paris.\n\n---\n\nSince May.".into(),
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let item = full();
+    assert_eq!(read_as(item.id.as_str(), render(&item).as_bytes()), Ok(item));
+}
+
+#[test]
+fn a_plain_note_is_the_owners() {
+    let item = read_as("note", "Lunch is at noon.\r\n".as_bytes()).unwrap();
+    assert_eq!(
+        (item.status, item.source.origin, item.text.as_str()),
+        (Status::Active, Origin::User, "Lunch is at noon.")
+    );
+    assert_eq!(item.created, Moment::from_unix_ms(0));
+}
+
+#[test]
+fn what_a_model_claims_is_proposed_until_reviewed() {
+    let claimed = "---\nstatus: active\nsource: {type: model}\n---\nText";
+    assert_eq!(read_as("a", claimed.as_bytes()).unwrap().status, Status::Proposed);
+    let reviewed = "---\nstatus: active\nreviewed: 2026-01-01\nsource: {type: model}\n---\nText";
+    assert_eq!(read_as("a", reviewed.as_bytes()).unwrap().status, Status::Active);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_file_and_line() {
+    for (text, line, word) in [
+        ("---\nkind: rumour\n---\nText", 2, "kind"),
+        ("---\nkind: fact\nstatus: maybe\n---\nText", 3, "status"),
+        ("---\nexpires: soon\n---\nText", 2, "expires"),
+        ("---\nid: other\n---\nText", 2, "id"),
+        ("---\ncontext: globex\n---\nText", 2, "context"),
+        ("---\nsource: model\n---\nText", 2, "source"),
+        ("---\nsource: {type: robot}\n---\nText", 2, "type"),
+        ("---\nsupersedes: [../x]\n---\nText", 2, "supersedes"),
+        ("---\npinned: maybe\n---\nText", 2, "pinned"),
+        ("---\nkind: [\n---\nText", 2, "closed"),
+        ("---\nkind: fact\nText", 1, "not closed"),
+        ("---\nkind: fact\n---\n  \n", 4, "no text"),
+        ("", 1, "no text"),
+    ] {
+        let problems = read_as("a", text.as_bytes()).unwrap_err();
+        let problem = &problems[0];
+        assert!(problem.to_string().contains(word), "{text:?}: {problem}");
+        assert_eq!(
+            (problem.file.as_str(), problem.line),
+            ("memory/acme/2026/a.md", Some(line)),
+            "{text:?}: {problem}"
+        );
+    }
+    assert!(read_as("A b", b"Text").unwrap_err()[0].message.contains("name"));
+    assert!(read_as("a", b"\xff\xfeT").unwrap_err()[0].message.contains("UTF-16"));
+    assert!(
+        read_as("a", "x".repeat(TEXT_MAX_BYTES + 1).as_bytes()).unwrap_err()[0].message.contains("bytes")
+    );
+}
+
+#[test]
+fn a_change_touches_only_its_own_lines() {
+    let old = "---\n# mine\nkind: fact\nmood: good   # unknown, kept\nsupersedes:\n  - a\n  - b\nstatus: active\n---\n\nText  \n";
+    let before = read_as("x", old.as_bytes()).unwrap();
+    let after = Item {
+        status: Status::Superseded,
+        valid_to: Some("2026-11-25".parse().unwrap()),
+        supersedes: vec!["a".parse().unwrap()],
+        ..before.clone()
+    };
+    let changed = change(old, &before, &after);
+    assert_eq!(
+        changed,
+        "---\n# mine\nkind: fact\nmood: good   # unknown, kept\nsupersedes: [a]\nstatus: superseded\nvalid_to: 2026-11-25T00:00:00Z\n---\n\nText  \n"
+    );
+    assert_eq!(read_as("x", changed.as_bytes()), Ok(after));
+}
+
+#[test]
+fn a_note_without_front_matter_gets_some() {
+    let before = read_as("x", b"Text\n").unwrap();
+    let after = Item { status: Status::Rejected, ..before.clone() };
+    let changed = change("Text\n", &before, &after);
+    assert_eq!(changed, "---\nstatus: rejected\n---\n\nText\n");
+    assert_eq!(read_as("x", changed.as_bytes()), Ok(after));
+}
+
+proptest! {
+    #[test]
+    fn any_text_and_labels_survive_a_round_trip(text in "\\PC{1,80}", subject in "\\PC{0,40}", reference in "\\PC{0,40}") {
+        prop_assume!(!text.trim().is_empty() && text.trim() == text && !text.contains('\0'));
+        let trimmed = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let item = Item {
+            text,
+            subject: trimmed(&subject),
+            source: Source { origin: Origin::User, reference: trimmed(&reference) },
+            ..full()
+        };
+        prop_assert_eq!(read_as(item.id.as_str(), render(&item).as_bytes()), Ok(item));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read_as("a", &bytes);
+        let mut fenced = b"---\n".to_vec();
+        fenced.extend(&bytes);
+        fenced.extend(b"\n---\ntext");
+        let _ = read_as("a", &fenced);
+    }
+}
