@@ -178,7 +178,8 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value> {
     let text = |key: &str| error[key].as_str().map(str::to_owned);
     let code = text("code").unwrap_or_else(|| "zos_internal".to_owned());
     let message = text("message").unwrap_or_else(|| format!("zOS answered {status}."));
-    let is_wrong_use = matches!(status.as_u16(), 400..=404) && code != "zos_unknown_key";
+    let is_wrong_use = matches!(status.as_u16(), 400..=404)
+        && !matches!(code.as_str(), "zos_unknown_key" | "zos_unknown_memory" | "zos_memory_denied");
     let mut failure =
         if is_wrong_use { Failure::wrong(&code, message) } else { Failure::failed(&code, message) };
     if let Failure::Wrong(reason) | Failure::Failed(reason) = &mut failure {

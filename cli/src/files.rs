@@ -5,10 +5,12 @@ use crate::failure::{Failure, Result, sentence};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use zos_core::memory::{Memories, MemoryError, Moment, Room};
 use zos_core::{
-    Brain, ContextName, ContextState, Effect, Entry, Home, KeySource, NoContext, Provider, Snapshot,
-    WriteError,
+    Brain, ContextName, ContextState, Effect, Entry, Home, KeySource, NoContext, Provider, RoomPolicy,
+    Snapshot, WriteError,
 };
+use zos_gateway::admin::memory::{MemoryRecall, MemoryReview, MemoryShown};
 use zos_gateway::admin::types::{
     BudgetState, Budgets, ContextDetail, ContextSummary, Contexts, Counts, FileProblem, FirewallVerdict,
     FirewallViolation, Health, KeyInfo, Keys, ListEntry, ProviderInfo, Providers, Shield, Status,
@@ -272,4 +274,44 @@ fn answered<T>(answer: zos_meter::BoxFuture<std::result::Result<T, zos_meter::Le
         .build()
         .map_err(|error| Failure::environment(&error))?;
     runtime.block_on(answer).map_err(|error| Failure::environment(&error))
+}
+
+/// The memory of one room, and the room's own rules for what may be noticed about it.
+fn memory(home: &Home, context: &str) -> Result<(Arc<Room>, Option<Arc<RoomPolicy>>)> {
+    let name: ContextName = context.parse().map_err(|_| Failure::unknown_context(context))?;
+    let snapshot = brain(home)?.snapshot();
+    if snapshot.context(&name).is_none() {
+        return Err(Failure::unknown_context(context));
+    }
+    Ok((Memories::new(home.clone()).room(&name), snapshot.policy(&name)))
+}
+
+fn memory_failure(error: MemoryError) -> Failure {
+    match error {
+        MemoryError::UnknownId => Failure::failed("zos_unknown_memory", format!("{}.", sentence(&error))),
+        error => Failure::environment(&error),
+    }
+}
+
+/// `GET /zos/v1/memory`.
+pub(crate) fn memory_search(home: &Home, context: &str, query: &str, limit: u32) -> Result<Value> {
+    let (room, _) = memory(home, context)?;
+    let recall = room.search(query, limit as usize, Moment::now()).map_err(memory_failure)?;
+    Ok(value(&MemoryRecall::from(recall)))
+}
+
+/// `GET /zos/v1/memory/review`.
+pub(crate) fn memory_review(home: &Home, context: &str) -> Result<Value> {
+    let (room, policy) = memory(home, context)?;
+    let rules = policy.as_deref().map(|policy| &policy.rules);
+    let waiting = room.review(rules, Moment::now()).map_err(memory_failure)?;
+    Ok(value(&MemoryReview::from(waiting)))
+}
+
+/// `GET /zos/v1/memory/{context}/{id}`.
+pub(crate) fn memory_show(home: &Home, context: &str, id: &str) -> Result<Value> {
+    let (room, _) = memory(home, context)?;
+    let id = id.parse().map_err(|_| memory_failure(MemoryError::UnknownId))?;
+    let shown = room.show(&id, Moment::now()).map_err(memory_failure)?;
+    Ok(value(&MemoryShown::from(shown)))
 }

@@ -4,7 +4,8 @@ use crate::failure::{Outcome, Result};
 use crate::output::{Output, Tone};
 use crate::{files, findings};
 use serde_json::{Value, json};
-use zos_core::{Home, Problem, lint::lint};
+use zos_core::lint::{lint, lint_memories};
+use zos_core::{Home, Problem};
 use zos_gateway::admin::types::FileProblem;
 use zos_gateway::config::Config;
 
@@ -30,7 +31,9 @@ pub(crate) fn run(home: &Home, strict: bool, output: &mut Output) -> Result<Outc
 /// All findings, errors first, those of the gateway's own configuration included.
 pub(crate) fn problems(home: &Home) -> Result<Vec<Problem>> {
     let mut problems = Config::load(home).err().map(|error| error.0).unwrap_or_default();
-    problems.extend(lint(&files::brain(home)?.snapshot()));
+    let snapshot = files::brain(home)?.snapshot();
+    problems.extend(lint(&snapshot));
+    problems.extend(lint_memories(&snapshot, home));
     problems.sort_by_key(|problem| problem.severity);
     Ok(problems)
 }

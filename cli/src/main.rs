@@ -21,6 +21,7 @@ mod firewall;
 mod key;
 mod lint;
 mod listening;
+mod memory;
 mod models;
 mod opening;
 mod output;
@@ -76,6 +77,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Lint { strict } => lint::run(&home, strict, &mut output),
         What::Context(command) => context::run(&home, &admin, &command, &mut output),
         What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
+        What::Memory(command) => memory::run(&home, &admin, &command, &mut output),
         What::Models(of) => models::run(&home, of.context.as_ref(), &mut output),
         What::Route(command) => route::run(&home, &command, &mut output),
         What::Providers(command) => providers::run(&home, &admin, &command, &mut output),

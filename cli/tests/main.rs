@@ -4,6 +4,7 @@ mod audit;
 mod contexts;
 mod doctor;
 mod keys;
+mod memory;
 mod models;
 mod rules;
 mod serving;

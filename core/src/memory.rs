@@ -51,6 +51,17 @@ impl Memories {
         Self { home, rooms: Mutex::default() }
     }
 
+    /// The contexts whose folders are there, whether or not there is a context of that name.
+    pub fn contexts(home: &Home) -> Vec<ContextName> {
+        // No folder means that nothing is remembered yet.
+        let Ok(entries) = std::fs::read_dir(home.memory()) else { return Vec::new() };
+        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let mut names: Vec<ContextName> =
+            folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        names.sort();
+        names
+    }
+
     /// The memory of one context. Touches no file before it is used.
     pub fn room(&self, context: &ContextName) -> Arc<Room> {
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,7 @@ pub(crate) mod contexts;
 pub(crate) mod events;
 pub(crate) mod firewall;
 pub(crate) mod keys;
+pub mod memory;
 pub(crate) mod problem;
 pub(crate) mod providers;
 pub(crate) mod screens;
@@ -60,6 +61,11 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(events::events))
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::revoke))
+        .routes(routes!(memory::search, memory::add))
+        .routes(routes!(memory::review))
+        .routes(routes!(memory::show, memory::decide, memory::forget))
+        .routes(routes!(memory::promote))
+        .routes(routes!(memory::tool))
         .routes(routes!(providers::list))
         .routes(routes!(providers::set_key, providers::delete_key))
         .routes(routes!(providers::test))

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, Record};
+use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
 use zos_meter::{Balance, Clock, Day, Ledger, LedgerError, SqliteLedger};
 use zos_seal::{ClientKeys, Secret, Vault};
@@ -25,6 +26,7 @@ const EVENTS_KEPT: usize = 1024;
 /// Everything a call needs.
 pub struct House {
     pub(crate) brain: Brain,
+    pub(crate) memories: Memories,
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
@@ -110,6 +112,7 @@ impl House {
         let house = Arc::new(House {
             upstreams: Upstreams::new(&config.upstream)?,
             watching: Mutex::new(Some(brain.watch()?)),
+            memories: Memories::new(home),
             brain,
             config,
             ledger,

@@ -51,6 +51,9 @@ pub(super) struct Entry {
     pub(super) stamp: Stamp,
 }
 
+/// A memory with the version of its file, or what is wrong with it.
+pub(super) type FileRead = Result<(Item, Stamp), Vec<Problem>>;
+
 /// Held while files change, so that two programs do not supersede the same memory at once.
 pub(super) struct Lock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
 
@@ -143,7 +146,7 @@ impl Folder {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub(super) fn read(&self, path: &str) -> Result<(Item, Stamp), Vec<Problem>> {
+    pub(super) fn read(&self, path: &str) -> FileRead {
         let (bytes, stamp) = self.bytes(path).map_err(|error| {
             let message = format!("the file cannot be read: {error}");
             vec![Problem::error(self.shown(path), message, "check its size and permissions")]

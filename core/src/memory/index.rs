@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::folder::{Entry, Folder, Stamp};
+use super::folder::{Entry, FileRead, Folder, Stamp};
 use super::item::{Id, Item};
 use crate::problem::Problem;
 
@@ -256,7 +256,7 @@ impl Index {
 }
 
 /// Reads many files, on two threads where there are many.
-fn read_all(folder: &Folder, entries: Vec<Entry>) -> Vec<(Entry, Result<(Item, Stamp), Vec<Problem>>)> {
+fn read_all(folder: &Folder, entries: Vec<Entry>) -> Vec<(Entry, FileRead)> {
     let read = |entries: &[Entry]| -> Vec<_> {
         entries.iter().map(|entry| (entry.clone(), folder.read(&entry.path))).collect()
     };
@@ -333,7 +333,7 @@ fn drop_row(connection: &Connection, row: i64) -> rusqlite::Result<()> {
 /// The parts of a text that are searched on their own: paragraphs, and within long ones sentences
 /// taken together up to a few hundred characters.
 pub(super) fn parts(text: &str) -> Vec<&str> {
-    const PART_BYTES: usize = 400;
+    const PART_BYTES: usize = 600;
     let mut parts = Vec::new();
     for paragraph in text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
         let mut rest = paragraph;

@@ -6,6 +6,7 @@ mod bad_files;
 mod loading;
 mod memory;
 mod memory_crash;
+mod memory_recall;
 mod scratch;
 mod watching;
 mod writing;

@@ -1,0 +1,277 @@
+//! `zos memory`: what a room remembers, and what waits for the owner's review.
+
+use crate::admin::{Admin, Ask};
+use crate::arguments::{InContext, Memory};
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::{Cell, Members, Output, Tone, short_time};
+use crate::{files, findings, lint};
+use serde_json::{Value, json};
+use std::io::Read;
+use zos_core::memory::Memories;
+use zos_core::{ContextName, Home};
+
+/// The longest text that is read from standard input, in bytes: more than a memory may have.
+const TEXT_BYTES: u64 = 1 << 20;
+
+/// Does what was asked.
+pub(crate) fn run(home: &Home, admin: &Admin, command: &Memory, output: &mut Output) -> Result<Outcome> {
+    match command {
+        Memory::Add { context, subject, kind, source, reference, expires, text } => {
+            let wanted = json!({
+                "context": room(home, context)?, "text": text_of(text)?, "subject": subject, "kind": kind,
+                "source": source, "ref": reference, "expires": expires,
+            });
+            let made = admin.ask(&Ask::post(&["memory"], &wanted));
+            added(&made.map_err(|failure| named(failure, wanted.text("context")))?, output)
+        }
+        Memory::Search { context, limit, query } => {
+            let room = room(home, context)?;
+            let ask = Ask::get(&["memory"]);
+            let ask = ask.query("context", Some(&room)).query("q", Some(query)).query("limit", Some(limit));
+            let recall = admin.ask_or(&ask, || files::memory_search(home, &room, query, *limit))?;
+            search(&recall, output)
+        }
+        Memory::Review { context, accept, supersede, reject } => {
+            let room = room(home, context)?;
+            match (accept, reject) {
+                (Some(id), _) => decide(admin, &room, id, "accept", supersede, output),
+                (None, Some(id)) => decide(admin, &room, id, "reject", &[], output),
+                (None, None) => {
+                    let ask = Ask::get(&["memory", "review"]).query("context", Some(&room));
+                    review(&admin.ask_or(&ask, || files::memory_review(home, &room))?, &room, output)
+                }
+            }
+        }
+        Memory::Show { context, id } => {
+            let room = room(home, context)?;
+            let ask = Ask::get(&["memory", &room, id]);
+            show(&admin.ask_or(&ask, || files::memory_show(home, &room, id))?, output)
+        }
+        Memory::Forget { context, id } => {
+            let answer = admin.ask(&Ask::delete(&["memory", &room(home, context)?, id]))?;
+            say(&answer, "It is forgotten: the file is gone.", output)
+        }
+        Memory::Promote { context, to, id } => {
+            let wanted = json!({"to": to.as_str()});
+            let made = admin.ask(&Ask::post(&["memory", &room(home, context)?, id, "promote"], &wanted));
+            added(&made.map_err(|failure| named(failure, to.as_str()))?, output)
+        }
+        Memory::Reindex { context } => reindex(home, context.context.as_ref(), output),
+    }
+}
+
+/// The room that was named, else the active one.
+fn room(home: &Home, context: &InContext) -> Result<String> {
+    match &context.context {
+        Some(name) => Ok(name.to_string()),
+        None => files::active(&files::brain(home)?.snapshot()).map(|name| name.to_string()),
+    }
+}
+
+/// The failure, with the name of the room where that is what is unknown.
+fn named(failure: Failure, room: &str) -> Failure {
+    match failure {
+        Failure::Wrong(reason) if reason.code == "zos_unknown_context" => Failure::unknown_context(room),
+        failure => failure,
+    }
+}
+
+fn text_of(text: &str) -> Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(TEXT_BYTES).read_to_end(&mut bytes);
+    read.map_err(|error| {
+        Failure::wrong("zos_environment", format!("Standard input cannot be read: {error}."))
+    })?;
+    String::from_utf8(bytes).map_err(|_| Failure::wrong("zos_invalid_request", "The text is not UTF-8."))
+}
+
+fn added(added: &Value, output: &mut Output) -> Result<Outcome> {
+    if output.is_json() {
+        output.json(added)?;
+        return Ok(Outcome::Fine);
+    }
+    let id = added.text("id");
+    let has_flag = |flag: &str| added.list("flags").iter().any(|known| known == flag);
+    let (tone, sentence) = match added.text("status") {
+        _ if has_flag("duplicate") => (Tone::Notice, "is remembered already"),
+        "active" => (Tone::Good, "is remembered"),
+        _ => (Tone::Notice, "waits for your review: zos memory review"),
+    };
+    output.line(&format!("{id} {}", output.toned(tone, sentence)))?;
+    noticed(added, output)?;
+    for old in added.list("supersedes") {
+        output.line(&format!("It takes the place of {}.", old.as_str().unwrap_or_default()))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// What the gate noticed about a text.
+fn noticed(item: &Value, output: &mut Output) -> Result<()> {
+    for flag in item.list("flags").iter().filter_map(Value::as_str) {
+        let sentence = match flag {
+            "firewall" => "It holds something that this room's firewall denies.",
+            "secret" => "It holds what looks like a key, token or password.",
+            "hidden_unicode" => "It holds characters that nobody sees.",
+            "instruction" => "It reads like an instruction to a model.",
+            "contradiction" => "It says something else than what is remembered.",
+            _ => continue,
+        };
+        output.line(&output.toned(Tone::Notice, sentence))?;
+    }
+    for other in item.list("contradicts") {
+        output.line(&format!("  compare: zos memory show {}", other.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+fn search(recall: &Value, output: &mut Output) -> Result<Outcome> {
+    if output.is_json() {
+        output.json(recall)?;
+        return Ok(Outcome::Fine);
+    }
+    let items = recall.list("items");
+    if items.is_empty() {
+        output.line("Nothing is remembered about that.")?;
+    }
+    for item in items {
+        output.line(item.text("text"))?;
+        let mut facts = vec![item.text("id").to_owned(), short_time(item.text("created"))];
+        facts.extend(Some(item.text("subject").to_owned()).filter(|subject| !subject.is_empty()));
+        let source = &item["source"];
+        if source.text("type") != "user" {
+            facts.push(format!("from a {}", source.text("type")));
+        }
+        output.line(&output.toned(Tone::Quiet, &format!("  {}", facts.join(" · "))))?;
+        for before in item.list("changed") {
+            let until = short_time(before.text("until"));
+            let line = format!("  before{}: {}", until_words(&until), before.text("text"));
+            output.line(&output.toned(Tone::Quiet, &line))?;
+        }
+        for other in item.list("conflicts") {
+            let line = format!("  seems to disagree with {}", other.as_str().unwrap_or_default());
+            output.line(&output.toned(Tone::Notice, &line))?;
+        }
+        output.line("")?;
+    }
+    let total = recall.number("total").unwrap_or(0);
+    if total > items.len() as u64 {
+        output.line(&format!("{} of {total}; --limit shows more.", items.len()))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn until_words(until: &str) -> String {
+    if until.is_empty() { String::new() } else { format!(" {until}") }
+}
+
+fn review(waiting: &Value, room: &str, output: &mut Output) -> Result<Outcome> {
+    if output.is_json() {
+        output.json(waiting)?;
+        return Ok(Outcome::Fine);
+    }
+    let items = waiting.list("items");
+    if items.is_empty() {
+        output.line("Nothing waits for you.")?;
+        return Ok(Outcome::Fine);
+    }
+    for item in items {
+        if item.text("proposal") == "delete" {
+            output.line(&output.toned(Tone::Notice, "A model asks to delete:"))?;
+        }
+        output.line(item.text("text"))?;
+        let line = format!("  {} · from a {}", item.text("id"), item["source"].text("type"));
+        output.line(&output.toned(Tone::Quiet, &line))?;
+        noticed(item, output)?;
+        for old in item.list("would_supersede") {
+            output.line(&format!("  would take the place of {}", old.as_str().unwrap_or_default()))?;
+        }
+        output.line("")?;
+    }
+    output.line(&format!("zos memory review -c {room} --accept ID, or --reject ID"))?;
+    Ok(Outcome::Fine)
+}
+
+fn decide(
+    admin: &Admin,
+    room: &str,
+    id: &str,
+    decision: &str,
+    supersede: &[String],
+    output: &mut Output,
+) -> Result<Outcome> {
+    let wanted = json!({"decision": decision, "supersede": supersede});
+    let item = admin.ask(&Ask::post(&["memory", room, id], &wanted))?;
+    let sentence = match item.text("status") {
+        "active" => "It is in force from now on.",
+        "superseded" => "It is served no longer; its file stays.",
+        _ => "It is turned down; its file stays.",
+    };
+    say(&item, sentence, output)
+}
+
+fn show(item: &Value, output: &mut Output) -> Result<Outcome> {
+    if output.is_json() {
+        output.json(item)?;
+        return Ok(Outcome::Fine);
+    }
+    output.line(item.text("text"))?;
+    output.line("")?;
+    let source = &item["source"];
+    let from = [source.text("type"), source.text("ref")].join(" ");
+    let facts: Vec<(&str, Cell)> = [
+        ("id", item.text("id")),
+        ("status", item.text("status")),
+        ("kind", item.text("kind")),
+        ("subject", item.text("subject")),
+        ("from", from.trim()),
+        ("written", &short_time(item.text("created"))),
+        ("expires", &short_time(item.text("expires"))),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| (name, value.into()))
+    .collect();
+    output.facts(&facts)?;
+    for before in item.list("changed") {
+        output.line(&format!(
+            "before{}: {}",
+            until_words(&short_time(before.text("until"))),
+            before.text("text")
+        ))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn reindex(home: &Home, context: Option<&ContextName>, output: &mut Output) -> Result<Outcome> {
+    let contexts: Vec<ContextName> = match context {
+        Some(name) => vec![name.clone()],
+        None => Memories::contexts(home),
+    };
+    let memories = Memories::new(home.clone());
+    let (mut indexed, mut errors) = (0, Vec::new());
+    for name in &contexts {
+        let made = memories.room(name).reindex().map_err(|error| Failure::environment(&error))?;
+        indexed += made.indexed;
+        errors.extend(made.errors);
+    }
+    let errors = lint::shapes(&errors);
+    if output.is_json() {
+        output.json(&json!({"indexed": indexed, "errors": errors}))?;
+    } else {
+        findings::show(&errors, output)?;
+        output.line(&format!("{indexed} memories of {} rooms are indexed.", contexts.len()))?;
+    }
+    Ok(if errors.is_empty() { Outcome::Fine } else { Outcome::Found })
+}
+
+fn say(answer: &Value, sentence: &str, output: &mut Output) -> Result<Outcome> {
+    if output.is_json() {
+        output.json(answer)?;
+    } else {
+        output.line(sentence)?;
+    }
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,97 @@
+//! `zos memory`, with and without a zOS that runs.
+
+use crate::world::Scratch;
+
+#[test]
+fn what_is_added_is_found_and_what_changed_is_said() {
+    let home = Scratch::acme();
+    let old = home.json(&["memory", "add", "-c", "acme", "--subject", "Ann's city", "Ann lives in Berlin."]);
+    assert_eq!((&old["status"], &old["flags"]), (&"active".into(), &serde_json::json!([])));
+    let new = home.json(&["memory", "add", "-c", "acme", "-s", "ann's city", "Ann lives in Paris."]);
+    assert_eq!(
+        (&new["supersedes"], &new["flags"]),
+        (&serde_json::json!([old["id"]]), &serde_json::json!(["contradiction"]))
+    );
+    let check = |recall: serde_json::Value| {
+        assert_eq!((&recall["total"], &recall["items"][0]["id"]), (&1.into(), &new["id"]), "{recall}");
+        assert_eq!(recall["items"][0]["changed"][0]["text"], "Ann lives in Berlin.");
+        assert_eq!(recall["items"][0]["source"]["type"], "user");
+        recall
+    };
+    let search = ["memory", "search", "-c", "acme", "where does Ann live"];
+    let from_files = check(home.json(&search));
+    let human = home.zos(&search).fine();
+    assert!(human.contains("Ann lives in Paris.") && human.contains("before"), "{human}");
+    {
+        let _serving = home.serve();
+        assert_eq!(check(home.json(&search)), from_files);
+    }
+    let shown = home.zos(&["memory", "show", "-c", "acme", old["id"].as_str().unwrap()]).fine();
+    assert!(shown.contains("superseded"), "{shown}");
+    let nothing = home.zos(&["memory", "search", "-c", "acme", "zebra"]).fine();
+    assert!(nothing.contains("Nothing is remembered"), "{nothing}");
+}
+
+#[test]
+fn a_models_memory_waits_for_review_and_decisions_are_recorded() {
+    let home = Scratch::acme();
+    let add = ["memory", "add", "-c", "acme", "--source", "model", "--ref", "call 7", "-"];
+    let run = home.zos_reading(&add, b"The printer is on the second floor.\n");
+    assert!(run.fine().contains("waits for your review"));
+    let review = ["memory", "review", "-c", "acme"];
+    let waiting = home.json(&review);
+    let id = waiting["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(waiting["items"][0]["source"], serde_json::json!({"type": "model", "ref": "call 7"}));
+    assert_eq!(home.json(&["memory", "search", "-c", "acme", "printer"])["total"], 0);
+    let accepted = home.zos(&[&review[..], &["--accept", &id]].concat()).fine();
+    assert!(accepted.contains("in force"), "{accepted}");
+    assert_eq!(home.json(&["memory", "search", "-c", "acme", "printer"])["total"], 1);
+    home.zos(&[&review[..], &["--accept", &id]].concat()).fails(1, &["does not wait for review"]);
+    let records = home.zos(&["audit", "tail", "--json"]).fine();
+    assert!(records.contains("memory accepted") && !records.contains("printer"), "{records}");
+    home.zos(&["memory", "forget", "-c", "acme", &id]).fine();
+    assert_eq!(home.json(&["memory", "search", "-c", "acme", "printer"])["total"], 0);
+    home.zos(&["memory", "show", "-c", "acme", &id]).fails(1, &["no memory of that id"]);
+}
+
+#[test]
+fn wrong_use_is_said_in_a_sentence() {
+    let home = Scratch::acme();
+    home.zos(&["memory", "add", "-c", "nobody", "x"]).fails(2, &["nobody"]);
+    home.zos(&["memory", "search", "-c", "nobody", "x"]).fails(2, &["nobody"]);
+    home.zos(&["memory", "add", "-c", "acme", "  "]).fails(2, &["no text"]);
+    home.zos(&["memory", "add", "-c", "acme", "--expires", "soon", "x"]).fails(2, &["expires", "2026-12-31"]);
+    home.zos(&["memory", "show", "-c", "acme", "../x"]).fails(1, &["no memory of that id"]);
+    assert_eq!(home.zos(&["memory", "add", "-c", "acme", "--kind", "rumour", "x"]).code, 2);
+}
+
+#[test]
+fn broken_files_are_named_by_lint_and_reindex_and_the_rest_is_indexed() {
+    let home = Scratch::acme();
+    home.write("memory/acme/good.md", "The sky is blue.");
+    home.write("memory/acme/bad.md", "---\nkind: rumour\n---\nText");
+    home.write("memory/nobody/a.md", "Text");
+    let lint = home.json(&["lint"]);
+    let lint = lint.to_string();
+    assert!(lint.contains("memory/acme/bad.md") && lint.contains("memory/nobody"), "{lint}");
+    let again = home.json(&["memory", "reindex", "--context", "acme"]);
+    assert_eq!((&again["indexed"], &again["errors"][0]["line"]), (&1.into(), &2.into()));
+    let all = home.json(&["memory", "reindex"]);
+    assert_eq!(all["indexed"], 2);
+}
+
+#[test]
+fn promotion_is_denied_out_of_a_hard_room_and_copies_out_of_an_open_one() {
+    let home = Scratch::acme();
+    home.write("contexts/open.yml", "isolation: open\n");
+    let hard = home.json(&["memory", "add", "-c", "acme", "The canteen closes at two."]);
+    let id = hard["id"].as_str().unwrap();
+    home.zos(&["memory", "promote", "-c", "acme", "--to", "open", id]).fails(1, &["hard"]);
+    let free = home.json(&["memory", "add", "-c", "open", "The canteen closes at two."]);
+    let copied =
+        home.json(&["memory", "promote", "-c", "open", "--to", "acme", free["id"].as_str().unwrap()]);
+    assert_eq!(copied["flags"], serde_json::json!(["duplicate"]));
+    let denied = home.json(&["memory", "add", "-c", "open", "Project Falcon starts."]);
+    home.zos(&["memory", "promote", "-c", "open", "--to", "acme", denied["id"].as_str().unwrap()])
+        .fails(1, &["firewall", "acme"]);
+}

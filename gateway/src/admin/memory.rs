@@ -1,0 +1,280 @@
+//! `/zos/v1/memory`: what a context remembers, and what waits for the owner.
+//!
+//! Every answer is about one context. What the owner decides here is recorded; texts are not.
+
+mod shapes;
+
+pub use shapes::*;
+
+use super::Admin;
+use super::problem::{AdminRefusal, Body};
+use super::types::AdminProblem;
+use crate::house::House;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use std::sync::Arc;
+use zos_audit::Kind;
+use zos_core::memory::{self, Id, MemoryError, Moment, Room};
+use zos_core::{Context, ContextName, RoomPolicy};
+
+/// Memories in an answer where none are asked for by number.
+const LIMIT: u32 = 20;
+
+/// What answers a question, or, without one, everything in force.
+#[utoipa::path(
+    get, path = "/zos/v1/memory", operation_id = "search_memory", params(MemoryQuery),
+    responses((status = 200, body = MemoryRecall), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn search(
+    State(house): Admin,
+    Query(query): Query<MemoryQuery>,
+) -> Result<Json<MemoryRecall>, AdminRefusal> {
+    let limit = query.limit.unwrap_or(LIMIT) as usize;
+    work(&house, &query.context, move |of| {
+        let recall = match query.q.as_deref() {
+            Some(question) => MemoryRecall::from(of.room.search(question, limit, of.now)?),
+            None => MemoryRecall::newest(of.room.in_force(of.now)?, limit),
+        };
+        Ok(Json(recall))
+    })
+    .await
+}
+
+/// Adds a memory. The owner's is in force; a model's, a tool's or an import waits for review.
+#[utoipa::path(
+    post, path = "/zos/v1/memory", operation_id = "add_memory", request_body = NewMemory,
+    responses((status = 201, body = MemoryAdded), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn add(
+    State(house): Admin,
+    Body(wanted): Body<NewMemory>,
+) -> Result<(StatusCode, Json<MemoryAdded>), AdminRefusal> {
+    let context = wanted.context.clone();
+    work(&house, &context, move |of| {
+        let new = wanted.read(of.now)?;
+        of.record("memory added")?;
+        let added = of.room.add(new, of.rules(), &of.context.memory.auto_accept, of.now)?;
+        Ok((StatusCode::CREATED, Json(added.into())))
+    })
+    .await
+}
+
+/// What waits for the owner.
+#[utoipa::path(
+    get, path = "/zos/v1/memory/review", operation_id = "review_memory", params(MemoryContext),
+    responses((status = 200, body = MemoryReview), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn review(
+    State(house): Admin,
+    Query(query): Query<MemoryContext>,
+) -> Result<Json<MemoryReview>, AdminRefusal> {
+    work(&house, &query.context, move |of| Ok(Json(of.room.review(of.rules(), of.now)?.into()))).await
+}
+
+/// One memory, with what was so before.
+#[utoipa::path(
+    get, path = "/zos/v1/memory/{context}/{id}", operation_id = "show_memory", params(MemoryPath),
+    responses((status = 200, body = MemoryShown), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn show(
+    State(house): Admin,
+    Path(path): Path<MemoryPath>,
+) -> Result<Json<MemoryShown>, AdminRefusal> {
+    work(&house, &path.context, move |of| Ok(Json(of.room.show(&id(&path.id)?, of.now)?.into()))).await
+}
+
+/// Accepts a proposal, or turns it down.
+#[utoipa::path(
+    post, path = "/zos/v1/memory/{context}/{id}", operation_id = "decide_memory", params(MemoryPath),
+    request_body = MemoryDecision,
+    responses(
+        (status = 200, body = MemoryItem), (status = 404, body = AdminProblem),
+        (status = 409, description = "It does not wait for review.", body = AdminProblem),
+    )
+)]
+pub(crate) async fn decide(
+    State(house): Admin,
+    Path(path): Path<MemoryPath>,
+    Body(wanted): Body<MemoryDecision>,
+) -> Result<Json<MemoryItem>, AdminRefusal> {
+    work(&house, &path.context, move |of| {
+        let id = id(&path.id)?;
+        let also = wanted.supersede.iter().map(|id| self::id(id)).collect::<Result<Vec<_>, _>>()?;
+        of.room.show(&id, of.now)?;
+        let item = match wanted.decision {
+            MemoryVerdict::Accept => {
+                of.record("memory accepted")?;
+                of.room.accept(&id, &also, of.now)?
+            }
+            MemoryVerdict::Reject => {
+                of.record("memory rejected")?;
+                of.room.reject(&id, of.now)?
+            }
+        };
+        Ok(Json(item.into()))
+    })
+    .await
+}
+
+/// Removes a memory and its file.
+#[utoipa::path(
+    delete, path = "/zos/v1/memory/{context}/{id}", operation_id = "forget_memory", params(MemoryPath),
+    responses((status = 200, body = MemoryForgotten), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn forget(
+    State(house): Admin,
+    Path(path): Path<MemoryPath>,
+) -> Result<Json<MemoryForgotten>, AdminRefusal> {
+    work(&house, &path.context, move |of| {
+        let id = id(&path.id)?;
+        of.room.show(&id, of.now)?;
+        of.record("memory forgotten")?;
+        let forgotten = of.room.forget(&id)?;
+        Ok(Json(MemoryForgotten { id: forgotten.id.to_string(), forgotten: forgotten.forgotten }))
+    })
+    .await
+}
+
+/// Copies a memory into another context, through the firewalls of both.
+#[utoipa::path(
+    post, path = "/zos/v1/memory/{context}/{id}/promote", operation_id = "promote_memory", params(MemoryPath),
+    request_body = MemoryPromotion,
+    responses(
+        (status = 201, body = MemoryAdded), (status = 404, body = AdminProblem),
+        (status = 403, description = "A firewall denies it, or the context is hard.", body = AdminProblem),
+    )
+)]
+pub(crate) async fn promote(
+    State(house): Admin,
+    Path(path): Path<MemoryPath>,
+    Body(wanted): Body<MemoryPromotion>,
+) -> Result<(StatusCode, Json<MemoryAdded>), AdminRefusal> {
+    let target = Of::find(&house, &wanted.to)?;
+    work(&house, &path.context, move |of| {
+        let id = id(&path.id)?;
+        of.room.show(&id, of.now)?;
+        of.record("memory promoted")?;
+        let from = (&*of.room, of.context.isolation, of.rules());
+        let added = memory::room::promote(from, (&*target.room, target.rules()), &id, of.now)?;
+        Ok((StatusCode::CREATED, Json(added.into())))
+    })
+    .await
+}
+
+/// Anthropic's memory tool on this context: the answer is the text for the model. What it writes waits
+/// for review.
+#[utoipa::path(
+    post, path = "/zos/v1/memory/{context}/tool", operation_id = "memory_tool",
+    params(("context" = String, Path, description = "The context.")), request_body = MemoryToolCall,
+    responses((status = 200, body = MemoryToolAnswer), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn tool(
+    State(house): Admin,
+    Path(context): Path<String>,
+    Body(wanted): Body<MemoryToolCall>,
+) -> Result<Json<MemoryToolAnswer>, AdminRefusal> {
+    let command = serde_json::from_value(wanted.input).map_err(|error| {
+        AdminRefusal::invalid(format!("`input` is no command of the memory tool: {error}."))
+    })?;
+    work(&house, &context, move |of| {
+        let caller = memory::tool::Caller {
+            rules: of.rules(),
+            auto_accept: &of.context.memory.auto_accept,
+            reference: wanted.reference.filter(|reference| !reference.trim().is_empty()),
+            now: of.now,
+        };
+        Ok(Json(MemoryToolAnswer { text: memory::tool::run(&of.room, &caller, &command)? }))
+    })
+    .await
+}
+
+/// The memory of one context, with what its file says.
+struct Of {
+    house: Arc<House>,
+    context: Arc<Context>,
+    policy: Option<Arc<RoomPolicy>>,
+    room: Arc<Room>,
+    now: Moment,
+}
+
+impl Of {
+    fn find(house: &Arc<House>, name: &str) -> Result<Self, AdminRefusal> {
+        let name: ContextName = name.parse().map_err(|_| AdminRefusal::unknown_context())?;
+        let snapshot = house.brain.snapshot();
+        let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
+        let context = state.context().cloned().ok_or_else(|| {
+            let message = "The file of this context never loaded.";
+            AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", message).problems(state.problems())
+        })?;
+        Ok(Of {
+            house: house.clone(),
+            policy: snapshot.policy(&name),
+            room: house.memories.room(&name),
+            context,
+            now: Moment::from_unix_ms(i64::try_from(house.now_ms()).unwrap_or(i64::MAX)),
+        })
+    }
+
+    fn rules(&self) -> Option<&zos_rules::RoomRules> {
+        self.policy.as_deref().map(|policy| &policy.rules)
+    }
+
+    fn record(&self, what: &str) -> Result<(), AdminRefusal> {
+        self.house
+            .record_decision(Kind::Decision, Some(self.context.name.as_str()), what.to_owned())
+            .map_err(|()| AdminRefusal::unrecorded())
+    }
+}
+
+/// Runs what reads and writes files where it may block.
+async fn work<T: Send + 'static>(
+    house: &Arc<House>,
+    context: &str,
+    task: impl FnOnce(Of) -> Result<T, AdminRefusal> + Send + 'static,
+) -> Result<T, AdminRefusal> {
+    let of = Of::find(house, context)?;
+    let done = tokio::task::spawn_blocking(move || {
+        of.room.follow();
+        task(of)
+    });
+    done.await.unwrap_or_else(|error| Err(AdminRefusal::failed("The memory could not be used", &error)))
+}
+
+fn id(text: &str) -> Result<Id, AdminRefusal> {
+    // What is no id is the id of nothing.
+    text.parse().map_err(|_| MemoryError::UnknownId.into())
+}
+
+impl From<MemoryError> for AdminRefusal {
+    fn from(error: MemoryError) -> Self {
+        let whole = |error: &MemoryError| {
+            let text = error.to_string();
+            let mut letters = text.chars();
+            let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+            format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+        };
+        match &error {
+            MemoryError::UnknownId => {
+                AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_memory", whole(&error))
+                    .hint("`zos memory search` and `zos memory review` show the ids of a room.")
+            }
+            MemoryError::Invalid { .. } | MemoryError::SameContext => AdminRefusal::invalid(whole(&error)),
+            MemoryError::NotWaiting { .. } | MemoryError::NotInForce { .. } => {
+                AdminRefusal::new(StatusCode::CONFLICT, "zos_conflict", whole(&error))
+            }
+            MemoryError::HardContext => {
+                AdminRefusal::new(StatusCode::FORBIDDEN, "zos_memory_denied", whole(&error))
+                    .hint("Write it into the other room yourself, if it may stand there.")
+            }
+            MemoryError::Denied { .. } => {
+                AdminRefusal::new(StatusCode::FORBIDDEN, "zos_memory_denied", whole(&error))
+                    .hint("`zos firewall test` shows the rule.")
+            }
+            MemoryError::Disk(source) => {
+                AdminRefusal::failed("The memory could not be read or written", source)
+            }
+            MemoryError::Index(source) => AdminRefusal::failed("The index of the memory failed", source),
+        }
+    }
+}
