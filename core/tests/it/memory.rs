@@ -88,7 +88,7 @@ fn a_new_fact_on_a_subject_supersedes_the_old_one_and_recall_says_what_changed()
     let acme = room(&scratch, "acme");
     let berlin = add_on(&acme, "Ann's city", "Ann lives in Berlin.");
     let paris = add_on(&acme, "  ANN'S   city ", "Ann lives in Paris.");
-    assert_eq!(paris.item.supersedes, [berlin.item.id.clone()]);
+    assert_eq!(paris.item.supersedes, std::slice::from_ref(&berlin.item.id));
     assert_eq!(paris.flags, [Flag::Contradiction]);
     // Also a question that only the old one answers leads to the new one.
     for question in ["Where does Ann live?", "Berlin"] {
