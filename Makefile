@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-desktop test-pages bench bundle api ui lint
+.PHONY: help run test test-desktop test-pages fuzz real-model test-real-model bench bundle api ui lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -21,6 +21,9 @@ test-pages: ui ## Walk the screens in headless Chromium against a real gateway
 	@scripts/setup pages
 	cargo build -p zos-cli
 	scripts/test-pages
+
+fuzz: ## Run every fuzz target for 60 s each; SECONDS=10 for less, TARGETS="json stream" for some
+	@SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz $(TARGETS)
 
 bench: ## Measure zOS beside a bare pass-through proxy, in one run
 	@scripts/setup build

@@ -14,6 +14,9 @@ pub mod config;
 mod counters;
 mod drain;
 mod exposure;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod house;
 mod ids;
 mod inspect;

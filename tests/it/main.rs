@@ -13,6 +13,7 @@ mod exposure;
 mod files;
 mod firewall;
 mod forwarding;
+mod fuzz_corpus;
 mod limits;
 mod stopping;
 mod streams;

@@ -155,10 +155,12 @@ impl Guard {
             since: now,
         };
         let Some(data) = fields.data.as_deref().filter(|data| !data.trim().is_empty()) else {
+            self.name(fields.event)?;
             self.keep_alive(held, out);
             return Ok(());
         };
         if self.dialect.is_end_marker(data) {
+            self.name(fields.event)?;
             self.is_complete = true;
             self.end_all()?;
             self.queue.push_back(held);
@@ -171,17 +173,31 @@ impl Guard {
         let reading = self.dialect.read(fields.event, &value);
         if let Dialect::Messages(_) = self.dialect {
             held.delivered = messages::delivery(fields.event, &value);
-            if fields.event == "ping" {
-                self.keep_alive(held, out);
-                return Ok(());
-            }
+        }
+        // Nearly always the name is the `type` of the data, which is inspected with it.
+        if !value.get("type").and_then(Value::as_str).is_some_and(|kind| kind.is(fields.event)) {
+            self.name(fields.event)?;
         }
         let judged = self.judge(&reading, &value, &mut held);
+        // A ping may pass what is held, but only one that carries nothing itself.
+        if fields.event == "ping" && judged.is_ok() && held.needs.is_empty() && !reading.is_terminator {
+            self.keep_alive(held, out);
+            return Ok(());
+        }
         self.queue.push_back(held);
         self.is_complete |= reading.is_terminator;
         self.is_failed |= reading.is_failure;
         self.usage.extend(reading.usage.map(str::to_owned));
         judged
+    }
+
+    /// Inspects the name of an event, which the provider chooses.
+    fn name(&mut self, event: &str) -> Result<(), Stop> {
+        if event.is_empty() {
+            return Ok(());
+        }
+        inspect::text(&self.policy, event, "event", &mut self.findings);
+        self.check_findings()
     }
 
     /// Scans everything that an event holds, and notes what it has to wait for.

@@ -235,6 +235,7 @@ impl Record {
         if record.v != RECORD_VERSION {
             return Err(NotARecord::Version(record.v));
         }
+        check_seq(record.seq)?;
         Ok(record)
     }
 }
@@ -257,10 +258,15 @@ impl Head {
     pub(crate) fn parse(line: &[u8]) -> Result<Self, NotARecord> {
         let head: Self = serde_json::from_slice(line).map_err(|error| NotARecord::Json(error.to_string()))?;
         match head.v {
-            RECORD_VERSION => Ok(head),
+            RECORD_VERSION => check_seq(head.seq).map(|()| head),
             newer => Err(NotARecord::Version(newer)),
         }
     }
+}
+
+/// Whether another record can follow one with this `seq`.
+fn check_seq(seq: u64) -> Result<(), NotARecord> {
+    if seq < MAX_INTEGER { Ok(()) } else { Err(NotARecord::Seq(seq)) }
 }
 
 /// Why a line is no record.
@@ -272,6 +278,9 @@ pub enum NotARecord {
     /// Written by a newer version.
     #[error("it has version {0}, and this program knows only version {RECORD_VERSION}")]
     Version(u32),
+    /// Its number is none that this program writes.
+    #[error("its seq {0} is larger than any log is long")]
+    Seq(u64),
 }
 
 /// The leaf hash of a line (RFC 6962 §2.1): SHA-256 of a zero byte and the line without its line feed.

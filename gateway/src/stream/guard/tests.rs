@@ -231,6 +231,24 @@ fn what_cannot_be_read_is_not_forwarded() {
 }
 
 #[test]
+fn neither_a_ping_nor_the_name_of_an_event_carries_a_term_out() {
+    let policy = policy(&[(TERM, Effect::Block)]);
+    for (face, bad) in [
+        (Face::Messages, "event: ping\ndata: {\"type\":\"ping\",\"note\":\"Project Falcon\"}\n\n"),
+        (
+            Face::Messages,
+            "event: ping\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Project Falcon\"}}\n\n",
+        ),
+        (Face::Messages, "event: Project Falcon\ndata: {\"type\":\"ping\"}\n\n"),
+        (Face::Messages, "event: Project Falcon\n\n"),
+        (Face::ChatCompletions, "event: Project Falcon\ndata: [DONE]\n\n"),
+    ] {
+        let (out, outcome) = run(face, &policy, &[bad.as_bytes()]);
+        assert_eq!((out.as_slice(), outcome), (&b""[..], Err(Stop::Refused)), "{bad:?}");
+    }
+}
+
+#[test]
 fn a_keep_alive_passes_text_that_has_waited_long() {
     let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy(&[(TERM, Effect::Block)]));
     let start = Instant::now();
