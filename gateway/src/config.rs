@@ -3,10 +3,10 @@
 //! is silently ignored is none.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zos_audit::Durability;
-use zos_core::yaml::{self, Fields, Findings, Unknown};
+use zos_core::yaml::{self, Fields, Findings, Place, Unknown};
 use zos_core::{Home, Problem};
 
 /// The gateway's configuration.
@@ -14,6 +14,8 @@ use zos_core::{Home, Problem};
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// With what the listener encrypts; without it, it speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// Whether an address beyond this machine may be served without TLS.
     pub dangerous_plain_http: bool,
     /// Who may call.
@@ -26,6 +28,24 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What the program itself writes down: `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: &'static str,
+}
+
+/// The files with what the listener encrypts with. They are read when it begins to listen.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate and those that lead to its issuer, as PEM.
+    pub cert: NamedFile,
+    /// Its private key, as PEM.
+    pub key: NamedFile,
+}
+
+/// A file that the configuration names.
+#[derive(Debug, Clone)]
+pub struct NamedFile {
+    /// Where it is; a relative path begins at the home.
+    pub path: PathBuf,
+    /// Where the configuration names it.
+    pub place: Place,
 }
 
 /// Who may call.
@@ -78,6 +98,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8788)),
+            tls: None,
             dangerous_plain_http: false,
             auth: Auth::default(),
             upstream: UpstreamLimits {
@@ -98,6 +119,12 @@ impl Default for Config {
 pub struct ConfigError(pub Vec<Problem>);
 
 impl Config {
+    /// The scheme of the listener's addresses.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Reads the configuration of a home; the default where there is no file.
     ///
     /// # Errors
@@ -147,6 +174,18 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
         }
     }
     set(&mut config.dangerous_plain_http, top.flag("dangerous_plain_http", findings));
+    if let Some(mut tls) = top.map("tls", findings) {
+        let place = tls.place();
+        match (named_file(&mut tls, "cert", findings), named_file(&mut tls, "key", findings)) {
+            (Some(cert), Some(key)) => config.tls = Some(Tls { cert, key }),
+            _ => findings.error(
+                place,
+                "`tls` needs both `cert` and `key`",
+                "write tls: {cert: gateway/cert.pem, key: gateway/key.pem}",
+            ),
+        }
+        tls.finish(Unknown::Refuse, findings);
+    }
     if let Some(mut auth) = top.map("auth", findings) {
         set(&mut config.auth.keyless, auth.flag("keyless", findings));
         set(&mut config.auth.allowed_hosts, texts(&mut auth, "allowed_hosts", findings));
@@ -195,6 +234,12 @@ fn set<T>(setting: &mut T, stated: Option<T>) {
     if let Some(stated) = stated {
         *setting = stated;
     }
+}
+
+fn named_file(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Option<NamedFile> {
+    let place = fields.entries().iter().find(|entry| entry.key == key).map(|entry| entry.value.place)?;
+    let path = fields.text(key, findings)?;
+    Some(NamedFile { path: PathBuf::from(path), place })
 }
 
 fn texts(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Option<Vec<String>> {
@@ -265,6 +310,8 @@ mod tests {
             ("limits:\n  body_bytes: big\n", "gateway/config.yml:2:", "whole number"),
             ("audit: {durability: never}\n", "gateway/config.yml:1:", "relaxed"),
             ("audit: sync\n", "gateway/config.yml:1:", "map"),
+            ("auth: {}\ntls: {cert: a.pem}\n", "gateway/config.yml:2:", "both"),
+            ("tls: yes\n", "gateway/config.yml:1:", "map"),
             ("ledger: {url: \"postgres://x\"}\n", "gateway/config.yml:1:", "ledger"),
             ("- a\n", "gateway/config.yml:1:", "map"),
             ("listen: [\n", "gateway/config.yml:", ""),

@@ -28,6 +28,7 @@ pub mod problem;
 pub mod server;
 mod shield;
 mod stream;
+mod tls;
 mod upstream;
 mod wire;
 

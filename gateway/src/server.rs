@@ -6,7 +6,7 @@ use crate::exposure;
 use crate::house::{House, Listening};
 use crate::problem::{Code, Problem, Shape};
 use crate::wire::Face;
-use crate::{admin, ids, models, pipeline};
+use crate::{admin, ids, models, pipeline, tls};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -21,12 +21,17 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// How long a connection may take to send the head of a request, and may lie idle between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(75);
+
+/// How long a connection may take to agree on its encryption.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// More headers than any client sends.
 const HEADERS_LIMIT: usize = 256;
@@ -55,12 +60,16 @@ pub enum BindError {
     /// Listening there would let others on the network use the owner's keys.
     #[error("zOS does not listen on {0}, which other machines can reach, {1}")]
     Unprotected(SocketAddr, &'static str),
+    /// Certificate or key cannot be used.
+    #[error("zOS does not listen, as {0}")]
+    Tls(Box<zos_core::Problem>),
 }
 
 /// A listener that is ready to serve.
 pub struct Server {
     house: Arc<House>,
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Server {
@@ -71,18 +80,11 @@ impl Server {
     /// it too, for the screens.
     pub async fn bind(house: &Arc<House>, listen: Option<SocketAddr>) -> Result<Server, BindError> {
         let address = listen.unwrap_or(house.config.listen);
-        let bound = match protection(&house.config, address) {
-            Ok(()) => TcpListener::bind(address).await.map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => BindError::Taken { address, port: address.port() },
-                _ => BindError::Unusable { address, source },
-            }),
-            Err(error) => Err(error),
-        };
-        match bound {
-            Ok(listener) => {
+        match bind(house, address).await {
+            Ok((listener, tls)) => {
                 let address = listener.local_addr().unwrap_or(address);
                 house.set_listening(Listening { address: Some(address), error: None });
-                Ok(Server { house: house.clone(), listener })
+                Ok(Server { house: house.clone(), listener, tls })
             }
             Err(error) => {
                 house.set_listening(Listening { address: None, error: Some(error.to_string()) });
@@ -119,9 +121,9 @@ impl Server {
             };
             match accepted {
                 (Ok(permit), Ok((stream, _))) => {
-                    let (house, router) = (self.house.clone(), router.clone());
+                    let (house, router, tls) = (self.house.clone(), router.clone(), self.tls.clone());
                     connections.spawn(async move {
-                        connection(&house, router, stream).await;
+                        arrived(&house, router, tls, stream).await;
                         drop(permit);
                     });
                 }
@@ -140,6 +142,17 @@ impl Server {
     }
 }
 
+async fn bind(house: &House, address: SocketAddr) -> Result<(TcpListener, Option<TlsAcceptor>), BindError> {
+    protection(&house.config, address)?;
+    let tls = house.config.tls.as_ref().map(|tls| tls::acceptor(house.brain.home(), tls)).transpose();
+    let tls = tls.map_err(BindError::Tls)?;
+    let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { address, port: address.port() },
+        _ => BindError::Unusable { address, source },
+    })?;
+    Ok((listener, tls))
+}
+
 /// Whether an address may be served with this configuration.
 fn protection(config: &Config, address: SocketAddr) -> Result<(), BindError> {
     if address.ip().to_canonical().is_loopback() {
@@ -151,20 +164,38 @@ fn protection(config: &Config, address: SocketAddr) -> Result<(), BindError> {
             "without keys; set `auth: {keyless: false}` in gateway/config.yml",
         ));
     }
-    if !config.dangerous_plain_http {
+    if config.tls.is_none() && !config.dangerous_plain_http {
         return Err(BindError::Unprotected(
             address,
-            "without encryption; put a TLS proxy in front of 127.0.0.1, or set `dangerous_plain_http: true` in gateway/config.yml if that network is yours alone",
+            "without encryption; set `tls: {cert: ..., key: ...}` in gateway/config.yml, or `dangerous_plain_http: true` if that network is yours alone",
         ));
     }
     Ok(())
 }
 
-async fn connection(house: &Arc<House>, router: Router, stream: TcpStream) {
+/// Serves one connection, after its handshake where there is encryption.
+async fn arrived(house: &Arc<House>, router: Router, tls: Option<TlsAcceptor>, stream: TcpStream) {
     // Small events must leave at once: with Nagle's algorithm each waits for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let Some(tls) = tls else { return connection(house, router, stream).await };
+    let handshake = tokio::select! {
+        handshake = tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)) => handshake,
+        () = house.drain.is_begun() => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => connection(house, router, stream).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
+        Err(_) => tracing::debug!("a connection was not encrypted in time"),
+    }
+}
+
+async fn connection(
+    house: &Arc<House>,
+    router: Router,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         .timer(TokioTimer::new())

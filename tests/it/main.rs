@@ -9,6 +9,7 @@ mod admin;
 mod architecture;
 mod audit;
 mod budget;
+mod encryption;
 mod exposure;
 mod files;
 mod firewall;

@@ -35,15 +35,17 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    fn new(address: SocketAddr, token: Secret) -> reqwest::Result<Self> {
+    fn new(scheme: &str, address: SocketAddr, token: Secret) -> reqwest::Result<Self> {
         zos_gateway::install_tls();
-        // No TLS is spoken on this machine, so no certificates are loaded, which would take a while.
+        // No certificates are loaded, which would take a while: nothing leaves this machine, and that it is
+        // our listener follows from whose program has the port, not from a name in a certificate.
         let client = reqwest::Client::builder()
             .no_proxy()
             .tls_certs_only([])
+            .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none());
         let client = client.timeout(ANSWER_LIMIT).connect_timeout(GREETING_LIMIT).build()?;
-        Ok(Listener { client, origin: format!("http://{}", reachable(address)), token })
+        Ok(Listener { client, origin: format!("{scheme}://{}", reachable(address)), token })
     }
 
     /// Asks, and gives the body of the answer.
@@ -107,9 +109,11 @@ pub(super) async fn find(home: &Home) -> Running {
 
 /// Tries the places where it may listen.
 async fn try_addresses(home: &Home) -> std::result::Result<Listener, String> {
-    let configured = Config::load(home).map(|config| config.listen);
+    let config = Config::load(home).ok();
+    let scheme = config.as_ref().map_or("http", Config::scheme);
+    let configured = config.map(|config| config.listen);
     let announced = listening::announced(home).map(|listening| listening.address);
-    let addresses: Vec<SocketAddr> = announced.into_iter().chain(configured.ok()).collect();
+    let addresses: Vec<SocketAddr> = announced.into_iter().chain(configured).collect();
     let mut why = format!("zOS runs on {}, but where it listens is unknown.", home.root().display());
     for address in addresses {
         if !port::is_trusted(address.port()) {
@@ -121,7 +125,8 @@ async fn try_addresses(home: &Home) -> std::result::Result<Listener, String> {
         }
         let token =
             zos_seal::admin_token(&home.admin_token()).map_err(|error| crate::failure::sentence(&error))?;
-        let listener = Listener::new(address, token).map_err(|error| crate::failure::sentence(&error))?;
+        let listener =
+            Listener::new(scheme, address, token).map_err(|error| crate::failure::sentence(&error))?;
         if listener.is_of(home).await {
             return Ok(listener);
         }

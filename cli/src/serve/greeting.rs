@@ -20,7 +20,7 @@ pub(super) fn show(
 ) -> Result<()> {
     let snapshot = house.brain().snapshot();
     let active = snapshot.effective_active();
-    let url = format!("http://{}", reachable(address));
+    let url = format!("{}://{}", config.scheme(), reachable(address));
     if output.is_json() {
         let active = active.as_ref().map(ToString::to_string).ok();
         let token = home.admin_token().display().to_string();
@@ -46,7 +46,11 @@ pub(super) fn show(
     ])?;
     let key = if config.auth.keyless { "" } else { " -H \"x-zos-key: $(zos token curl)\"" };
     output.line(if config.auth.keyless { "\nTry it, no provider key needed:\n" } else { "\nTry it:\n" })?;
-    output.line(&format!("  curl {url}/v1/chat/completions -H 'content-type: application/json'{key} \\"))?;
+    // Its certificate need not be one that this machine trusts.
+    let insecure = if config.tls.is_some() { " -k" } else { "" };
+    output.line(&format!(
+        "  curl{insecure} {url}/v1/chat/completions -H 'content-type: application/json'{key} \\"
+    ))?;
     output.line(
         "    -d '{\"model\":\"demo/echo\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n",
     )?;

@@ -12,7 +12,7 @@ pub(crate) async fn status(State(house): Admin) -> Json<Status> {
     let listening = house.listening();
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        address: listening.address.map(|address| format!("http://{address}")),
+        address: listening.address.map(|address| format!("{}://{address}", house.config.scheme())),
         listen_error: listening.error,
         home: house.brain.home().root().display().to_string(),
         active: snapshot.effective_active().ok().map(ToString::to_string),

@@ -5,6 +5,7 @@ use super::UpstreamError;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use std::io::Write;
+use zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
 /// What one piece may grow to. Text of models shrinks by ten; a thousand is an attack.
 const OUTPUT_LIMIT: usize = 64 << 20;
@@ -14,7 +15,19 @@ pub(super) enum Decoder {
     Gzip(flate2::write::MultiGzDecoder<Sink>),
     Deflate(flate2::write::ZlibDecoder<Sink>),
     Brotli(Box<brotli_decompressor::DecompressorWriter<Sink>>),
+    Zstd(Zstd),
 }
+
+/// Frames of Zstandard, one after another.
+pub(super) struct Zstd {
+    frames: zstd::stream::raw::Decoder<'static>,
+    sink: Sink,
+    /// Whether a frame has begun and not ended.
+    is_inside: bool,
+}
+
+/// The largest window a sender may ask for: that of RFC 9659, which made it the rule for HTTP.
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Collects decoded bytes up to the limit.
 #[derive(Default)]
@@ -49,6 +62,7 @@ impl Decoder {
             Ok("br") => {
                 Decoder::Brotli(Box::new(brotli_decompressor::DecompressorWriter::new(Sink::default(), 4096)))
             }
+            Ok("zstd") => Decoder::Zstd(Zstd::new().map_err(|_| UpstreamError::Encoding)?),
             _ => return Err(UpstreamError::Encoding),
         }))
     }
@@ -59,6 +73,7 @@ impl Decoder {
             Decoder::Gzip(writer) => writer.write_all(bytes).and_then(|()| writer.flush()),
             Decoder::Deflate(writer) => writer.write_all(bytes).and_then(|()| writer.flush()),
             Decoder::Brotli(writer) => writer.write_all(bytes).and_then(|()| writer.flush()),
+            Decoder::Zstd(frames) => frames.push(bytes),
         };
         written.map_err(|_| UpstreamError::Encoding)?;
         Ok(self.take())
@@ -70,6 +85,8 @@ impl Decoder {
             Decoder::Gzip(writer) => writer.try_finish(),
             Decoder::Deflate(writer) => writer.try_finish(),
             Decoder::Brotli(writer) => writer.close(),
+            Decoder::Zstd(Zstd { is_inside: false, .. }) => Ok(()),
+            Decoder::Zstd(_) => Err(std::io::ErrorKind::UnexpectedEof.into()),
         };
         finished.map_err(|_| UpstreamError::Encoding)?;
         Ok(self.take())
@@ -80,8 +97,37 @@ impl Decoder {
             Decoder::Gzip(writer) => writer.get_mut(),
             Decoder::Deflate(writer) => writer.get_mut(),
             Decoder::Brotli(writer) => writer.get_mut(),
+            Decoder::Zstd(frames) => &mut frames.sink,
         };
         std::mem::take(&mut sink.0).into()
+    }
+}
+
+impl Zstd {
+    fn new() -> std::io::Result<Zstd> {
+        let mut frames = zstd::stream::raw::Decoder::new()?;
+        frames.set_parameter(zstd::stream::raw::DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
+        Ok(Zstd { frames, sink: Sink::default(), is_inside: false })
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut input = InBuffer::around(bytes);
+        let mut piece = [0; 16 << 10];
+        loop {
+            let mut output = OutBuffer::around(&mut piece[..]);
+            let before = input.pos();
+            let more = self.frames.run(&mut input, &mut output)?;
+            let decoded = output.pos();
+            // A call that took and gave nothing says nothing about the frame.
+            if input.pos() > before || decoded > 0 {
+                self.is_inside = more != 0;
+            }
+            self.sink.write_all(&piece[..decoded])?;
+            // A full piece may have more behind it, although all input is taken.
+            if input.pos() == bytes.len() && decoded < piece.len() {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -93,27 +139,63 @@ mod tests {
         HeaderMap::from_iter([(header::CONTENT_ENCODING, encoding.parse().unwrap())])
     }
 
-    #[test]
-    fn gzip_comes_back_byte_by_byte_and_a_cut_is_an_error() {
-        let text = b"data: hello\n\n".repeat(50);
+    fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(&text).unwrap();
-        let packed = encoder.finish().unwrap();
-        let mut decoder = Decoder::of(&headers("gzip")).unwrap().unwrap();
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::stream::encode_all(text, 3).unwrap()
+    }
+
+    fn decoded(encoding: &str, pieces: std::slice::Chunks<'_, u8>) -> Result<Vec<u8>, UpstreamError> {
+        let mut decoder = Decoder::of(&headers(encoding))?.unwrap();
         let mut plain = Vec::new();
-        for byte in packed.chunks(1) {
-            plain.extend_from_slice(&decoder.push(byte).unwrap());
+        for piece in pieces {
+            plain.extend_from_slice(&decoder.push(piece)?);
         }
-        plain.extend_from_slice(&decoder.finish().unwrap());
-        assert_eq!(plain, text);
-        let mut cut = Decoder::of(&headers("gzip")).unwrap().unwrap();
-        cut.push(&packed[..packed.len() / 2]).unwrap();
-        assert!(cut.finish().is_err());
+        plain.extend_from_slice(&decoder.finish()?);
+        Ok(plain)
+    }
+
+    #[test]
+    fn an_answer_comes_back_however_it_is_cut_and_a_broken_one_is_an_error() {
+        let text = b"data: hello\n\n".repeat(5000);
+        for (encoding, packed) in [("gzip", gzip(&text)), ("zstd", zstd(&text))] {
+            for size in [1, 7, packed.len()] {
+                assert_eq!(decoded(encoding, packed.chunks(size)).unwrap(), text, "{encoding} by {size}");
+            }
+            let two = [packed.clone(), packed.clone()].concat();
+            assert_eq!(decoded(encoding, two.chunks(9)).unwrap().len(), 2 * text.len(), "{encoding} twice");
+            assert!(decoded(encoding, packed[..packed.len() / 2].chunks(9)).is_err(), "{encoding} cut");
+            assert!(decoded(encoding, b"plain text".chunks(3)).is_err(), "{encoding} that is none");
+        }
+    }
+
+    #[test]
+    fn a_zstd_stream_is_read_as_far_as_it_was_flushed() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        let mut decoder = Decoder::of(&headers("zstd")).unwrap().unwrap();
+        for text in ["data: one\n\n", "data: two\n\n"] {
+            encoder.write_all(text.as_bytes()).unwrap();
+            encoder.flush().unwrap();
+            let flushed = std::mem::take(encoder.get_mut());
+            assert_eq!(decoder.push(&flushed).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_grows_without_bound_is_an_error() {
+        let zeros = vec![0; OUTPUT_LIMIT + 1];
+        for (encoding, packed) in [("gzip", gzip(&zeros)), ("zstd", zstd(&zeros))] {
+            assert!(decoded(encoding, packed.chunks(packed.len())).is_err(), "{encoding}");
+        }
     }
 
     #[test]
     fn an_unknown_encoding_is_refused() {
-        assert!(Decoder::of(&headers("zstd")).is_err());
+        assert!(Decoder::of(&headers("compress")).is_err());
         assert!(Decoder::of(&headers("gzip, br")).is_err());
         assert!(Decoder::of(&headers("identity")).unwrap().is_none());
     }
