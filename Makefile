@@ -22,6 +22,12 @@ test-pages: ui ## Walk the screens in headless Chromium against a real gateway
 	cargo build -p zos-cli
 	scripts/test-pages
 
+real-model: ## Play governed chats over a small real model on this machine
+	@scripts/real-model play
+
+test-real-model: ## Test them: token counts, and a denied word that the model says by itself
+	@scripts/real-model test
+
 fuzz: ## Run every fuzz target for 60 s each; SECONDS=10 for less, TARGETS="json stream" for some
 	@SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz $(TARGETS)
 

