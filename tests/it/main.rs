@@ -9,6 +9,7 @@ mod admin;
 mod architecture;
 mod audit;
 mod budget;
+mod documents;
 mod encryption;
 mod exposure;
 mod files;
