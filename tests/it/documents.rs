@@ -42,3 +42,23 @@ fn every_key_of_a_context_is_documented() {
         assert!(CONTEXTS.contains(&format!("`{key}`")), "docs/contexts.md lacks {key}");
     }
 }
+
+#[test]
+fn every_test_that_the_list_of_promises_names_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut named = 0;
+    for row in include_str!("../../docs/testing.md").lines().filter(|line| line.starts_with('|')) {
+        let mut source = String::new();
+        for word in row.split('`').skip(1).step_by(2) {
+            if word.contains('/') || word == "deny.toml" {
+                let path = root.join(word);
+                assert!(path.exists(), "{word} is not there");
+                source = std::fs::read_to_string(path).unwrap_or_default();
+            } else if word.contains("_") && !source.is_empty() {
+                assert!(source.contains(&format!(" {word}(")), "{word} is not where docs/testing.md says");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 25, "{named}");
+}

@@ -8,6 +8,7 @@
 mod admin;
 mod architecture;
 mod audit;
+mod bad_providers;
 mod budget;
 mod documents;
 mod encryption;
