@@ -187,8 +187,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_grows_without_bound_is_an_error() {
-        let zeros = vec![0; OUTPUT_LIMIT + 1];
+        let zeros = vec![0; 1 << 20];
         for (encoding, packed) in [("gzip", gzip(&zeros)), ("zstd", zstd(&zeros))] {
+            let packed = packed.repeat((OUTPUT_LIMIT >> 20) + 1);
             assert!(decoded(encoding, packed.chunks(packed.len())).is_err(), "{encoding}");
         }
     }
