@@ -4,8 +4,9 @@
 //! compiles rules; async code calls it from a blocking thread, except [`Brain::snapshot`] and
 //! [`Brain::subscribe`], which cost nanoseconds.
 
+mod canons;
 mod contexts;
-mod files;
+pub(crate) mod files;
 mod load;
 mod look;
 mod policy;

@@ -38,7 +38,7 @@ pub struct Context {
     pub models: ModelFilter,
     /// Where tool calls may point. Kept, not acted upon yet.
     pub targets: Targets,
-    /// How its canon reaches the model. Kept, not acted upon yet.
+    /// How its canon reaches the model.
     pub canon: CanonDelivery,
     /// How its memory is written. Kept, not acted upon yet.
     pub memory: MemoryRules,

@@ -63,6 +63,11 @@ impl Home {
         self.root.join("contexts")
     }
 
+    /// `brain/`: the layers of the canon.
+    pub fn brain(&self) -> PathBuf {
+        self.root.join("brain")
+    }
+
     /// `memory/`: one folder per context.
     pub fn memory(&self) -> PathBuf {
         self.root.join("memory")

@@ -2,14 +2,15 @@
 //!
 //! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to mend
 //! it, watches them, and publishes what is in force as an immutable [`Snapshot`]. It knows no HTTP
-//! and keeps no secret. Canon and memory come later; their sections are read and kept.
+//! and keeps no secret. Memory comes later; its section is read and kept.
 //!
 //! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
-//! [`yaml`] (reading with positions), [`context`] (one room), [`fleet`] (providers and models),
+//! [`yaml`] (reading with positions), [`context`] (one room), [`canon`] (what its AI is told), [`fleet`] (providers and models),
 //! [`brain`] (all of it, live), [`edit`] (list edits that keep comments), [`mod@lint`] (all
-//! findings).
+//! findings), [`starter`] (a home to begin with).
 
 pub mod brain;
+pub mod canon;
 pub mod context;
 pub mod edit;
 pub mod fleet;
@@ -17,12 +18,14 @@ pub mod home;
 pub mod lint;
 pub mod memory;
 pub mod problem;
+pub mod starter;
 pub mod yaml;
 
 pub use brain::{
     ActiveError, Brain, ContextState, NoContext, OpenError, Place, RoomPolicy, Snapshot, Source, WatchError,
     Watching, WriteError,
 };
+pub use canon::{Canon, CanonState};
 pub use context::{
     Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Micros, ModelFilter,
 };

@@ -1,9 +1,11 @@
 //! What `zos lint` shows: everything that is wrong with the files of a home.
 //!
-//! All checks happen where files are read, so that the screens, the log, `zos doctor` and
-//! `zos lint` say the same. `gateway/config.yml` is the gateway's to check.
+//! All checks but those of what a canon says happen where files are read, so that the screens, the log,
+//! `zos doctor` and `zos lint` say the same. `gateway/config.yml` is the gateway's to check.
 
 use crate::brain::{Brain, OpenError, Snapshot};
+use crate::canon::{Finding, lint_canon};
+use crate::context::ContextName;
 use crate::home::Home;
 use crate::memory::Memories;
 use crate::problem::Problem;
@@ -41,10 +43,42 @@ pub fn lint_memories(snapshot: &Snapshot, home: &Home) -> Vec<Problem> {
     problems
 }
 
-/// As [`lint`], for a home that is not loaded.
+/// As [`lint`], for a home that is not loaded, with what its canons say and its memories.
 ///
 /// # Errors
 /// If the home is not a folder that can be read.
 pub fn lint_home(home: Home) -> Result<Vec<Problem>, OpenError> {
-    Ok(lint(&Brain::open(home)?.snapshot()))
+    let brain = Brain::open(home)?;
+    let mut problems = lint(&brain.snapshot());
+    for finding in lint_canons(&brain, None) {
+        if !problems.contains(&finding.problem) {
+            problems.push(finding.problem);
+        }
+    }
+    problems.extend(lint_memories(&brain.snapshot(), brain.home()));
+    problems.sort_by_key(|problem| problem.severity);
+    Ok(problems)
+}
+
+/// Everything that is wrong with the canon of one context, or of all: what is in a file that several of
+/// them hold is said once.
+pub fn lint_canons(brain: &Brain, only: Option<&ContextName>) -> Vec<Finding> {
+    let snapshot = brain.snapshot();
+    let mut findings: Vec<Finding> = Vec::new();
+    for name in snapshot.contexts.keys().filter(|name| only.is_none_or(|only| only == *name)) {
+        let Some(state) = snapshot.canon(name) else { continue };
+        let said = state.canon().map(|canon| lint_canon(canon, brain.home())).unwrap_or_default();
+        for finding in state.findings().iter().cloned().chain(said) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings.sort_by(|one, other| {
+        let place = |finding: &Finding| {
+            (finding.problem.severity, finding.problem.file.clone(), finding.problem.line)
+        };
+        place(one).cmp(&place(other))
+    });
+    findings
 }

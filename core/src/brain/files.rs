@@ -12,10 +12,11 @@ use crate::problem::Problem;
 use crate::yaml::{MAX_BYTES, too_large};
 
 /// Digest of a file's content.
-pub(super) type ContentDigest = [u8; 32];
+pub(crate) type ContentDigest = [u8; 32];
 
 /// What reading a file came to.
-pub(super) enum FileRead {
+#[derive(Clone)]
+pub(crate) enum FileRead {
     /// There is none.
     Absent,
     /// Its content.
@@ -25,7 +26,7 @@ pub(super) enum FileRead {
 }
 
 /// Reads a file whole, if it is a file and not too large.
-pub(super) fn read(home: &Home, path: &Path) -> FileRead {
+pub(crate) fn read(home: &Home, path: &Path) -> FileRead {
     let file = home.relative(path);
     match read_bounded(path) {
         Ok(Some(bytes)) => FileRead::Bytes(bytes),
@@ -45,7 +46,7 @@ pub(super) fn read(home: &Home, path: &Path) -> FileRead {
 }
 
 /// What is said of a file or folder that cannot be read.
-pub(super) fn unreadable(file: String, error: &io::Error) -> Problem {
+pub(crate) fn unreadable(file: String, error: &io::Error) -> Problem {
     let (message, mend) = match error.kind() {
         ErrorKind::IsADirectory => ("this is a folder, not a file".to_owned(), "rename or move the folder"),
         ErrorKind::InvalidInput => {
@@ -62,7 +63,7 @@ pub(super) fn unreadable(file: String, error: &io::Error) -> Problem {
 
 /// The content; `None` where it is larger than what we read. Anything but a file is an error: a
 /// pipe would block for ever.
-pub(super) fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
@@ -77,7 +78,7 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Digest of a content.
-pub(super) fn digest(bytes: &[u8]) -> ContentDigest {
+pub(crate) fn digest(bytes: &[u8]) -> ContentDigest {
     Sha256::digest(bytes).into()
 }
 
@@ -85,7 +86,7 @@ pub(super) fn digest(bytes: &[u8]) -> ContentDigest {
 /// right before. A link stays a link; its target is replaced. Returns whether it was replaced.
 ///
 /// New files are for the owner's eyes only: they hold what must not leak.
-pub(super) fn replace(path: &Path, bytes: &[u8], still: impl FnOnce(&Path) -> bool) -> io::Result<bool> {
+pub(crate) fn replace(path: &Path, bytes: &[u8], still: impl FnOnce(&Path) -> bool) -> io::Result<bool> {
     let target = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path)?,
         _ => path.to_path_buf(),
@@ -107,7 +108,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8], still: impl FnOnce(&Path) -> bo
 }
 
 /// Makes a rename or removal in a folder last through a power cut, where the system can.
-pub(super) fn sync_dir(folder: &Path) {
+pub(crate) fn sync_dir(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         // Not all file systems can sync a folder; the rename itself has happened.
         let _ = folder.sync_all();

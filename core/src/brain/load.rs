@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use zos_rules::Ruleset;
 
+use super::canons::Canons;
 use super::contexts::Rooms;
 use super::files::{ContentDigest, FileRead};
 use super::look::Look;
 use super::policy::{self, Policies};
 use super::snapshot::{ContextState, Snapshot};
 use super::state;
+use crate::canon::CanonFiles;
 use crate::context::{Context, ContextName};
 use crate::fleet::{Environment, Fleet, parse_fleet};
 use crate::home::Home;
@@ -30,6 +32,7 @@ pub(super) struct Loader {
     rooms: Rooms,
     fleet: Option<Arc<Fleet>>,
     active: ActiveMemory,
+    canons: Canons,
     compiled: Option<Compiled>,
     /// How rules are compiled; a test puts a failure here.
     compile: policy::Compile,
@@ -74,6 +77,7 @@ impl Loader {
             rooms: Rooms::default(),
             fleet: None,
             active: ActiveMemory::Unknown,
+            canons: Canons::default(),
             compiled: None,
             compile: policy::compile,
         }
@@ -95,12 +99,13 @@ impl Loader {
         if self.fingerprint == Some(fingerprint) {
             return Loaded::Same;
         }
+        let rooms_unknown = look.contexts.failed;
         self.rooms.update(look.contexts);
         let mut problems = self.rooms.stray.clone();
         problems.extend(look.own_packs);
         problems.extend(self.take_fleet(look.fleet));
         problems.extend(self.take_state(look.state));
-        let snapshot = self.snapshot(problems);
+        let snapshot = self.snapshot(problems, &look.canon, rooms_unknown);
         self.fingerprint = Some(fingerprint);
         Loaded::New(Box::new(snapshot))
     }
@@ -134,7 +139,12 @@ impl Loader {
         }
     }
 
-    fn snapshot(&mut self, mut problems: Vec<Problem>) -> Snapshot {
+    fn snapshot(
+        &mut self,
+        mut problems: Vec<Problem>,
+        canon_files: &CanonFiles,
+        rooms_unknown: bool,
+    ) -> Snapshot {
         let mut contexts = self.rooms.states();
         let mut governing = self.rooms.governing();
         if self.rooms.none_at_all {
@@ -145,6 +155,13 @@ impl Loader {
         }
         let (rules, policies) = self.compile(governing, &mut contexts);
         problems.extend(contexts.values().flat_map(|state| state.problems().iter().cloned()));
+        let canons = self.canons.update(canon_files, &contexts, &policies, rooms_unknown);
+        // What is wrong with a layer is said once, however many rooms load it.
+        for finding in canons.values().flat_map(|state| state.findings()) {
+            if !problems.contains(&finding.problem) {
+                problems.push(finding.problem.clone());
+            }
+        }
 
         self.revision += 1;
         let (active, active_unknown) = match &self.active {
@@ -160,6 +177,7 @@ impl Loader {
             rules,
             problems,
             policies,
+            canons,
             active_unknown,
         };
         snapshot.problems.extend(active_problem(&snapshot));

@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use sha2::{Digest, Sha256};
 
 use super::files::{self, ContentDigest, FileRead};
+use crate::canon::{CanonFiles, overlay_of};
 use crate::context::ContextName;
 use crate::home::Home;
 use crate::problem::Problem;
@@ -19,6 +20,8 @@ pub(super) struct Look {
     pub(super) state: FileRead,
     pub(super) fleet: FileRead,
     pub(super) contexts: Folder,
+    /// What canons are built from.
+    pub(super) canon: CanonFiles,
     /// What is to be said about the person's own detector packs.
     pub(super) own_packs: Vec<Problem>,
 }
@@ -38,22 +41,27 @@ pub(super) struct Folder {
 impl Look {
     /// Looks at everything.
     pub(super) fn take(home: &Home) -> Self {
+        let contexts = Folder::read(home);
+        let overlays = contexts.proses.iter().map(|(name, read)| (overlay_of(name), read.clone())).collect();
         Self {
             state: files::read(home, &home.state()),
             fleet: files::read(home, &home.fleet()),
-            contexts: Folder::read(home),
+            canon: CanonFiles::read(home, overlays),
+            contexts,
             own_packs: own_packs(home),
         }
     }
 
     /// The files that are there. What governs depends on the absence of any of them: without a
     /// config there is no room, without a fleet the built-in one serves, without a state another
-    /// room may be the one that governs.
+    /// room may be the one that governs, without a layer a canon says less.
     pub(super) fn present(&self) -> BTreeSet<String> {
-        let single = [("state", &self.state), ("fleet", &self.fleet)];
+        let single = [("state", &self.state), ("fleet", &self.fleet), ("manifest", &self.canon.raw_manifest)];
         let single = single.into_iter().filter(|(_, read)| !matches!(read, FileRead::Absent));
         let configs = self.contexts.configs.keys().map(|name| format!("context {name}"));
-        single.map(|(name, _)| name.to_owned()).chain(configs).collect()
+        let layers = self.canon.layers.iter().filter(|(_, read)| !matches!(read, FileRead::Absent));
+        let layers = layers.map(|(path, _)| format!("layer {path}"));
+        single.map(|(name, _)| name.to_owned()).chain(configs).chain(layers).collect()
     }
 
     /// Digest of everything that was seen.
@@ -64,8 +72,12 @@ impl Look {
         for (name, read) in &self.contexts.configs {
             note(&mut hasher, &format!("{name}.yml"), read);
         }
-        for (name, read) in &self.contexts.proses {
-            note(&mut hasher, &format!("{name}.md"), read);
+        note(&mut hasher, "manifest", &self.canon.raw_manifest);
+        for (path, read) in &self.canon.layers {
+            note(&mut hasher, path, read);
+        }
+        for path in &self.canon.present {
+            note(&mut hasher, path, &FileRead::Absent);
         }
         for problem in self.contexts.stray.iter().chain(&self.own_packs) {
             hasher.update(problem.to_string().as_bytes());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use zos_rules::Ruleset;
 
 use super::policy::RoomPolicy;
+use crate::canon::CanonState;
 use crate::context::{Context, ContextName};
 use crate::fleet::Fleet;
 use crate::problem::Problem;
@@ -26,6 +27,7 @@ pub struct Snapshot {
     /// Everything that is wrong with any file.
     pub problems: Vec<Problem>,
     pub(super) policies: BTreeMap<ContextName, Arc<RoomPolicy>>,
+    pub(super) canons: BTreeMap<ContextName, CanonState>,
     /// Whether `state.json` could never be read, so that nobody knows which context is active.
     pub(super) active_unknown: bool,
 }
@@ -89,6 +91,16 @@ impl Snapshot {
     /// The rules that govern calls in this context; absent where it does not exist or never loaded.
     pub fn policy(&self, name: &ContextName) -> Option<Arc<RoomPolicy>> {
         self.policies.get(name).cloned()
+    }
+
+    /// The canon of this context; absent where the context does not exist or never loaded.
+    pub fn canon(&self, name: &ContextName) -> Option<&CanonState> {
+        self.canons.get(name)
+    }
+
+    /// The digest of the canon that is in force in this context.
+    pub fn canon_digest(&self, name: &ContextName) -> Option<String> {
+        Some(self.canon(name)?.canon()?.digest.clone())
     }
 
     /// The context that governs a call which names none: the active one, else `default`. It may be

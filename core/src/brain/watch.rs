@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::{Brain, LOOK_AGAIN};
+use crate::canon;
 use crate::home::Home;
 
 /// Quiet that must pass after an event before files are read: editors write in several steps.
@@ -214,10 +215,14 @@ impl Watches {
 fn folders(home: &Home) -> Vec<PathBuf> {
     let mut folders = vec![home.root().to_path_buf(), home.contexts(), home.rules()];
     folders.extend(home.fleet().parent().map(Path::to_path_buf));
-    let mut links = vec![home.fleet(), home.state()];
-    if let Ok(entries) = fs::read_dir(home.contexts()) {
-        links.extend(entries.flatten().map(|entry| entry.path()));
+    let mut links = vec![home.fleet(), home.state(), home.root().join(canon::MANIFEST)];
+    let layers = canon::folders(home);
+    for folder in layers.iter().chain([&home.contexts()]) {
+        if let Ok(entries) = fs::read_dir(folder) {
+            links.extend(entries.flatten().map(|entry| entry.path()));
+        }
     }
+    folders.extend(layers);
     for path in links {
         if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink())
             && let Ok(target) = fs::canonicalize(&path)

@@ -189,12 +189,7 @@ fn read_canon(fields: &mut Fields<'_>, findings: &mut Findings) -> CanonDelivery
     let Some(mut inner) = fields.map("canon", findings) else { return CanonDelivery::None };
     let words = [("none", CanonDelivery::None), ("inject", CanonDelivery::Inject)];
     let delivery = inner.word("deliver", &words, findings).unwrap_or(CanonDelivery::None);
-    let place = inner.place();
     inner.finish(Unknown::Warn, findings);
-    if delivery == CanonDelivery::Inject {
-        let message = "`canon.deliver: inject` is kept, but this version does not inject a canon";
-        findings.warn(place, message, "give the client its canon as a file for now");
-    }
     delivery
 }
 

@@ -242,7 +242,6 @@ fn what_is_probably_a_mistake_is_warned_about_and_kept() {
     warned("models: {deny: ['*']}\n", "1:9", "permits no model", "name one");
     warned("budget: {daily_usd: 5}\n", "1:10", "not enforced", "daily_tokens");
     warned("targets: {deny: [evil.example]}\n", "1:10", "does not check where", "outbound_deny");
-    warned("canon: {deliver: inject}\n", "1:8", "does not inject", "file");
     let quiet = parse("isolation: open\noutbound_deny: [Falcon]\n");
     assert_eq!(quiet.problems, []);
 }

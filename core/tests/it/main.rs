@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what cannot go on ends the test")]
 
 mod bad_files;
+mod canon;
 mod loading;
 mod memory;
 mod memory_crash;
