@@ -6,6 +6,7 @@
 pub(crate) mod active;
 pub(crate) mod audit;
 pub(crate) mod budgets;
+pub(crate) mod canon;
 pub(crate) mod contexts;
 pub(crate) mod events;
 pub(crate) mod firewall;
@@ -58,6 +59,8 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(budgets::budgets))
         .routes(routes!(budgets::usage))
         .routes(routes!(audit::audit))
+        .routes(routes!(canon::canon))
+        .routes(routes!(canon::why))
         .routes(routes!(events::events))
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::revoke))

@@ -10,6 +10,7 @@
 
 pub mod admin;
 mod call;
+mod canon;
 pub mod config;
 mod counters;
 mod drain;

@@ -4,6 +4,7 @@
 //! that was not inspected cannot be forwarded, and nothing is forwarded that was not reserved. The
 //! [`Call`] rides along: it owns the reservation and the record, whatever happens on the way.
 
+mod canon;
 mod forward;
 mod inspect_request;
 mod inspect_response;
@@ -55,6 +56,7 @@ async fn walk(
     let reserved = async {
         let resolved = resolve::run(house, arrived, &mut call, headers)?; // which context governs
         let inspected = inspect_request::run(resolved, &mut call, headers)?; // the final bytes, or a refusal
+        let inspected = canon::run(inspected, &mut call, headers)?; // the owner's own words in front, if wanted
         let routed = route::run(house, inspected, &mut call, headers)?; // which provider is permitted and asked
         reserve::run(routed, &mut call, headers).await // tokens are held from here on
     };

@@ -27,6 +27,8 @@ pub enum Code {
     UnknownContext,
     /// The context's file never loaded.
     ContextBroken,
+    /// The canon that a hard context puts in front of its calls cannot be built.
+    CanonInvalid,
     /// No such endpoint.
     UnknownEndpoint,
     /// No provider serves this model.
@@ -60,6 +62,7 @@ impl Code {
             Code::ContextMismatch => "zos_context_mismatch",
             Code::UnknownContext => "zos_unknown_context",
             Code::ContextBroken => "zos_context_broken",
+            Code::CanonInvalid => "zos_canon_invalid",
             Code::UnknownEndpoint => "zos_unknown_endpoint",
             Code::UnknownModel => "zos_unknown_model",
             Code::NoRoute => "zos_no_route",
@@ -83,9 +86,11 @@ impl Code {
             Code::BudgetExceeded => StatusCode::TOO_MANY_REQUESTS,
             Code::FirewallResponse | Code::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
             Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Code::ContextBroken | Code::NoRoute | Code::AuditUnavailable | Code::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Code::CanonInvalid
+            | Code::ContextBroken
+            | Code::NoRoute
+            | Code::AuditUnavailable
+            | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -10,6 +10,7 @@ mod architecture;
 mod audit;
 mod bad_providers;
 mod budget;
+mod canon;
 mod documents;
 mod encryption;
 mod exposure;

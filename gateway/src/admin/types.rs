@@ -4,6 +4,12 @@
 //! Times are RFC 3339 in UTC. Tokens are whole numbers. No type here holds a secret but
 //! [`NewKey`], whose value is shown once, and [`ProviderKey`], which only goes in.
 
+mod canon;
+
+pub use canon::{
+    CanonFinding, CanonLayer, CanonMatch, CanonPlace, CanonQuery, CanonView, CanonWhy, CanonWhyQuery,
+};
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

@@ -33,6 +33,10 @@ pub struct Record {
     /// Bytes of the answer that left towards the caller.
     #[serde(default)]
     pub bytes_out: u64,
+    /// The digest of the canon that was put in front of the call, which is that of exactly this text;
+    /// `None` where none was.
+    #[serde(default)]
+    pub canon: Option<String>,
     /// The client's name, where its key or its header told one.
     #[serde(default)]
     pub client: Option<String>,
@@ -187,6 +191,7 @@ impl Record {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         for text in [
+            &mut self.canon,
             &mut self.client,
             &mut self.code,
             &mut self.context,
@@ -357,7 +362,7 @@ mod tests {
 
     prop_compose! {
         fn record()(
-            strings in proptest::collection::vec(proptest::option::of(text()), 9),
+            strings in proptest::collection::vec(proptest::option::of(text()), 10),
             lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 3),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             optional in proptest::collection::vec(proptest::option::of(any::<u64>()), 3),
@@ -367,7 +372,7 @@ mod tests {
             let string = |index: usize| strings[index].clone();
             Record {
                 client: string(0), code: string(1), context: string(2), detail: string(3), face: string(4),
-                model: string(5), provider: string(6), request_id: string(7), state_id: string(8),
+                model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9),
                 rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(),
                 bytes_in: numbers[0], bytes_out: numbers[1], ms: numbers[2], seq: numbers[3] >> 11,
                 cost_micros: optional[0], reserved: optional[1], ttft_ms: optional[2],
@@ -399,7 +404,7 @@ mod tests {
         let fields: Vec<_> = value.keys().map(String::as_str).collect();
         assert_eq!(
             fields.join(" "),
-            "bytes_in bytes_out client code context cost_micros detail face kind model ms outcome provider \
+            "bytes_in bytes_out canon client code context cost_micros detail face kind model ms outcome provider \
              request_id reserved rules seq state_id status terms time ttft_ms uninspected usage v verdict"
         );
     }
