@@ -10,8 +10,8 @@ use zos_core::ContextName;
 
 /// The commands as the help page shows them. A test keeps it complete.
 const PAGE: &[(&str, &[&str])] = &[
-    ("Run", &["serve", "status", "doctor"]),
-    ("Rooms and rules", &["context", "firewall", "lint"]),
+    ("Run", &["init", "serve", "status", "doctor"]),
+    ("Rooms and rules", &["context", "firewall", "canon", "lint"]),
     ("What a room knows", &["memory"]),
     ("Models and keys", &["models", "route", "providers", "key", "token"]),
     ("What happened", &["audit", "usage", "budget"]),
@@ -23,6 +23,7 @@ A room is what the files call a context: work, personal, each client. Its file s
 never leave it, and every AI call on this computer is checked against it.
 
 First steps:
+  zos init                                  files to begin with, each explaining itself
   zos serve                                 start, and print one call to try
   zos context new acme                      a room of its own
   zos firewall test -c acme \"Project X\"     would this be stopped?
@@ -61,6 +62,8 @@ pub(crate) struct Everywhere {
 /// The commands.
 #[derive(Subcommand)]
 pub(crate) enum What {
+    /// Begin: a canon, two rooms and an example, where they are missing
+    Init,
     /// Run the gateway, without a window
     Serve(Serve),
     /// What runs, where, and which room governs
@@ -76,6 +79,9 @@ pub(crate) enum What {
     /// List, show, choose, make and edit rooms
     #[command(subcommand)]
     Context(Context),
+    /// What your AI is told in a room, and which file says it
+    #[command(subcommand)]
+    Canon(Canon),
     /// Try words against a room's rules; nothing is sent
     #[command(subcommand)]
     Firewall(Firewall),
@@ -245,6 +251,64 @@ pub(crate) enum Context {
         /// The room
         name: ContextName,
     },
+}
+
+/// `zos canon …`.
+#[derive(Subcommand)]
+pub(crate) enum Canon {
+    /// Print it, byte for byte as it is delivered
+    Build(InContext),
+    /// Which file and line says this. Exits with 1 when none does
+    Why {
+        #[command(flatten)]
+        context: InContext,
+        /// A part of a line, or several lines
+        text: String,
+    },
+    /// Lines that one room is told and another is not. Exits with 1 when there are any
+    Diff {
+        /// The one room
+        #[arg(value_name = "ROOM")]
+        one: ContextName,
+        /// The other room
+        #[arg(value_name = "OTHER")]
+        other: ContextName,
+    },
+    /// What is wrong with it, or probably not meant; of all rooms unless one is named
+    Lint(InContext),
+    /// What it costs, file by file. Exits with 1 when that is too much
+    Budget(InContext),
+    /// Write it into the file that an AI client reads
+    Export {
+        #[command(flatten)]
+        context: InContext,
+        /// The client
+        #[arg(long, value_enum)]
+        format: ClientFile,
+        /// The folder to write to: a project, mostly
+        #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+        /// Write nothing; exit with 1 when the file does not hold this canon
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// The AI clients that read a file of their own.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ClientFile {
+    /// CLAUDE.md
+    Claude,
+    /// AGENTS.md
+    Agents,
+    /// GEMINI.md
+    Gemini,
+    /// .cursor/rules/zos-canon.mdc
+    Cursor,
+    /// .github/copilot-instructions.md
+    Copilot,
+    /// zos-canon/SKILL.md
+    Skill,
 }
 
 /// `zos firewall …`.

@@ -1,11 +1,10 @@
 //! `zos lint`: everything that is wrong with the files of a home.
 
-use crate::failure::{Outcome, Result};
+use crate::failure::{Failure, Outcome, Result};
+use crate::findings;
 use crate::output::{Output, Tone};
-use crate::{files, findings};
 use serde_json::{Value, json};
-use zos_core::lint::{lint, lint_memories};
-use zos_core::{Home, Problem};
+use zos_core::{Home, Problem, lint::lint_home};
 use zos_gateway::admin::types::FileProblem;
 use zos_gateway::config::Config;
 
@@ -31,9 +30,7 @@ pub(crate) fn run(home: &Home, strict: bool, output: &mut Output) -> Result<Outc
 /// All findings, errors first, those of the gateway's own configuration included.
 pub(crate) fn problems(home: &Home) -> Result<Vec<Problem>> {
     let mut problems = Config::load(home).err().map(|error| error.0).unwrap_or_default();
-    let snapshot = files::brain(home)?.snapshot();
-    problems.extend(lint(&snapshot));
-    problems.extend(lint_memories(&snapshot, home));
+    problems.extend(lint_home(home.clone()).map_err(|error| Failure::environment(&error))?);
     problems.sort_by_key(|problem| problem.severity);
     Ok(problems)
 }

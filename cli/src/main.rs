@@ -12,12 +12,14 @@ mod admin;
 mod arguments;
 mod audit;
 mod budget;
+mod canon;
 mod context;
 mod doctor;
 mod failure;
 mod files;
 mod findings;
 mod firewall;
+mod init;
 mod key;
 mod lint;
 mod listening;
@@ -75,6 +77,8 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Status => status::run(&home, &admin, &mut output),
         What::Doctor => doctor::run(&home, &admin, &mut output),
         What::Lint { strict } => lint::run(&home, strict, &mut output),
+        What::Init => init::run(&home, &mut output),
+        What::Canon(command) => canon::run(&home, &command, &mut output),
         What::Context(command) => context::run(&home, &admin, &command, &mut output),
         What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
         What::Memory(command) => memory::run(&home, &admin, &command, &mut output),

@@ -1,6 +1,7 @@
 //! The real binary on scratch homes, with and without a zOS that runs. No test needs a network or a keychain.
 
 mod audit;
+mod canon;
 mod contexts;
 mod doctor;
 mod keys;
