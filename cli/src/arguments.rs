@@ -265,14 +265,15 @@ pub(crate) enum Canon {
         /// A part of a line, or several lines
         text: String,
     },
-    /// Lines that one room is told and another is not. Exits with 1 when there are any
+    /// Lines that one room is told and another is not, or was not when it was attested last. Exits with 1
+    /// when there are any
     Diff {
         /// The one room
         #[arg(value_name = "ROOM")]
         one: ContextName,
-        /// The other room
+        /// The other room [default: the same one, as it was attested last]
         #[arg(value_name = "OTHER")]
-        other: ContextName,
+        other: Option<ContextName>,
     },
     /// What is wrong with it, or probably not meant; of all rooms unless one is named
     Lint(InContext),

@@ -13,7 +13,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use zos_core::canon::{
-    ClientFormat, ExportCheck, ExportError, Finding, Lint, check_export, export, rendered,
+    ClientFormat, ExportCheck, ExportError, Finding, Lint, attested, check_export, export, rendered,
 };
 use zos_core::lint::lint_canons;
 use zos_core::{Brain, Canon, CanonState, Context, ContextName, Home, Problem};
@@ -25,7 +25,8 @@ pub(crate) fn run(home: &Home, command: &Command, output: &mut Output) -> Result
     match command {
         Command::Build(of) => build(&brain, of, output),
         Command::Why { context, text } => why(&brain, context, text, output),
-        Command::Diff { one, other } => diff(&brain, one, other, output),
+        Command::Diff { one, other: Some(other) } => diff(&brain, one, other, output),
+        Command::Diff { one, other: None } => diff_attested(&brain, one, output),
         Command::Lint(of) => lint(&brain, of, output),
         Command::Budget(of) => budget(&brain, of, output),
         Command::Export { context, format, out, check } => {
@@ -120,17 +121,46 @@ fn why(brain: &Brain, of: &InContext, text: &str, output: &mut Output) -> Result
 fn diff(brain: &Brain, one: &ContextName, other: &ContextName, output: &mut Output) -> Result<Outcome> {
     let (one, other) = (Room::of(brain, Some(one))?, Room::of(brain, Some(other))?);
     let changes = changes::between(one.canon()?, other.canon()?);
+    let side = |room: &Room| {
+        let digest = CanonView::new(&room.context, &room.state, &[]).digest;
+        json!({"context": room.name().as_str(), "digest": digest})
+    };
+    let same = format!("{} and {} are told the same.", one.name(), other.name());
+    show_changes(&changes, &side(&one), &side(&other), &same, output)
+}
+
+/// What changed since the state that was attested last.
+fn diff_attested(brain: &Brain, name: &ContextName, output: &mut Output) -> Result<Outcome> {
+    let room = Room::of(brain, Some(name))?;
+    let now = room.canon()?;
+    let before = attested(brain.home(), name).map_err(|error| Failure::environment(&error))?;
+    let before = before.ok_or_else(|| {
+        Failure::wrong("zos_no_attested_state", format!("No attested state covers the room {name} yet."))
+            .hint("Name another room to compare with, or serve once: `zos serve` attests what is in force.")
+    })?;
+    let changes = changes::between(before.canon.as_ref(), now);
+    let digest =
+        |canon: Option<&Canon>| canon.map_or_else(|| Canon::digest_of(""), |canon| canon.digest.clone());
+    let from = json!({"context": name.as_str(), "digest": digest(before.canon.as_ref()), "state_id": before.state_id});
+    let to = json!({"context": name.as_str(), "digest": digest(now)});
+    let same = format!("{name} is told what was attested last.");
+    show_changes(&changes, &from, &to, &same, output)
+}
+
+fn show_changes(
+    changes: &[changes::Change],
+    from: &Value,
+    to: &Value,
+    same: &str,
+    output: &mut Output,
+) -> Result<Outcome> {
     let is_same = changes.is_empty();
     if output.is_json() {
-        let side = |room: &Room| {
-            let digest = CanonView::new(&room.context, &room.state, &[]).digest;
-            json!({"context": room.name().as_str(), "digest": digest})
-        };
-        output.json(&json!({"from": side(&one), "to": side(&other), "same": is_same, "changes": changes}))?;
+        output.json(&json!({"from": from, "to": to, "same": is_same, "changes": changes}))?;
     } else if is_same {
-        output.line(&format!("{} and {} are told the same.", one.name(), other.name()))?;
+        output.line(same)?;
     } else {
-        for change in &changes {
+        for change in changes {
             let tone = if change.op == "-" { Tone::Bad } else { Tone::Good };
             let line = output.toned(tone, &format!("{} {}", change.op, change.text));
             let place = output.toned(Tone::Quiet, &format!("{}:{}", change.file, change.file_line));

@@ -72,6 +72,7 @@ fn diff_tells_what_one_room_is_told_more() {
     home.write("contexts/acme.md", "");
     assert_eq!(home.json(&["canon", "diff", "other", "acme"])["same"], true);
     home.zos(&["canon", "diff", "other", "acme"]).fine();
+    home.zos(&["canon", "diff", "acme"]).fails(2, &["No attested state covers the room acme"]);
 }
 
 #[test]

@@ -7,9 +7,10 @@
 //! Reading order: [`manifest`] (which files, in which order), [`layer`] (one file into clauses),
 //! [`assemble`] (levels, extensions, overrides), [`build`] (all of it for one context, within its
 //! token budget), [`lints`] (what is allowed and probably not meant), [`export`] (files of AI
-//! clients), [`read`] (from the disk).
+//! clients), [`attested`] (as it was attested last), [`read`] (from the disk).
 
 mod assemble;
+mod attested;
 mod build;
 mod export;
 mod finding;
@@ -20,6 +21,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub use attested::{Attested, AttestedError, attested};
 pub(crate) use build::{Build, build};
 pub use export::{ClientFormat, ExportCheck, ExportError, check_export, export, rendered};
 pub use finding::{Finding, Lint};

@@ -4,7 +4,7 @@
 //! `zos doctor` and `zos lint` say the same. `gateway/config.yml` is the gateway's to check.
 
 use crate::brain::{Brain, OpenError, Snapshot};
-use crate::canon::{Finding, lint_canon};
+use crate::canon::{Attested, CanonState, Finding, Lint, MANIFEST, attested, lint_canon};
 use crate::context::ContextName;
 use crate::home::Home;
 use crate::memory::Memories;
@@ -68,7 +68,8 @@ pub fn lint_canons(brain: &Brain, only: Option<&ContextName>) -> Vec<Finding> {
     for name in snapshot.contexts.keys().filter(|name| only.is_none_or(|only| only == *name)) {
         let Some(state) = snapshot.canon(name) else { continue };
         let said = state.canon().map(|canon| lint_canon(canon, brain.home())).unwrap_or_default();
-        for finding in state.findings().iter().cloned().chain(said) {
+        let drift = drift(brain.home(), name, state);
+        for finding in state.findings().iter().cloned().chain(said).chain(drift) {
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
@@ -81,4 +82,15 @@ pub fn lint_canons(brain: &Brain, only: Option<&ContextName>) -> Vec<Finding> {
         place(one).cmp(&place(other))
     });
     findings
+}
+
+/// What is said of a canon that is not the one of the last attested state. While a gateway runs, every
+/// state is attested, so this tells of changes that no call was made with yet.
+fn drift(home: &Home, name: &ContextName, state: &CanonState) -> Option<Finding> {
+    let Ok(Some(Attested { canon, .. })) = attested(home, name) else { return None };
+    let before = canon.as_ref().map(|canon| &canon.digest);
+    let now = state.canon().map(|canon| &canon.digest);
+    let message = format!("the canon of \"{name}\" changed since it was attested last");
+    let mend = format!("see what changed: `zos canon diff {name}`");
+    (before != now).then(|| Finding::new(Lint::Drift, Problem::warning(MANIFEST, message, mend)))
 }

@@ -31,10 +31,11 @@ fn arrows_point_inward() {
     let ours = |name: &str| -> Vec<&str> {
         arrows[name].iter().copied().filter(|used| used.starts_with("zos-")).collect()
     };
-    for library in ["zos-rules", "zos-meter", "zos-audit", "zos-seal"] {
+    let libraries = ["zos-rules", "zos-meter", "zos-audit", "zos-seal"];
+    for library in libraries {
         assert!(ours(library).is_empty(), "{library} uses {:?}", ours(library));
     }
-    assert_eq!(ours("zos-core"), ["zos-rules"]);
+    assert!(ours("zos-core").iter().all(|used| libraries.contains(used)), "{:?}", ours("zos-core"));
     assert!(ours("zos-gateway").iter().all(|used| *used != "zos-cli" && *used != "zos-desktop"));
     for (name, uses) in &arrows {
         let uses_any = |names: &[&str]| uses.iter().any(|used| names.contains(used));

@@ -64,6 +64,8 @@ pub enum Lint {
     Secret,
     /// A reference to a file or clause that does not exist.
     DeadReference,
+    /// The canon is not the one that was attested last.
+    Drift,
     /// A context wants its canon injected and has none.
     NothingToInject,
 }
@@ -91,6 +93,7 @@ impl Lint {
             Self::HiddenUnicode => "hidden_unicode",
             Self::Secret => "secret",
             Self::DeadReference => "dead_reference",
+            Self::Drift => "drift",
             Self::NothingToInject => "nothing_to_inject",
         }
     }

@@ -203,3 +203,44 @@ fn a_home_with_rooms_and_a_canon_keeps_them_as_they_are() {
     assert_eq!(brain.snapshot().effective_active(), Ok(&name("acme")));
     assert_eq!(brain.snapshot().contexts.len(), 1);
 }
+
+/// Keeps these files as a state that was attested, in the form of its envelope.
+fn attest(scratch: &Scratch, state_id: &str, files: &[(&str, &str)]) {
+    use base64::Engine;
+    let mut covered = Vec::new();
+    for (path, text) in files {
+        let digest = zos_core::Canon::digest_of(text).replace("sha256:", "");
+        scratch.put(&format!("attest/objects/{digest}"), text);
+        covered.push(serde_json::json!({"path": path, "sha256": digest}));
+    }
+    let statement = serde_json::json!({"predicate": {"state": {}, "files": covered}}).to_string();
+    let payload = base64::engine::general_purpose::STANDARD.encode(statement);
+    let envelope = serde_json::json!({"payloadType": "application/vnd.in-toto+json", "payload": payload, "signatures": []});
+    scratch.put(&format!("attest/{state_id}.json"), envelope.to_string());
+}
+
+#[test]
+fn the_last_attested_canon_is_built_again_from_what_was_kept() {
+    let files = [("contexts/acme.yml", HARD), ("manifest.json", "[\"brain/a.md\"]"), ("brain/a.md", "Old.")];
+    let scratch = Scratch::with(&files);
+    let attested = || zos_core::canon::attested(&scratch.home(), &name("acme"));
+    assert_eq!(attested().unwrap(), None);
+    attest(&scratch, "one", &files);
+    scratch.put("attest/other.json", "{}");
+    let found = attested().unwrap().unwrap();
+    let brain = scratch.brain();
+    assert_eq!(found.state_id, "one");
+    assert_eq!(
+        found.canon.as_ref(),
+        brain.snapshot().canon(&name("acme")).unwrap().canon().map(AsRef::as_ref)
+    );
+    let drifts = || lint_canons(&scratch.brain(), None).iter().any(|finding| finding.lint.name() == "drift");
+    assert!(!drifts());
+    scratch.put("brain/a.md", "New.");
+    assert!(drifts());
+    assert_eq!(attested().unwrap().unwrap().canon.unwrap().text, "Old.\n");
+    // What is not what was attested is never shown as it.
+    let digest = zos_core::Canon::digest_of("Old.").replace("sha256:", "");
+    scratch.put(&format!("attest/objects/{digest}"), "Forged.");
+    assert!(attested().unwrap_err().to_string().contains("brain/a.md of state one"));
+}

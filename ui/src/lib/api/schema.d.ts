@@ -181,6 +181,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/canon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The canon of a context, with everything that is wrong with its files. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context; the active one where absent. */
+                    context: string | null;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CanonView"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/canon/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which lines of the canon hold a text, and where each was written. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context; the active one where absent. */
+                    context: string | null;
+                    /** @description Text of the canon: a part of a line, or several lines. */
+                    text: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CanonWhy"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/contexts": {
         parameters: {
             query?: never;
@@ -1040,6 +1150,89 @@ export interface components {
             cache_write: number;
             /** @description Whether these are an estimate. */
             estimated: boolean;
+        };
+        /** @description A finding about a canon's files. */
+        CanonFinding: components["schemas"]["FileProblem"] & {
+            /** @description The name of the rule that was broken. */
+            lint: string;
+        };
+        /** @description What a file's share of a canon costs. */
+        CanonLayer: {
+            /** @description The file, relative to the home. */
+            file: string;
+            /**
+             * Format: int64
+             * @description Tokens, estimated.
+             */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description What manifest.json allows.
+             */
+            budget?: number | null;
+        };
+        /** @description One line of a canon that holds a text. */
+        CanonMatch: components["schemas"]["CanonPlace"] & {
+            /**
+             * Format: int64
+             * @description Line in the canon, from 1.
+             */
+            line: number;
+        };
+        /** @description Where a line of a canon was written. */
+        CanonPlace: {
+            /** @description The file, relative to the home. */
+            file: string;
+            /**
+             * Format: int64
+             * @description Line in that file, from 1.
+             */
+            file_line: number;
+            /** @description `floor`, `owner`, `org`, `room`, `task` or `guideline`. */
+            level: string;
+            /** @description Id of the clause. */
+            clause: string;
+        };
+        /** @description The canon of one context. */
+        CanonView: {
+            /** @description The context. */
+            context: string;
+            /** @description `built`, `stale` (a broken save; the last good version is in force), `none` or `broken`. */
+            state: string;
+            /** @description How it reaches the model: `none` or `inject`. */
+            deliver: string;
+            /** @description `sha256:` and the hexadecimal digest of exactly the bytes of `text`; absent where it is broken. */
+            digest?: string | null;
+            /** @description The text; empty where there is none. */
+            text: string;
+            /**
+             * Format: int64
+             * @description Tokens of the text.
+             */
+            tokens: number;
+            /** @description Whether `tokens` is an estimate. It errs on the high side. */
+            tokens_estimated: boolean;
+            /**
+             * Format: int64
+             * @description What manifest.json allows it to cost.
+             */
+            budget?: number | null;
+            /**
+             * Format: int64
+             * @description How many lines, from the first, rarely change.
+             */
+            stable_lines: number;
+            /** @description Where each line of `text` was written. */
+            lines: components["schemas"]["CanonPlace"][];
+            /** @description What each file costs. */
+            layers: components["schemas"]["CanonLayer"][];
+            /** @description What is wrong with its files. */
+            findings: components["schemas"]["CanonFinding"][];
+        };
+        /** @description Lines of a canon that hold a text. */
+        CanonWhy: {
+            /** @description The lines, in order; empty where the canon does not hold the text. */
+            matches: components["schemas"]["CanonMatch"][];
         };
         /** @description A change of a context's file: either its whole text, or only its lists. */
         ContextChange: {
