@@ -175,6 +175,10 @@ async fn without_a_good_canon_a_hard_room_refuses_and_an_open_one_says_so() {
         "{}",
         records[2]
     );
+    // A room to which no file says anything has nothing to be broken, and says so.
+    gateway.write("manifest.json", "[]");
+    gateway.house.brain().reload();
+    assert_eq!(gateway.chat("hi").await.headers()["x-zos-canon"], "none");
     // A canon with what the room denies does not leave, in whatever room that is.
     gateway.write("manifest.json", "[\"brain/a.md\"]");
     gateway.write("contexts/acme.yml", "canon: {deliver: inject}\noutbound_deny: [Week 7]\n");

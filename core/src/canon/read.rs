@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -43,6 +43,11 @@ impl CanonFiles {
             FileRead::Failed(problem) => (None, vec![Finding::new(super::Lint::Manifest, problem.clone())]),
         };
         let mut layers = overlays;
+        for (path, read) in &mut layers {
+            if let Some(outside) = leads_out(home, path, &home.root().join(path)) {
+                *read = outside;
+            }
+        }
         for entry in manifest.iter().flat_map(|manifest| &manifest.entries) {
             if !layers.contains_key(&entry.path) {
                 layers.insert(entry.path.clone(), read_inside(home, &entry.path));
@@ -71,17 +76,18 @@ pub(crate) fn folders(home: &Home) -> Vec<PathBuf> {
 
 /// Reads a file below the home, if that is where it really is.
 fn read_inside(home: &Home, path: &str) -> FileRead {
-    let Some(found) = find(home, path) else { return FileRead::Absent };
-    let outside = || {
-        let mend = "copy the file into the home; a canon is made of files that lie in it";
-        FileRead::Failed(Problem::error(path, "this is a link that leads out of the home", mend))
-    };
-    if let (Ok(real), Ok(root)) = (fs::canonicalize(&found), fs::canonicalize(home.root()))
-        && !real.starts_with(root)
-    {
-        return outside();
+    match find(home, path) {
+        Some(found) => leads_out(home, path, &found).unwrap_or_else(|| files::read(home, &found)),
+        None => FileRead::Absent,
     }
-    files::read(home, &found)
+}
+
+/// What is said of a file that is not really in the home.
+fn leads_out(home: &Home, path: &str, found: &Path) -> Option<FileRead> {
+    let (Ok(real), Ok(root)) = (fs::canonicalize(found), fs::canonicalize(home.root())) else { return None };
+    let mend = "copy the file into the home; a canon is made of files that lie in it";
+    let problem = || Problem::error(path, "this is a link that leads out of the home", mend);
+    (!real.starts_with(root)).then(|| FileRead::Failed(problem()))
 }
 
 /// The file with this name in NFC, as the disk spells it.

@@ -75,6 +75,12 @@ fn a_link_out_of_the_home_is_no_layer() {
     std::fs::remove_dir_all(scratch.path("brain")).unwrap();
     std::os::unix::fs::symlink(outside.path(), scratch.path("brain")).unwrap();
     assert_eq!(state(&scratch.brain().snapshot(), "acme"), "broken");
+    // Nor may a room's own prose.
+    scratch.put("manifest.json", "[]");
+    std::os::unix::fs::symlink(outside.path().join("a.md"), scratch.path("contexts/acme.md")).unwrap();
+    let snapshot = scratch.brain().snapshot();
+    assert_eq!(state(&snapshot, "acme"), "broken");
+    problem(&snapshot, "contexts/acme.md: this is a link that leads out of the home");
 }
 
 #[test]

@@ -16,6 +16,8 @@ use zos_core::{Canon, CanonState, Isolation};
 
 /// What the header says of a call that went on without the canon it should have had.
 const BROKEN: &str = "broken";
+/// And of one in a context that has none to deliver.
+const NONE: &str = "none";
 
 pub(super) fn run(
     mut inspected: Inspected,
@@ -61,7 +63,10 @@ fn in_force(
             }
             Ok(Some(Arc::clone(canon)))
         }
-        Some(CanonState::None { .. }) => Ok(None),
+        Some(CanonState::None { .. }) => {
+            headers.insert("x-zos-canon", HeaderValue::from_static(NONE));
+            Ok(None)
+        }
         Some(CanonState::Broken { .. }) | None if resolved.context.isolation == Isolation::Hard => {
             Err(Problem::new(
                 Code::CanonInvalid,
