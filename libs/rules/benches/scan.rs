@@ -1,78 +1,133 @@
-//! How fast whole texts are scanned, by number of terms and kind of text; and how fast deltas are.
+//! How fast texts are scanned, whole and in pieces, and what the compiled rules cost, as a table.
+//!
+//! `cargo bench -p zos-rules --bench scan [PART]` shows the rows whose name holds PART; with `--once N` each
+//! of them scans N times and nothing is timed, for a profiler. A figure is the best of many short rounds, so
+//! that other work on the machine disturbs it little.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that prints a table")]
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use zos_rules::{Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
+use zos_rules::{PackName, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
 
 #[path = "support/sample.rs"]
 mod sample;
 
-fn compile(terms: &[String]) -> RoomRules {
-    let rule = |term: &String| RuleSpec::new("rule", RuleKind::Term(Term::new(term).unwrap()));
-    let room = Room { name: "room".to_owned(), rules: terms.iter().map(rule).collect() };
-    Arc::new(Ruleset::compile(&[room]).unwrap()).room("room").unwrap()
+const TEXT_BYTES: usize = 1 << 18;
+const ROUNDS_TIME: Duration = Duration::from_millis(400);
+
+/// What is compiled for a row.
+struct Row {
+    name: &'static str,
+    terms: usize,
+    packs: &'static [PackName],
 }
 
-fn scan(criterion: &mut Criterion) {
-    let english = sample::english(1 << 20);
-    let mixed: String = english
-        .split_inclusive("\n\n")
-        .zip(
-            [
-                "Прикладной текст на русском языке, в котором нет ничего тайного. ",
-                "東京は今日も雨です。",
-                "Überraschend schöne Grüße aus München. ",
-                "여기에는 비밀이 없습니다. ",
-            ]
-            .iter()
-            .cycle(),
-        )
-        .flat_map(|(part, foreign)| [part, foreign])
-        .collect();
-    for count in [10, 1_000, 100_000] {
-        let rules = compile(&sample::terms(count));
-        let mut group = criterion.benchmark_group(format!("scan {count} terms"));
-        group.sample_size(20);
-        for (name, text) in [("english", &english), ("mixed", &mixed)] {
-            group.throughput(Throughput::Bytes(text.len() as u64));
-            group.bench_function(name, |bencher| {
-                let mut found = Vec::new();
-                bencher.iter(|| {
-                    found.clear();
-                    rules.scan(black_box(text), &mut found);
-                    found.len()
-                });
-            });
+const fn row(name: &'static str, terms: usize, packs: &'static [PackName]) -> Row {
+    Row { name, terms, packs }
+}
+
+const ROWS: [Row; 9] = [
+    row("10 terms", 10, &[]),
+    row("1,000 terms", 1_000, &[]),
+    row("100,000 terms", 100_000, &[]),
+    row("secrets", 0, &[PackName::Secrets]),
+    row("payment", 0, &[PackName::Payment]),
+    row("pii", 0, &[PackName::Pii]),
+    row("health", 0, &[PackName::Health]),
+    row("all packs", 0, &PackName::ALL),
+    row("1,000 terms, all packs", 1_000, &PackName::ALL),
+];
+
+fn main() {
+    let (mut part, mut once) = (String::new(), None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--bench" => {}
+            "--once" => once = Some(arguments.next().unwrap().parse().unwrap()),
+            name => name.clone_into(&mut part),
         }
-        let deltas: Vec<&str> = english[..1 << 16].split_inclusive(' ').collect();
-        group.throughput(Throughput::Elements(deltas.len() as u64));
-        group.bench_function("deltas", |bencher| {
-            bencher.iter(|| {
-                let (mut scanner, mut found) = (rules.stream(), Vec::new());
-                for delta in &deltas {
-                    scanner.push(black_box(delta), &mut found);
-                    black_box(scanner.safe());
-                }
-                found.len()
-            });
-        });
+    }
+    let english = sample::english(TEXT_BYTES);
+    let mixed = mixed(&english);
+    println!(
+        "{:<24}{:>10}{:>10}{:>10}{:>13}{:>12}{:>12}",
+        "", "English", "mixed", "streamed", "of a delta", "compiled in", "memory"
+    );
+    for row in ROWS.iter().filter(|row| row.name.contains(&part)) {
+        let began = Instant::now();
+        let (ruleset, rules) = compile(row);
+        let compiled = began.elapsed();
+        if let Some(times) = once {
+            (0..times).for_each(|_| _ = scan(&rules, &english));
+            continue;
+        }
+        let deltas: Vec<&str> = english.split_inclusive(' ').collect();
+        let speed = |text: &str, time: Duration| text.len() as f64 / 1e6 / time.as_secs_f64();
+        let streamed = best(|| stream(&rules, &deltas));
+        println!(
+            "{:<24}{:>5.0} MB/s{:>5.0} MB/s{:>5.0} MB/s{:>10.3} µs{:>9.1} ms{:>9.1} MB",
+            row.name,
+            speed(&english, best(|| scan(&rules, &english))),
+            speed(&mixed, best(|| scan(&rules, &mixed))),
+            speed(&english, streamed),
+            streamed.as_secs_f64() * 1e6 / deltas.len() as f64,
+            compiled.as_secs_f64() * 1e3,
+            ruleset.memory_bytes() as f64 / 1e6,
+        );
     }
 }
 
-fn compiling(criterion: &mut Criterion) {
-    for count in [1_000, 100_000] {
-        let terms = sample::terms(count);
-        let mut group = criterion.benchmark_group("compile");
-        group.sample_size(10);
-        group.bench_function(format!("{count} terms"), |bencher| {
-            bencher.iter(|| compile(black_box(&terms)).is_empty())
-        });
-    }
+fn compile(row: &Row) -> (Arc<Ruleset>, RoomRules) {
+    let term = |term: &String| RuleSpec::new("rule", RuleKind::Term(Term::new(term).unwrap()));
+    let pack = |pack: &PackName| RuleSpec::new("rule", RuleKind::Pack(*pack));
+    let terms = sample::terms(row.terms);
+    let rules = terms.iter().map(term).chain(row.packs.iter().map(pack)).collect();
+    let ruleset = Arc::new(Ruleset::compile(&[Room { name: "room".to_owned(), rules }]).unwrap());
+    let rules = ruleset.room("room").unwrap();
+    (ruleset, rules)
 }
 
-criterion_group!(benches, scan, compiling);
-criterion_main!(benches);
+fn scan(rules: &RoomRules, text: &str) -> usize {
+    let mut found = Vec::new();
+    rules.scan(black_box(text), &mut found);
+    found.len()
+}
+
+fn stream(rules: &RoomRules, deltas: &[&str]) -> usize {
+    let (mut scanner, mut found) = (rules.stream(), Vec::new());
+    for delta in deltas {
+        scanner.push(black_box(delta), &mut found);
+        black_box(scanner.safe());
+    }
+    found.len()
+}
+
+/// The shortest of as many rounds as fit into the time.
+fn best(mut round: impl FnMut() -> usize) -> Duration {
+    let (began, mut best) = (Instant::now(), Duration::MAX);
+    while began.elapsed() < ROUNDS_TIME {
+        let round_began = Instant::now();
+        black_box(round());
+        best = best.min(round_began.elapsed());
+    }
+    best
+}
+
+/// English with a sentence of another language after every paragraph.
+fn mixed(english: &str) -> String {
+    const FOREIGN: [&str; 4] = [
+        "Прикладной текст на русском языке, в котором нет ничего тайного. ",
+        "東京は今日も雨です。",
+        "Überraschend schöne Grüße aus München. ",
+        "여기에는 비밀이 없습니다. ",
+    ];
+    english
+        .split_inclusive("\n\n")
+        .zip(FOREIGN.iter().cycle())
+        .flat_map(|(part, foreign)| [part, foreign])
+        .collect()
+}

@@ -64,7 +64,7 @@ impl Encoding {
     }
 }
 
-/// Looks for encoded terms in the dense parts of a whole text.
+/// Looks for encoded terms in the runs of digits of a whole text.
 pub(crate) struct Runs<'a> {
     rules: &'a RoomRules,
     text: &'a [u8],
@@ -79,31 +79,22 @@ impl<'a> Runs<'a> {
         Self { rules, text: text.as_bytes(), decoders: encodings.map(Decoder::new).collect(), start: 0 }
     }
 
-    /// Looks at the runs that begin in a part of the text. Hexadecimal digits are base64 digits
-    /// too, so a run of these is all that has to be found. No digit stands before the part, so
-    /// every start is the beginning of a run; steps are as long as the shortest run.
-    pub(crate) fn look(&mut self, part: Range<usize>, found: &mut Vec<Found>) {
-        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-        self.start = self.start.max(part.start);
-        while self.start < part.end {
-            let Some(window) = self.text.get(self.start..self.start + RUN_MIN as usize) else { return };
-            if let Some(last) = window.iter().rposition(|byte| !is_digit(byte)) {
-                self.start += last + 1;
-                continue;
-            }
-            let rest = &self.text[self.start..];
-            let end = self.start + rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len());
-            let run = &self.text[self.start..end];
-            if run.iter().any(|byte| is_varied(char::from(*byte))) {
-                for decoder in &mut self.decoders {
-                    for (position, byte) in (self.start as u64..).zip(run) {
-                        decoder.read(self.rules, char::from(*byte), position, found);
-                    }
-                    decoder.end(self.rules, found);
-                }
-            }
-            self.start = end + 1;
+    /// Looks at the run that begins at `at`. Hexadecimal digits are base64 digits too, so a run of
+    /// these is all that has to be found.
+    pub(crate) fn look(&mut self, at: usize, found: &mut Vec<Found>) {
+        if at < self.start {
+            return;
         }
+        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        let rest = &self.text[at..];
+        let run = &rest[..rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len())];
+        for decoder in &mut self.decoders {
+            for (position, byte) in (at as u64..).zip(run) {
+                decoder.read(self.rules, char::from(*byte), position, found);
+            }
+            decoder.end(self.rules, found);
+        }
+        self.start = at + run.len();
     }
 }
 

@@ -11,15 +11,17 @@ use crate::trie::{Node, Trie};
 
 /// Letters that the bitmap knows; five bits each.
 const LETTERS: u32 = 4;
-const SHORT_LETTERS: u32 = 3;
+/// Bits of the key of the first three letters, and the size of its bitmap.
+const SHORT_BITS: u32 = 15;
+const SHORT_WORDS: usize = 1 << (SHORT_BITS - 6);
 
 /// The test for one tree.
 pub(crate) struct Gate {
     /// One bit for every beginning of up to four letters that leads somewhere in the tree, with
     /// separators of the term left out.
     beginnings: Vec<u64>,
-    /// The same for their first three letters: 4 KiB, which stay in the nearest cache.
-    short: Vec<u64>,
+    /// The same for their first three letters, mixed: 4 KiB, which stay in the nearest cache.
+    short: Box<[u64; SHORT_WORDS]>,
     /// By ASCII character that is not a letter: whether a term may begin with it.
     signs: [Sign; 128],
 }
@@ -37,7 +39,7 @@ impl Gate {
     pub(crate) fn new(trie: &Trie) -> Self {
         let mut gate = Self {
             beginnings: vec![0; 1 << (5 * LETTERS - 6)],
-            short: vec![0; 1 << (5 * SHORT_LETTERS - 6)],
+            short: Box::new([0; SHORT_WORDS]),
             signs: [Sign::Never; 128],
         };
         gate.note_beginnings(trie, Trie::ROOT, 0, 0);
@@ -83,21 +85,30 @@ impl Gate {
 
     fn set(&mut self, key: u32) {
         self.beginnings[(key >> 6) as usize] |= 1 << (key & 63);
-        let key = key & ((1 << (5 * SHORT_LETTERS)) - 1);
-        self.short[(key >> 6) as usize] |= 1 << (key & 63);
+        let short = short_key(key & 0x1F | (key & 0x3E0) << 3 | (key & 0x7C00) << 6);
+        self.short[short >> 6] |= 1 << (short & 63);
     }
 
-    /// Whether a term may begin with the first three letters at `at`.
+    /// Whether a term may begin with the first three letters at `at`. The lowest bits of `letters`
+    /// say which bytes from there on are letters; what they do not know counts as no letter, which
+    /// only makes a "yes" more likely. There are at least four bytes at every place of a block.
     #[inline]
-    pub(crate) fn is_likely(&self, text: &[u8], at: usize) -> bool {
-        let key = key(text, at) & ((1 << (5 * SHORT_LETTERS)) - 1);
-        self.short[(key >> 6) as usize] >> (key & 63) & 1 != 0
+    pub(crate) fn is_likely<const LEN: usize>(&self, window: &[u8; LEN], at: usize, letters: u64) -> bool {
+        const CUTS: [u32; 4] = [0x1F, 0x1F_1F, 0x1F, 0x1F_1F_1F];
+        let Some(first) = window[at..].first_chunk() else { return true };
+        let key = short_key(u32::from_le_bytes(*first) & CUTS[(letters >> 1 & 3) as usize]);
+        self.short[key >> 6] >> (key & 63) & 1 != 0
     }
 
     /// Whether a term may begin with the letters at `at`.
     pub(crate) fn admits_word(&self, trie: &Trie, text: &[u8], at: usize) -> bool {
         let key = key(text, at);
         self.beginnings[(key >> 6) as usize] >> (key & 63) & 1 != 0 && walk(trie, text, at)
+    }
+
+    /// Whether a term may begin with a point, a comma or a hyphen.
+    pub(crate) fn admits_stops(&self) -> bool {
+        [b'.', b',', b'-'].iter().any(|stop| self.signs[usize::from(*stop)] != Sign::Never)
     }
 
     /// Whether a term, or an escape sequence, may begin with the ASCII character at `at`, which
@@ -123,6 +134,13 @@ impl Gate {
 /// Printable ASCII: not a part of a longer character and not invisible.
 fn is_plain(byte: u8) -> bool {
     (b' '..0x7F).contains(&byte)
+}
+
+/// The place in the short bitmap of up to three letters, five bits in a byte each. Two keys may
+/// have the same place, which costs a second look.
+#[inline]
+fn short_key(letters: u32) -> usize {
+    (letters.wrapping_mul(0x9E37_79B1) >> (32 - SHORT_BITS)) as usize
 }
 
 fn code(letter: u8) -> u32 {

@@ -227,7 +227,7 @@ impl RoomRules {
         seek(self, text, |place| {
             let at = match place {
                 Place::Term(at) => at,
-                Place::Dense(part) => return runs.look(part, &mut fresh),
+                Place::Dense(at) => return runs.look(at, &mut fresh),
             };
             matcher.restart(at as u64, before(text, at));
             let mut starting = true;

@@ -4,69 +4,72 @@
 //! the beginnings of words come out of a few operations. Places in the middle of a word cost
 //! nothing; the others are put to the [`crate::gate`].
 
-use std::ops::Range;
+mod masks;
 
 use crate::encoded::RUN_MIN;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
-use crate::gate::letters_of;
 use crate::matcher::{Before, Case, begins_word, for_each_reading};
 use crate::ruleset::RoomRules;
+use crate::seek::masks::{BLOCK, Masks};
 use crate::trie::Trie;
-
-const BLOCK: usize = 64;
-const EACH: u64 = 0x0101_0101_0101_0101;
-
-/// One bit per byte of a block.
-struct Masks {
-    letters: u64,
-    capitals: u64,
-    /// ASCII, neither letter nor space nor control.
-    signs: u64,
-    foreign: u64,
-}
-
-impl Masks {
-    #[inline]
-    fn of(block: &[u8; BLOCK]) -> Self {
-        let mut masks = Self { letters: 0, capitals: 0, signs: 0, foreign: 0 };
-        for (number, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
-            let word = u64::from_le_bytes(*bytes);
-            let low = word & (0x7F * EACH);
-            let letters = letters_of(word);
-            let capitals = letters & !(low << 2);
-            let foreign = word & (0x80 * EACH);
-            let printable = (low + (0x80 - 0x21) * EACH) & (0x80 * EACH) & !foreign;
-            let at = 8 * number;
-            masks.letters |= gather(letters) << at;
-            masks.capitals |= gather(capitals) << at;
-            masks.foreign |= gather(foreign) << at;
-            masks.signs |= gather(printable & !letters) << at;
-        }
-        masks
-    }
-}
-
-/// The highest bits of eight bytes as one byte.
-fn gather(highest: u64) -> u64 {
-    (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
 
 /// What [`seek`] finds.
 pub(crate) enum Place {
     /// A term may begin here.
     Term(usize),
-    /// A run of digits that is long enough to be an encoding may begin here. Before the part
-    /// stands no digit, or another part. Parts come in order.
-    Dense(Range<usize>),
+    /// A run of digits that is long enough to be an encoding, and looks like one, begins here. They
+    /// come in order; a long one may come more than once.
+    Dense(usize),
 }
 
-/// Whether twelve printable characters stand in a row, `before` of them before the block.
-fn has_run(printable: u64, before: usize) -> bool {
-    let two = printable & printable >> 1;
+/// Bytes that the quick test may look at behind a block.
+const AHEAD: usize = 4;
+
+/// The run of digits at the end of a block, which may go on in the next.
+#[derive(Default)]
+struct Open {
+    start: usize,
+    len: usize,
+    varied: bool,
+}
+
+/// Calls `visit` for the runs of a block that are long and varied enough for an encoding; `open` is the run
+/// that ended the block before.
+#[inline]
+fn seek_dense(masks: &Masks, start: usize, open: &mut Open, mut visit: impl FnMut(usize)) {
+    let dense = masks.dense;
+    let entering = dense.trailing_ones() as usize;
+    let leaving = dense.leading_ones() as usize;
+    let low = u64::MAX.checked_shr((BLOCK - entering) as u32).unwrap_or(0);
+    let is_long = |len: usize| len >= RUN_MIN as usize;
+    if open.len > 0 && is_long(open.len + entering) && (open.varied || masks.varied & low != 0) {
+        visit(open.start);
+    }
+    // One bit for every place at which twelve digits begin.
+    let two = dense & dense >> 1;
     let four = two & two >> 2;
-    let eight = four & four >> 4;
-    eight & four >> 8 != 0 || before + printable.trailing_ones() as usize >= RUN_MIN as usize
+    let mut long = four & four >> 4 & four >> 8;
+    if open.len > 0 {
+        long &= !low;
+    }
+    while long != 0 {
+        let first = long.trailing_zeros();
+        let run = dense >> first;
+        let len = run.trailing_ones();
+        let members = u64::MAX >> (BLOCK as u32 - len) << first;
+        if masks.varied & members != 0 {
+            visit(start + first as usize);
+        }
+        long &= !members;
+    }
+    if leaving == BLOCK && open.len > 0 {
+        open.len += BLOCK;
+        open.varied |= masks.varied != 0;
+    } else {
+        let high = u64::MAX.checked_shl((BLOCK - leaving) as u32).unwrap_or(0);
+        *open = Open { start: start + BLOCK - leaving, len: leaving, varied: masks.varied & high != 0 };
+    }
 }
 
 /// Calls `visit` for every place at which something may begin.
@@ -74,22 +77,20 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
     let bytes = text.as_bytes();
     let (trie, gate) = (rules.trie(), rules.gate());
     let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
-    let mut letter_before = 0;
-    let (mut start, mut printable_before) = (0, 0);
-    while start < bytes.len() {
-        let masks = match bytes.get(start..start + BLOCK).and_then(|block| block.first_chunk()) {
-            Some(block) => Masks::of(block),
+    let stops_count = if gate.admits_stops() { u64::MAX } else { 0 };
+    let (mut letter_before, mut open) = (0, Open::default());
+    let mut last = [0; BLOCK + AHEAD];
+    for start in (0..bytes.len()).step_by(BLOCK) {
+        let window: &[u8; BLOCK + AHEAD] = match bytes[start..].first_chunk() {
+            Some(window) => window,
             None => {
-                let mut last = [0; BLOCK];
+                last.fill(0);
                 last[..bytes.len() - start].copy_from_slice(&bytes[start..]);
-                Masks::of(&last)
+                &last
             }
         };
-        let printable = masks.letters | masks.signs;
-        if has_run(printable, printable_before) {
-            visit(Place::Dense(start - printable_before.min(BLOCK)..start + BLOCK));
-        }
-        printable_before = printable.leading_ones() as usize;
+        let masks = Masks::of(window.first_chunk().expect("a window is longer than a block"));
+        seek_dense(&masks, start, &mut open, |at| visit(Place::Dense(at)));
         let inside = masks.letters << 1 | letter_before;
         letter_before = masks.letters >> (BLOCK - 1);
         let mut words = masks.letters & !inside | masks.capitals & inside & humps_count;
@@ -98,7 +99,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
         while words != 0 {
             let bit = words.trailing_zeros();
             words &= words - 1;
-            likely |= u64::from(gate.is_likely(bytes, start + bit as usize)) << bit;
+            likely |= u64::from(gate.is_likely(window, bit as usize, masks.letters >> bit)) << bit;
         }
         while likely != 0 {
             let at = start + likely.trailing_zeros() as usize;
@@ -107,7 +108,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
                 visit(Place::Term(at));
             }
         }
-        let mut others = masks.signs | masks.foreign;
+        let mut others = masks.signs | masks.foreign | masks.stops & stops_count;
         while others != 0 {
             let bit = others.trailing_zeros() as usize;
             others &= others - 1;
@@ -120,7 +121,6 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
                 visit(Place::Term(at));
             }
         }
-        start += BLOCK;
     }
 }
 

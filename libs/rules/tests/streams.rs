@@ -149,7 +149,53 @@ fn texts() -> impl Strategy<Value = String> {
         1 => any::<char>().prop_map(String::from),
         1 => "[a-z ]{0,6}",
     ];
-    proptest::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    // Whole texts are read in blocks: what is looked for must be found across their borders too.
+    let lead =
+        proptest::sample::select(vec!["", "some plain words, ", "Abcdefg-hijk_lmno+pqrstu0", "x", "é-"]);
+    (lead, 0usize..140, proptest::collection::vec(piece, 0..14)).prop_map(|(lead, len, pieces)| {
+        let lead: String = lead.chars().cycle().take(if lead.is_empty() { 0 } else { len }).collect();
+        lead + &pieces.concat()
+    })
+}
+
+#[test]
+fn terms_and_encodings_are_found_at_every_place_of_a_block() {
+    let rules = rules(&[("Falcon", Action::Deny), ("in a", Action::Deny)]);
+    for hidden in
+        ["Falcon", "F a l c o n", "fаlcon", "in\na", "&#70;alcon", "aGkgRmFsY29uIQ", "466c792046616c636f6e21"]
+    {
+        for (filler, gap) in [("x", " "), (" ", ""), ("-", " "), ("A1", "."), ("漢", " ")] {
+            for len in 0..150 {
+                let lead: String = filler.chars().cycle().take(len).collect();
+                let text = [lead.as_str(), gap, hidden, gap].concat();
+                let found = whole(&rules, &text);
+                let start = lead.len() + gap.len();
+                let inside = |v: &Violation| v.span.start >= start && v.span.end <= start + hidden.len();
+                assert!(found.len() == 1 && inside(&found[0]), "{text:?}: {found:?}");
+                let (mut scanner, mut streamed) = (rules.stream(), Vec::new());
+                scanner.push(&text, &mut streamed);
+                scanner.finish(&mut streamed);
+                assert_eq!(sorted(streamed), found, "{text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encoding_may_be_longer_than_many_blocks() {
+    let rules = rules(&[("Falcon", Action::Deny)]);
+    // Three bytes are four digits, so the term stands at the beginning of a group.
+    for (first, len) in [("A", 0), ("aaaa", 20), ("aaaa", 70), ("aaaA", 70), ("aaaa", 200)] {
+        for lead in 0..70 {
+            let text = format!("{} {}ICBGYWxjb24g", ".".repeat(lead), first.repeat(len));
+            let found = whole(&rules, &text);
+            assert_eq!(found.len(), 1, "{text}");
+            let (mut scanner, mut streamed) = (rules.stream(), Vec::new());
+            scanner.push(&text, &mut streamed);
+            scanner.finish(&mut streamed);
+            assert_eq!(sorted(streamed), found);
+        }
+    }
 }
 
 proptest! {
