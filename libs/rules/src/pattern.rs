@@ -142,8 +142,9 @@ pub(crate) struct Expression {
     starts: Vec<StateID>,
     /// Whether a match can begin with a byte.
     first: [bool; 256],
-    /// The pairs of bytes that a match can begin with, or a match of one byte and what follows.
-    pairs: Vec<(u8, u8)>,
+    /// The pairs of bytes that a match can begin with, or a match of one byte and what follows:
+    /// where an ASCII word character does not stand before them, and where one does.
+    pairs: [Vec<(u8, u8)>; 2],
 }
 
 impl Expression {
@@ -172,25 +173,29 @@ impl Expression {
         };
         let starts =
             (0..=255).map(Some).chain([None]).map(start).collect::<Result<Vec<StateID>, PatternError>>()?;
-        let mut distinct = starts.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let (mut first, mut pairs) = ([false; 256], Vec::new());
-        for byte in 0..=255u8 {
-            let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
-            let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
-            seconds.dedup();
-            first[usize::from(byte)] = !seconds.is_empty();
-            let goes_on =
-                |next: &u8| seconds.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *next)));
-            pairs.extend((0..=255).filter(goes_on).map(|next| (byte, next)));
+        let (mut first, mut pairs) = ([false; 256], [Vec::new(), Vec::new()]);
+        for (inside, pairs) in pairs.iter_mut().enumerate() {
+            let is_so = |before: usize| u8::try_from(before).is_ok_and(is_word) == (inside == 1);
+            let mut distinct: Vec<StateID> =
+                (0..starts.len()).filter(|before| is_so(*before)).map(|before| starts[before]).collect();
+            distinct.sort_unstable();
+            distinct.dedup();
+            for byte in 0..=255u8 {
+                let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
+                let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
+                seconds.dedup();
+                first[usize::from(byte)] |= !seconds.is_empty();
+                let goes_on =
+                    |next: &u8| seconds.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *next)));
+                pairs.extend((0..=255).filter(goes_on).map(|next| (byte, next)));
+            }
         }
         Ok(Self { dfa, starts, first, pairs })
     }
 
-    /// The pairs of bytes that a match can begin with.
-    pub(crate) fn pairs(&self) -> &[(u8, u8)] {
-        &self.pairs
+    /// The pairs of bytes that a match can begin with, by whether a word character stands before.
+    pub(crate) fn pairs(&self, inside: bool) -> &[(u8, u8)] {
+        &self.pairs[usize::from(inside)]
     }
 
     /// Whether a match can begin with `byte`.
@@ -216,8 +221,15 @@ impl Expression {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.dfa.memory_usage() + self.starts.len() * size_of::<StateID>() + 2 * self.pairs.len()
+        self.dfa.memory_usage()
+            + self.starts.len() * size_of::<StateID>()
+            + 2 * self.pairs.iter().map(Vec::len).sum::<usize>()
     }
+}
+
+/// What `\b` takes for a part of a word.
+pub(crate) const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Automata cannot look at whole characters on both sides: `\b` becomes the ASCII one.

@@ -76,6 +76,9 @@ fn seek_dense(masks: &Masks, start: usize, open: &mut Open, mut visit: impl FnMu
 pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) {
     let bytes = text.as_bytes();
     let (trie, gate) = (rules.trie(), rules.gate());
+    if !trie.reach(Trie::ROOT).meets(rules.reach()) {
+        return;
+    }
     let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
     let stops_count = if gate.admits_stops() { u64::MAX } else { 0 };
     let (mut letter_before, mut open) = (0, Open::default());

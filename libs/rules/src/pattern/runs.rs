@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use regex_automata::util::primitives::StateID;
 
-use crate::pattern::Expression;
+use crate::pattern::{Expression, is_word};
 
 /// Bytes of text before a match that a check may look at.
 pub(crate) const CONTEXT_BYTES: usize = 64;
@@ -22,7 +22,7 @@ pub(crate) const CONTEXT_BYTES: usize = 64;
 pub(crate) type Check = fn(&str, &str) -> Option<usize>;
 
 /// A kind of byte without which an expression cannot match.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// `@`
     At,
@@ -37,14 +37,25 @@ pub(crate) enum Need {
 impl Need {
     const COUNT: usize = 4;
 
-    fn is_met_by(self, byte: u8) -> bool {
-        match self {
-            Self::At => byte == b'@',
-            Self::Assignment => matches!(byte, b':' | b'='),
-            Self::Tilde => byte == b'~',
-            Self::Digit => byte.is_ascii_digit(),
-        }
+    const ALL: [Self; Self::COUNT] = [Self::At, Self::Assignment, Self::Tilde, Self::Digit];
+
+    /// The place of the first such byte, or the end.
+    fn find(self, bytes: &[u8]) -> usize {
+        let found = match self {
+            Self::At => memchr::memchr(b'@', bytes),
+            Self::Assignment => memchr::memchr2(b':', b'=', bytes),
+            Self::Tilde => memchr::memchr(b'~', bytes),
+            Self::Digit => find_digit(bytes),
+        };
+        found.unwrap_or(bytes.len())
     }
+}
+
+fn find_digit(bytes: &[u8]) -> Option<usize> {
+    // Without an early exit the compiler turns this into wide compares.
+    let has_digit = |part: &[u8]| part.iter().fold(false, |found, byte| found | byte.is_ascii_digit());
+    let part = bytes.chunks(64).position(has_digit)? * 64;
+    bytes[part..].iter().position(u8::is_ascii_digit).map(|at| part + at)
 }
 
 /// One expression that is looked for.
@@ -59,16 +70,86 @@ pub(crate) struct Watch {
     pub(crate) need: Option<(Need, u64)>,
 }
 
+/// A need that is met within so many bytes or not at all lets most places be passed over.
+const NEAR_BYTES: u64 = 80;
+
 /// All expressions of a room.
 #[derive(Default)]
 pub(crate) struct Watches {
     all: Vec<Watch>,
     /// The expressions that can begin with a byte.
     by_first: Vec<Vec<u16>>,
-    /// By pair of bytes, which of `lists` holds the expressions that can begin with it.
+    /// By [`pair`], which of `lists` holds the expressions that can begin so.
     by_pair: Vec<u32>,
     lists: Vec<Vec<u16>>,
+    /// Whether an expression can begin so.
+    any: Pairs,
+    /// The same without those that need a byte nearby.
+    undemanding: Pairs,
+    /// The kinds of bytes that are needed, and how near one must be for an expression that needs one
+    /// nearby; 0 if there is none.
+    needs: Vec<(Need, u64)>,
 }
+
+/// One bit for every [`pair`]: 16 KiB, which stay near.
+struct Pairs(Box<[u64; PAIRS / 64]>);
+
+const PAIRS: usize = 2 << 16;
+/// The bit of a pair that has a word character before it.
+const INSIDE: u32 = 1 << 16;
+
+impl Pairs {
+    fn of(lists: &[Vec<u16>], holds: impl Fn(u16) -> bool) -> Self {
+        let mut pairs = Self::default();
+        for (number, list) in lists.iter().enumerate() {
+            pairs.0[number / 64] |= u64::from(list.iter().any(|watch| holds(*watch))) << (number % 64);
+        }
+        pairs
+    }
+
+    #[inline]
+    fn holds(&self, pair: u32) -> bool {
+        let pair = pair as usize & (PAIRS - 1);
+        self.0[pair / 64] >> (pair % 64) & 1 != 0
+    }
+
+    /// The first place from `at` on at which one of the pairs stands, or `end`. The last byte of all
+    /// counts as such a place, for what follows it is not known.
+    fn next(&self, before: Option<u8>, bytes: &[u8], at: usize, end: usize) -> usize {
+        let Some(first) = bytes.get(at) else { return end };
+        let known = end.min(bytes.len() - 1);
+        let (mut inside, mut byte) = (before.map_or(0, |before| INSIDE_AFTER[usize::from(before)]), *first);
+        for (number, next) in bytes[at + 1..=known].iter().enumerate() {
+            if self.holds(inside | u32::from(byte) << 8 | u32::from(*next)) {
+                return at + number;
+            }
+            (inside, byte) = (INSIDE_AFTER[usize::from(byte)], *next);
+        }
+        known
+    }
+}
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self(Box::new([0; PAIRS / 64]))
+    }
+}
+
+/// The number of two bytes, by whether a word character stands before them.
+fn pair(inside: bool, byte: u8, next: u8) -> u32 {
+    (if inside { INSIDE } else { 0 }) | u32::from(byte) << 8 | u32::from(next)
+}
+
+/// [`INSIDE`] for every byte that is a word character.
+static INSIDE_AFTER: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = if is_word(byte as u8) { INSIDE } else { 0 };
+        byte += 1;
+    }
+    table
+};
 
 impl Watches {
     pub(crate) fn new(all: Vec<Watch>) -> Self {
@@ -80,10 +161,22 @@ impl Watches {
             matching.map(|(index, _)| index as u16).collect()
         };
         let by_first = (0..=255).map(begins).collect();
-        let mut pairs: Vec<Vec<u16>> = vec![Vec::new(); 1 << 16];
+        let mut pairs: Vec<Vec<u16>> = vec![Vec::new(); PAIRS];
         for (index, watch) in all.iter().enumerate() {
-            for pair in watch.expression.pairs() {
-                pairs[usize::from(u16::from_be_bytes([pair.0, pair.1]))].push(index as u16);
+            for inside in [false, true] {
+                // Continuation bytes are inside a character: nothing begins there.
+                let begins = watch.expression.pairs(inside).iter().filter(|(byte, _)| byte & 0xC0 != 0x80);
+                begins.for_each(|(byte, next)| pairs[pair(inside, *byte, *next) as usize].push(index as u16));
+            }
+        }
+        let near = |watch: &Watch| watch.need.filter(|(_, within)| *within <= NEAR_BYTES);
+        let any = Pairs::of(&pairs, |_| true);
+        let undemanding = Pairs::of(&pairs, |watch| near(&all[usize::from(watch)]).is_none());
+        let mut needs: Vec<(Need, u64)> = Vec::new();
+        for need in Need::ALL {
+            let of_kind = || all.iter().filter(|watch| watch.need.is_some_and(|(kind, _)| kind == need));
+            if of_kind().next().is_some() {
+                needs.push((need, of_kind().filter_map(near).map(|(_, within)| within).max().unwrap_or(0)));
             }
         }
         // Most pairs have one of a few lists.
@@ -95,13 +188,18 @@ impl Watches {
             })
         };
         let by_pair = pairs.into_iter().map(number).collect();
-        Self { all, by_first, by_pair, lists }
+        Self { all, by_first, by_pair, lists, any, undemanding, needs }
     }
 
     /// The expressions that can begin with a byte, given the one after it if that is known.
-    fn beginning(&self, byte: u8, next: Option<&u8>) -> &[u16] {
+    fn beginning(&self, before: Option<u8>, byte: u8, next: Option<&u8>) -> &[u16] {
         match next {
-            Some(next) => &self.lists[self.by_pair[usize::from(u16::from_be_bytes([byte, *next]))] as usize],
+            Some(next) => {
+                let pair = pair(before.is_some_and(is_word), byte, *next);
+                &self.lists[self.by_pair[pair as usize] as usize]
+            }
+            // Continuation bytes are inside a character.
+            None if byte & 0xC0 == 0x80 => &[],
             None => &self.by_first[usize::from(byte)],
         }
     }
@@ -111,7 +209,8 @@ impl Watches {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.all.iter().map(|watch| size_of::<Watch>() + watch.expression.memory_bytes()).sum()
+        let automata = self.all.iter().map(|watch| size_of::<Watch>() + watch.expression.memory_bytes());
+        automata.sum::<usize>() + 4 * self.by_pair.len() + 2 * PAIRS / 8
     }
 }
 
@@ -134,7 +233,7 @@ pub(crate) struct Runs {
     /// By expression, the end of its last match: matches of one expression do not overlap.
     floors: Vec<u64>,
     before: Option<u8>,
-    /// By kind of byte, the place of the next one, or the end of what was searched.
+    /// By kind of byte that an expression needs, the place of the next one, or the end of what was searched.
     ahead: [u64; Need::COUNT],
 }
 
@@ -154,21 +253,43 @@ impl Runs {
         }
         self.floors.resize(watches.all.len(), 0);
         let bytes = &window.as_bytes()[(from - base) as usize..];
-        for (number, byte) in bytes.iter().enumerate() {
-            let position = from + number as u64;
-            if !self.runs.is_empty() {
-                self.advance(watches, position, *byte, window, base, found);
-            }
-            // Continuation bytes are inside a character.
-            if byte & 0xC0 != 0x80 {
-                for watch in watches.beginning(*byte, bytes.get(number + 1)) {
-                    let need = watches.all[usize::from(*watch)].need;
-                    if need.is_none_or(|(need, within)| self.is_near(need, within, number, bytes, from)) {
-                        self.begin(watches, *watch, position, *byte);
-                    }
+        let Some(last) = bytes.last() else { return };
+        let mut number = 0;
+        while number < bytes.len() {
+            self.look_ahead(&watches.needs, from + number as u64, &bytes[number..]);
+            if self.runs.is_empty() {
+                let next = self.pass_over(watches, bytes, number, from);
+                if next > number {
+                    self.before = Some(bytes[next - 1]);
+                    number = next;
+                    continue;
                 }
             }
-            self.before = Some(*byte);
+            let (position, byte) = (from + number as u64, bytes[number]);
+            if !self.runs.is_empty() {
+                self.advance(watches, position, byte, window, base, found);
+            }
+            for watch in watches.beginning(self.before, byte, bytes.get(number + 1)) {
+                let need = watches.all[usize::from(*watch)].need;
+                if need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within) {
+                    self.begin(watches, *watch, position, byte);
+                }
+            }
+            self.before = Some(byte);
+            number += 1;
+        }
+        self.before = Some(*last);
+    }
+
+    /// The next place at which an expression may begin, or up to which none can.
+    fn pass_over(&self, watches: &Watches, bytes: &[u8], number: usize, from: u64) -> usize {
+        let demanded = watches.needs.iter().filter(|(_, near)| *near > 0);
+        let clear = demanded.map(|(need, near)| self.ahead[*need as usize].saturating_sub(*near)).min();
+        let clear = clear.unwrap_or(0).saturating_sub(from).min(bytes.len() as u64) as usize;
+        if clear > number {
+            watches.undemanding.next(self.before, bytes, number, clear)
+        } else {
+            watches.any.next(self.before, bytes, number, bytes.len())
         }
     }
 
@@ -203,16 +324,14 @@ impl Runs {
         self.runs.iter().map(|run| run.start).min()
     }
 
-    /// Whether a byte that is needed comes within `within` bytes of `bytes[number]`, or may come
-    /// because the text is not known that far.
-    fn is_near(&mut self, need: Need, within: u64, number: usize, bytes: &[u8], from: u64) -> bool {
-        let position = from + number as u64;
-        let ahead = &mut self.ahead[need as usize];
-        let searched = (*ahead).max(position);
-        let rest = &bytes[(searched - from) as usize..];
-        let found = rest.iter().position(|byte| need.is_met_by(*byte)).unwrap_or(rest.len());
-        *ahead = searched + found as u64;
-        *ahead <= position + within
+    /// Finds the next byte of every kind that is needed. At the end of what is known, one may follow.
+    fn look_ahead(&mut self, needs: &[(Need, u64)], position: u64, rest: &[u8]) {
+        for (need, _) in needs {
+            let ahead = &mut self.ahead[*need as usize];
+            if *ahead <= position {
+                *ahead = position + need.find(rest) as u64;
+            }
+        }
     }
 
     fn begin(&mut self, watches: &Watches, watch: u16, position: u64, byte: u8) {
