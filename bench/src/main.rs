@@ -5,7 +5,7 @@
 //! through the bare proxy, and through zOS, in turn, so that figures of one run can be compared with each
 //! other. They cannot be compared with those of another run or machine.
 //!
-//! CPU is what the kernel charged to all threads of a process; memory is its proportional set size.
+//! One core's throughput is what its share of the CPU allows while many call at once. CPU is what the kernel charged to all threads of a process; memory is its proportional set size.
 //! Linux only: it reads `/proc`.
 
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 const SIZES: [(&str, usize, usize); 3] =
     [("1 kB", 1 << 10, 2000), ("32 kB", 32 << 10, 600), ("1 MB", 1 << 20, 60)];
 
+/// How long many callers call at once.
+const CROWD_TIME: Duration = Duration::from_secs(3);
+
 /// Pieces of the long stream.
 const PIECES: usize = 2000;
 
@@ -34,12 +37,16 @@ async fn main() -> Result<()> {
         ["bare", upstream] => servers::bare(upstream).await,
         ["zos", home] => servers::zos(home).await,
         // `cargo bench` hands on a switch of its own.
-        [] | ["--bench"] => compare().await,
+        [] | ["--bench"] => compare(&["plain", "crowded", "streamed", "open"]).await,
+        parts if parts.iter().all(|part| ["plain", "crowded", "streamed", "open"].contains(part)) => {
+            compare(parts).await
+        }
         other => anyhow::bail!("unknown arguments {other:?}; run it without any"),
     }
 }
 
-async fn compare() -> Result<()> {
+/// Measures these parts.
+async fn compare(parts: &[&str]) -> Result<()> {
     zos_gateway::install_tls();
     let provider = Child::start(&["provider"]).await?;
     let bare = Child::start(&["bare", &provider.url]).await?;
@@ -53,9 +60,14 @@ async fn compare() -> Result<()> {
     );
     println!("idle memory: zOS {:.1} MB, bare {:.1} MB\n", zos.memory_mb()?, bare.memory_mb()?);
     let lanes = [("provider", &provider), ("bare", &bare), ("zOS", &zos)];
-    plain(&lanes).await?;
-    streamed(&lanes).await?;
-    open_streams(&lanes).await?;
+    for part in parts {
+        match *part {
+            "plain" => plain(&lanes).await?,
+            "crowded" => crowded(&lanes).await?,
+            "streamed" => streamed(&lanes).await?,
+            _ => open_streams(&lanes).await?,
+        }
+    }
     Ok(())
 }
 
@@ -89,6 +101,40 @@ async fn plain(lanes: &[(&str, &Child)]) -> Result<()> {
             }
             println!("{name:<8}{lane:<10}{p50:>10.3}{p99:>10.3}{:>12.3}{cpu:>14.1}", p50 - direct);
         }
+    }
+    println!();
+    Ok(())
+}
+
+/// Many callers at once: what one core can do.
+async fn crowded(lanes: &[(&str, &Child)]) -> Result<()> {
+    const CALLERS: usize = 32;
+    println!("{CALLERS} callers at once, 1 kB");
+    println!("{:<10}{:>10}{:>14}{:>22}", "through", "calls/s", "CPU µs/call", "calls/s of one core");
+    for (lane, child) in lanes {
+        let (began, cpu) = (Instant::now(), child.cpu()?);
+        let url = format!("{}/v1/chat/completions", child.url);
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let url = url.clone();
+                tokio::spawn(async move {
+                    let (client, body) = (client()?, chat_body(1 << 10, false));
+                    let mut calls = 0;
+                    while began.elapsed() < CROWD_TIME {
+                        call(&client, &url, &body).await?;
+                        calls += 1;
+                    }
+                    anyhow::Ok(calls)
+                })
+            })
+            .collect();
+        let mut calls = 0;
+        for caller in callers {
+            calls += caller.await??;
+        }
+        let wall = began.elapsed().as_secs_f64();
+        let cpu = (child.cpu()? - cpu).as_secs_f64() * 1e6 / f64::from(calls);
+        println!("{lane:<10}{:>10.0}{cpu:>14.1}{:>22.0}", f64::from(calls) / wall, 1e6 / cpu);
     }
     println!();
     Ok(())
