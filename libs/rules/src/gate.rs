@@ -9,19 +9,21 @@ use crate::fold::{self, Class};
 use crate::matcher::for_each_reading;
 use crate::trie::{Node, Trie};
 
-/// Letters that the bitmap knows; five bits each.
+/// Letters that the bitmap knows.
 const LETTERS: u32 = 4;
-/// Bits of the key of the first three letters, and the size of its bitmap.
-const SHORT_BITS: u32 = 15;
-const SHORT_WORDS: usize = 1 << (SHORT_BITS - 6);
+
+/// Bits of the smallest bitmap (4 KiB) and of the largest.
+const BITS_MIN: u32 = 15;
+const BITS_MAX: u32 = 20;
 
 /// The test for one tree.
 pub(crate) struct Gate {
     /// One bit for every beginning of up to four letters that leads somewhere in the tree, with
-    /// separators of the term left out.
+    /// separators of the term left out. The place of a beginning is mixed from its letters; two may have
+    /// the same one, which costs a second look.
     beginnings: Vec<u64>,
-    /// The same for their first three letters, mixed: 4 KiB, which stay in the nearest cache.
-    short: Box<[u64; SHORT_WORDS]>,
+    /// What is left of a mixed key to make a place.
+    shift: u32,
     /// By ASCII character that is not a letter: whether a term may begin with it.
     signs: [Sign; 128],
 }
@@ -37,12 +39,18 @@ enum Sign {
 
 impl Gate {
     pub(crate) fn new(trie: &Trie) -> Self {
-        let mut gate = Self {
-            beginnings: vec![0; 1 << (5 * LETTERS - 6)],
-            short: Box::new([0; SHORT_WORDS]),
-            signs: [Sign::Never; 128],
-        };
-        gate.note_beginnings(trie, Trie::ROOT, 0, 0);
+        let mut keys = Vec::new();
+        note_beginnings(trie, Trie::ROOT, 0, 0, &mut keys);
+        keys.sort_unstable();
+        keys.dedup();
+        // So that about one place in 32 is taken, as far as memory near the processor allows it.
+        let bits = (32 * keys.len()).next_power_of_two().trailing_zeros().clamp(BITS_MIN, BITS_MAX);
+        let mut gate =
+            Self { beginnings: vec![0; 1 << (bits - 6)], shift: 32 - bits, signs: [Sign::Never; 128] };
+        for key in keys {
+            let place = gate.place(key);
+            gate.beginnings[place >> 6] |= 1 << (place & 63);
+        }
         for (code, sign) in gate.signs.iter_mut().enumerate() {
             let c = char::from(code as u8);
             for_each_reading(c, |letters, _| {
@@ -63,47 +71,21 @@ impl Gate {
         gate
     }
 
-    fn note_beginnings(&mut self, trie: &Trie, node: Node, key: u32, letters: u32) {
-        self.set(key);
-        if letters == LETTERS {
-            return;
-        }
-        if trie.accept(node).is_some() {
-            // The plural of a short term.
-            self.set(key | code(b's') << (5 * letters));
-        }
-        for (label, child) in trie.labelled_children(node) {
-            match label {
-                'a'..='z' => {
-                    self.note_beginnings(trie, child, key | code(label as u8) << (5 * letters), letters + 1);
-                }
-                ' ' | '-' if node != Trie::ROOT => self.note_beginnings(trie, child, key, letters),
-                _ => {}
-            }
-        }
+    /// The place of up to four letters, five bits in a byte each.
+    #[inline]
+    fn place(&self, letters: u32) -> usize {
+        (letters.wrapping_mul(0x9E37_79B1) >> self.shift) as usize
     }
 
-    fn set(&mut self, key: u32) {
-        self.beginnings[(key >> 6) as usize] |= 1 << (key & 63);
-        let short = short_key(key & 0x1F | (key & 0x3E0) << 3 | (key & 0x7C00) << 6);
-        self.short[short >> 6] |= 1 << (short & 63);
-    }
-
-    /// Whether a term may begin with the first three letters at `at`. The lowest bits of `letters`
+    /// Whether a term may begin with the first four letters at `at`. The lowest bits of `letters`
     /// say which bytes from there on are letters; what they do not know counts as no letter, which
-    /// only makes a "yes" more likely. There are at least four bytes at every place of a block.
+    /// only makes a "yes" more likely.
     #[inline]
     pub(crate) fn is_likely<const LEN: usize>(&self, window: &[u8; LEN], at: usize, letters: u64) -> bool {
-        const CUTS: [u32; 4] = [0x1F, 0x1F_1F, 0x1F, 0x1F_1F_1F];
+        const CUTS: [u32; 8] = [0x1F, 0x1F_1F, 0x1F, 0x1F_1F_1F, 0x1F, 0x1F_1F, 0x1F, 0x1F_1F_1F_1F];
         let Some(first) = window[at..].first_chunk() else { return true };
-        let key = short_key(u32::from_le_bytes(*first) & CUTS[(letters >> 1 & 3) as usize]);
-        self.short[key >> 6] >> (key & 63) & 1 != 0
-    }
-
-    /// Whether a term may begin with the letters at `at`.
-    pub(crate) fn admits_word(&self, trie: &Trie, text: &[u8], at: usize) -> bool {
-        let key = key(text, at);
-        self.beginnings[(key >> 6) as usize] >> (key & 63) & 1 != 0 && walk(trie, text, at)
+        let place = self.place(u32::from_le_bytes(*first) & CUTS[(letters >> 1 & 7) as usize]);
+        self.beginnings[place >> 6] >> (place & 63) & 1 != 0
     }
 
     /// Whether a term may begin with a point, a comma or a hyphen.
@@ -127,7 +109,7 @@ impl Gate {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        (self.beginnings.len() + self.short.len()) * 8 + self.signs.len()
+        self.beginnings.len() * 8 + self.signs.len()
     }
 }
 
@@ -136,45 +118,34 @@ fn is_plain(byte: u8) -> bool {
     (b' '..0x7F).contains(&byte)
 }
 
-/// The place in the short bitmap of up to three letters, five bits in a byte each. Two keys may
-/// have the same place, which costs a second look.
-#[inline]
-fn short_key(letters: u32) -> usize {
-    (letters.wrapping_mul(0x9E37_79B1) >> (32 - SHORT_BITS)) as usize
-}
-
 fn code(letter: u8) -> u32 {
     u32::from(letter & 31)
 }
 
-/// Up to four letters at `at`, as the bitmap counts them.
-#[inline]
-fn key(text: &[u8], at: usize) -> u32 {
-    let word = match text.get(at..at + 4) {
-        Some(word) => u32::from_le_bytes([word[0], word[1], word[2], word[3]]),
-        None => text[at..].iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte)),
-    };
-    // Everything from the first other character on is cut off; without a branch, because no
-    // processor can guess how long the next word is.
-    let others = (!letters_of(u64::from(word)) & 0x8080_8080) | 1 << 32;
-    let letters = (1u64 << (others.trailing_zeros() & !7)) - 1;
-    let kept = word & letters as u32 & 0x1F1F_1F1F;
-    kept & 0x1F | kept >> 3 & 0x3E0 | kept >> 6 & 0x7C00 | kept >> 9 & 0xF_8000
+/// Lists every beginning of up to four letters, five bits in a byte each, of the terms below a node.
+fn note_beginnings(trie: &Trie, node: Node, key: u32, letters: u32, keys: &mut Vec<u32>) {
+    keys.push(key);
+    if letters == LETTERS {
+        return;
+    }
+    if trie.accept(node).is_some() {
+        // The plural of a short term.
+        keys.push(key | code(b's') << (8 * letters));
+    }
+    for (label, child) in trie.labelled_children(node) {
+        match label {
+            'a'..='z' => {
+                note_beginnings(trie, child, key | code(label as u8) << (8 * letters), letters + 1, keys);
+            }
+            ' ' | '-' if node != Trie::ROOT => note_beginnings(trie, child, key, letters, keys),
+            _ => {}
+        }
+    }
 }
 
-/// The highest bit of every byte that is an ASCII letter.
-#[inline]
-pub(crate) fn letters_of(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let lower = (word & (0x7F * EACH)) | (0x20 * EACH);
-    let from_a = lower + (0x80 - 0x61) * EACH;
-    let beyond_z = lower + (0x80 - 0x7B) * EACH;
-    from_a & !beyond_z & !word & (0x80 * EACH)
-}
-
-/// Follows plain letters through the tree. Wherever anything but a plain letter could play a
-/// part, the answer is that the matcher must look.
-fn walk(trie: &Trie, text: &[u8], at: usize) -> bool {
+/// Whether a term may begin with the letters at `at`: follows plain letters through the tree. Wherever
+/// anything but a plain letter could play a part, the answer is that the matcher must look.
+pub(crate) fn admits_word(trie: &Trie, text: &[u8], at: usize) -> bool {
     let mut node = Trie::ROOT;
     for (read, byte) in text[at..].iter().enumerate() {
         if byte.is_ascii_alphabetic() {
@@ -210,24 +181,47 @@ fn is_alone(text: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evasion::Evasions;
+    use crate::rule::Action;
+    use crate::trie::{TrieBuilder, Use};
+
+    fn gate(terms: &[&str]) -> Gate {
+        let mut builder = TrieBuilder::default();
+        for term in terms {
+            builder.add(term, term.len(), Use { room: 0, rule: 0, spelling: Evasions::NONE }, Action::Deny);
+        }
+        Gate::new(&builder.build())
+    }
+
+    /// The quick test at byte 1 of a block, as `seek` asks it.
+    fn is_likely(gate: &Gate, text: &str) -> bool {
+        let mut window = [0; 12];
+        window[1..=text.len()].copy_from_slice(text.as_bytes());
+        let letters =
+            text.bytes().rev().fold(0, |bits, byte| bits << 1 | u64::from(byte.is_ascii_alphabetic()));
+        gate.is_likely(&window, 1, letters)
+    }
 
     #[test]
-    fn letters_are_found_in_words_of_eight_bytes() {
-        for byte in 0..=255u8 {
-            let word = u64::from_le_bytes([b'a', byte, b' ', byte, b'Z', 0xFF, byte, b'7']);
-            let expected = [true, byte.is_ascii_alphabetic(), false, byte.is_ascii_alphabetic(), true, false];
-            for (at, expected) in expected.into_iter().enumerate() {
-                assert_eq!(letters_of(word) >> (8 * at + 7) & 1 == 1, expected, "{byte} at {at}");
-            }
+    fn what_begins_like_a_term_is_likely_whatever_follows() {
+        let gate = gate(&["falcon", "an lee", "bo"]);
+        for text in
+            ["Falcon", "fALCx", "f-alcon", "fa<b>", "fal\\u", "F a l", "anl", "an-", "anle", "bos", "b", "bo"]
+        {
+            assert!(is_likely(&gate, text), "{text}");
+        }
+        for text in ["falk", "gal", "ant", "anlx", "box", "alcon", "c"] {
+            assert!(!is_likely(&gate, text), "{text}");
         }
     }
 
     #[test]
-    fn the_key_is_of_the_letters_before_the_first_other_character() {
-        assert_eq!(key(b"Falcon", 0), key(b"  fALC", 2));
-        assert_eq!(key(b"fa lc", 0), key(b"FA", 0));
-        assert_eq!(key("faé".as_bytes(), 0), key(b"fa-", 0));
-        assert_ne!(key(b"fa", 0), key(b"fab", 0));
-        assert_eq!(key(b"-a", 0), 0);
+    fn letters_that_are_not_known_make_it_likely() {
+        let gate = gate(&["falcon"]);
+        let mut window = [0; 8];
+        window[1..7].copy_from_slice(b"faxxxx");
+        for (letters, likely) in [(0b1111, false), (0b111, false), (0b11, true), (0b1, true)] {
+            assert_eq!(gate.is_likely(&window, 1, letters), likely, "{letters:b}");
+        }
     }
 }

@@ -180,14 +180,25 @@ impl Expression {
                 (0..starts.len()).filter(|before| is_so(*before)).map(|before| starts[before]).collect();
             distinct.sort_unstable();
             distinct.dedup();
+            // Many bytes lead to the same states, and so to the same second bytes.
+            let mut known: Vec<(Vec<StateID>, Vec<u8>)> = Vec::new();
             for byte in 0..=255u8 {
                 let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
                 let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
                 seconds.dedup();
                 first[usize::from(byte)] |= !seconds.is_empty();
-                let goes_on =
-                    |next: &u8| seconds.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *next)));
-                pairs.extend((0..=255).filter(goes_on).map(|next| (byte, next)));
+                let nexts = match known.iter().position(|(states, _)| *states == seconds) {
+                    Some(at) => &known[at].1,
+                    None => {
+                        let goes_on = |next: &u8| {
+                            seconds.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *next)))
+                        };
+                        let nexts = (0..=255).filter(goes_on).collect();
+                        known.push((seconds, nexts));
+                        &known[known.len() - 1].1
+                    }
+                };
+                pairs.extend(nexts.iter().map(|next| (byte, *next)));
             }
         }
         Ok(Self { dfa, starts, first, pairs })

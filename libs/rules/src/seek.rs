@@ -9,6 +9,7 @@ mod masks;
 use crate::encoded::RUN_MIN;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
+use crate::gate;
 use crate::matcher::{Before, Case, begins_word, for_each_reading};
 use crate::ruleset::RoomRules;
 use crate::seek::masks::{BLOCK, Masks};
@@ -107,7 +108,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
         while likely != 0 {
             let at = start + likely.trailing_zeros() as usize;
             likely &= likely - 1;
-            if gate.admits_word(trie, bytes, at) {
+            if gate::admits_word(trie, bytes, at) {
                 visit(Place::Term(at));
             }
         }

@@ -179,9 +179,12 @@ impl Watches {
                 needs.push((need, of_kind().filter_map(near).map(|(_, within)| within).max().unwrap_or(0)));
             }
         }
-        // Most pairs have one of a few lists.
-        let (mut lists, mut known) = (Vec::new(), HashMap::new());
+        // Most pairs have one of a few lists, and most of them none.
+        let (mut lists, mut known) = (vec![Vec::new()], HashMap::new());
         let number = |list: Vec<u16>| {
+            if list.is_empty() {
+                return 0;
+            }
             *known.entry(list).or_insert_with_key(|list: &Vec<u16>| {
                 lists.push(list.clone());
                 lists.len() as u32 - 1
