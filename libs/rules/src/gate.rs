@@ -148,11 +148,12 @@ fn note_beginnings(trie: &Trie, node: Node, key: u32, letters: u32, keys: &mut V
 pub(crate) fn admits_word(trie: &Trie, text: &[u8], at: usize) -> bool {
     let mut node = Trie::ROOT;
     for (read, byte) in text[at..].iter().enumerate() {
+        let fork = trie.fork(node);
         if byte.is_ascii_alphabetic() {
-            if trie.accept(node).is_some() || (read > 0 && trie.has_separator(node)) {
+            if fork.is_end() || (read > 0 && fork.has_separator()) {
                 return true;
             }
-            match trie.child(node, char::from(byte.to_ascii_lowercase())) {
+            match trie.child_of(fork, node, char::from(byte.to_ascii_lowercase())) {
                 Some(child) => node = child,
                 None => return false,
             }
@@ -168,7 +169,7 @@ pub(crate) fn admits_word(trie: &Trie, text: &[u8], at: usize) -> bool {
         let over = space(*byte)
             || (matches!(byte, b'.' | b',' | b';' | b':' | b'!' | b'?' | b')' | b'"') && space(next));
         let goes_on = trie.child(node, if space(*byte) { ' ' } else { char::from(*byte) });
-        return !over || trie.accept(node).is_some() || trie.has_separator(node) || goes_on.is_some();
+        return !over || fork.is_end() || fork.has_separator() || goes_on.is_some();
     }
     true
 }

@@ -87,9 +87,9 @@ impl TrieBuilder {
         let mut node = 0;
         while node < ranges.len() {
             let (mut from, to, depth) = ranges[node];
-            trie.first_child.push(ranges.len() as Node);
             let ends_here = from < to && terms[from].0.len() == depth;
-            trie.accept.push(if ends_here { from as u32 } else { NO_ACCEPT });
+            let accept = if ends_here { from as u32 } else { NO_ACCEPT };
+            trie.forks.push(Fork { letters: Letters::default(), first_child: ranges.len() as Node, accept });
             from += usize::from(ends_here);
             while from < to {
                 let label = terms[from].0[depth];
@@ -101,14 +101,15 @@ impl TrieBuilder {
             }
             node += 1;
         }
-        trie.first_child.push(ranges.len() as Node);
+        let first_child = ranges.len() as Node;
+        trie.forks.push(Fork { letters: Letters::default(), first_child, accept: NO_ACCEPT });
         trie.longest_bytes =
             terms.iter().map(|(term, _)| term.iter().map(|c| c.len_utf8()).sum()).max().unwrap_or(0);
         trie.reach = vec![Reach::default(); ranges.len()];
         trie.most_letters = vec![0; ranges.len()];
         for node in (0..ranges.len()).rev() {
-            if trie.accept[node] != NO_ACCEPT {
-                let (accept, reach) = &terms[trie.accept[node] as usize].1;
+            if trie.forks[node].is_end() {
+                let (accept, reach) = &terms[trie.forks[node].accept as usize].1;
                 trie.reach[node] = trie.reach[node].join(*reach);
                 trie.most_letters[node] = trie.most_letters[node].max(accept.letters.min(255) as u8);
             }
@@ -150,13 +151,34 @@ impl Letters {
     }
 }
 
+/// What a step from a node needs to know, side by side.
+#[derive(Clone, Copy)]
+pub(crate) struct Fork {
+    letters: Letters,
+    first_child: Node,
+    accept: u32,
+}
+
+impl Fork {
+    /// Whether a term ends here.
+    #[inline]
+    pub(crate) fn is_end(self) -> bool {
+        self.accept != NO_ACCEPT
+    }
+
+    /// Whether a term continues with a space or a hyphen, which a text may leave out.
+    #[inline]
+    pub(crate) fn has_separator(self) -> bool {
+        self.letters.0 & Letters::SEPARATOR != 0
+    }
+}
+
 /// The tree.
 #[derive(Default)]
 pub(crate) struct Trie {
     labels: Vec<char>,
-    first_child: Vec<Node>,
-    letters: Vec<Letters>,
-    accept: Vec<u32>,
+    /// One for each node, and one behind them for the end of the last children.
+    forks: Vec<Fork>,
     reach: Vec<Reach>,
     most_letters: Vec<u8>,
     accepts: Vec<Accept>,
@@ -167,20 +189,31 @@ impl Trie {
     pub(crate) const ROOT: Node = 0;
 
     fn index_letters(&mut self) {
-        let letters = (0..self.labels.len()).map(|node| {
+        for node in 0..self.labels.len() {
             let (from, to) = self.children(node as Node);
-            Letters::of(&self.labels[from..to])
-        });
-        self.letters = letters.collect();
+            self.forks[node].letters = Letters::of(&self.labels[from..to]);
+        }
+    }
+
+    /// What a step from a node needs to know.
+    #[inline]
+    pub(crate) fn fork(&self, node: Node) -> Fork {
+        self.forks[node as usize]
     }
 
     /// The node that `c` leads to.
     #[inline]
     pub(crate) fn child(&self, node: Node, c: char) -> Option<Node> {
+        self.child_of(self.fork(node), node, c)
+    }
+
+    /// The node that `c` leads to from a node with this fork.
+    #[inline]
+    pub(crate) fn child_of(&self, fork: Fork, node: Node, c: char) -> Option<Node> {
         if c.is_ascii_lowercase()
-            && let Some(number) = self.letters[node as usize].child(c)?
+            && let Some(number) = fork.letters.child(c)?
         {
-            return Some(self.first_child[node as usize] + number);
+            return Some(fork.first_child + number);
         }
         self.search(node, c)
     }
@@ -197,7 +230,7 @@ impl Trie {
     }
 
     fn children(&self, node: Node) -> (usize, usize) {
-        (self.first_child[node as usize] as usize, self.first_child[node as usize + 1] as usize)
+        (self.forks[node as usize].first_child as usize, self.forks[node as usize + 1].first_child as usize)
     }
 
     /// The children of a node with the characters that lead to them.
@@ -214,7 +247,7 @@ impl Trie {
 
     /// Whether a term continues with a space or a hyphen, which a text may leave out.
     pub(crate) fn has_separator(&self, node: Node) -> bool {
-        self.letters[node as usize].0 & Letters::SEPARATOR != 0
+        self.fork(node).has_separator()
     }
 
     pub(crate) fn is_leaf(&self, node: Node) -> bool {
@@ -224,7 +257,7 @@ impl Trie {
 
     /// The term that ends at a node.
     pub(crate) fn accept(&self, node: Node) -> Option<&Accept> {
-        self.accepts.get(self.accept[node as usize] as usize)
+        self.accepts.get(self.forks[node as usize].accept as usize)
     }
 
     /// The rooms and actions of all terms at and below a node.
@@ -255,8 +288,7 @@ impl Trie {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.labels.len()
-            * (size_of::<char>() + 2 * size_of::<Node>() + size_of::<Reach>() + size_of::<Letters>() + 5)
+        self.labels.len() * (size_of::<char>() + size_of::<Fork>() + size_of::<Reach>() + 1)
             + self
                 .accepts
                 .iter()
