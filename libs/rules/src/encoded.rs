@@ -68,6 +68,7 @@ impl Encoding {
 pub(crate) struct Runs<'a> {
     rules: &'a RoomRules,
     text: &'a [u8],
+    /// Made for the first run: most texts are short and have none.
     decoders: Vec<Decoder>,
     /// Everything before it was looked at.
     start: usize,
@@ -75,8 +76,7 @@ pub(crate) struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     pub(crate) fn new(rules: &'a RoomRules, text: &'a str) -> Self {
-        let encodings = Encoding::ALL.into_iter().filter(|encoding| rules.decodes(*encoding));
-        Self { rules, text: text.as_bytes(), decoders: encodings.map(Decoder::new).collect(), start: 0 }
+        Self { rules, text: text.as_bytes(), decoders: Vec::new(), start: 0 }
     }
 
     /// Looks at the run that begins at `at`. Hexadecimal digits are base64 digits too, so a run of
@@ -88,6 +88,10 @@ impl<'a> Runs<'a> {
         let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
         let rest = &self.text[at..];
         let run = &rest[..rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len())];
+        if self.decoders.is_empty() {
+            let encodings = Encoding::ALL.into_iter().filter(|encoding| self.rules.decodes(*encoding));
+            self.decoders.extend(encodings.map(Decoder::new));
+        }
         for decoder in &mut self.decoders {
             for (position, byte) in (at as u64..).zip(run) {
                 decoder.read(self.rules, char::from(*byte), position, found);

@@ -149,8 +149,8 @@ pub(crate) fn before(text: &str, at: usize) -> Before {
 /// Whether a term may begin with the character at `at`, which is not ASCII.
 fn may_begin(rules: &RoomRules, text: &str, at: usize) -> bool {
     let Some(c) = text[at..].chars().next() else { return false };
-    let before = before(text, at);
-    if before.class == Some(Class::Letter) && is_small_letter(c) {
+    let after_letter = |previous| matches!(fold::fold(previous), Folded::One(_, Class::Letter));
+    if is_small_letter(c) && text[..at].chars().next_back().is_some_and(after_letter) {
         return false;
     }
     let trie = rules.trie();
@@ -159,7 +159,15 @@ fn may_begin(rules: &RoomRules, text: &str, at: usize) -> bool {
     };
     let mut begins = leads(&fold::units(c));
     for_each_reading(c, |units, _| begins |= leads(units));
-    begins && (fold::is_upper(c) || begins_somewhere(c, before))
+    if !begins {
+        return false;
+    }
+    let before = before(text, at);
+    // Marks may stand between the letter and this one.
+    if before.class == Some(Class::Letter) && is_small_letter(c) {
+        return false;
+    }
+    fold::is_upper(c) || begins_somewhere(c, before)
 }
 
 /// Whether a character can only go on with a word, after a letter: so can its readings, which are
