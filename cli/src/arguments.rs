@@ -88,8 +88,8 @@ pub(crate) enum What {
     /// What a room remembers: add, search, review, forget
     #[command(subcommand)]
     Memory(Memory),
-    /// Which models can be asked for, and who serves them
-    Models(InContext),
+    /// Which models can be asked for, who serves them, and what they cost
+    Models(Models),
     /// Where a call for a model would go
     #[command(subcommand)]
     Route(Route),
@@ -101,9 +101,9 @@ pub(crate) enum What {
     Key(Key),
     /// Print the zOS key of an AI client
     Token(Token),
-    /// What is left of each room's tokens today
+    /// What is left of each room's tokens and money, and until when
     Budget(InContext),
-    /// Tokens by day, room, model and client
+    /// Tokens and money by day, room, model and client
     Usage(Usage),
     /// Read the log of calls and decisions
     #[command(subcommand)]
@@ -421,6 +421,32 @@ pub(crate) struct Token {
     pub(crate) admin: bool,
 }
 
+/// `zos models`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Models {
+    #[command(flatten)]
+    pub(crate) context: InContext,
+    #[command(subcommand)]
+    pub(crate) command: Option<ModelsCommand>,
+}
+
+/// `zos models …`.
+#[derive(Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Where the prices come from: source, date, digest
+    Prices,
+    /// Put another catalogue of prices in place, once it is checked
+    Update {
+        /// A catalogue: the data.json of genai-prices, or one of ours
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "shipped")]
+        from: Option<PathBuf>,
+        /// Go back to the prices that ship with zOS
+        #[arg(long, conflicts_with = "from")]
+        shipped: bool,
+    },
+}
+
 /// `zos usage`.
 #[derive(Args)]
 pub(crate) struct Usage {
@@ -432,6 +458,22 @@ pub(crate) struct Usage {
     /// Last UTC day, YYYY-MM-DD [default: today]
     #[arg(long, value_name = "DAY")]
     pub(crate) until: Option<zos_meter::Day>,
+    /// One line for each of these instead of all details; several, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    pub(crate) by: Vec<UsageBy>,
+    /// Print comma-separated values, for spreadsheets; amounts are in US dollars
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// What usage can be summed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    Day,
+    Context,
+    Model,
+    Provider,
+    Client,
 }
 
 /// `zos audit …`.

@@ -1,4 +1,4 @@
-//! `zos budget`: what is left of each room's tokens today.
+//! `zos budget`: what is left of each room's tokens and money, and when it ends at this pace.
 
 use crate::admin::{Admin, Ask, Running, deaf};
 use crate::failure::{Failure, Outcome, Result};
@@ -6,6 +6,7 @@ use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, grouped, short_time};
 use serde_json::Value;
 use zos_core::{ContextName, Home};
+use zos_meter::Micros;
 
 /// Shows all budgets, or one.
 pub(crate) fn run(
@@ -34,31 +35,92 @@ pub(crate) fn run(
 }
 
 fn show(budgets: &[Value], output: &mut Output) -> Result<()> {
-    let mut table = Table::new(&["ROOM", ">USED TODAY", ">HELD", ">LIMIT", ">LEFT"]);
+    let mut table = Table::new(&["ROOM", "LIMIT", ">USED", ">HELD", ">OF", ">LEFT", "RESETS (UTC)"]);
+    let mut forecasts = Vec::new();
     for budget in budgets {
-        let number = |key: &str| budget.number(key).map(grouped);
-        let (limit, left) = (budget.number("limit"), budget.number("remaining"));
-        let tone = match (limit, left) {
-            (Some(_), Some(0)) => Tone::Bad,
-            (Some(limit), Some(left)) if left <= limit / 5 => Tone::Notice,
-            _ => Tone::Plain,
-        };
-        table.row(vec![
-            budget.text("context").into(),
-            number("used").unwrap_or_default().into(),
-            number("reserved").unwrap_or_default().into(),
-            number("limit").unwrap_or_else(|| "none".to_owned()).into(),
-            Cell(tone, number("remaining").unwrap_or_default()),
-        ]);
+        let room = budget.text("context");
+        let limits = budget.list("limits");
+        if !limits
+            .iter()
+            .any(|limit| limit.text("name") == "daily_tokens" && limit.text("scope") == "context")
+        {
+            let number = |key: &str| Cell::from(budget.number(key).map(grouped).unwrap_or_default());
+            table.row(vec![
+                room.into(),
+                "tokens today".into(),
+                number("used"),
+                number("reserved"),
+                "none".into(),
+                "".into(),
+                short_time(budget.text("resets_at")).into(),
+            ]);
+        }
+        for limit in limits {
+            let amount = |key: &str| shown(limit.text("unit"), limit.number(key).unwrap_or(0));
+            let (whole, left) = (limit.number("limit").unwrap_or(0), limit.number("remaining").unwrap_or(0));
+            let tone = match left {
+                0 => Tone::Bad,
+                left if left <= whole / 5 => Tone::Notice,
+                _ => Tone::Plain,
+            };
+            table.row(vec![
+                room.into(),
+                called(limit).into(),
+                amount("used").into(),
+                amount("reserved").into(),
+                amount("limit").into(),
+                Cell(tone, amount("remaining")),
+                short_time(limit.text("resets_at")).into(),
+            ]);
+            forecasts.extend(forecast(room, limit));
+        }
     }
     output.table(&table)?;
-    if let Some(budget) = budgets.first() {
-        let line = format!(
-            "Tokens of this UTC day. All start anew at {} UTC.",
-            short_time(budget.text("resets_at"))
-        );
-        output.line("")?;
-        output.line(&output.toned(Tone::Quiet, &line))?;
+    output.line("")?;
+    for line in forecasts {
+        output.line(&output.toned(Tone::Notice, &line))?;
+    }
+    for budget in budgets {
+        output.line(&output.toned(Tone::Quiet, &cost(budget)))?;
     }
     Ok(())
+}
+
+/// `tokens a day`, `money a month, key of cli`.
+fn called(limit: &Value) -> String {
+    let unit = if limit.text("unit") == "tokens" { "tokens" } else { "money" };
+    let of = match limit.text("scope") {
+        "key" => format!(", key of {}", limit.text("of")),
+        "model" => format!(", models {}", limit.text("of")),
+        _ => String::new(),
+    };
+    format!("{unit} a {}{of}", limit.text("period"))
+}
+
+/// When a limit is used up at this pace, where that is before its reset.
+fn forecast(room: &str, limit: &Value) -> Option<String> {
+    let end = Some(limit.text("runs_out_at")).filter(|end| !end.is_empty())?;
+    let (period, what) = (limit.text("period"), called(limit));
+    if limit.number("remaining") == Some(0) {
+        return Some(format!("{room}: the {period}'s budget is used up ({what})."));
+    }
+    let time = if period == "day" { end.get(11..16)?.to_owned() } else { short_time(end) };
+    Some(format!("{room}: at this pace the {period}'s budget ends at {time} UTC ({what})."))
+}
+
+fn cost(budget: &Value) -> String {
+    let amount = |key: &str| match budget.number(key) {
+        Some(micros) => format!("${}", Micros(micros)),
+        None => "an unknown amount".to_owned(),
+    };
+    let unpriced = match budget.number("unpriced_month").unwrap_or(0) {
+        0 => String::new(),
+        calls => format!("; {} calls of this month have no known price", grouped(calls)),
+    };
+    let (today, month) = (amount("cost_today_micros"), amount("cost_month_micros"));
+    format!("{} spent {today} today and {month} this month{unpriced}.", budget.text("context"))
+}
+
+fn shown(unit: &str, amount: u64) -> String {
+    if unit == "tokens" { grouped(amount) } else { format!("${}", Micros(amount)) }
 }

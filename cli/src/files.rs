@@ -16,6 +16,8 @@ use zos_gateway::admin::types::{
     FirewallViolation, Health, KeyInfo, Keys, ListEntry, ProviderInfo, Providers, Shield, Status,
     UsageHistory, UsageRow,
 };
+use zos_gateway::budget::all_limits;
+use zos_gateway::config::Config;
 use zos_meter::{Balance, Clock, HistoryQuery, Ledger, SqliteLedger, SqliteOptions};
 use zos_seal::{ClientKeys, Source, Vault, VaultOptions};
 
@@ -217,18 +219,17 @@ fn key_of(provider: &Provider, vault: &Vault) -> (&'static str, Option<String>) 
 
 /// `GET /zos/v1/budgets`.
 pub(crate) fn budgets(home: &Home) -> Result<Value> {
-    let today = Clock::system().today();
+    let clock = Clock::system();
     let snapshot = brain(home)?.snapshot();
     let ledger = ledger(home)?;
     let mut budgets = Vec::new();
     for (name, state) in &snapshot.contexts {
-        let limit = state.context().and_then(|context| context.budget.daily_tokens);
-        let unused = Balance { context: name.to_string(), day: today, limit, used: 0, reserved: 0 };
+        let limits = state.context().map(|context| all_limits(&context.budget)).unwrap_or_default();
         let balance = match &ledger {
-            None => unused,
-            Some(ledger) => answered(ledger.balance(name.as_str(), today, limit))?,
+            None => Balance::unused(name.as_str(), clock.today(), limits),
+            Some(ledger) => answered(ledger.balance(name.as_str(), clock.today(), &limits))?,
         };
-        budgets.push(BudgetState::from(&balance));
+        budgets.push(BudgetState::new(&balance, clock.now_ms()));
     }
     Ok(value(&Budgets { budgets }))
 }
@@ -240,32 +241,24 @@ pub(crate) fn usage(home: &Home, query: HistoryQuery) -> Result<Value> {
         Some(ledger) => answered(ledger.history(query))?,
     };
     rows.reverse();
-    let row = |row: zos_meter::UsageRow| UsageRow {
-        day: row.day.to_string(),
-        context: row.context,
-        model: row.model,
-        provider: row.provider,
-        client: row.client,
-        calls: row.calls,
-        input: row.usage.input,
-        output: row.usage.output,
-        cache_read: row.usage.cache_read,
-        cache_write: row.usage.cache_write,
-        expired: row.expired,
-        estimated_calls: row.estimated_calls,
-    };
-    Ok(value(&UsageHistory { rows: rows.into_iter().map(row).collect() }))
+    Ok(value(&UsageHistory { rows: rows.into_iter().map(UsageRow::from).collect() }))
 }
 
 /// The ledger of a home on which nothing runs; `None` where no call was ever made.
-pub(crate) fn ledger(home: &Home) -> Result<Option<SqliteLedger>> {
+pub(crate) fn ledger(home: &Home) -> Result<Option<Arc<dyn Ledger>>> {
+    let config = Config::load(home).map_err(|error| Failure::environment(&error))?;
+    if let Some(address) = zos_gateway::ledger::address(&config) {
+        let shared = zos_gateway::ledger::open_shared(&address);
+        return shared.map(Some).map_err(|error| Failure::environment(&error));
+    }
     let path = home.usage_db();
     if !path.exists() {
         return Ok(None);
     }
     // Shared, so that two commands at once do not get in each other's way.
     let options = SqliteOptions { exclusive: false, ..SqliteOptions::default() };
-    SqliteLedger::open_with(&path, options).map(Some).map_err(|error| Failure::environment(&error))
+    let ledger = SqliteLedger::open_with(&path, options).map_err(|error| Failure::environment(&error))?;
+    Ok(Some(Arc::new(ledger)))
 }
 
 /// Waits for the ledger's own thread, which needs no runtime of ours.

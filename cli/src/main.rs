@@ -28,6 +28,7 @@ mod models;
 mod opening;
 mod output;
 mod port;
+mod prices;
 mod providers;
 mod route;
 mod serve;
@@ -82,7 +83,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Context(command) => context::run(&home, &admin, &command, &mut output),
         What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
         What::Memory(command) => memory::run(&home, &admin, &command, &mut output),
-        What::Models(of) => models::run(&home, of.context.as_ref(), &mut output),
+        What::Models(of) => models::run(&home, &of, &mut output),
         What::Route(command) => route::run(&home, &command, &mut output),
         What::Providers(command) => providers::run(&home, &admin, &command, &mut output),
         What::Key(command) => key::run(&home, &admin, &command, &mut output),

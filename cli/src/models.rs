@@ -1,9 +1,11 @@
 //! `zos models`: what routing/fleet.yml says about models, and what a room permits of it. What providers
 //! list beyond that is not asked for here: `GET /v1/models` of a running zOS has it.
 
+use crate::arguments::{self, ModelsCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, grouped};
+use crate::prices;
 use serde_json::{Value, json};
 use zos_core::fleet::{DEMO, ModelMatch, ModelRule};
 use zos_core::{Api, ContextName, Fleet, Home, ModelFilter};
@@ -11,8 +13,16 @@ use zos_core::{Api, ContextName, Fleet, Home, ModelFilter};
 /// The model of the built-in demo.
 const DEMO_MODEL: &str = "demo/echo";
 
-/// Shows the models of a room.
-pub(crate) fn run(home: &Home, context: Option<&ContextName>, output: &mut Output) -> Result<Outcome> {
+/// Shows the models of a room, or sees to their prices.
+pub(crate) fn run(home: &Home, arguments: &arguments::Models, output: &mut Output) -> Result<Outcome> {
+    match &arguments.command {
+        None => list_models(home, arguments.context.context.as_ref(), output),
+        Some(ModelsCommand::Prices) => prices::show(home, output),
+        Some(ModelsCommand::Update { from, .. }) => prices::update(home, from.as_deref(), output),
+    }
+}
+
+fn list_models(home: &Home, context: Option<&ContextName>, output: &mut Output) -> Result<Outcome> {
     let snapshot = files::brain(home)?.snapshot();
     let name = match context {
         Some(name) => Some(name.clone()),

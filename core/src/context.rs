@@ -3,11 +3,13 @@
 //! These types cannot be wrong: they are made by parsing only, and what could not be understood
 //! has become a [`crate::Problem`]. What the rules *do* in a room is [`crate::RoomPolicy`].
 
+mod budget;
 mod entries;
 mod models;
 mod name;
 mod parse;
 
+pub use budget::{Budget, Limits, ModelPrice};
 pub use entries::Entry;
 pub use models::{Glob, ModelFilter};
 pub use name::{ContextName, NameError};
@@ -150,17 +152,6 @@ impl Effect {
 /// An amount of US dollars in millionths.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Micros(pub u64);
-
-/// What a context may spend. Absent means without limit.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Budget {
-    /// Tokens a UTC day.
-    pub daily_tokens: Option<u64>,
-    /// Money a UTC day.
-    pub daily_usd: Option<Micros>,
-    /// Money a UTC month.
-    pub monthly_usd: Option<Micros>,
-}
 
 /// What happens to content that cannot be inspected: images, audio, unreadable documents.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

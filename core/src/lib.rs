@@ -27,7 +27,8 @@ pub use brain::{
 };
 pub use canon::{Canon, CanonState};
 pub use context::{
-    Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Micros, ModelFilter,
+    Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Limits, Micros, ModelFilter,
+    ModelPrice,
 };
 pub use fleet::{Api, Environment, Fleet, KeySource, Provider, Route, RouteError};
 pub use home::{Home, HomeError};

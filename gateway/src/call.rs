@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use zos_audit::{Outcome, Record, Verdict};
 use zos_core::ContextName;
-use zos_meter::{Ask, Balance, Day, ReserveError, Spend, Usage};
+use zos_meter::{Ask, Balance, Day, Limit, Micros, Price, ReserveError, Spend, Usage};
 
 /// One call.
 pub(crate) struct Call {
@@ -30,11 +30,26 @@ pub(crate) struct Call {
     _active: Option<Active>,
 }
 
-/// Tokens held for this call.
+/// What a call is reserved with.
+pub(crate) struct Needs {
+    /// The most tokens it is expected to use.
+    pub(crate) tokens: u64,
+    /// The most it is expected to cost; `None` when the price is unknown.
+    pub(crate) micros: Option<Micros>,
+    /// What its tokens cost, kept until it is settled: prices that change meanwhile are for later calls.
+    pub(crate) price: Option<Arc<Price>>,
+    /// The limits it has to keep, as they are now.
+    pub(crate) limits: Vec<Limit>,
+    /// The UTC day it belongs to, whenever it ends.
+    pub(crate) day: Day,
+}
+
+/// Tokens and money held for this call.
 struct Reservation {
     id: String,
     tokens: u64,
-    limit: Option<u64>,
+    micros: Option<Micros>,
+    price: Option<Arc<Price>>,
     /// Whether anything left for the provider. Before, nothing can have been spent.
     is_forwarded: bool,
 }
@@ -46,6 +61,8 @@ pub(crate) enum Cost {
     Nothing,
     /// This much.
     Spent(Usage),
+    /// Nobody knows how much of what was held.
+    Held,
 }
 
 impl Call {
@@ -70,23 +87,27 @@ impl Call {
         }
     }
 
-    /// Holds tokens in the ledger.
+    /// Holds tokens and money in the ledger.
     pub(crate) async fn reserve(
         &mut self,
         context: &ContextName,
-        tokens: u64,
-        limit: Option<u64>,
+        needs: Needs,
     ) -> Result<Balance, ReserveError> {
         let id = crate::ids::unique();
-        let day = Day::from_unix_ms(self.house.now_ms());
+        let Needs { tokens, micros, price, limits, day } = needs;
         // The call owns the reservation before the ledger is asked: should the caller leave while the
         // ledger decides, the drop below gives it back.
-        self.reservation = Some(Reservation { id: id.clone(), tokens, limit, is_forwarded: false });
-        let asked = Ask { id, context: context.to_string(), day, tokens, limit };
+        self.reservation = Some(Reservation { id: id.clone(), tokens, micros, price, is_forwarded: false });
+        let asked = Ask { id, context: context.to_string(), day, tokens, micros, limits };
         let granted = self.house.ledger.reserve(asked).await;
         match &granted {
             Ok(_) => self.record.reserved = Some(tokens),
-            Err(_) => self.reservation = None,
+            Err(error) => {
+                self.reservation = None;
+                if let ReserveError::Exhausted { standing, .. } = error {
+                    self.house.budget_refused(context.as_str(), standing);
+                }
+            }
         }
         granted
     }
@@ -111,7 +132,6 @@ impl Call {
         match self.close(&reservation, cost) {
             Closing::Settled(done) => match done.await {
                 Ok(balance) => {
-                    let balance = Balance { limit: reservation.limit, ..balance };
                     self.house.budget_moved(&balance);
                     Some(balance)
                 }
@@ -159,8 +179,19 @@ impl Call {
     }
 
     fn close(&mut self, reservation: &Reservation, cost: Cost) -> Closing {
-        match cost {
+        let spent = match cost {
+            Cost::Nothing => None,
             Cost::Spent(usage) => {
+                Some((usage, reservation.price.as_ref().and_then(|price| price.cost(&usage))))
+            }
+            Cost::Held => {
+                let usage = Usage { input: reservation.tokens, estimated: true, ..Usage::default() };
+                Some((usage, reservation.micros))
+            }
+        };
+        match spent {
+            Some((usage, micros)) => {
+                self.record.cost_micros = micros.map(|micros| micros.0);
                 self.record.usage = Some(zos_audit::Usage {
                     input: usage.input,
                     output: usage.output,
@@ -170,13 +201,14 @@ impl Call {
                 });
                 let spend = Spend {
                     usage,
+                    micros,
                     model: self.record.model.clone().unwrap_or_default(),
                     provider: self.record.provider.clone().unwrap_or_default(),
                     client: self.record.client.clone().unwrap_or_default(),
                 };
                 Closing::Settled(self.house.ledger.settle(&reservation.id, spend))
             }
-            Cost::Nothing => Closing::Released(self.house.ledger.release(&reservation.id)),
+            None => Closing::Released(self.house.ledger.release(&reservation.id)),
         }
     }
 
@@ -204,11 +236,7 @@ impl Drop for Call {
         }
         if let Some(reservation) = self.reservation.take() {
             // The caller left while the provider worked: what it used is unknown, so what was held counts.
-            let cost = if reservation.is_forwarded {
-                Cost::Spent(Usage { input: reservation.tokens, estimated: true, ..Usage::default() })
-            } else {
-                Cost::Nothing
-            };
+            let cost = if reservation.is_forwarded { Cost::Held } else { Cost::Nothing };
             drop(self.close(&reservation, cost));
         }
         let outcome = if std::thread::panicking() {

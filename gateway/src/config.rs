@@ -8,6 +8,7 @@ use std::time::Duration;
 use zos_audit::Durability;
 use zos_core::yaml::{self, Fields, Findings, Place, Unknown};
 use zos_core::{Home, Problem};
+use zos_seal::Secret;
 
 /// The gateway's configuration.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub limits: Limits,
     /// How the log is kept.
     pub audit: AuditConfig,
+    /// Where a ledger is that several gateways share; absent means the file of this home.
+    pub ledger_url: Option<Secret>,
     /// What the program itself writes down: `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: &'static str,
 }
@@ -108,6 +111,7 @@ impl Default for Config {
             },
             limits: Limits { body_bytes: 32 << 20, header_bytes: 64 << 10, connections: 1024 },
             audit: AuditConfig { durability: Durability::Relaxed },
+            ledger_url: None,
             log_level: "info",
         }
     }
@@ -211,12 +215,16 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
         audit.finish(Unknown::Refuse, findings);
     }
     if let Some(mut ledger) = top.map("ledger", findings) {
-        if let Some(entry) = ledger.entry("url") {
-            findings.error(
-                entry.place,
-                "a ledger outside of this home is not built yet",
-                "remove `ledger.url`: SQLite serves",
-            );
+        let place = ledger.entry("url").map(|entry| entry.value.place);
+        match (ledger.text("url", findings), place) {
+            (Some(url), _) if is_postgres(url) => config.ledger_url = Some(Secret::from(url)),
+            // The address is not repeated: it may hold a password.
+            (Some(_), Some(place)) => findings.error(
+                place,
+                "`ledger.url` is not the address of a PostgreSQL",
+                "write for example postgres://zos@db.example/zos, or remove the line: gateway/usage.db serves",
+            ),
+            _ => {}
         }
         ledger.finish(Unknown::Refuse, findings);
     }
@@ -228,6 +236,10 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
     }
     top.finish(Unknown::Refuse, findings);
     config
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn set<T>(setting: &mut T, stated: Option<T>) {
@@ -296,6 +308,13 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_a_ledger_is_kept_and_never_shown() {
+        let config = parse("ledger: {url: \"postgres://zos:hunter2@db/zos\"}\n").unwrap();
+        assert_eq!(config.ledger_url.as_ref().unwrap().expose(), "postgres://zos:hunter2@db/zos");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn an_empty_file_is_the_default() {
         assert_eq!(parse("# nothing yet\n").unwrap().listen.port(), 8788);
     }
@@ -312,12 +331,13 @@ mod tests {
             ("audit: sync\n", "gateway/config.yml:1:", "map"),
             ("auth: {}\ntls: {cert: a.pem}\n", "gateway/config.yml:2:", "both"),
             ("tls: yes\n", "gateway/config.yml:1:", "map"),
-            ("ledger: {url: \"postgres://x\"}\n", "gateway/config.yml:1:", "ledger"),
+            ("ledger: {url: \"mysql://x:hunter2@y\"}\n", "gateway/config.yml:1:", "PostgreSQL"),
             ("- a\n", "gateway/config.yml:1:", "map"),
             ("listen: [\n", "gateway/config.yml:", ""),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(place) && error.contains(word), "{text:?}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Everything a call needs, opened once and shared by all of them.
 
-use crate::admin::types::{BudgetState, Event, Health};
+use crate::admin::types::{BudgetLimit, Event, Health};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
+use crate::ledger::{self, SharedLedgerError};
 use crate::models::ModelLists;
+use crate::prices::Prices;
 use crate::shield::Shield;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
@@ -17,11 +19,17 @@ use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, Record};
 use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
-use zos_meter::{Balance, Clock, Day, Ledger, LedgerError, SqliteLedger};
+use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
 use zos_seal::{ClientKeys, Secret, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
 const EVENTS_KEPT: usize = 1024;
+
+/// Context, scope and name of a limit.
+type LimitKey = (String, String, &'static str);
+
+/// Limits whose announcements are remembered.
+const ANNOUNCED_KEPT: usize = 4096;
 
 /// Everything a call needs.
 pub struct House {
@@ -29,6 +37,8 @@ pub struct House {
     pub(crate) memories: Memories,
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
+    /// The file of this home, which is locked as long as this lives.
+    _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
     pub(crate) keys: ClientKeys,
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
@@ -36,6 +46,7 @@ pub struct House {
     pub(crate) vault: Arc<Vault>,
     pub(crate) upstreams: Upstreams,
     pub(crate) models: ModelLists,
+    pub(crate) prices: Prices,
     pub(crate) counters: Counters,
     pub(crate) shield: Shield,
     pub(crate) drain: Arc<Drain>,
@@ -44,8 +55,8 @@ pub struct House {
     clock: Clock,
     /// Where the listener is, or why there is none.
     listening: Mutex<Listening>,
-    /// The highest mark that each context's budget was announced at, by day.
-    announced: Mutex<HashMap<String, (Day, u8)>>,
+    /// The highest mark that each limit of each context was announced at, by its day or month.
+    announced: Mutex<HashMap<LimitKey, (String, u8)>>,
     was_log_healthy: AtomicBool,
     /// Keeps the watcher alive.
     watching: Mutex<Option<zos_core::Watching>>,
@@ -81,6 +92,9 @@ pub enum OpenError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The shared ledger cannot be used.
+    #[error(transparent)]
+    SharedLedger(#[from] SharedLedgerError),
     /// The zOS keys cannot be read.
     #[error(transparent)]
     Keys(#[from] zos_seal::KeysError),
@@ -106,21 +120,28 @@ impl House {
         let options =
             zos_audit::Options { durability: config.audit.durability, ..zos_audit::Options::default() };
         let audit = Log::open(&home.audit_dir(), options)?;
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
+        // Also where a shared ledger serves: its lock is what keeps a second zOS from this home.
+        let own: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
+        let ledger = match ledger::address(&config) {
+            Some(address) => ledger::open_shared(&address)?,
+            None => Arc::clone(&own),
+        };
         let keys = ClientKeys::open(&home.keys())?;
         let admin_token = zos_seal::admin_token(&home.admin_token())?;
         let house = Arc::new(House {
             upstreams: Upstreams::new(&config.upstream)?,
             watching: Mutex::new(Some(brain.watch()?)),
-            memories: Memories::new(home),
+            memories: Memories::new(home.clone()),
             brain,
             config,
             ledger,
+            _own_ledger: own,
             audit,
             keys,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
+            prices: Prices::new(home),
             counters: Counters::default(),
             shield: Shield::default(),
             drain: Drain::new(),
@@ -269,20 +290,39 @@ impl House {
         }
     }
 
-    /// Announces a budget that crossed 80 % or 100 %, once a day each.
+    /// Announces each limit that crossed 80 % or 100 %, once a day or month each.
     pub(crate) fn budget_moved(&self, balance: &Balance) {
-        let Some(limit) = balance.limit.filter(|limit| *limit > 0) else { return };
-        let percent = match balance.used {
-            used if used >= limit => 100,
-            used if used.saturating_mul(100) >= limit.saturating_mul(80) => 80,
-            _ => return,
-        };
+        for standing in &balance.limits {
+            self.limit_reached(&balance.context, standing, standing.mark());
+        }
+    }
+
+    /// Announces a limit that could not carry a call. Calls are refused before the last token is used, so
+    /// one that is nearly used up counts as used up here.
+    pub(crate) fn budget_refused(&self, context: &str, standing: &Standing) {
+        if standing.mark() > 0 {
+            self.limit_reached(context, standing, 100);
+        }
+    }
+
+    fn limit_reached(&self, context: &str, standing: &Standing, percent: u8) {
+        if percent == 0 {
+            return;
+        }
+        let Limit { scope, period, .. } = &standing.limit;
+        let key = (context.to_owned(), scope.code(), standing.limit.name());
+        let period: String = Period::code(*period, standing.day);
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-        let mark = announced.entry(balance.context.clone()).or_insert((balance.day, 0));
-        if *mark < (balance.day, percent) {
-            *mark = (balance.day, percent);
+        // Limits come and go with the files; what is announced twice after that does no harm.
+        if announced.len() >= ANNOUNCED_KEPT {
+            announced.clear();
+        }
+        let mark = announced.entry(key).or_insert((period.clone(), 0));
+        if (mark.0.as_str(), mark.1) < (period.as_str(), percent) {
+            *mark = (period, percent);
             drop(announced);
-            self.announce(Event::Budget { budget: BudgetState::from(balance), percent });
+            let limit = BudgetLimit::new(standing, self.now_ms());
+            self.announce(Event::Budget { context: context.to_owned(), limit, percent });
         }
     }
 }

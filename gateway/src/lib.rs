@@ -9,6 +9,7 @@
 //! the providers), [`house`] (what all calls share), [`admin`] (the owner's side), [`config`].
 
 pub mod admin;
+pub mod budget;
 mod call;
 mod canon;
 pub mod config;
@@ -22,9 +23,11 @@ pub mod house;
 mod ids;
 mod inspect;
 mod json;
+pub mod ledger;
 mod models;
 mod pipeline;
 mod policy;
+pub mod prices;
 pub mod problem;
 pub mod server;
 mod shield;

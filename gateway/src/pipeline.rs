@@ -58,7 +58,7 @@ async fn walk(
         let inspected = inspect_request::run(resolved, &mut call, headers)?; // the final bytes, or a refusal
         let inspected = canon::run(inspected, &mut call, headers)?; // the owner's own words in front, if wanted
         let routed = route::run(house, inspected, &mut call, headers)?; // which provider is permitted and asked
-        reserve::run(routed, &mut call, headers).await // tokens are held from here on
+        reserve::run(house, routed, &mut call, headers).await // tokens are held from here on
     };
     let reserved = match reserved.await {
         Ok(reserved) => reserved,

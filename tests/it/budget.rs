@@ -79,3 +79,179 @@ async fn what_was_never_forwarded_costs_nothing() {
     let (_, budgets) = gateway.admin("GET", "/zos/v1/budgets", None).await;
     assert_eq!((&budgets["budgets"][0]["used"], &budgets["budgets"][0]["reserved"]), (&json!(0), &json!(0)));
 }
+
+/// A dollar for a token of output and a tenth for one of input, so that a call's cost is plain.
+const PRICED: &str = "prices: {m: {input: 100000, output: 1000000}}";
+
+#[tokio::test]
+async fn money_is_held_before_and_settled_after_and_shown_with_its_limits() {
+    let provider = Provider::json(&answer(60, 4)).await;
+    let room = format!("budget: {{daily_usd: 25, monthly_usd: 1000, {PRICED}}}\nattachments: deny\n");
+    let gateway = Scratch::new().acme(&room).provider(&provider).start().await;
+    // Held: at most ten tokens of output and the input; spent: 60 * 0.10 + 4 * 1.00 = 10 dollars.
+    assert_eq!(gateway.chat("hi").await.status(), 200);
+    let record = gateway.wait_records(1).await.remove(0);
+    assert_eq!(record["cost_micros"], 10_000_000);
+    let (_, budgets) = gateway.admin("GET", "/zos/v1/budgets", None).await;
+    let budget = &budgets["budgets"][0];
+    assert_eq!(
+        (&budget["cost_today_micros"], &budget["cost_month_micros"]),
+        (&json!(10_000_000), &json!(10_000_000))
+    );
+    let limits: Vec<_> = budget["limits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|limit| (limit["name"].as_str().unwrap(), limit["remaining"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(limits, [("daily_usd", 15_000_000), ("monthly_usd", 990_000_000)]);
+    assert!(budget["limits"][0]["runs_out_at"].as_str().is_none_or(|time| time.ends_with('Z')));
+    let refused = gateway.chat(&"many words ".repeat(10)).await;
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["x-should-retry"]),
+        (429, &"false".parse().unwrap())
+    );
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("daily budget of context \\\"acme\\\" has $15.00 of $25.00 left"), "{text}");
+    assert!(text.contains("Raise budget.daily_usd"), "{text}");
+    let (_, usage) = gateway.admin("GET", "/zos/v1/usage", None).await;
+    assert_eq!(
+        (&usage["rows"][0]["cost_micros"], &usage["rows"][0]["unpriced_calls"]),
+        (&json!(10_000_000), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_price_stops_a_hard_room_with_money_and_marks_an_open_one() {
+    let provider = Provider::json(&answer(60, 4)).await;
+    let gateway = Scratch::new().acme("budget: {monthly_usd: 25}\n").provider(&provider).start().await;
+    let refused = gateway.chat("hi").await;
+    assert_eq!(refused.status(), 429);
+    let text = refused.text().await.unwrap();
+    assert!(
+        text.contains("zos_budget_exceeded") && text.contains("price of this model is unknown"),
+        "{text}"
+    );
+    assert!(provider.received().is_empty());
+    drop(gateway);
+    let gateway =
+        Scratch::new().acme("isolation: open\nbudget: {monthly_usd: 25}\n").provider(&provider).start().await;
+    let served = gateway.chat("hi").await;
+    assert_eq!(
+        (served.status().as_u16(), &served.headers()["x-zos-price"]),
+        (200, &"unknown".parse().unwrap())
+    );
+    assert_eq!(gateway.wait_records(1).await[0]["cost_micros"], json!(null), "unknown is not nothing");
+    let (_, budgets) = gateway.admin("GET", "/zos/v1/budgets", None).await;
+    let budget = &budgets["budgets"][0];
+    assert_eq!((&budget["cost_today_micros"], &budget["unpriced_month"]), (&json!(null), &json!(1)));
+    let (_, usage) = gateway.admin("GET", "/zos/v1/usage", None).await;
+    assert_eq!(usage["rows"][0]["cost_micros"], json!(null));
+}
+
+#[tokio::test]
+async fn published_prices_serve_and_a_newer_catalogue_of_the_home_goes_before_them() {
+    let provider = Provider::json(&answer(1_000_000, 0)).await;
+    let scratch = Scratch::new().acme("isolation: open\n").provider(&provider);
+    let gateway = scratch.start().await;
+    let ask =
+        || gateway.post("/v1/chat/completions", r#"{"model":"gpt-4o-mini","max_tokens":5,"messages":[]}"#);
+    ask().await;
+    assert_eq!(gateway.wait_records(1).await[0]["cost_micros"], 150_000);
+    gateway.write(
+        "routing/prices.json",
+        r#"[{"id":"openai","models":[{"id":"x","match":{"equals":"gpt-4o-mini"},"prices":{"input_mtok":7,"output_mtok":9}}]}]"#,
+    );
+    for calls in 2..50 {
+        ask().await;
+        if gateway.wait_records(calls).await[calls - 1]["cost_micros"] == 7_000_000 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the newer prices did not come into force");
+}
+
+#[tokio::test]
+async fn models_and_keys_have_limits_of_their_own_and_an_alias_is_no_way_around_them() {
+    let provider = Provider::json(&answer(60, 40)).await;
+    let port = provider.port;
+    let fleet = format!(
+        "version: 1\nproviders:\n  openai: {{api: openai, base_url: \"http://127.0.0.1:{port}/v1\", key: none}}\n\
+         models:\n  - {{id: alias, provider: openai, model: big-one}}\n  - {{match: \"*\", provider: openai}}\n"
+    );
+    let room = "budget: {daily_tokens: 10000, models: {\"big-*\": {daily_tokens: 150}}, keys: {cli: {daily_tokens: 150}}}\nattachments: deny\n";
+    let gateway = Scratch::new().acme(room).file("routing/fleet.yml", &fleet).start().await;
+    let ask = async |model: &str, text: &str, key: &str| {
+        let body = json!({"model": model, "max_tokens": 90, "messages": [{"role": "user", "content": text}]});
+        let request = zos_tests::gateway::client().post(format!("{}/v1/chat/completions", gateway.url));
+        let request = if key.is_empty() { request } else { request.header("x-zos-key", key) };
+        let response =
+            request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(ask("big-one", "hi", "").await.0, 200);
+    for model in ["big-two", "alias", "BIG-one"] {
+        let (status, text) = ask(model, "hi", "").await;
+        assert_eq!(status, 429, "{model}");
+        assert!(
+            text.contains("daily budget for this model of context \\\"acme\\\" has 50 of 150 tokens left"),
+            "{text}"
+        );
+    }
+    assert_eq!(ask("small", "hi", "").await.0, 200);
+    let (_, key) =
+        gateway.admin("POST", "/zos/v1/keys", Some(json!({"context": "acme", "client": "cli"}))).await;
+    let key = key["key"].as_str().unwrap();
+    assert_eq!(ask("small", "hi", key).await.0, 200);
+    let (status, text) = ask("small", "hi", key).await;
+    assert!(status == 429 && text.contains("for this key"), "{text}");
+    assert_eq!(ask("small", "hi", "").await.0, 200, "another's key is no limit of mine");
+}
+
+#[tokio::test]
+async fn eighty_and_a_hundred_percent_of_every_limit_are_announced_once() {
+    let provider = Provider::json(&answer(60, 4)).await;
+    let room = format!(
+        "budget: {{daily_tokens: 80, monthly_usd: 100, {PRICED}, models: {{m: {{daily_usd: 10}}}}}}\nattachments: deny\n"
+    );
+    let gateway = Scratch::new().acme(&room).provider(&provider).start().await;
+    let mut events = gateway.house.events();
+    let body = |text: &str, most: u32| {
+        json!({"model": "m", "max_tokens": most, "messages": [{"role": "user", "content": text}]}).to_string()
+    };
+    // Spends 64 tokens, which are 80 % of the day's, and 10 dollars, which are all of the model's.
+    assert_eq!(gateway.post("/v1/chat/completions", body("hi", 4)).await.status(), 200);
+    assert_eq!(gateway.post("/v1/chat/completions", body("hi", 4)).await.status(), 429);
+    assert_eq!(gateway.post("/v1/chat/completions", body("hi", 4)).await.status(), 429);
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        let event = serde_json::to_value(&*event).unwrap();
+        if event["type"] == "budget" {
+            assert_eq!(event["context"], "acme");
+            told.push(format!(
+                "{} {} {}",
+                event["limit"]["scope"].as_str().unwrap(),
+                event["limit"]["name"].as_str().unwrap(),
+                event["percent"]
+            ));
+        }
+    }
+    assert_eq!(told, ["context daily_tokens 80", "model daily_usd 100", "context daily_tokens 100"]);
+}
+
+#[tokio::test]
+async fn a_raised_limit_holds_from_the_next_call_on() {
+    let provider = Provider::json(&answer(60, 40)).await;
+    let gateway = Scratch::new().acme("budget: {daily_tokens: 150}\n").provider(&provider).start().await;
+    assert_eq!(gateway.chat("hi").await.status(), 200);
+    assert_eq!(gateway.chat(&"many words ".repeat(40)).await.status(), 429);
+    gateway.write("contexts/acme.yml", "budget: {daily_tokens: 5000}\n");
+    for _ in 0..100 {
+        if gateway.chat(&"many words ".repeat(40)).await.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the raised limit did not come into force");
+}

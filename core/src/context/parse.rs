@@ -3,10 +3,11 @@
 //! An error anywhere makes the whole file broken: half a firewall list is none. Unknown keys and
 //! an unknown isolation word are warnings.
 
+use super::budget::read_budget;
 use super::entries::read_list;
 use super::{
-    Attachments, Budget, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, Micros,
-    ModelFilter, TargetVerdict, Targets,
+    Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
+    TargetVerdict, Targets,
 };
 use crate::problem::Problem;
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
@@ -113,23 +114,6 @@ fn read_isolation(fields: &mut Fields<'_>, findings: &mut Findings) -> Isolation
             Isolation::Hard
         }
     }
-}
-
-fn read_budget(fields: &mut Fields<'_>, findings: &mut Findings) -> Budget {
-    let Some(mut inner) = fields.map("budget", findings) else { return Budget::default() };
-    let budget = Budget {
-        daily_tokens: inner.whole("daily_tokens", findings),
-        daily_usd: inner.money("daily_usd", findings).map(Micros),
-        monthly_usd: inner.money("monthly_usd", findings).map(Micros),
-    };
-    for key in ["daily_usd", "monthly_usd"] {
-        if let Some(entry) = inner.entry(key) {
-            let message = format!("`budget.{key}` is not enforced by this version");
-            findings.warn(entry.place, message, "limit tokens as well: `daily_tokens: 200000`");
-        }
-    }
-    inner.finish(Unknown::Warn, findings);
-    budget
 }
 
 fn read_models(fields: &mut Fields<'_>, findings: &mut Findings) -> ModelFilter {

@@ -240,10 +240,54 @@ fn what_is_probably_a_mistake_is_warned_about_and_kept() {
     warned("outbound_deny:\n", "1:1", "has no value", "remove the line");
     warned("models: {allow: []}\n", "1:9", "permits no model", "name one");
     warned("models: {deny: ['*']}\n", "1:9", "permits no model", "name one");
-    warned("budget: {daily_usd: 5}\n", "1:10", "not enforced", "daily_tokens");
+    warned(
+        "budget: {models: {m: {daily_usd: 1, daily: 2}}}\n",
+        "1:41",
+        "`budget.models.m.daily` is unknown",
+        "mean",
+    );
     warned("targets: {deny: [evil.example]}\n", "1:10", "does not check where", "outbound_deny");
     let quiet = parse("isolation: open\noutbound_deny: [Falcon]\n");
     assert_eq!(quiet.problems, []);
+}
+
+#[test]
+fn a_budget_has_limits_of_keys_and_models_and_prices_of_its_own() {
+    let budget = good(
+        "budget:\n  daily_tokens: 200000\n  daily_usd: 5\n  monthly_usd: 60.5\n  keys: {claude-code: {daily_usd: 2}}\n  \
+         models: {'claude-opus-*': {daily_tokens: 9, monthly_usd: 1}}\n  \
+         prices: {'local/*': {input: 0, output: 0}, m: {input: 3, output: 15.000000001, cache_read: .3}}\n",
+    )
+    .budget;
+    assert_eq!(
+        budget.whole(),
+        Limits {
+            daily_tokens: Some(200_000),
+            daily_usd: Some(Micros(5_000_000)),
+            monthly_usd: Some(Micros(60_500_000))
+        }
+    );
+    let two = Limits { daily_usd: Some(Micros(2_000_000)), ..Limits::default() };
+    assert_eq!(budget.keys, [("claude-code".to_owned(), two)]);
+    assert!(budget.models[0].0.matches("claude-opus-5") && budget.models[0].1.daily_tokens == Some(9));
+    let [free, priced] = budget.prices.as_slice() else { panic!() };
+    assert_eq!((free.input, free.output, free.cache_read), (0, 0, None));
+    assert_eq!(
+        (priced.input, priced.output, priced.cache_read),
+        (3_000_000_000, 15_000_000_001, Some(300_000_000))
+    );
+    for (text, place, word) in [
+        ("budget: {keys: {a: }}\n", "1:17", "says nothing"),
+        ("budget: {keys: {a: {}}}\n", "1:17", "states no limit"),
+        ("budget: {keys: {a: 5}}\n", "1:20", "must be a map"),
+        ("budget: {keys: {a: {daily_usd: -1}}}\n", "1:32", "amount"),
+        ("budget: {models: [a]}\n", "1:18", "must be a map"),
+        ("budget: {prices: {m: {input: 3}}}\n", "1:19", "needs `input` and `output`"),
+        ("budget: {prices: {m: {input: 3, output: -1}}}\n", "1:41", "dollars for a million"),
+        ("budget: {prices: {m: {input: 1e3, output: 1}}}\n", "1:30", "dollars for a million"),
+    ] {
+        broken(text, place, word, "");
+    }
 }
 
 #[test]

@@ -251,14 +251,51 @@ pub struct BudgetState {
     pub context: String,
     /// Tokens a day; absent without a limit.
     pub limit: Option<u64>,
-    /// Tokens used.
+    /// Tokens used today.
     pub used: u64,
     /// Tokens held for calls in progress.
     pub reserved: u64,
-    /// Tokens left; absent without a limit.
+    /// Tokens left today; absent without a limit.
     pub remaining: Option<u64>,
-    /// When the budget starts anew.
+    /// When the day's budget starts anew.
     pub resets_at: String,
+    /// Microdollars spent today on calls whose price is known; null when there were only others.
+    pub cost_today_micros: Option<u64>,
+    /// The same for this UTC month.
+    pub cost_month_micros: Option<u64>,
+    /// Calls of today whose price is unknown: no amount has them.
+    pub unpriced_today: u64,
+    /// The same for this UTC month.
+    pub unpriced_month: u64,
+    /// Every limit of the context, its keys and its models.
+    pub limits: Vec<BudgetLimit>,
+}
+
+/// How one limit stands.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BudgetLimit {
+    /// As the file calls it: `daily_tokens`, `daily_usd` or `monthly_usd`.
+    pub name: String,
+    /// Whose calls it counts: `context`, `key` or `model`.
+    pub scope: String,
+    /// The client of the key, or the pattern of models; absent for the whole context.
+    pub of: Option<String>,
+    /// `day` or `month`, in UTC.
+    pub period: String,
+    /// `tokens`, or `micros`: millionths of a US dollar.
+    pub unit: String,
+    /// The limit, in that unit.
+    pub limit: u64,
+    /// What is used of it.
+    pub used: u64,
+    /// What is held for calls in progress.
+    pub reserved: u64,
+    /// What is left.
+    pub remaining: u64,
+    /// When it starts anew.
+    pub resets_at: String,
+    /// When it is used up if calls go on as they did since it began; absent when it lasts.
+    pub runs_out_at: Option<String>,
 }
 
 /// All budgets.
@@ -303,8 +340,14 @@ pub struct UsageRow {
     pub cache_read: u64,
     /// Tokens written to it.
     pub cache_write: u64,
+    /// Part of the output that was reasoning, where providers say so.
+    pub reasoning: u64,
     /// Tokens held for calls that a crash ended: spent, as far as anybody can know.
     pub expired: u64,
+    /// Microdollars that the calls with a known price cost; null when there is none of those.
+    pub cost_micros: Option<u64>,
+    /// Calls whose price is unknown.
+    pub unpriced_calls: u64,
     /// Calls whose usage is an estimate.
     pub estimated_calls: u64,
 }
@@ -436,8 +479,10 @@ pub enum Event {
     },
     /// A budget crossed 80 % or 100 %.
     Budget {
-        /// The budget now.
-        budget: BudgetState,
+        /// Name of the context.
+        context: String,
+        /// The limit now.
+        limit: BudgetLimit,
         /// 80 or 100.
         percent: u8,
     },

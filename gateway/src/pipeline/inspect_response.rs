@@ -70,16 +70,15 @@ async fn plain(
     call.record.ttft_ms = Some(crate::house::millis(call.started));
     let judged = judge(&forwarded, &provider, &body, &mut call, headers);
     let cost = match &judged {
-        Ok(usage) | Err((usage, _)) if status.is_success() && !forwarded.face.is_free() => {
-            Cost::Spent(*usage)
-        }
-        _ => Cost::Nothing,
+        _ if !status.is_success() || forwarded.face.is_free() => Cost::Nothing,
+        Ok(usage) => Cost::Spent(*usage),
+        Err(refused) => Cost::Spent(refused.0),
     };
     if let Some(balance) = call.settle(cost).await {
         write_remaining(&balance, headers);
     }
-    if let Err((_, problem)) = judged {
-        return Err((Box::new(call), problem));
+    if let Err(refused) = judged {
+        return Err((Box::new(call), refused.1));
     }
     call.record.bytes_out = body.len() as u64;
     let outcome = if status.is_success() { Outcome::Completed } else { Outcome::Failed };
@@ -100,7 +99,7 @@ fn judge(
     body: &Bytes,
     call: &mut Call,
     headers: &mut HeaderMap,
-) -> Result<Usage, (Usage, Problem)> {
+) -> Result<Usage, Box<(Usage, Problem)>> {
     let is_success = forwarded.answer.status.is_success();
     let mut reader = UsageReader::new(forwarded.face.meter());
     let mut findings = Findings::default();
@@ -123,19 +122,15 @@ fn judge(
     note(&forwarded.policy, &findings, call, headers);
     if findings.are_blocked(&forwarded.policy) {
         let sentence = refusal_sentence("The answer", &forwarded.resolved, &findings);
-        return Err((
-            usage,
-            Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on."),
-        ));
+        let problem = Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.");
+        return Err(Box::new((usage, problem)));
     }
     if is_success && !matches!(parsed, Some(Value::Object { .. })) {
         let sentence =
             format!("The answer of provider \"{provider}\" is not a JSON object, so it cannot be inspected.");
-        return Err((
-            usage,
-            Problem::new(Code::UpstreamUnreachable, sentence)
-                .hint("Check its base_url in routing/fleet.yml."),
-        ));
+        let problem = Problem::new(Code::UpstreamUnreachable, sentence)
+            .hint("Check its base_url in routing/fleet.yml.");
+        return Err(Box::new((usage, problem)));
     }
     Ok(usage)
 }

@@ -1,10 +1,13 @@
-//! Step 4: tokens are held before anything is forwarded.
+//! Step 4: tokens and money are held before anything is forwarded.
 
 use super::route::Routed;
-use crate::call::Call;
+use crate::budget::limits_of_call;
+use crate::call::{Call, Needs};
+use crate::house::House;
+use crate::prices::Names;
 use crate::problem::{Code, Problem};
 use http::{HeaderMap, HeaderValue};
-use zos_meter::{Balance, ReserveError};
+use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 
 /// Tokens held for an answer without a limit of its own.
 const OUTPUT_WITHOUT_LIMIT: u64 = 4096;
@@ -15,6 +18,7 @@ pub(crate) struct Reserved {
 }
 
 pub(super) async fn run(
+    house: &House,
     routed: Routed,
     call: &mut Call,
     headers: &mut HeaderMap,
@@ -23,42 +27,29 @@ pub(super) async fn run(
     if inspected.arrived.face.is_free() {
         return Ok(Reserved { routed });
     }
-    let output = match inspected.arrived.face {
-        crate::wire::Face::Embeddings => 0,
-        _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
-    };
-    let tokens = inspected.input_tokens.saturating_add(output);
-    let limit = inspected.resolved.context.budget.daily_tokens;
-    match call.reserve(&inspected.resolved.name, tokens, limit).await {
+    let needs = needs(house, &routed, call);
+    let is_limited = !needs.limits.is_empty();
+    let money = needs.limits.iter().find(|limit| limit.unit == Unit::Micros);
+    if let Some(limit) = money
+        && needs.micros.is_none()
+    {
+        if call.is_hard {
+            return Err(unknown_price(&inspected.asked.model, limit, needs.day, call));
+        }
+        headers.insert("x-zos-price", HeaderValue::from_static("unknown"));
+    }
+    match call.reserve(&inspected.resolved.name, needs).await {
         Ok(balance) => {
             write_remaining(&balance, headers);
             Ok(Reserved { routed })
         }
-        Err(ReserveError::Exhausted { limit, used, reserved, asked, resets_at }) => {
-            let wait_s = resets_at.saturating_sub(call.now_ms()).div_ceil(1000);
-            let left = limit.saturating_sub(used).saturating_sub(reserved);
-            let held = if reserved > 0 {
-                format!(" ({reserved} more are held for calls in progress)")
-            } else {
-                String::new()
-            };
-            let mut problem = Problem::new(
-                Code::BudgetExceeded,
-                format!(
-                    "The daily budget of context \"{}\" has {left} of {limit} tokens left{held}, and this call may need {asked}.",
-                    inspected.resolved.name
-                ),
-            )
-            .hint(format!(
-                "Raise budget.daily_tokens, ask for fewer output tokens, or wait {} h {} min for the reset.",
-                wait_s / 3600,
-                wait_s % 3600 / 60
-            ));
-            problem.retry_after_s = Some(wait_s.max(1));
-            headers.insert("x-zos-budget-remaining", HeaderValue::from(left));
-            Err(problem)
+        Err(ReserveError::Exhausted { standing, asked }) => {
+            if let Limit { scope: Scope::Context, unit: Unit::Tokens, .. } = standing.limit {
+                headers.insert("x-zos-budget-remaining", HeaderValue::from(standing.remaining()));
+            }
+            Err(exhausted(inspected.resolved.name.as_str(), &standing, asked, call))
         }
-        Err(ReserveError::Ledger(error)) if limit.is_none() => {
+        Err(ReserveError::Ledger(error)) if !is_limited => {
             // Without a limit nothing can be overspent; the usage of this call may be missing.
             tracing::error!(%error, "usage cannot be written");
             Ok(Reserved { routed })
@@ -69,8 +60,100 @@ pub(super) async fn run(
                 Code::Internal,
                 "The budget of this context cannot be read, so nothing may be spent.",
             )
-            .hint("See `zos doctor`: gateway/usage.db cannot be read or written."))
+            .hint("See `zos doctor`: the ledger cannot be read or written."))
         }
+    }
+}
+
+/// What the call may need at most, what that costs, and which limits it has to keep.
+fn needs(house: &House, routed: &Routed, call: &Call) -> Needs {
+    let inspected = &routed.inspected;
+    let output = match inspected.arrived.face {
+        crate::wire::Face::Embeddings => 0,
+        _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
+    };
+    let asked = inspected.asked.model.as_str();
+    let names = Names { asked, sent: routed.route.model_sent.as_deref().unwrap_or(asked) };
+    let budget = &inspected.resolved.context.budget;
+    let day = Day::from_unix_ms(call.now_ms());
+    let price = house.prices.price(&budget.prices, &routed.route.provider, names, day);
+    Needs {
+        tokens: inspected.input_tokens.saturating_add(output),
+        micros: price.as_ref().and_then(|price| price.bound(inspected.input_tokens, output)),
+        price,
+        limits: limits_of_call(budget, call.record.client.as_deref(), names),
+        day,
+    }
+}
+
+/// The refusal of a call that a limit cannot carry.
+fn exhausted(context: &str, standing: &Standing, asked: u64, call: &Call) -> Problem {
+    let Limit { scope, period, unit, amount } = &standing.limit;
+    let shown = |number: u64| match unit {
+        Unit::Tokens => number.to_string(),
+        Unit::Micros => format!("${}", Micros(number)),
+    };
+    let (period, what) = (
+        match period {
+            Period::Day => "daily",
+            Period::Month => "monthly",
+        },
+        match unit {
+            Unit::Tokens => " tokens",
+            Unit::Micros => "",
+        },
+    );
+    let whose = match scope {
+        Scope::Context => String::new(),
+        Scope::Key(_) => "for this key ".to_owned(),
+        Scope::Model(_) => "for this model ".to_owned(),
+    };
+    let held = match standing.reserved {
+        0 => String::new(),
+        reserved => format!(" ({} more are held for calls in progress)", shown(reserved)),
+    };
+    let (left, whole, needed) = (shown(standing.remaining()), shown(*amount), shown(asked));
+    let setting = match scope {
+        Scope::Context => format!("budget.{}", standing.limit.name()),
+        Scope::Key(client) => format!("budget.keys.{client}.{}", standing.limit.name()),
+        Scope::Model(pattern) => format!("budget.models.{pattern}.{}", standing.limit.name()),
+    };
+    let wait_s = wait_s(standing.resets_at(), call);
+    let mut problem = Problem::new(
+        Code::BudgetExceeded,
+        format!(
+            "The {period} budget {whose}of context \"{context}\" has {left} of {whole}{what} left{held}, and this call may need {needed}."
+        ),
+    )
+    .hint(format!("Raise {setting}, ask for fewer output tokens, or wait {} for the reset.", waiting(wait_s)));
+    problem.retry_after_s = Some(wait_s);
+    problem
+}
+
+/// The refusal of a hard context that limits money, for a model of which nobody knows the price.
+fn unknown_price(model: &str, limit: &Limit, day: Day, call: &Call) -> Problem {
+    let mut problem = Problem::new(
+        Code::BudgetExceeded,
+        format!(
+            "The price of this model is unknown, so it cannot be held against budget.{}, and this context is hard.",
+            limit.name()
+        ),
+    )
+    .hint(format!(
+        "State its price in the context's file: `budget: {{prices: {{\"{model}\": {{input: 3, output: 15}}}}}}` in dollars for a million tokens."
+    ));
+    problem.retry_after_s = Some(wait_s(limit.period.resets_at(day), call));
+    problem
+}
+
+fn wait_s(resets_at: u64, call: &Call) -> u64 {
+    resets_at.saturating_sub(call.now_ms()).div_ceil(1000).max(1)
+}
+
+fn waiting(seconds: u64) -> String {
+    match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60) {
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
-use zos_meter::{Ask, Clock, Durability, Ledger, Spend, SqliteLedger, SqliteOptions, Usage};
+use zos_meter::{Ask, Clock, Durability, Ledger, Limit, Micros, Spend, SqliteLedger, SqliteOptions, Usage};
 
 /// Pairs in one round of all callers together.
 const PAIRS: u64 = 64;
@@ -70,10 +70,14 @@ async fn round(case: &Case, ledger: &Arc<SqliteLedger>, next: &Arc<AtomicU64>) {
 
 async fn pair(ledger: &SqliteLedger, number: u64, room: u64, limit: Option<u64>) {
     let (id, context) = (number.to_string(), format!("room-{room}"));
-    let ask = Ask { id: id.clone(), context, day: Clock::system().today(), tokens: 4_196, limit };
+    let limits = limit.map(Limit::daily_tokens).into_iter().collect();
+    let micros = Some(Micros(62_940));
+    let ask = Ask { id: id.clone(), context, day: Clock::system().today(), tokens: 4_196, micros, limits };
     ledger.reserve(ask).await.expect("the limit is never reached");
     let usage = Usage { input: 80, output: 20, ..Usage::default() };
-    let spend = Spend { usage, model: "m".to_owned(), provider: "p".to_owned(), client: "c".to_owned() };
+    let micros = Some(Micros(540));
+    let spend =
+        Spend { usage, micros, model: "m".to_owned(), provider: "p".to_owned(), client: "c".to_owned() };
     let settled = ledger.settle(&id, spend);
     // As a caller without a limit does: nobody needs the balance, so nobody waits.
     if limit.is_some() {

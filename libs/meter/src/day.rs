@@ -42,6 +42,18 @@ impl Day {
         self.start_ms().saturating_add(86_400_000)
     }
 
+    /// The first day of this day's month.
+    #[must_use]
+    pub fn first_of_month(self) -> Self {
+        Self(self.0.first_of_month())
+    }
+
+    /// The first day of the month after; December 9999 is followed by itself.
+    #[must_use]
+    pub fn next_month(self) -> Self {
+        Self(self.0.last_of_month()).next()
+    }
+
     /// The day after; the last day of 9999 is followed by itself.
     #[must_use]
     pub fn next(self) -> Self {

@@ -5,15 +5,17 @@
 //! many callers ask at once. A reservation belongs to the day it was made on, also when it is
 //! settled on another. What a crashed process still held counts as spent.
 
-use std::error::Error;
+mod error;
+
+pub use error::{LedgerError, ReserveError, Trouble};
+
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Day, Usage};
+use crate::limit::Sums;
+use crate::{Day, Limit, Micros, Scope, Standing, Unit, Usage};
 
 /// A future that owns all it needs. The work behind it is queued when the method is called, so
 /// dropping the future of a settlement or release loses the answer, never the work.
@@ -21,9 +23,10 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// Where budgets and usage are kept.
 pub trait Ledger: Send + Sync + 'static {
-    /// Holds tokens for a call that is about to be forwarded; the balance is the one after it.
+    /// Holds tokens and money for a call that is about to be forwarded; the balance is the one after it.
+    /// All limits have to carry the call, or nothing is held anywhere.
     ///
-    /// With a limit, the answer waits until the reservation is committed. Without one it does not
+    /// With limits, the answer waits until the reservation is committed. Without any it does not
     /// wait for the disk: the reservation is queued, and the balance is the last one this process
     /// saw plus what is asked for.
     ///
@@ -43,8 +46,7 @@ pub trait Ledger: Send + Sync + 'static {
     fn release(&self, id: &str) -> BoxFuture<Result<(), LedgerError>>;
 
     /// How a context stands on a day, everything queued before included.
-    fn balance(&self, context: &str, day: Day, limit: Option<u64>)
-    -> BoxFuture<Result<Balance, LedgerError>>;
+    fn balance(&self, context: &str, day: Day, limits: &[Limit]) -> BoxFuture<Result<Balance, LedgerError>>;
 
     /// What was spent, one row for each day, context, model, provider and client, oldest first.
     fn history(&self, query: HistoryQuery) -> BoxFuture<Result<Vec<UsageRow>, LedgerError>>;
@@ -64,8 +66,22 @@ pub struct Ask {
     pub day: Day,
     /// The most that the call is expected to cost.
     pub tokens: u64,
-    /// Tokens a day; `None` is unlimited.
-    pub limit: Option<u64>,
+    /// The most that it is expected to cost in money; `None` when its price is unknown. Then it holds no
+    /// money, and limits of money do not stop it: whether it may go on is the asker's decision.
+    pub micros: Option<Micros>,
+    /// What may not be exceeded; empty is unlimited.
+    pub limits: Vec<Limit>,
+}
+
+impl Ask {
+    /// What this asks for, in the unit of a limit; `None` for money when the price is unknown.
+    #[must_use]
+    pub fn amount(&self, unit: Unit) -> Option<u64> {
+        match unit {
+            Unit::Tokens => Some(self.tokens),
+            Unit::Micros => self.micros.map(|micros| micros.0),
+        }
+    }
 }
 
 /// What a call cost, and whom it is booked on.
@@ -73,6 +89,8 @@ pub struct Ask {
 pub struct Spend {
     /// The tokens.
     pub usage: Usage,
+    /// The money; `None` when the price is unknown, which is not the same as nothing.
+    pub micros: Option<Micros>,
     /// The model that answered.
     pub model: String,
     /// The provider that served it.
@@ -88,26 +106,54 @@ pub struct Balance {
     pub context: String,
     /// The day it counts for.
     pub day: Day,
-    /// Tokens a day; `None` is unlimited.
-    pub limit: Option<u64>,
-    /// Tokens settled.
-    pub used: u64,
-    /// Tokens held for calls under way.
-    pub reserved: u64,
+    /// What the whole context has spent and holds on that day.
+    pub today: Sums,
+    /// The same for that day's month.
+    pub month: Sums,
+    /// How each limit that was asked about stands, in the order of the asking.
+    pub limits: Vec<Standing>,
 }
 
 impl Balance {
-    /// Tokens that can still be reserved; `None` is unlimited.
+    /// Of a context that never spent anything.
     #[must_use]
-    pub fn remaining(&self) -> Option<u64> {
-        self.limit.map(|limit| limit.saturating_sub(self.used).saturating_sub(self.reserved))
+    pub fn unused(context: &str, day: Day, limits: Vec<Limit>) -> Self {
+        let (today, month) = (Sums::default(), Sums::default());
+        let limits = limits.iter().map(|limit| limit.standing(day, &today)).collect();
+        Self { context: context.to_owned(), day, today, month, limits }
     }
 
-    /// When the budget starts anew, in milliseconds since 1970.
+    /// The limit of tokens a day for the whole context; `None` is unlimited.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.daily_tokens().map(|standing| standing.limit.amount)
+    }
+
+    /// Tokens that can still be reserved today; `None` is unlimited.
+    #[must_use]
+    pub fn remaining(&self) -> Option<u64> {
+        self.daily_tokens().map(Standing::remaining)
+    }
+
+    /// When the day's budget starts anew, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(&self) -> u64 {
         self.day.resets_at()
     }
+
+    fn daily_tokens(&self) -> Option<&Standing> {
+        self.limits.iter().find(|standing| {
+            standing.limit.scope == Scope::Context && standing.limit.name() == "daily_tokens"
+        })
+    }
+}
+
+/// Bytes kept of the name of a model, provider or client: they come from outside.
+const MAX_NAME_BYTES: usize = 256;
+
+/// A name as it is kept: cut to a length, and without NUL, which not every store can hold.
+pub(crate) fn kept(name: &str) -> String {
+    name[..name.floor_char_boundary(MAX_NAME_BYTES)].replace('\0', "\u{FFFD}")
 }
 
 /// Which usage to list.
@@ -143,6 +189,10 @@ pub struct UsageRow {
     /// Tokens of reservations whose process died: spent, as far as anybody can know, but on input
     /// or output nobody can say, so they are not in `usage`.
     pub expired: u64,
+    /// What the calls with a known price cost; for expired ones, what was held.
+    pub cost: Micros,
+    /// Calls whose price is unknown: `cost` leaves them out.
+    pub unpriced_calls: u64,
 }
 
 impl UsageRow {
@@ -150,120 +200,5 @@ impl UsageRow {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.usage.total().saturating_add(self.expired)
-    }
-}
-
-/// Why nothing was reserved.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ReserveError {
-    /// The budget cannot carry the call.
-    #[error("the daily budget of {limit} tokens has {} left, and the call may need {asked}",
-        limit.saturating_sub(*used).saturating_sub(*reserved))]
-    Exhausted {
-        /// Tokens a day.
-        limit: u64,
-        /// Tokens settled.
-        used: u64,
-        /// Tokens held for calls under way.
-        reserved: u64,
-        /// Tokens asked for.
-        asked: u64,
-        /// When the budget starts anew, in milliseconds since 1970.
-        resets_at: u64,
-    },
-    /// The ledger could not tell.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-/// What can go wrong with the ledger itself. Errors are shared by all callers of one commit, hence
-/// `Clone`.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LedgerError {
-    /// Another process, or another handle in this one, keeps this ledger.
-    #[error("{} is in use by another program; close it first, or open another file", path.display())]
-    InUse {
-        /// The lock file that is held.
-        path: PathBuf,
-    },
-    /// A newer program wrote the file, and guessing at it could lose money.
-    #[error("{} has format {found}, this program knows formats up to {known}; use the newer program", path.display())]
-    NewerFormat {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: i64,
-        /// The newest format known here.
-        known: i64,
-    },
-    /// The file is something else.
-    #[error("{} is not a usage ledger; move it away or name another file", path.display())]
-    NotALedger {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is ours but cannot be read any more.
-    #[error("{} is damaged; restore it from a backup or move it away", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file or its folder cannot be opened, made or locked.
-    #[error("cannot open the usage ledger {}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<dyn Error + Send + Sync>,
-    },
-    /// Reading or writing failed.
-    #[error("the usage ledger {trouble}")]
-    Storage {
-        /// What kind of failure.
-        trouble: Trouble,
-        /// What the store said.
-        source: Arc<dyn Error + Send + Sync>,
-    },
-    /// The id of a reservation was used before.
-    #[error("a reservation of that id exists already")]
-    DuplicateId,
-    /// No reservation has this id, or it was closed long ago. Nothing was charged.
-    #[error("no reservation has that id")]
-    UnknownId,
-    /// More work is waiting than the ledger is willing to hold in memory.
-    #[error("the usage ledger cannot keep up")]
-    Overloaded,
-    /// The ledger's thread has ended.
-    #[error("the usage ledger is closed")]
-    Closed,
-}
-
-/// Kinds of storage failure, apart because a person mends them in different ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// The disk, or the quota on it, is full.
-    Full,
-    /// The file or its file system cannot be written.
-    ReadOnly,
-    /// Another program held the file for too long.
-    Busy,
-    /// The file is damaged.
-    Damaged,
-    /// The system failed to read or write.
-    Io,
-    /// Anything else.
-    Other,
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(match self {
-            Self::Full => "has no room left on its disk",
-            Self::ReadOnly => "cannot be written: the file or its disk is read-only",
-            Self::Busy => "is held by another program for too long",
-            Self::Damaged => "is damaged; restore it from a backup or move it away",
-            Self::Io => "could not be read or written",
-            Self::Other => "failed",
-        })
     }
 }

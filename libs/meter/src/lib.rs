@@ -10,6 +10,10 @@ mod clock;
 mod day;
 mod estimate;
 mod ledger;
+mod limit;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod price;
 mod sqlite;
 mod usage;
 
@@ -19,5 +23,9 @@ pub use estimate::{Estimate, TextCount, estimate_tokens};
 pub use ledger::{
     Ask, Balance, BoxFuture, HistoryQuery, Ledger, LedgerError, ReserveError, Spend, Trouble, UsageRow,
 };
+pub use limit::{Limit, Period, Scope, Standing, Sums, Unit};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresLedger, PostgresOptions};
+pub use price::{Catalogue, CatalogueError, Micros, ParseRateError, Price, Rate, Tiered};
 pub use sqlite::{Durability, SqliteLedger, SqliteOptions};
 pub use usage::{Face, Usage, UsageReader};

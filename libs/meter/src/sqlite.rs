@@ -25,7 +25,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::{
-    Ask, Balance, BoxFuture, Clock, Day, HistoryQuery, Ledger, LedgerError, ReserveError, Spend, UsageRow,
+    Ask, Balance, BoxFuture, Clock, Day, HistoryQuery, Ledger, LedgerError, Limit, ReserveError, Spend,
+    UsageRow,
 };
 use grant::Grant;
 use queue::{Job, Queue, Read};
@@ -129,7 +130,7 @@ impl Ledger for SqliteLedger {
         if self.queue.is_full() {
             return Box::pin(ready(Err(LedgerError::Overloaded.into())));
         }
-        if ask.limit.is_none() {
+        if ask.limits.is_empty() {
             let granted = Grant::new(self.queue.clone(), ask.id.clone(), self.standings.with(&ask));
             if !self.queue.send(Job::Reserve { ask, reply: None }) {
                 return Box::pin(ready(Err(LedgerError::Closed.into())));
@@ -153,15 +154,10 @@ impl Ledger for SqliteLedger {
         wait_for(answer)
     }
 
-    fn balance(
-        &self,
-        context: &str,
-        day: Day,
-        limit: Option<u64>,
-    ) -> BoxFuture<Result<Balance, LedgerError>> {
+    fn balance(&self, context: &str, day: Day, limits: &[Limit]) -> BoxFuture<Result<Balance, LedgerError>> {
         let (reply, answer) = oneshot::channel();
-        let context = context.to_owned();
-        self.queue.send_unless_full(Job::Read(Read::Balance { context, day, limit, reply }), answer)
+        let (context, limits) = (context.to_owned(), limits.to_vec());
+        self.queue.send_unless_full(Job::Read(Read::Balance { context, day, limits, reply }), answer)
     }
 
     fn history(&self, query: HistoryQuery) -> BoxFuture<Result<Vec<UsageRow>, LedgerError>> {
@@ -185,18 +181,11 @@ fn wait_for<T: Send + 'static>(
 /// How each context stood after the last commit that touched it: what an unlimited reservation
 /// answers with, as it does not wait for its own. One entry a context.
 #[derive(Debug, Default)]
-struct Standings(Mutex<HashMap<String, Standing>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    day: Day,
-    used: u64,
-    reserved: u64,
-}
+struct Standings(Mutex<HashMap<String, Balance>>);
 
 impl Standings {
     fn note(&self, balance: &Balance) {
-        let standing = Standing { day: balance.day, used: balance.used, reserved: balance.reserved };
+        let standing = Balance { limits: Vec::new(), ..balance.clone() };
         // A panic between two plain writes cannot leave the map half-changed.
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match map.get_mut(&balance.context) {
@@ -209,11 +198,12 @@ impl Standings {
 
     fn with(&self, ask: &Ask) -> Balance {
         let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (used, reserved) = map
-            .get(&ask.context)
-            .filter(|last| last.day == ask.day)
-            .map_or((0, 0), |last| (last.used, last.reserved));
-        let reserved = reserved.saturating_add(ask.tokens);
-        Balance { context: ask.context.clone(), day: ask.day, limit: ask.limit, used, reserved }
+        let last = map.get(&ask.context).filter(|last| last.day == ask.day);
+        let (mut today, mut month) = last.map(|last| (last.today, last.month)).unwrap_or_default();
+        for sums in [&mut today, &mut month] {
+            sums.reserved = sums.reserved.saturating_add(ask.tokens);
+            sums.reserved_micros = sums.reserved_micros.saturating_add(ask.micros.unwrap_or_default().0);
+        }
+        Balance { context: ask.context.clone(), day: ask.day, today, month, limits: Vec::new() }
     }
 }

@@ -18,6 +18,9 @@ pub struct Usage {
     pub cache_read: u64,
     /// Input tokens written to the provider's prompt cache.
     pub cache_write: u64,
+    /// The part of `cache_write` that is kept for an hour, which costs more, where the provider says so.
+    #[serde(default)]
+    pub cache_write_1h: u64,
     /// The part of `output` that was reasoning, where the provider says so.
     pub reasoning: u64,
     /// At least one count is our estimate, because the provider did not report it.

@@ -6,20 +6,27 @@
 use std::num::TryFromIntError;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use crate::{Ask, Balance, Day, HistoryQuery, LedgerError, ReserveError, Spend, Usage, UsageRow};
+use crate::ledger::kept;
+use crate::limit::{self, Sums};
+use crate::{
+    Ask, Balance, Day, HistoryQuery, LedgerError, Limit, Micros, Period, ReserveError, Scope, Spend, Usage,
+    UsageRow,
+};
 
-/// `budget` is the truth about what is left. `reservation` says whose each held token is, and keeps closed
+/// `purse` is the truth about what is left. `reservation` says whose each held token is, and keeps closed
 /// ids for a while, so that settling twice charges once. `usage` is the history.
 pub(super) const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS budget (
-    context TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL, reserved INTEGER NOT NULL,
-    PRIMARY KEY (context, day)
+CREATE TABLE IF NOT EXISTS purse (
+    context TEXT NOT NULL, scope TEXT NOT NULL, period TEXT NOT NULL,
+    used INTEGER NOT NULL, reserved INTEGER NOT NULL,
+    used_micros INTEGER NOT NULL, reserved_micros INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+    PRIMARY KEY (context, scope, period)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reservation (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, context TEXT NOT NULL, day TEXT NOT NULL,
-    tokens INTEGER NOT NULL, day_limit INTEGER, closed_ms INTEGER
+    tokens INTEGER NOT NULL, micros INTEGER, limits TEXT NOT NULL, closed_ms INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS usage (
     day TEXT NOT NULL, context TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, client TEXT NOT NULL,
@@ -27,8 +34,30 @@ CREATE TABLE IF NOT EXISTS usage (
     input INTEGER NOT NULL DEFAULT 0, output INTEGER NOT NULL DEFAULT 0,
     cache_read INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0,
     reasoning INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,
+    cost_micros INTEGER NOT NULL DEFAULT 0, unpriced_calls INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (day, context, model, provider, client)
 ) STRICT, WITHOUT ROWID;";
+
+/// From format 1, which knew tokens a day and no money, to format 2. What was spent before has no price.
+pub(super) const FROM_1_TO_2: &str = "
+ALTER TABLE usage ADD COLUMN cost_micros INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN unpriced_calls INTEGER NOT NULL DEFAULT 0;
+UPDATE usage SET unpriced_calls = calls;
+INSERT INTO purse
+    SELECT context, '', day, used, reserved, 0, 0,
+        (SELECT coalesce(sum(calls), 0) FROM usage WHERE usage.context = budget.context AND usage.day = budget.day)
+    FROM budget;
+INSERT INTO purse
+    SELECT context, '', substr(period, 1, 7), min(sum(used), 0x7fffffffffffffff), sum(reserved), 0, 0, sum(unpriced)
+    FROM purse WHERE true GROUP BY context, substr(period, 1, 7);
+DROP TABLE budget;
+INSERT INTO reservation (seq, id, context, day, tokens, micros, limits, closed_ms)
+    SELECT seq, id, context, day, tokens, NULL,
+        CASE WHEN day_limit IS NULL THEN '[]' ELSE json_array(json_object(
+            'scope', 'context', 'period', 'day', 'unit', 'tokens', 'amount', day_limit)) END,
+        closed_ms
+    FROM reservation_1;
+DROP TABLE reservation_1;";
 
 /// How long a closed id is remembered. After it, settling again is answered with
 /// [`LedgerError::UnknownId`] and still charges nothing.
@@ -37,45 +66,22 @@ const REMEMBERED_MS: i64 = 3_600_000;
 /// The most ids looked at in one round of forgetting, so that it never holds up a commit.
 const FORGET_AT_ONCE: i64 = 1_024;
 
-/// Bytes kept of the name of a model, provider or client: they come from outside.
-const MAX_NAME_BYTES: usize = 256;
-
-/// Holds tokens if the limit allows it.
+/// Holds what is asked for if every limit allows it.
 pub(super) fn reserve(books: &Connection, ask: &Ask) -> rusqlite::Result<Result<Balance, ReserveError>> {
-    // Without this, the first call of a day would skip the condition below.
-    let fits_at_all = ask.limit.is_none_or(|limit| ask.tokens <= limit);
-    let held = if fits_at_all {
-        books
-            .prepare_cached(
-                "INSERT INTO budget (context, day, used, reserved) VALUES (:context, :day, 0, :tokens)
-                 ON CONFLICT (context, day) DO UPDATE SET reserved = min(reserved + :tokens, 0x7fffffffffffffff)
-                 WHERE :limit IS NULL OR :tokens <= :limit - used - reserved
-                 RETURNING used, reserved",
-            )?
-            .query_row(
-                named_params! {
-                    ":context": ask.context, ":day": ask.day.to_string(),
-                    ":tokens": signed(ask.tokens), ":limit": ask.limit.map(signed),
-                },
-                standing,
-            )
-            .optional()?
-    } else {
-        None
-    };
-    let Some((used, reserved)) = held else {
-        let (used, reserved) = read_standing(books, &ask.context, ask.day)?;
-        return Ok(Err(ReserveError::Exhausted {
-            limit: ask.limit.unwrap_or(u64::MAX),
-            used,
-            reserved,
-            asked: ask.tokens,
-            resets_at: ask.day.resets_at(),
-        }));
-    };
+    // The transaction holds the only right to write, so nothing changes between looking and booking.
+    for limit in &ask.limits {
+        let standing =
+            limit.standing(ask.day, &read_purse(books, &ask.context, &limit::purse(limit, ask.day))?);
+        let Some(asked) = ask.amount(limit.unit) else { continue };
+        if !standing.can_carry(asked) {
+            return Ok(Err(ReserveError::Exhausted { standing: Box::new(standing), asked }));
+        }
+    }
+    let limits = serde_json::to_string(&ask.limits)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let is_new = books
         .prepare_cached(
-            "INSERT INTO reservation (id, context, day, tokens, day_limit) VALUES (?1, ?2, ?3, ?4, ?5)
+            "INSERT INTO reservation (id, context, day, tokens, micros, limits) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -83,13 +89,19 @@ pub(super) fn reserve(books: &Connection, ask: &Ask) -> rusqlite::Result<Result<
             ask.context,
             ask.day.to_string(),
             signed(ask.tokens),
-            ask.limit.map(signed)
+            ask.micros.map(|micros| signed(micros.0)),
+            limits,
         ])?;
     if is_new == 0 {
-        book(books, &ask.context, ask.day, 0, signed(ask.tokens))?;
         return Ok(Err(LedgerError::DuplicateId.into()));
     }
-    Ok(Ok(Balance { context: ask.context.clone(), day: ask.day, limit: ask.limit, used, reserved }))
+    let held = Booking {
+        held: signed(ask.tokens),
+        held_micros: signed(ask.micros.unwrap_or_default().0),
+        ..Booking::default()
+    };
+    book(books, &ask.context, ask.day, &ask.limits, held)?;
+    balance(books, &ask.context, ask.day, &ask.limits).map(Ok)
 }
 
 /// Books the true cost in place of the reservation, the first time it is asked for.
@@ -102,10 +114,16 @@ pub(super) fn settle(
     let Some(held) = close(books, id, now_ms)? else {
         return closed_balance(books, id);
     };
-    let (used, reserved) = book(books, &held.context, held.day, signed(spend.usage.total()), held.tokens)?;
-    let spent = Spent { usage: spend.usage, expired: 0 };
+    let booking = Booking {
+        used: signed(spend.usage.total()),
+        used_micros: signed(spend.micros.unwrap_or_default().0),
+        unpriced: i64::from(spend.micros.is_none()),
+        ..held.given_back()
+    };
+    book(books, &held.context, held.day, &held.limits, booking)?;
+    let spent = Spent { usage: spend.usage, expired: 0, micros: spend.micros };
     record(books, held.day, &held.context, [&spend.model, &spend.provider, &spend.client], spent)?;
-    Ok(Ok(Balance { context: held.context, day: held.day, limit: held.limit, used, reserved }))
+    balance(books, &held.context, held.day, &held.limits).map(Ok)
 }
 
 /// Gives the reservation back whole. The balance is `None` when it was closed before.
@@ -117,8 +135,8 @@ pub(super) fn release(
     let Some(held) = close(books, id, now_ms)? else {
         return Ok(closed_balance(books, id)?.map(|_| None));
     };
-    let (used, reserved) = book(books, &held.context, held.day, 0, held.tokens)?;
-    Ok(Ok(Some(Balance { context: held.context, day: held.day, limit: held.limit, used, reserved })))
+    book(books, &held.context, held.day, &held.limits, held.given_back())?;
+    balance(books, &held.context, held.day, &held.limits).map(|balance| Ok(Some(balance)))
 }
 
 /// Books everything that is still held as spent: for an open that finds no other process alive.
@@ -130,9 +148,17 @@ pub(super) fn expire_all(connection: &mut Connection, now_ms: u64) -> rusqlite::
         .collect::<Result<_, _>>()?;
     for id in &open {
         if let Some(held) = close(&books, id, now_ms)? {
-            book(&books, &held.context, held.day, held.tokens, held.tokens)?;
+            let micros = held.micros.map(|micros| Micros(u64::try_from(micros).unwrap_or_default()));
+            let booking = Booking {
+                used: held.tokens,
+                used_micros: held.micros.unwrap_or_default(),
+                unpriced: i64::from(micros.is_none()),
+                ..held.given_back()
+            };
+            book(&books, &held.context, held.day, &held.limits, booking)?;
             let usage = Usage { estimated: true, ..Usage::default() };
-            record(&books, held.day, &held.context, ["", "", ""], Spent { usage, expired: held.tokens })?;
+            let spent = Spent { usage, expired: held.tokens, micros };
+            record(&books, held.day, &held.context, ["", "", ""], spent)?;
         }
     }
     books.execute("DELETE FROM reservation WHERE closed_ms < ?1", [forget_before(now_ms)])?;
@@ -151,11 +177,47 @@ pub(super) fn forget_some(books: &Connection, now_ms: u64) -> rusqlite::Result<(
     Ok(())
 }
 
-/// What a context has spent and holds on a day.
-pub(super) fn read_standing(books: &Connection, context: &str, day: Day) -> rusqlite::Result<(u64, u64)> {
+/// How a context stands on a day.
+pub(super) fn balance(
+    books: &Connection,
+    context: &str,
+    day: Day,
+    limits: &[Limit],
+) -> rusqlite::Result<Balance> {
+    let own = |period: Period| read_purse(books, context, &(String::new(), period.code(day)));
+    let (today, month) = (own(Period::Day)?, own(Period::Month)?);
+    let standing = |limit: &Limit| {
+        let sums = match (&limit.scope, limit.period) {
+            (Scope::Context, Period::Day) => today,
+            (Scope::Context, Period::Month) => month,
+            _ => read_purse(books, context, &limit::purse(limit, day))?,
+        };
+        Ok(limit.standing(day, &sums))
+    };
+    let limits = limits.iter().map(standing).collect::<rusqlite::Result<_>>()?;
+    Ok(Balance { context: context.to_owned(), day, today, month, limits })
+}
+
+fn read_purse(
+    books: &Connection,
+    context: &str,
+    (scope, period): &(String, String),
+) -> rusqlite::Result<Sums> {
+    let sums = |row: &Row<'_>| {
+        Ok(Sums {
+            used: unsigned(row, 0)?,
+            reserved: unsigned(row, 1)?,
+            used_micros: unsigned(row, 2)?,
+            reserved_micros: unsigned(row, 3)?,
+            unpriced: unsigned(row, 4)?,
+        })
+    };
     let row = books
-        .prepare_cached("SELECT used, reserved FROM budget WHERE context = ?1 AND day = ?2")?
-        .query_row(params![context, day.to_string()], standing)
+        .prepare_cached(
+            "SELECT used, reserved, used_micros, reserved_micros, unpriced FROM purse
+             WHERE context = ?1 AND scope = ?2 AND period = ?3",
+        )?
+        .query_row(params![context, scope, period], sums)
         .optional()?;
     Ok(row.unwrap_or_default())
 }
@@ -165,7 +227,7 @@ pub(super) fn read_history(books: &Connection, query: &HistoryQuery) -> rusqlite
     books
         .prepare_cached(
             "SELECT day, context, model, provider, client, calls, estimated_calls,
-                    input, output, cache_read, cache_write, reasoning, expired
+                    input, output, cache_read, cache_write, reasoning, expired, cost_micros, unpriced_calls
              FROM usage WHERE day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR context = ?3)
              ORDER BY day, context, model, provider, client",
         )?
@@ -184,10 +246,13 @@ pub(super) fn read_history(books: &Connection, query: &HistoryQuery) -> rusqlite
                     output: unsigned(row, 8)?,
                     cache_read: unsigned(row, 9)?,
                     cache_write: unsigned(row, 10)?,
+                    cache_write_1h: 0,
                     reasoning: unsigned(row, 11)?,
                     estimated: estimated_calls > 0,
                 },
                 expired: unsigned(row, 12)?,
+                cost: Micros(unsigned(row, 13)?),
+                unpriced_calls: unsigned(row, 14)?,
             })
         })?
         .collect()
@@ -198,7 +263,14 @@ struct Held {
     context: String,
     day: Day,
     tokens: i64,
-    limit: Option<u64>,
+    micros: Option<i64>,
+    limits: Vec<Limit>,
+}
+
+impl Held {
+    fn given_back(&self) -> Booking {
+        Booking { held: -self.tokens, held_micros: -self.micros.unwrap_or_default(), ..Booking::default() }
+    }
 }
 
 /// Closes an open reservation. `None`: there is no open one of that id.
@@ -206,10 +278,16 @@ fn close(books: &Connection, id: &str, now_ms: u64) -> rusqlite::Result<Option<H
     books
         .prepare_cached(
             "UPDATE reservation SET closed_ms = ?2 WHERE id = ?1 AND closed_ms IS NULL
-             RETURNING context, day, tokens, day_limit",
+             RETURNING context, day, tokens, micros, limits",
         )?
         .query_row(params![id, signed(now_ms)], |row| {
-            Ok(Held { context: row.get(0)?, day: row.get(1)?, tokens: row.get(2)?, limit: limit(row, 3)? })
+            Ok(Held {
+                context: row.get(0)?,
+                day: row.get(1)?,
+                tokens: row.get(2)?,
+                micros: row.get(3)?,
+                limits: limits(row, 4)?,
+            })
         })
         .optional()
 }
@@ -217,32 +295,54 @@ fn close(books: &Connection, id: &str, now_ms: u64) -> rusqlite::Result<Option<H
 /// Where the budget of a reservation that was closed before stands now.
 fn closed_balance(books: &Connection, id: &str) -> rusqlite::Result<Result<Balance, LedgerError>> {
     let closed = books
-        .prepare_cached("SELECT context, day, day_limit FROM reservation WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, limit(row, 2)?)))
+        .prepare_cached("SELECT context, day, limits FROM reservation WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, limits(row, 2)?)))
         .optional()?;
-    let Some((context, day, limit)) = closed else {
-        return Ok(Err(LedgerError::UnknownId));
-    };
-    let context: String = context;
-    let (used, reserved) = read_standing(books, &context, day)?;
-    Ok(Ok(Balance { context, day, limit, used, reserved }))
+    match closed {
+        None => Ok(Err(LedgerError::UnknownId)),
+        Some((context, day, limits)) => balance(books, &context, day, &limits).map(Ok),
+    }
 }
 
-/// Adds to what is used and takes from what is held.
-fn book(books: &Connection, context: &str, day: Day, used: i64, held: i64) -> rusqlite::Result<(u64, u64)> {
-    books
-        .prepare_cached(
-            "INSERT INTO budget (context, day, used, reserved) VALUES (?1, ?2, ?3, 0)
-             ON CONFLICT (context, day) DO UPDATE SET
-                 used = min(used + ?3, 0x7fffffffffffffff), reserved = max(reserved - ?4, 0)
-             RETURNING used, reserved",
-        )?
-        .query_row(params![context, day.to_string(), used, held], standing)
+/// What is added to a purse; what is given back is negative.
+#[derive(Debug, Clone, Copy, Default)]
+struct Booking {
+    used: i64,
+    held: i64,
+    used_micros: i64,
+    held_micros: i64,
+    unpriced: i64,
+}
+
+/// Books in every purse that a call with these limits belongs to.
+fn book(
+    books: &Connection,
+    context: &str,
+    day: Day,
+    limits: &[Limit],
+    booking: Booking,
+) -> rusqlite::Result<()> {
+    let mut statement = books.prepare_cached(
+        // The sum of two numbers below 2^63 is computed as a float when it passes it: cut before adding.
+        "INSERT INTO purse VALUES (?1, ?2, ?3, ?4, max(?5, 0), ?6, max(?7, 0), ?8)
+         ON CONFLICT (context, scope, period) DO UPDATE SET
+             used = used + min(?4, 0x7fffffffffffffff - used),
+             reserved = max(reserved + min(?5, 0x7fffffffffffffff - reserved), 0),
+             used_micros = used_micros + min(?6, 0x7fffffffffffffff - used_micros),
+             reserved_micros = max(reserved_micros + min(?7, 0x7fffffffffffffff - reserved_micros), 0),
+             unpriced = unpriced + ?8",
+    )?;
+    for (scope, period) in limit::purses(limits, day) {
+        let Booking { used, held, used_micros, held_micros, unpriced } = booking;
+        statement.execute(params![context, scope, period, used, held, used_micros, held_micros, unpriced])?;
+    }
+    Ok(())
 }
 
 struct Spent {
     usage: Usage,
     expired: i64,
+    micros: Option<Micros>,
 }
 
 /// Adds one call to the history; `names` are model, provider and client.
@@ -253,11 +353,11 @@ fn record(
     names: [&str; 3],
     spent: Spent,
 ) -> rusqlite::Result<()> {
-    let [model, provider, client] = names.map(|name| &name[..name.floor_char_boundary(MAX_NAME_BYTES)]);
-    let Spent { usage, expired } = spent;
+    let [model, provider, client] = names.map(kept);
+    let Spent { usage, expired, micros } = spent;
     books
         .prepare_cached(
-            "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (day, context, model, provider, client) DO UPDATE SET
                  calls = calls + 1,
                  estimated_calls = estimated_calls + excluded.estimated_calls,
@@ -266,7 +366,9 @@ fn record(
                  cache_read = min(cache_read + excluded.cache_read, 0x7fffffffffffffff),
                  cache_write = min(cache_write + excluded.cache_write, 0x7fffffffffffffff),
                  reasoning = min(reasoning + excluded.reasoning, 0x7fffffffffffffff),
-                 expired = min(expired + excluded.expired, 0x7fffffffffffffff)",
+                 expired = min(expired + excluded.expired, 0x7fffffffffffffff),
+                 cost_micros = min(cost_micros + excluded.cost_micros, 0x7fffffffffffffff),
+                 unpriced_calls = unpriced_calls + excluded.unpriced_calls",
         )?
         .execute(params![
             day.to_string(),
@@ -281,6 +383,8 @@ fn record(
             signed(usage.cache_write),
             signed(usage.reasoning),
             expired,
+            signed(micros.unwrap_or_default().0),
+            i64::from(micros.is_none()),
         ])?;
     Ok(())
 }
@@ -300,13 +404,11 @@ fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
         .map_err(|_: TryFromIntError| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
 
-fn limit(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
-    let limit: Option<i64> = row.get(column)?;
-    limit.map(|_| unsigned(row, column)).transpose()
-}
-
-fn standing(row: &Row<'_>) -> rusqlite::Result<(u64, u64)> {
-    Ok((unsigned(row, 0)?, unsigned(row, 1)?))
+fn limits(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Limit>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    })
 }
 
 impl FromSql for Day {

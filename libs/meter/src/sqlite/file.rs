@@ -17,7 +17,7 @@ use crate::{LedgerError, Trouble};
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"zOSm");
 
 /// The format written here, in `PRAGMA user_version`. A newer one is refused, not guessed at.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// How long an open that shares waits for another that is just setting up.
 const SHARED_LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(LedgerFile, 
     let (lock, alone) = lock(&place, options.exclusive)?;
     create_private(path).map_err(|error| place.cannot_open(error))?;
     let mut connection = place.connect()?;
-    place.set_up(&mut connection)?;
+    place.set_up(&mut connection, alone)?;
     if alone {
         books::expire_all(&mut connection, options.clock.now_ms()).map_err(|error| place.refusal(error))?;
         if !options.exclusive {
@@ -103,7 +103,7 @@ impl Place {
     }
 
     /// Makes the tables in an empty file; refuses a file that is not ours or of a newer format.
-    fn set_up(&self, connection: &mut Connection) -> Result<(), LedgerError> {
+    fn set_up(&self, connection: &mut Connection, alone: bool) -> Result<(), LedgerError> {
         let refusal = |error| self.refusal(error);
         // The first statement that reads the file: it finds out what is no database.
         let tables: i64 = connection
@@ -120,11 +120,22 @@ impl Place {
         if format > FORMAT {
             return Err(LedgerError::NewerFormat { path: self.path.clone(), found: format, known: FORMAT });
         }
+        let is_old = !is_empty && format < FORMAT;
+        if is_old && !alone {
+            // Whoever is in it may be a program that knows only the old format.
+            return Err(LedgerError::InUse { path: self.lock_path() });
+        }
         let make = |connection: &mut Connection| {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             // Also where nothing is to be made: a file that cannot be written is refused here.
             let making = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if is_old {
+                making.execute_batch("ALTER TABLE reservation RENAME TO reservation_1")?;
+            }
             making.execute_batch(books::TABLES)?;
+            if is_old {
+                making.execute_batch(books::FROM_1_TO_2)?;
+            }
             making.pragma_update(None, "application_id", APPLICATION_ID)?;
             making.pragma_update(None, "user_version", FORMAT)?;
             making.commit()

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::{grant::Grant, wait_for};
-use crate::{Ask, Balance, BoxFuture, Day, HistoryQuery, LedgerError, ReserveError, Spend, UsageRow};
+use crate::{Ask, Balance, BoxFuture, Day, HistoryQuery, LedgerError, Limit, ReserveError, Spend, UsageRow};
 
 /// Jobs that may wait before new calls are refused. Settlements and releases are always taken: each
 /// belongs to a reservation that was let in, so they are bounded by it. Some 20 MB at worst.
@@ -32,7 +32,7 @@ pub(super) enum Job {
 }
 
 pub(super) enum Read {
-    Balance { context: String, day: Day, limit: Option<u64>, reply: Reply<Balance> },
+    Balance { context: String, day: Day, limits: Vec<Limit>, reply: Reply<Balance> },
     History { query: HistoryQuery, reply: Reply<Vec<UsageRow>> },
 }
 

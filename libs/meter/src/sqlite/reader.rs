@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::books;
 use super::file::{Place, storage};
 use super::queue::Read;
-use crate::{Balance, LedgerError};
+use crate::LedgerError;
 
 /// Starts the thread; it ends when the sender is dropped.
 pub(super) fn spawn(place: Place) -> io::Result<(mpsc::Sender<Read>, JoinHandle<()>)> {
@@ -36,15 +36,9 @@ impl Reader {
     /// An asker who is gone needs no answer, hence the ignored results.
     fn answer(&mut self, read: Read) {
         match read {
-            Read::Balance { context, day, limit, reply } => {
-                let standing = self.read(|connection| books::read_standing(connection, &context, day));
-                let _ = reply.send(standing.map(|(used, reserved)| Balance {
-                    context,
-                    day,
-                    limit,
-                    used,
-                    reserved,
-                }));
+            Read::Balance { context, day, limits, reply } => {
+                let _ =
+                    reply.send(self.read(|connection| books::balance(connection, &context, day, &limits)));
             }
             Read::History { query, reply } => {
                 let _ = reply.send(self.read(|connection| books::read_history(connection, &query)));

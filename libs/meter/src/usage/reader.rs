@@ -55,6 +55,7 @@ impl UsageReader {
             output,
             cache_read: input.cache_read,
             cache_write: input.cache_write,
+            cache_write_1h: self.counts.cache_write_1h.unwrap_or(0).min(input.cache_write),
             reasoning: self.counts.reasoning.unwrap_or(0).min(output),
             estimated: input_estimated || output_estimated,
         }
@@ -113,6 +114,7 @@ struct Counts {
     output: Option<u64>,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    cache_write_1h: Option<u64>,
     reasoning: Option<u64>,
 }
 
@@ -123,6 +125,7 @@ impl Counts {
         self.output = self.output.max(other.output);
         self.cache_read = self.cache_read.max(other.cache_read);
         self.cache_write = self.cache_write.max(other.cache_write);
+        self.cache_write_1h = self.cache_write_1h.max(other.cache_write_1h);
         self.reasoning = self.reasoning.max(other.reasoning);
     }
 }
@@ -133,6 +136,7 @@ fn anthropic(usage: &Value) -> Counts {
         output: count(usage, &["/output_tokens"]),
         cache_read: count(usage, &["/cache_read_input_tokens"]),
         cache_write: count(usage, &["/cache_creation_input_tokens"]),
+        cache_write_1h: count(usage, &["/cache_creation/ephemeral_1h_input_tokens"]),
         reasoning: count(usage, &["/output_tokens_details/thinking_tokens"]),
     };
     let mut counts = one(usage);
@@ -153,6 +157,7 @@ fn sum(left: Counts, right: Counts) -> Counts {
         output: add(left.output, right.output),
         cache_read: add(left.cache_read, right.cache_read),
         cache_write: add(left.cache_write, right.cache_write),
+        cache_write_1h: add(left.cache_write_1h, right.cache_write_1h),
         reasoning: add(left.reasoning, right.reasoning),
     }
 }
@@ -181,6 +186,7 @@ fn openai(usage: &Value) -> Counts {
         output: output.max(beyond_prompt),
         cache_read,
         cache_write,
+        cache_write_1h: None,
         reasoning: count(
             usage,
             &["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"],

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
-use zos_meter::{Ledger, LedgerError, SqliteLedger};
+use zos_meter::{Ledger, LedgerError, Limit, SqliteLedger};
 
-use crate::house::{House, ask, spend, standing};
+use crate::house::{House, ask, history, spend, standing, today};
 
 fn refusal(path: &Path) -> LedgerError {
     SqliteLedger::open(path).expect_err("this file must be refused")
@@ -60,10 +60,10 @@ fn what_is_no_ledger_is_refused_and_left_as_it_is() {
 fn a_newer_format_is_refused_not_guessed_at() {
     let house = House::new();
     drop(house.open());
-    with_sqlite(&house, "PRAGMA user_version = 2");
+    with_sqlite(&house, "PRAGMA user_version = 3");
     let error = refusal(&house.file());
-    assert!(matches!(error, LedgerError::NewerFormat { found: 2, known: 1, .. }), "{error:?}");
-    assert!(error.to_string().contains("has format 2, this program knows formats up to 1"), "{error}");
+    assert!(matches!(error, LedgerError::NewerFormat { found: 3, known: 2, .. }), "{error:?}");
+    assert!(error.to_string().contains("has format 3, this program knows formats up to 2"), "{error}");
 }
 
 #[tokio::test]
@@ -143,4 +143,54 @@ fn a_file_that_cannot_be_written_is_refused() {
     if let Err(error) = opened {
         assert!(matches!(error, LedgerError::Open { .. }), "{error:?}");
     }
+}
+
+/// As the version before this one wrote it.
+const FORMAT_1: &str = "
+PRAGMA journal_mode = WAL;
+CREATE TABLE budget (
+    context TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL, reserved INTEGER NOT NULL,
+    PRIMARY KEY (context, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reservation (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, context TEXT NOT NULL, day TEXT NOT NULL,
+    tokens INTEGER NOT NULL, day_limit INTEGER, closed_ms INTEGER
+) STRICT;
+CREATE TABLE usage (
+    day TEXT NOT NULL, context TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, client TEXT NOT NULL,
+    calls INTEGER NOT NULL DEFAULT 0, estimated_calls INTEGER NOT NULL DEFAULT 0,
+    input INTEGER NOT NULL DEFAULT 0, output INTEGER NOT NULL DEFAULT 0,
+    cache_read INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0,
+    reasoning INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, context, model, provider, client)
+) STRICT, WITHOUT ROWID;
+INSERT INTO budget VALUES ('acme', '2026-11-01', 500, 0), ('acme', '2026-11-22', 70, 30), ('acme', '2026-10-31', 9, 0);
+INSERT INTO usage (day, context, model, provider, client, calls, input)
+    VALUES ('2026-11-01', 'acme', 'm', 'p', 'c', 5, 500), ('2026-11-22', 'acme', 'm', 'p', 'c', 2, 70);
+INSERT INTO reservation VALUES (1, 'held', 'acme', '2026-11-22', 30, 1000, NULL), (2, 'done', 'acme', '2026-11-22', 9, NULL, 1795305600001);
+PRAGMA application_id = 0x7a4f536d;
+PRAGMA user_version = 1;";
+
+#[tokio::test]
+async fn a_ledger_of_the_format_before_goes_on_with_all_it_held() {
+    let house = House::new();
+    with_sqlite(&house, FORMAT_1);
+    let ledger = house.open();
+    let balance = ledger.balance("acme", today(), &[Limit::monthly_micros(5)]).await.unwrap();
+    assert_eq!((balance.today.used, balance.today.reserved, balance.today.unpriced), (100, 0, 3));
+    assert_eq!((balance.month.used, balance.month.used_micros, balance.month.unpriced), (600, 0, 8));
+    assert_eq!(balance.limits[0].remaining(), 5);
+    let october = ledger.balance("acme", "2026-10-31".parse().unwrap(), &[]).await.unwrap();
+    assert_eq!((october.today.used, october.month.used), (9, 9));
+    // The closed id is still known, with its limit; the held one expired with the process that held it.
+    let again = ledger.settle("held", spend(1)).await.unwrap();
+    assert_eq!((again.limit(), again.remaining()), (Some(1000), Some(900)));
+    assert!(ledger.settle("done", spend(1)).await.is_ok());
+    let rows = history(&ledger).await;
+    assert_eq!(
+        rows.iter().map(|row| (row.calls, row.unpriced_calls, row.expired)).collect::<Vec<_>>(),
+        [(5, 5, 0), (1, 1, 30), (2, 2, 0)]
+    );
+    drop(ledger);
+    drop(house.open());
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use zos_meter::{
-    Ask, Balance, Clock, Day, HistoryQuery, Ledger, ReserveError, Spend, SqliteLedger, SqliteOptions, Usage,
-    UsageRow,
+    Ask, Balance, Clock, Day, HistoryQuery, Ledger, Limit, Micros, ReserveError, Spend, SqliteLedger,
+    SqliteOptions, Standing, Sums, Usage, UsageRow,
 };
 
 /// A folder with a ledger file that goes away with it.
+///
+/// With the feature `postgres` and the address of a server in `ZOS_METER_POSTGRES` (`scripts/with-postgres`), what
+/// asks for any ledger gets one in a schema of its own there, so that the same tests hold for both stores.
 pub(crate) struct House {
     folder: TempDir,
 }
@@ -21,6 +24,29 @@ impl House {
 
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("gateway").join("usage.db")
+    }
+
+    /// The store under test.
+    #[cfg(not(feature = "postgres"))]
+    pub(crate) fn ledger(&self) -> Box<dyn Ledger> {
+        Box::new(self.open())
+    }
+
+    /// The store under test.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn ledger(&self) -> Box<dyn Ledger> {
+        match crate::postgres::address(&self.schema()) {
+            Some(address) => Box::new(crate::postgres::connect(&address)),
+            None => Box::new(self.open()),
+        }
+    }
+
+    /// A name that no other house has.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn schema(&self) -> String {
+        let name = self.folder.path().file_name().unwrap().to_string_lossy().to_lowercase();
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("t{name}{}", std::process::id())
     }
 
     pub(crate) fn open(&self) -> SqliteLedger {
@@ -39,21 +65,31 @@ pub(crate) fn today() -> Day {
 }
 
 pub(crate) fn ask(id: &str, tokens: u64, limit: Option<u64>) -> Ask {
-    Ask { id: id.to_owned(), context: "acme".to_owned(), day: today(), tokens, limit }
+    ask_limited(id, tokens, limit.map(Limit::daily_tokens).into_iter().collect())
+}
+
+/// A token costs a microdollar here, so that tokens and money can be compared.
+pub(crate) fn ask_limited(id: &str, tokens: u64, limits: Vec<Limit>) -> Ask {
+    let (id, context) = (id.to_owned(), "acme".to_owned());
+    Ask { id, context, day: today(), tokens, micros: Some(Micros(tokens)), limits }
 }
 
 pub(crate) fn spend(tokens: u64) -> Spend {
     let usage = Usage { input: tokens / 2, output: tokens - tokens / 2, ..Usage::default() };
-    Spend { usage, model: "m".to_owned(), provider: "p".to_owned(), client: "c".to_owned() }
+    let micros = Some(Micros(tokens));
+    Spend { usage, micros, model: "m".to_owned(), provider: "p".to_owned(), client: "c".to_owned() }
 }
 
 pub(crate) fn balance(used: u64, reserved: u64, limit: Option<u64>) -> Balance {
-    Balance { context: "acme".to_owned(), day: today(), limit, used, reserved }
+    let sums = Sums { used, reserved, used_micros: used, reserved_micros: reserved, unpriced: 0 };
+    let standing = |limit| Standing { limit, day: today(), used, reserved };
+    let limits = limit.map(Limit::daily_tokens).map(standing).into_iter().collect();
+    Balance { context: "acme".to_owned(), day: today(), today: sums, month: sums, limits }
 }
 
 pub(crate) async fn standing(ledger: &dyn Ledger) -> (u64, u64) {
-    let balance = ledger.balance("acme", today(), None).await.unwrap();
-    (balance.used, balance.reserved)
+    let today = ledger.balance("acme", today(), &[]).await.unwrap().today;
+    (today.used, today.reserved)
 }
 
 pub(crate) async fn history(ledger: &dyn Ledger) -> Vec<UsageRow> {

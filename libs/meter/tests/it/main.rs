@@ -4,7 +4,10 @@
 mod contract;
 mod files;
 mod house;
+mod limits;
 mod model;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod processes;
 mod race;
 mod trouble;

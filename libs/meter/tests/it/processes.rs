@@ -71,7 +71,7 @@ async fn race(file: &Path, name: &str) {
         let id = format!("{name}/{n}");
         match ledger.reserve(ask(&id, 7, LIMIT)).await {
             Ok(balance) => {
-                assert!(balance.used + balance.reserved <= 5_000);
+                assert!(balance.today.used + balance.today.reserved <= 5_000);
                 granted += 1;
                 if n % 2 == 0 {
                     ledger.settle(&id, spend(7)).await.unwrap();
@@ -143,7 +143,7 @@ async fn what_a_killed_process_held_counts_as_spent() {
     );
     assert_eq!(expired[0].model, "");
     // Too late: it is spent already, and not twice.
-    assert_eq!(ledger.settle("held", spend(50)).await.unwrap().used, 137);
+    assert_eq!(ledger.settle("held", spend(50)).await.unwrap().today.used, 137);
 }
 
 /// Calls until killed, and tells of each settlement that was acknowledged.
@@ -160,7 +160,7 @@ async fn work(file: &Path, name: &str) {
 #[tokio::test]
 async fn processes_killed_at_any_point_lose_no_acknowledged_settlement() {
     let house = House::new();
-    for round in 0..25 {
+    for round in 0..200 {
         let before = told(&house.file(), "settled").len();
         let mut child = play(&mut this_program(), &house, &format!("work {round}"));
         wait_until_told(&mut child, &house.file(), "settled", before + 1 + round % 7);

@@ -9,7 +9,7 @@ use crate::house::{House, ask, history, spend, standing};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_calls_are_granted_exactly_what_fits() {
     let house = House::new();
-    let ledger = Arc::new(house.open());
+    let ledger = Arc::<dyn Ledger>::from(house.ledger());
     let tasks = (0..64).map(|task| {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move {
@@ -17,7 +17,7 @@ async fn parallel_calls_are_granted_exactly_what_fits() {
             for n in 0..25 {
                 match ledger.reserve(ask(&format!("{task}/{n}"), 7, Some(5_000))).await {
                     Ok(balance) => {
-                        assert!(balance.used + balance.reserved <= 5_000);
+                        assert!(balance.today.used + balance.today.reserved <= 5_000);
                         granted += 1;
                     }
                     Err(error) => assert!(error.to_string().contains("5000"), "{error}"),
@@ -37,7 +37,7 @@ async fn parallel_calls_are_granted_exactly_what_fits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn at_no_grant_is_more_held_and_spent_than_the_limit() {
     let house = House::new();
-    let ledger = Arc::new(house.open());
+    let ledger = Arc::<dyn Ledger>::from(house.ledger());
     let tasks = (0..32_u64).map(|task| {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move {
@@ -45,7 +45,7 @@ async fn at_no_grant_is_more_held_and_spent_than_the_limit() {
             for n in 0..40_u64 {
                 let id = format!("{task}/{n}");
                 let Ok(balance) = ledger.reserve(ask(&id, 50, Some(4_000))).await else { continue };
-                assert!(balance.used + balance.reserved <= 4_000);
+                assert!(balance.today.used + balance.today.reserved <= 4_000);
                 match (task + n) % 3 {
                     0 => ledger.release(&id).await.unwrap(),
                     rest => {

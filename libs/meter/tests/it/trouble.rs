@@ -49,7 +49,7 @@ async fn owed_work_is_tried_again_without_being_asked() {
     assert!(ledger.settle("a", spend(7)).await.is_err());
     other.execute_batch("COMMIT").unwrap();
     // Looked at from outside, so that nothing but the ledger's own patience makes it try.
-    let used = || other.query_row("SELECT used FROM budget", [], |row| row.get::<_, i64>(0)).unwrap();
+    let used = || other.query_row("SELECT used FROM purse", [], |row| row.get::<_, i64>(0)).unwrap();
     while used() != 7 {
         std::thread::yield_now();
     }
@@ -111,6 +111,6 @@ async fn no_more_is_taken_in_than_can_be_kept() {
         tokio::task::yield_now().await;
     }
     let used =
-        other.query_row("SELECT reserved FROM budget WHERE context = 'room'", [], |row| row.get::<_, i64>(0));
+        other.query_row("SELECT reserved FROM purse WHERE context = 'room'", [], |row| row.get::<_, i64>(0));
     assert_eq!(usize::try_from(used.unwrap()).unwrap(), taken.len());
 }

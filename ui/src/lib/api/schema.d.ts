@@ -1094,6 +1094,43 @@ export interface components {
             /** @description What was decided, for decisions. */
             detail?: string | null;
         };
+        /** @description How one limit stands. */
+        BudgetLimit: {
+            /** @description As the file calls it: `daily_tokens`, `daily_usd` or `monthly_usd`. */
+            name: string;
+            /** @description Whose calls it counts: `context`, `key` or `model`. */
+            scope: string;
+            /** @description The client of the key, or the pattern of models; absent for the whole context. */
+            of?: string | null;
+            /** @description `day` or `month`, in UTC. */
+            period: string;
+            /** @description `tokens`, or `micros`: millionths of a US dollar. */
+            unit: string;
+            /**
+             * Format: int64
+             * @description The limit, in that unit.
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description What is used of it.
+             */
+            used: number;
+            /**
+             * Format: int64
+             * @description What is held for calls in progress.
+             */
+            reserved: number;
+            /**
+             * Format: int64
+             * @description What is left.
+             */
+            remaining: number;
+            /** @description When it starts anew. */
+            resets_at: string;
+            /** @description When it is used up if calls go on as they did since it began; absent when it lasts. */
+            runs_out_at?: string | null;
+        };
         /** @description A context's budget of the current UTC day. */
         BudgetState: {
             /** @description Name of the context. */
@@ -1105,7 +1142,7 @@ export interface components {
             limit?: number | null;
             /**
              * Format: int64
-             * @description Tokens used.
+             * @description Tokens used today.
              */
             used: number;
             /**
@@ -1115,11 +1152,33 @@ export interface components {
             reserved: number;
             /**
              * Format: int64
-             * @description Tokens left; absent without a limit.
+             * @description Tokens left today; absent without a limit.
              */
             remaining?: number | null;
-            /** @description When the budget starts anew. */
+            /** @description When the day's budget starts anew. */
             resets_at: string;
+            /**
+             * Format: int64
+             * @description Microdollars spent today on calls whose price is known; null when there were only others.
+             */
+            cost_today_micros?: number | null;
+            /**
+             * Format: int64
+             * @description The same for this UTC month.
+             */
+            cost_month_micros?: number | null;
+            /**
+             * Format: int64
+             * @description Calls of today whose price is unknown: no amount has them.
+             */
+            unpriced_today: number;
+            /**
+             * Format: int64
+             * @description The same for this UTC month.
+             */
+            unpriced_month: number;
+            /** @description Every limit of the context, its keys and its models. */
+            limits: components["schemas"]["BudgetLimit"][];
         };
         /** @description All budgets. */
         Budgets: {
@@ -1359,8 +1418,10 @@ export interface components {
             /** @enum {string} */
             type: "health";
         } | {
-            /** @description The budget now. */
-            budget: components["schemas"]["BudgetState"];
+            /** @description Name of the context. */
+            context: string;
+            /** @description The limit now. */
+            limit: components["schemas"]["BudgetLimit"];
             /**
              * Format: int32
              * @description 80 or 100.
@@ -1621,9 +1682,24 @@ export interface components {
             cache_write: number;
             /**
              * Format: int64
+             * @description Part of the output that was reasoning, where providers say so.
+             */
+            reasoning: number;
+            /**
+             * Format: int64
              * @description Tokens held for calls that a crash ended: spent, as far as anybody can know.
              */
             expired: number;
+            /**
+             * Format: int64
+             * @description Microdollars that the calls with a known price cost; null when there is none of those.
+             */
+            cost_micros?: number | null;
+            /**
+             * Format: int64
+             * @description Calls whose price is unknown.
+             */
+            unpriced_calls: number;
             /**
              * Format: int64
              * @description Calls whose usage is an estimate.

@@ -14,7 +14,7 @@ fn check(face: Face, reports: &[&str], estimate: Estimate, expected: [u64; 5], e
         reader.report(report);
     }
     let [input, output, cache_read, cache_write, reasoning] = expected;
-    let expected = Usage { input, output, cache_read, cache_write, reasoning, estimated };
+    let expected = Usage { input, output, cache_read, cache_write, reasoning, estimated, ..Usage::default() };
     assert_eq!(reader.finish(estimate), expected, "{face:?} {reports:?}");
 }
 

@@ -1,0 +1,119 @@
+//! The prices in force: the home's own catalogue where there is one, else the shipped one.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use zos_core::{Home, ModelPrice, Provider};
+use zos_meter::{Catalogue, CatalogueError, Day, Price, Rate, Tiered};
+
+/// How long a look at the file is good for: `zos models update` is in force that soon.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the home's own catalogue cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PricesError {
+    /// It cannot be read.
+    #[error("routing/prices.json cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// It is no catalogue.
+    #[error("routing/prices.json: {0}")]
+    Catalogue(#[from] CatalogueError),
+}
+
+/// Where a home keeps a catalogue of its own.
+#[must_use]
+pub fn file(home: &Home) -> PathBuf {
+    home.root().join("routing").join("prices.json")
+}
+
+/// Reads the home's own catalogue; `None` where it has none, and the shipped one holds.
+///
+/// # Errors
+/// When it cannot be read or is no catalogue.
+pub fn load(home: &Home) -> Result<Option<Catalogue>, PricesError> {
+    match std::fs::read_to_string(file(home)) {
+        Ok(text) => Ok(Some(Catalogue::parse(&text)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The catalogue in force, which follows the file.
+pub(crate) struct Prices {
+    home: Home,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    catalogue: Option<Arc<Catalogue>>,
+    looked: Option<Instant>,
+    /// Time and size of the file when it was read; `None` without a file.
+    stamp: Option<(Option<SystemTime>, u64)>,
+}
+
+impl Prices {
+    pub(crate) fn new(home: Home) -> Self {
+        Self { home, current: Mutex::new(Current { catalogue: None, looked: None, stamp: None }) }
+    }
+
+    /// The catalogue now. A file that breaks leaves the last good one in force.
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+            current.looked = Some(Instant::now());
+            let stamp = std::fs::metadata(file(&self.home)).ok();
+            let stamp = stamp.map(|file| (file.modified().ok(), file.len()));
+            if stamp != current.stamp || current.catalogue.is_none() {
+                current.stamp = stamp;
+                match load(&self.home) {
+                    Ok(own) => current.catalogue = own.map(Arc::new),
+                    Err(error) => tracing::warn!(%error, "the prices before it stay in force"),
+                }
+            }
+        }
+        current.catalogue.get_or_insert_with(Catalogue::shipped).clone()
+    }
+
+    /// What a model costs in a context; `None` when nobody knows.
+    ///
+    /// The context's own prices go first, by the name that was asked for or the one that was sent; what
+    /// is built in costs nothing.
+    pub(crate) fn price(
+        &self,
+        own: &[ModelPrice],
+        provider: &Provider,
+        names: Names<'_>,
+        day: Day,
+    ) -> Option<Arc<Price>> {
+        if let Some(stated) = own.iter().find(|price| names.fit(|name| price.models.matches(name))) {
+            let flat = |rate: u64| Some(Tiered::flat(Rate(rate)));
+            return Some(Arc::new(Price {
+                input: flat(stated.input),
+                output: flat(stated.output),
+                cache_read: stated.cache_read.and_then(flat),
+                cache_write: stated.cache_write.and_then(flat),
+                cache_write_1h: None,
+            }));
+        }
+        if provider.is_demo() {
+            return Some(Arc::new(Price::free()));
+        }
+        let url = provider.base_url.as_ref().map(url::Url::as_str);
+        self.catalogue().price(&provider.name, url, names.sent, day)
+    }
+}
+
+/// The two names of a model: an alias is no way around a limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    /// As the client asked for it.
+    pub(crate) asked: &'a str,
+    /// As the provider knows it.
+    pub(crate) sent: &'a str,
+}
+
+impl Names<'_> {
+    pub(crate) fn fit(self, fits: impl Fn(&str) -> bool) -> bool {
+        fits(self.asked) || fits(self.sent)
+    }
+}
