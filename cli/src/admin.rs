@@ -179,7 +179,10 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value> {
     let code = text("code").unwrap_or_else(|| "zos_internal".to_owned());
     let message = text("message").unwrap_or_else(|| format!("zOS answered {status}."));
     let is_wrong_use = matches!(status.as_u16(), 400..=404)
-        && !matches!(code.as_str(), "zos_unknown_key" | "zos_unknown_memory" | "zos_memory_denied");
+        && !matches!(
+            code.as_str(),
+            "zos_unknown_key" | "zos_unknown_memory" | "zos_memory_denied" | "zos_unknown_approval"
+        );
     let mut failure =
         if is_wrong_use { Failure::wrong(&code, message) } else { Failure::failed(&code, message) };
     if let Failure::Wrong(reason) | Failure::Failed(reason) = &mut failure {

@@ -11,7 +11,7 @@ use zos_core::ContextName;
 /// The commands as the help page shows them. A test keeps it complete.
 const PAGE: &[(&str, &[&str])] = &[
     ("Run", &["init", "serve", "status", "doctor"]),
-    ("Rooms and rules", &["context", "firewall", "canon", "lint"]),
+    ("Rooms and rules", &["context", "firewall", "allow", "canon", "lint"]),
     ("What a room knows", &["memory"]),
     ("Models and keys", &["models", "route", "providers", "key", "token"]),
     ("What happened", &["audit", "usage", "budget"]),
@@ -88,6 +88,8 @@ pub(crate) enum What {
     /// What a room remembers: add, search, review, forget
     #[command(subcommand)]
     Memory(Memory),
+    /// Answer what waits for you, or list it
+    Allow(Allow),
     /// Which models can be asked for, who serves them, and what they cost
     Models(Models),
     /// Where a call for a model would go
@@ -322,6 +324,25 @@ pub(crate) enum Firewall {
         /// The text [default: standard input]
         text: Option<String>,
     },
+}
+
+/// `zos allow`.
+#[derive(Args)]
+#[command(after_help = "\
+A call that meets a rule with `action: ask` waits for you. Without an option it may pass this once; a
+call that no longer waits may pass once when the same words are sent again within ten minutes.")]
+pub(crate) struct Allow {
+    /// What waits, as the refusal and the list name it [default: list what waits]
+    pub(crate) id: Option<String>,
+    /// Send placeholders in the place of what was found
+    #[arg(long, requires = "id", group = "decision")]
+    pub(crate) redact: bool,
+    /// Refuse it
+    #[arg(long, requires = "id", group = "decision")]
+    pub(crate) deny: bool,
+    /// Let the rule only report from now on: changes the room's file, and says how
+    #[arg(long, requires = "id", group = "decision")]
+    pub(crate) always: bool,
 }
 
 /// `zos route …`.

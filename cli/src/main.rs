@@ -9,6 +9,7 @@
 //! Exit codes: 0 fine, 1 found something or failed, 2 wrong use or environment.
 
 mod admin;
+mod allow;
 mod arguments;
 mod audit;
 mod budget;
@@ -83,6 +84,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Context(command) => context::run(&home, &admin, &command, &mut output),
         What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
         What::Memory(command) => memory::run(&home, &admin, &command, &mut output),
+        What::Allow(arguments) => allow::run(&admin, &arguments, &mut output),
         What::Models(of) => models::run(&home, &of, &mut output),
         What::Route(command) => route::run(&home, &command, &mut output),
         What::Providers(command) => providers::run(&home, &admin, &command, &mut output),

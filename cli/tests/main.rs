@@ -1,5 +1,6 @@
 //! The real binary on scratch homes, with and without a zOS that runs. No test needs a network or a keychain.
 
+mod allow;
 mod audit;
 mod canon;
 mod contexts;

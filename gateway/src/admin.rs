@@ -4,6 +4,7 @@
 //! the process. One file per group of endpoints; the shapes are in [`types`].
 
 pub(crate) mod active;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod canon;
@@ -53,6 +54,8 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(status::status))
         .routes(routes!(active::active, active::set_active))
         .routes(routes!(shield::shield, shield::set_shield))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::decide))
         .routes(routes!(contexts::list))
         .routes(routes!(contexts::show, contexts::write, contexts::delete))
         .routes(routes!(firewall::test))

@@ -29,6 +29,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Where a ledger is that several gateways share; absent means the file of this home.
     pub ledger_url: Option<Secret>,
+    /// How long a call waits for the owner.
+    pub ask_timeout: Duration,
     /// What the program itself writes down: `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: &'static str,
 }
@@ -112,6 +114,7 @@ impl Default for Config {
             limits: Limits { body_bytes: 32 << 20, header_bytes: 64 << 10, connections: 1024 },
             audit: AuditConfig { durability: Durability::Relaxed },
             ledger_url: None,
+            ask_timeout: Duration::from_secs(45),
             log_level: "info",
         }
     }
@@ -214,6 +217,11 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
         set(&mut config.audit.durability, audit.word("durability", &words, findings));
         audit.finish(Unknown::Refuse, findings);
     }
+    if let Some(mut ask) = top.map("ask", findings) {
+        let stated = size(&mut ask, "timeout_s", 1, 600, findings);
+        set(&mut config.ask_timeout, stated.map(|seconds| Duration::from_secs(seconds as u64)));
+        ask.finish(Unknown::Refuse, findings);
+    }
     if let Some(mut ledger) = top.map("ledger", findings) {
         let place = ledger.entry("url").map(|entry| entry.value.place);
         match (ledger.text("url", findings), place) {
@@ -296,7 +304,7 @@ mod tests {
         let config = parse(
             "listen: 127.0.0.1:9000\nauth: {keyless: false, allowed_hosts: [zos.example], allowed_origins: []}\n\
              upstream: {connect_timeout_ms: 1, first_byte_timeout_ms: 2, idle_timeout_ms: 3}\n\
-             limits: {body_bytes: 33554432, header_bytes: 65536, connections: 8}\naudit: {durability: sync}\nledger: {}\nlog: {level: debug}\n",
+             limits: {body_bytes: 33554432, header_bytes: 65536, connections: 8}\naudit: {durability: sync}\nledger: {}\nask: {timeout_s: 7}\nlog: {level: debug}\n",
         )
         .unwrap();
         assert_eq!(config.listen.port(), 9000);
@@ -304,6 +312,7 @@ mod tests {
         assert_eq!(config.upstream.idle_timeout, Duration::from_millis(3));
         assert_eq!(config.limits.connections, 8);
         assert_eq!(config.audit.durability, Durability::Sync);
+        assert_eq!(config.ask_timeout, Duration::from_secs(7));
         assert_eq!(config.log_level, "debug");
     }
 
@@ -332,6 +341,7 @@ mod tests {
             ("auth: {}\ntls: {cert: a.pem}\n", "gateway/config.yml:2:", "both"),
             ("tls: yes\n", "gateway/config.yml:1:", "map"),
             ("ledger: {url: \"mysql://x:hunter2@y\"}\n", "gateway/config.yml:1:", "PostgreSQL"),
+            ("ask: {timeout_s: 0}\n", "gateway/config.yml:1:", "timeout_s"),
             ("- a\n", "gateway/config.yml:1:", "map"),
             ("listen: [\n", "gateway/config.yml:", ""),
         ] {

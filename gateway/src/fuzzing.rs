@@ -65,10 +65,10 @@ pub fn arguments(pieces: &[&str]) -> Vec<String> {
 pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), String>) {
     let rules = ruleset.room("acme").expect("the caller's ruleset has the room");
     // Nothing here asks for the place of a rule.
-    let room = RoomPolicy { rules, effects: vec![Effect::Block; 64], places: Vec::new() };
+    let room = RoomPolicy { rules, effects: vec![Effect::Block; 64], places: Vec::new(), labels: Vec::new() };
     let policy = Policy::new(Arc::new(room), false);
     let mut framer = Framer::new(EVENT_BYTES);
-    let mut guard = Guard::new(Dialect::of(FACES[face % FACES.len()]), policy);
+    let mut guard = Guard::new(Dialect::of(FACES[face % FACES.len()]), policy, None);
     let mut out = Vec::new();
     let now = Instant::now();
     let mut walk = || -> Result<(), Stop> {

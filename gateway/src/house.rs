@@ -1,12 +1,14 @@
 //! Everything a call needs, opened once and shared by all of them.
 
 use crate::admin::types::{BudgetLimit, Event, Health};
+use crate::ask::Approvals;
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::ledger::{self, SharedLedgerError};
 use crate::models::ModelLists;
 use crate::prices::Prices;
+use crate::redact::Sessions;
 use crate::shield::Shield;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
@@ -49,6 +51,10 @@ pub struct House {
     pub(crate) prices: Prices,
     pub(crate) counters: Counters,
     pub(crate) shield: Shield,
+    /// What waits for the owner.
+    pub(crate) approvals: Approvals,
+    /// The placeholders of conversations.
+    pub(crate) redactions: Sessions,
     pub(crate) drain: Arc<Drain>,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) started: Instant,
@@ -144,6 +150,8 @@ impl House {
             prices: Prices::new(home),
             counters: Counters::default(),
             shield: Shield::default(),
+            approvals: Approvals::default(),
+            redactions: Sessions::default(),
             drain: Drain::new(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             started: Instant::now(),

@@ -8,9 +8,15 @@
 
 use crate::json::{self, Str, Value};
 use crate::policy::Policy;
+use crate::redact::Spot;
+use crate::redact::names;
+use crate::redact::spots::{Coding, What};
 use base64::Engine;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+use zos_core::Effect;
 use zos_rules::Violation;
 
 /// How many times a string may be JSON or base64 inside another before its inside is only read as text.
@@ -37,6 +43,7 @@ const KNOWN_KEYS: &[&str] = &[
     "document",
     "file",
     "file_data",
+    "file_url",
     "function",
     "image_url",
     "input",
@@ -72,11 +79,27 @@ const KNOWN_KEYS: &[&str] = &[
     "user",
 ];
 
+/// Keys whose values name something: a placeholder in them would make it something else.
+const IDENTIFIERS: &[&str] =
+    &["call_id", "id", "item_id", "model", "name", "role", "tool_call_id", "tool_use_id", "type"];
+
+/// How many different matched texts are kept for the record's keyed hashes.
+const MATCHED_LIMIT: usize = 128;
+
 /// What inspection found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// Rules that found something and the first place of each.
     pub(crate) found: Vec<Found>,
+    /// Where matches stand that can be replaced, for rules that may ask for it. In no order.
+    pub(crate) spots: Vec<Spot>,
+    /// Rules that may ask for a match to be replaced where that cannot be done exactly, and the first
+    /// place of each: keys, numbers, identifiers, matches over two blocks, encodings that are not exact.
+    pub(crate) fixed: Vec<(usize, String)>,
+    /// What the text holds that looks like one of our placeholders.
+    pub(crate) look_alikes: HashSet<String>,
+    /// The matched texts with their rules, for keyed hashes.
+    pub(crate) matched: Vec<(usize, Hidden)>,
     /// What could not be read, as `kind:place`.
     pub(crate) uninspected: Vec<String>,
     /// Whether something of `uninspected` is an attachment that the context's `attachments` speaks of.
@@ -96,25 +119,103 @@ pub(crate) struct Found {
     pub(crate) count: u32,
 }
 
+/// A matched text: kept to be hashed, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(String);
+
+impl Hidden {
+    /// The text, for a keyed hash and nothing else.
+    #[expect(dead_code, reason = "the records' keyed hashes are made from it")]
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
 impl Findings {
-    /// Notes a violation.
-    pub(crate) fn note(&mut self, rule: usize, field: impl FnOnce() -> String) {
+    /// Notes a violation and the text that it matched.
+    pub(crate) fn note(&mut self, rule: usize, matched: &str, field: impl FnOnce() -> String) {
         match self.found.iter_mut().find(|found| found.rule == rule) {
             Some(found) => found.count = found.count.saturating_add(1),
             None => self.found.push(Found { rule, field: field(), count: 1 }),
         }
+        // Streams of rooms that only deny keep no text: there the rule is all that is known.
+        if !matched.is_empty() && self.matched.len() < MATCHED_LIMIT {
+            let matched = (rule, Hidden(matched.to_lowercase()));
+            if !self.matched.contains(&matched) {
+                self.matched.push(matched);
+            }
+        }
+    }
+
+    /// Notes a match that cannot be replaced.
+    pub(crate) fn note_fixed(&mut self, rule: usize, field: impl FnOnce() -> String) {
+        if !self.fixed.iter().any(|(known, _)| *known == rule) {
+            self.fixed.push((rule, field()));
+        }
+    }
+
+    /// Takes over what another inspection of the same call found, but for the places to replace.
+    pub(crate) fn absorb(&mut self, other: Findings) {
+        for Found { rule, field, count } in other.found {
+            match self.found.iter_mut().find(|found| found.rule == rule) {
+                Some(found) => found.count = found.count.saturating_add(count),
+                None => self.found.push(Found { rule, field, count }),
+            }
+        }
+        for (rule, field) in other.fixed {
+            self.note_fixed(rule, || field);
+        }
+        for place in other.uninspected {
+            if self.uninspected.len() < PLACES_LIMIT && !self.uninspected.contains(&place) {
+                self.uninspected.push(place);
+            }
+        }
+        for matched in other.matched {
+            if self.matched.len() < MATCHED_LIMIT && !self.matched.contains(&matched) {
+                self.matched.push(matched);
+            }
+        }
+        self.has_attachment |= other.has_attachment;
+        self.binary_bytes += other.binary_bytes;
+    }
+
+    /// The rules with a certain effect that found something.
+    pub(crate) fn rules_with(&self, policy: &Policy, effect: Effect) -> Vec<usize> {
+        self.found.iter().map(|found| found.rule).filter(|rule| policy.effect(*rule) == effect).collect()
     }
 
     /// Whether something was found that must not pass.
     pub(crate) fn are_blocked(&self, policy: &Policy) -> bool {
-        self.found.iter().any(|found| policy.blocks(found.rule))
+        self.found.iter().any(|found| policy.effect(found.rule) == Effect::Block)
+    }
+
+    /// The first place where a match would have to be replaced and cannot be.
+    pub(crate) fn not_replaceable(&self, policy: &Policy) -> Option<&(usize, String)> {
+        self.fixed.iter().find(|(rule, _)| policy.effect(*rule) == Effect::Redact)
     }
 }
 
 /// Inspects every string of `value` but those that start at an offset of `skip`.
 pub(crate) fn tree(policy: &Policy, value: &Value<'_>, skip: &[usize], findings: &mut Findings) {
-    let mut walk = Walk { policy, skip, findings, path: SmallVec::new(), violations: Vec::new(), nesting: 0 };
+    let mut walk = Walk {
+        policy,
+        skip,
+        findings,
+        path: SmallVec::new(),
+        violations: Vec::new(),
+        spots: Vec::new(),
+        nesting: 0,
+        is_identifier: false,
+    };
     walk.value(value);
+    let spots = std::mem::take(&mut walk.spots);
+    findings.spots.extend(spots);
 }
 
 /// Inspects a text that is no JSON.
@@ -122,8 +223,16 @@ pub(crate) fn text(policy: &Policy, text: &str, field: &str, findings: &mut Find
     let mut violations = Vec::new();
     policy.rules().scan(text, &mut violations);
     for violation in violations {
-        findings.note(violation.rule, || field.to_owned());
+        findings.note(violation.rule, &text[violation.span], || field.to_owned());
+        if may_replace(policy, violation.rule) {
+            findings.note_fixed(violation.rule, || field.to_owned());
+        }
     }
+}
+
+/// Whether a match of this rule is, or may be decided to be, replaced.
+fn may_replace(policy: &Policy, rule: usize) -> bool {
+    matches!(policy.effect(rule), Effect::Redact | Effect::Ask)
 }
 
 /// One step of the way to a string.
@@ -138,7 +247,23 @@ struct Walk<'p, 'f> {
     findings: &'f mut Findings,
     path: SmallVec<[Step; 12]>,
     violations: Vec<Violation>,
+    /// Matches that can be replaced, by their place in the text that is walked: the body, or a text that
+    /// one of its strings holds.
+    spots: Vec<Spot>,
     nesting: usize,
+    /// Whether the strings that come next name something.
+    is_identifier: bool,
+}
+
+/// Where a text that is scanned stands, for what is to be replaced in it.
+#[derive(Clone, Copy)]
+enum Home<'a> {
+    /// It is what this string of the walked text says.
+    String(Str<'a>),
+    /// It is the walked text itself, decoded from a document.
+    Document,
+    /// Nothing in it can be replaced.
+    Fixed,
 }
 
 impl Walk<'_, '_> {
@@ -167,12 +292,18 @@ impl Walk<'_, '_> {
             let shown = KNOWN_KEYS.iter().find(|known| **known == name).copied().unwrap_or("*");
             self.path.push(Step::Key(shown));
             if shown == "*" {
-                self.scan(&name);
+                self.scan(&name, Home::Fixed);
             }
-            match value.as_str().and_then(|text| Declared::of(object, &name, text)) {
-                Some(declared) => self.declared(declared),
+            let outer = std::mem::replace(&mut self.is_identifier, IDENTIFIERS.contains(&name.as_ref()));
+            match value.as_str().and_then(|text| Some((text, Declared::of(object, &name, text)?))) {
+                Some((text, declared)) => self.declared(declared, text),
                 None => self.value(value),
             }
+            if let Some(kind) = self.remote(object, &name, value) {
+                self.findings.has_attachment = true;
+                self.uninspected(kind);
+            }
+            self.is_identifier = outer;
             self.path.pop();
         }
     }
@@ -183,21 +314,22 @@ impl Walk<'_, '_> {
         }
         let decoded = text.text();
         if let Some(attachment) = data_url(&decoded) {
-            return self.declared(attachment);
+            return self.declared(attachment, text);
         }
-        self.scan(&decoded);
-        self.inside(&decoded);
+        let home = if self.is_identifier { Home::Fixed } else { Home::String(text) };
+        self.scan(&decoded, home);
+        self.inside(&decoded, home);
     }
 
     /// Numbers can be what a room denies; the small ones are settings.
     fn number(&mut self, digits: &str) {
         if digits.len() >= 4 && self.path.len() > 1 {
-            self.scan(digits);
+            self.scan(digits, Home::Fixed);
         }
     }
 
     /// A string that is JSON in turn, tool arguments above all.
-    fn inside(&mut self, decoded: &str) {
+    fn inside(&mut self, decoded: &str, home: Home<'_>) {
         if self.policy.rules().is_empty() || self.nesting == NESTING_LIMIT {
             return;
         }
@@ -206,8 +338,39 @@ impl Walk<'_, '_> {
             && let Ok(value) = json::parse(decoded)
         {
             self.nesting += 1;
+            let outer = std::mem::take(&mut self.spots);
             self.value(&value);
+            let inner = std::mem::replace(&mut self.spots, outer);
+            self.lift(inner, home);
             self.nesting -= 1;
+        }
+    }
+
+    /// What was found in the text of a string, by its place in the text that the string stands in.
+    fn lift(&mut self, spots: Vec<Spot>, home: Home<'_>) {
+        if spots.is_empty() {
+            return;
+        }
+        let ranges: Vec<Range<usize>> = spots.iter().map(|spot| spot.range.clone()).collect();
+        match home {
+            Home::String(text) => {
+                let lifted = text.places(&ranges).into_iter().zip(spots);
+                self.spots.extend(lifted.map(|(range, spot)| Spot {
+                    range,
+                    depth: spot.depth.saturating_add(1),
+                    ..spot
+                }));
+            }
+            Home::Document => self.spots.extend(spots),
+            Home::Fixed => spots.into_iter().for_each(|spot| self.fix(&spot)),
+        }
+    }
+
+    /// A match turned out to stand where nothing can be replaced.
+    fn fix(&mut self, spot: &Spot) {
+        match &spot.what {
+            What::Match(rule) => self.findings.note_fixed(*rule, || place(&self.path)),
+            What::Document { spots, .. } => spots.iter().for_each(|spot| self.fix(spot)),
         }
     }
 
@@ -231,56 +394,115 @@ impl Walk<'_, '_> {
         self.policy.rules().scan(&text, &mut self.violations);
         for violation in std::mem::take(&mut self.violations) {
             if seams.iter().any(|seam| violation.span.start < *seam && violation.span.end > *seam) {
-                let field = self.place();
-                self.findings.note(violation.rule, || field);
+                self.findings.note(violation.rule, &text[violation.span], || place(&self.path));
+                if may_replace(self.policy, violation.rule) {
+                    self.findings.note_fixed(violation.rule, || place(&self.path));
+                }
             }
         }
     }
 
-    fn declared(&mut self, declared: Declared) {
+    fn declared(&mut self, declared: Declared, home: Str<'_>) {
         let text = match &declared.decoded {
             Some(bytes) if self.nesting < NESTING_LIMIT => std::str::from_utf8(bytes).ok(),
             _ => None,
         };
         if let Some(text) = text {
             self.nesting += 1;
-            self.scan(text);
-            self.inside(text);
+            let outer = std::mem::take(&mut self.spots);
+            self.scan(text, Home::Document);
+            self.inside(text, Home::Document);
+            let inner = std::mem::replace(&mut self.spots, outer);
+            self.document(text, inner, &declared, home);
             self.nesting -= 1;
             return;
         }
         self.findings.binary_bytes += declared.encoded_bytes;
         self.findings.has_attachment |= declared.kind != "opaque";
+        self.uninspected(declared.kind);
+    }
+
+    /// Notes that what the present place stands for was not read.
+    fn uninspected(&mut self, kind: &str) {
         if self.findings.uninspected.len() < PLACES_LIMIT {
-            let place = format!("{}:{}", declared.kind, self.place());
+            let place = format!("{kind}:{}", place(&self.path));
             self.findings.uninspected.push(place);
         }
     }
 
-    fn scan(&mut self, text: &str) {
+    /// What kind of attachment an address stands for that the provider will fetch by itself. The address
+    /// is read as text; what lies there is not.
+    fn remote(&self, object: &Value<'_>, key: &str, value: &Value<'_>) -> Option<&'static str> {
+        let address = value.as_str()?;
+        let is_web = |text: &str| {
+            let head = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+            head.starts_with("https://") || head.starts_with("http://")
+        };
+        let kind = object.get("type").and_then(Value::as_str);
+        let is = |name: &str| kind.is_some_and(|kind| kind.is(name));
+        let parent = self.path.iter().rev().nth(1);
+        let is_below = |name: &str| matches!(parent, Some(Step::Key(key)) if *key == name);
+        let kind = match key {
+            "url" if is("url") && is_below("source") => "file",
+            "url" if is_below("image_url") => "image",
+            "image_url" if is("input_image") => "image",
+            "file_url" if is("input_file") => "file",
+            _ => return None,
+        };
+        is_web(&address.text()).then_some(kind)
+    }
+
+    /// A document is replaced as a whole, and only where its encoding gives every other byte back.
+    fn document(&mut self, text: &str, spots: Vec<Spot>, declared: &Declared, home: Str<'_>) {
+        if spots.is_empty() {
+            return;
+        }
+        let decoded = home.text();
+        let encoded = &decoded[declared.data_start..];
+        match Coding::of(encoded, text.as_bytes()) {
+            Some(coding) if !self.is_identifier => {
+                let range = home.place(declared.data_start..decoded.len());
+                let what = What::Document { text: text.to_owned(), spots, coding };
+                self.spots.push(Spot { range, depth: 1, what });
+            }
+            _ => spots.iter().for_each(|spot| self.fix(spot)),
+        }
+    }
+
+    fn scan(&mut self, text: &str, home: Home<'_>) {
+        if self.policy.may_redact() && text.contains(names::OPEN) {
+            names::look_alikes(text, &mut self.findings.look_alikes);
+        }
         self.policy.rules().scan(text, &mut self.violations);
         if self.violations.is_empty() {
             return;
         }
-        let field = self.place();
+        let field = place(&self.path);
+        let mut spots = Vec::new();
         for violation in self.violations.drain(..) {
-            self.findings.note(violation.rule, || field.clone());
+            self.findings.note(violation.rule, &text[violation.span.clone()], || field.clone());
+            if may_replace(self.policy, violation.rule) {
+                let what = What::Match(violation.rule);
+                spots.push(Spot { range: violation.span, depth: 0, what });
+            }
         }
+        self.lift(spots, home);
     }
+}
 
-    fn place(&self) -> String {
-        use std::fmt::Write;
-        let mut place = String::new();
-        for step in &self.path {
-            let written = match step {
-                Step::Key(key) if place.is_empty() => write!(place, "{key}"),
-                Step::Key(key) => write!(place, ".{key}"),
-                Step::Index(index) => write!(place, "[{index}]"),
-            };
-            written.expect("writing to a String never fails");
-        }
-        if place.is_empty() { "body".to_owned() } else { place }
+/// The way to a string, such as `messages[2].content[0].text`.
+fn place(path: &[Step]) -> String {
+    use std::fmt::Write;
+    let mut place = String::new();
+    for step in path {
+        let written = match step {
+            Step::Key(key) if place.is_empty() => write!(place, "{key}"),
+            Step::Key(key) => write!(place, ".{key}"),
+            Step::Index(index) => write!(place, "[{index}]"),
+        };
+        written.expect("writing to a String never fails");
     }
+    if place.is_empty() { "body".to_owned() } else { place }
 }
 
 /// A string that the API declares to be no text.
@@ -290,6 +512,8 @@ struct Declared {
     /// What base64 gave, where it is base64.
     decoded: Option<Vec<u8>>,
     encoded_bytes: usize,
+    /// Where the base64 begins in the string; it goes on to its end.
+    data_start: usize,
 }
 
 impl Declared {
@@ -314,7 +538,7 @@ impl Declared {
             "b64_json" | "partial_image_b64" => "image",
             "signature" | "encrypted_content" | "thought_signature" | "encrypted_index" => "opaque",
             "file_id" => {
-                return Some(Declared { kind: "file", decoded: None, encoded_bytes: 0 });
+                return Some(Declared { kind: "file", decoded: None, encoded_bytes: 0, data_start: 0 });
             }
             _ => return None,
         };
@@ -328,7 +552,8 @@ impl Declared {
     /// `None` when the text is too short to be worth it or no base64: then it is inspected as text.
     fn from_base64(kind: &'static str, text: &str) -> Option<Declared> {
         (text.len() >= BASE64_MIN || kind == "image").then_some(())?;
-        Some(Declared { kind, decoded: Some(decode_base64(text)?), encoded_bytes: text.len() })
+        let decoded = Some(decode_base64(text)?);
+        Some(Declared { kind, decoded, encoded_bytes: text.len(), data_start: 0 })
     }
 }
 
@@ -347,7 +572,13 @@ fn data_url(text: &str) -> Option<Declared> {
     let (head, data) = rest.split_at_checked(rest.find(',')?)?;
     let media = head.strip_suffix(";base64")?;
     let data = &data[1..];
-    Some(Declared { kind: media_kind(media), decoded: Some(decode_base64(data)?), encoded_bytes: text.len() })
+    let decoded = Some(decode_base64(data)?);
+    Some(Declared {
+        kind: media_kind(media),
+        decoded,
+        encoded_bytes: text.len(),
+        data_start: text.len() - data.len(),
+    })
 }
 
 /// Base64 in either alphabet, padded or not, with line breaks or not.

@@ -6,6 +6,7 @@
 //! It builds a tree that borrows from the text and decodes a string only when asked to.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How deep arrays and objects may be nested. The readers of all providers stop earlier.
 const DEPTH_LIMIT: usize = 200;
@@ -171,6 +172,82 @@ impl<'a> Str<'a> {
         }
         Cow::Owned(decoded)
     }
+}
+
+impl Str<'_> {
+    /// Where a part of the decoded string stands in the text that was read.
+    pub(crate) fn place(&self, part: Range<usize>) -> Range<usize> {
+        self.places(std::slice::from_ref(&part)).remove(0)
+    }
+
+    /// Where parts of the decoded string stand in the text that was read. The parts are not empty, in
+    /// order of start, and lie between characters; an escape belongs whole to the part that it touches.
+    pub(crate) fn places(&self, parts: &[Range<usize>]) -> Vec<Range<usize>> {
+        if !self.escaped {
+            return parts.iter().map(|part| self.start + part.start..self.start + part.end).collect();
+        }
+        let mut ends: Vec<(usize, usize, bool)> = Vec::with_capacity(parts.len() * 2);
+        for (index, part) in parts.iter().enumerate() {
+            ends.extend([(part.start, index, true), (part.end, index, false)]);
+        }
+        ends.sort_unstable();
+        let mut places = vec![0..0; parts.len()];
+        let (mut rest, mut raw, mut decoded) = (self.raw, self.start, 0);
+        let mut ends = ends.into_iter().peekable();
+        while let Some(unit) = next_unit(rest) {
+            let len = if unit.plain.is_empty() { unit.escape.len_utf8() } else { unit.plain.len() };
+            // A start belongs to the unit that it begins or lies in, an end to the one that it ends.
+            while let Some((at, index, is_start)) =
+                ends.next_if(|(at, _, is_start)| *at < decoded + len || (*at == decoded + len && !is_start))
+            {
+                let inside = if unit.plain.is_empty() {
+                    if is_start { 0 } else { unit.raw_len }
+                } else {
+                    at - decoded
+                };
+                let place = &mut places[index];
+                if is_start { place.start = raw + inside } else { place.end = raw + inside }
+            }
+            rest = &rest[unit.raw_len..];
+            raw += unit.raw_len;
+            decoded += len;
+        }
+        places
+    }
+}
+
+/// The text as it stands between the quotes of a JSON string.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => escaped.extend(['\\', c]),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            '\0'..='\x1f' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// What stands between the quotes of a JSON string, decoded. Its escapes were checked by the reader.
+pub(crate) fn unescape(raw: &str) -> String {
+    Str { raw, start: 0, escaped: true }.text().into_owned()
+}
+
+/// The text with some of its parts replaced. The parts are in order and do not overlap.
+pub(crate) fn replace(text: &str, edits: &[(Range<usize>, String)]) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut at = 0;
+    for (part, new) in edits {
+        replaced.push_str(&text[at..part.start]);
+        replaced.push_str(new);
+        at = part.end;
+    }
+    replaced.push_str(&text[at..]);
+    replaced
 }
 
 /// A run of plain text or one escape at the start of a raw string.
@@ -477,6 +554,26 @@ mod tests {
             let written = serde_json::to_string(&text).unwrap();
             let read = parse(&written).unwrap();
             prop_assert_eq!(read.as_str().unwrap().text(), text);
+        }
+
+        #[test]
+        fn a_part_of_a_string_is_found_where_it_stands(before: String, part in ".{1,8}", after: String, escapes: bool) {
+            let written = serde_json::to_string(&[&before, &part, &after].map(String::as_str).concat()).unwrap();
+            let written = if escapes {
+                written.chars().map(|c| if c.is_ascii() { c.to_string() } else {
+                    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+                }).collect()
+            } else { written };
+            let read = parse(&written).unwrap();
+            let range = before.len()..before.len() + part.len();
+            let place = read.as_str().unwrap().place(range);
+            prop_assert_eq!(unescape(&written[place]), part);
+        }
+
+        #[test]
+        fn what_is_escaped_is_read_back(text: String) {
+            let written = format!("\"{}\"", escape(&text));
+            prop_assert_eq!(parse(&written).unwrap().as_str().unwrap().text(), text);
         }
 
         #[test]

@@ -5,10 +5,13 @@
 //! streams, write the record. It knows nothing of windows and trays; a shell hosts it.
 //!
 //! Reading order: [`server`] (which handler serves a path), `pipeline` (the walk of a call), `wire` (the
-//! APIs), `inspect` and `stream` (what is looked at, and how a stream is guarded), `upstream` (the way to
+//! APIs), `inspect` and `stream` (what is looked at, and how a stream is guarded),
+//! `redact` (what is replaced on the way out and put back on the way in),
+//! `ask` (what waits for the owner), `upstream` (the way to
 //! the providers), [`house`] (what all calls share), [`admin`] (the owner's side), [`config`].
 
 pub mod admin;
+mod ask;
 pub mod budget;
 mod call;
 mod canon;
@@ -29,6 +32,7 @@ mod pipeline;
 mod policy;
 pub mod prices;
 pub mod problem;
+mod redact;
 pub mod server;
 mod shield;
 mod stream;

@@ -6,6 +6,7 @@
 
 mod canon;
 mod forward;
+mod held;
 mod inspect_request;
 mod inspect_response;
 mod receive;
@@ -24,6 +25,7 @@ use http::HeaderMap;
 use std::sync::Arc;
 use zos_audit::Outcome;
 
+use inspect_request::Judged;
 pub(crate) use receive::Arrived;
 pub(crate) use resolve::{Resolved, resolve_headers};
 
@@ -40,7 +42,17 @@ pub(crate) async fn serve(
         Err(problem) => return refuse(call, face.shape(), problem, HeaderMap::new()).await,
     };
     let mut headers = HeaderMap::new();
-    match walk(&house, arrived, call, &mut headers).await {
+    let judged =
+        resolve::run(&house, arrived, &mut call, &mut headers) // which context governs
+            .and_then(|resolved| inspect_request::run(&house, resolved, &mut call, &mut headers)); // what it says
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(problem) => return refuse(call, face.shape(), problem, headers).await,
+    };
+    if let Some(face) = judged.held_stream() {
+        return held::respond(house, face, judged, call, headers);
+    }
+    match walk(&house, judged, call, &mut headers).await {
         Ok(response) => response,
         Err((call, problem)) => refuse(*call, face.shape(), problem, headers).await,
     }
@@ -49,13 +61,12 @@ pub(crate) async fn serve(
 /// The straight line. What is known of context, verdict, rules and route is noted in `headers` on the way.
 async fn walk(
     house: &Arc<House>,
-    arrived: Arrived,
+    judged: Judged,
     mut call: Call,
     headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
     let reserved = async {
-        let resolved = resolve::run(house, arrived, &mut call, headers)?; // which context governs
-        let inspected = inspect_request::run(resolved, &mut call, headers)?; // the final bytes, or a refusal
+        let inspected = judged.decided(house, &mut call, headers).await?; // the final bytes, or a refusal
         let inspected = canon::run(inspected, &mut call, headers)?; // the owner's own words in front, if wanted
         let routed = route::run(house, inspected, &mut call, headers)?; // which provider is permitted and asked
         reserve::run(house, routed, &mut call, headers).await // tokens are held from here on
@@ -80,10 +91,7 @@ pub(crate) async fn refuse(
 ) -> Response {
     call.note(&problem);
     call.settle(crate::call::Cost::Nothing).await;
-    let outcome = match problem.code {
-        Code::UpstreamUnreachable | Code::UpstreamTimeout | Code::Internal => Outcome::Failed,
-        _ => Outcome::Refused,
-    };
+    let outcome = outcome(&problem);
     let problem = finish(&mut call, outcome, problem, shape).await;
     let mut response = problem.respond(shape, &call.request_id);
     if matches!(problem.code, Code::FirewallRequest | Code::FirewallResponse) {
@@ -91,6 +99,14 @@ pub(crate) async fn refuse(
     }
     response.headers_mut().extend(headers);
     response
+}
+
+/// What a call came to that ends with this.
+fn outcome(problem: &Problem) -> Outcome {
+    match problem.code {
+        Code::UpstreamUnreachable | Code::UpstreamTimeout | Code::Internal => Outcome::Failed,
+        _ => Outcome::Refused,
+    }
 }
 
 /// Writes the record of a refusal; where even that fails under a hard context, that is the answer.

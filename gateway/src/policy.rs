@@ -1,21 +1,31 @@
 //! The rules of a room as they hold for one call.
 
+use smallvec::SmallVec;
 use std::sync::Arc;
 use zos_core::{Effect, RoomPolicy};
 use zos_rules::{Action, RoomRules, Scanner};
 
-/// The rules of the room that governs a call, and whether the owner has paused the shield.
+/// The rules of the room that governs a call, whether the owner has paused the shield, and what the
+/// owner decided about this call.
 #[derive(Clone)]
 pub(crate) struct Policy {
     room: Arc<RoomPolicy>,
     is_paused: bool,
+    /// Whether any rule may replace text of a call, and whether any may ask. Looked up once a call.
+    may_redact: bool,
+    may_ask: bool,
+    /// What the owner decided, by rule.
+    decided: SmallVec<[(usize, Effect); 2]>,
 }
 
 impl Policy {
     /// The policy of one call. It is fixed when the call arrives: a pause, or its end, or a save of the
-    /// room's file holds for the calls that come after.
+    /// room's file holds for the calls that come after. Only what the owner decides about this very call
+    /// changes it.
     pub(crate) fn new(room: Arc<RoomPolicy>, is_paused: bool) -> Self {
-        Policy { room, is_paused }
+        let may_ask = !is_paused && room.effects.contains(&Effect::Ask);
+        let may_redact = may_ask || (!is_paused && room.effects.contains(&Effect::Redact));
+        Policy { room, is_paused, may_redact, may_ask, decided: SmallVec::new() }
     }
 
     /// The compiled rules.
@@ -25,19 +35,37 @@ impl Policy {
 
     /// What a violation of a rule leads to.
     pub(crate) fn effect(&self, rule: usize) -> Effect {
-        if self.is_paused { Effect::Report } else { self.room.effects[rule] }
+        if self.is_paused {
+            return Effect::Report;
+        }
+        let decided = self.decided.iter().find(|(of, _)| *of == rule);
+        decided.map_or(self.room.effects[rule], |(_, effect)| *effect)
     }
 
-    /// Whether a violation of a rule must not pass.
-    ///
-    /// Redacting and asking are not built yet; until they are, text that asks for them does not pass.
-    pub(crate) fn blocks(&self, rule: usize) -> bool {
-        self.effect(rule) != Effect::Report
+    /// The owner decided what a rule leads to in this call.
+    pub(crate) fn decide(&mut self, rule: usize, effect: Effect) {
+        self.decided.retain(|(of, _)| *of != rule);
+        self.decided.push((rule, effect));
+    }
+
+    /// Whether any rule replaces text of a call, or may be decided to.
+    pub(crate) fn may_redact(&self) -> bool {
+        self.may_redact
+    }
+
+    /// Whether any rule may ask the owner.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.may_ask
     }
 
     /// The id of a rule, safe to show.
     pub(crate) fn rule_id(&self, rule: usize) -> &str {
         &self.room.rules.rule(rule).id
+    }
+
+    /// What a match of a rule is called in its placeholder.
+    pub(crate) fn label(&self, rule: usize) -> &str {
+        self.room.labels.get(rule).map_or("text", String::as_str)
     }
 
     /// A scanner for a text that arrives in pieces.

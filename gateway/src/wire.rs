@@ -278,6 +278,22 @@ impl Dialect {
         }
     }
 
+    /// What keeps a stream alive that has nothing to say.
+    pub(crate) fn ping(&self) -> Bytes {
+        match self {
+            Dialect::Messages(_) => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+            Dialect::Chat(_) | Dialect::Responses(_) => Bytes::from_static(b": waiting for the owner\n\n"),
+        }
+    }
+
+    /// An error answer of a provider as the event that says the same in a stream.
+    pub(crate) fn foreign_failure(&self, error: &serde_json::Value) -> Bytes {
+        match self {
+            Dialect::Messages(_) | Dialect::Responses(_) => Bytes::from(event("error", error)),
+            Dialect::Chat(_) => Bytes::from(format!("data: {error}\n\n")),
+        }
+    }
+
     /// An error event, after which nothing looks complete.
     pub(crate) fn failure(&self, problem: &Problem, request_id: &str) -> Bytes {
         match self {

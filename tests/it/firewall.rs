@@ -252,6 +252,67 @@ async fn what_cannot_be_inspected_is_named_or_denied() {
 }
 
 #[tokio::test]
+async fn what_a_provider_would_fetch_by_itself_is_named_or_denied() {
+    let provider = Provider::json(r#"{"content":[]}"#).await;
+    let room = "outbound_deny: [Falcon]\n";
+    let gateway = Scratch::new().acme(room).provider(&provider).start().await;
+    let user = |content: Value| json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": content}]});
+    let url = "https://example.com/a.png";
+    let cases = [
+        (
+            "/v1/messages",
+            "file:messages[0].content[0].source.url",
+            user(json!([{"type": "image", "source": {"type": "url", "url": url}}])),
+        ),
+        (
+            "/v1/chat/completions",
+            "image:messages[0].content[0].image_url.url",
+            user(json!([{"type": "image_url", "image_url": {"url": url}}])),
+        ),
+        (
+            "/v1/responses",
+            "image:input[0].content[0].image_url",
+            json!({"model": "m", "input": [{"role": "user", "content": [{"type": "input_image", "image_url": url}]}]}),
+        ),
+        (
+            "/v1/responses",
+            "file:input[0].content[0].file_url",
+            json!({"model": "m", "input": [{"role": "user", "content": [{"type": "input_file", "file_url": url}]}]}),
+        ),
+    ];
+    for (path, place, body) in &cases {
+        let response = gateway.post(path, body.to_string()).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["x-zos-uninspected"]),
+            (200, &place.parse().unwrap())
+        );
+    }
+    let mention = user(
+        json!([{"type": "tool_use", "id": "t", "name": "x", "input": {"url": url, "source": {"url": url}}}]),
+    );
+    let response = gateway.post("/v1/messages", mention.to_string()).await;
+    assert!(!response.headers().contains_key("x-zos-uninspected"), "an address alone is text");
+    gateway.write("contexts/acme.yml", &format!("{room}attachments: deny\n"));
+    gateway.house.brain().reload();
+    for (path, place, body) in &cases {
+        assert_eq!(gateway.post(path, body.to_string()).await.status(), 403, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_term_in_the_earlier_of_two_equal_keys_is_found() {
+    let provider = Provider::json(r#"{"content":[]}"#).await;
+    let gateway = Scratch::new().acme(ROOM).provider(&provider).start().await;
+    for body in [
+        r#"{"model":"m","messages":[{"role":"user","content":"Project Falcon","content":"x"}]}"#,
+        r#"{"model":"m","messages":[],"messages":[{"role":"user","content":"Project Falcon"}],"messages":[]}"#,
+    ] {
+        assert_eq!(gateway.post("/v1/chat/completions", body).await.status(), 403, "{body}");
+    }
+    assert!(provider.received().is_empty());
+}
+
+#[tokio::test]
 async fn a_pause_of_the_shield_reports_only_and_is_recorded() {
     let provider = Provider::json(r#"{"choices":[]}"#).await;
     let gateway = Scratch::new().acme(ROOM).provider(&provider).start().await;

@@ -7,6 +7,7 @@
 
 mod admin;
 mod architecture;
+mod ask;
 mod audit;
 mod bad_providers;
 mod budget;
@@ -19,5 +20,6 @@ mod firewall;
 mod forwarding;
 mod fuzz_corpus;
 mod limits;
+mod redact;
 mod stopping;
 mod streams;

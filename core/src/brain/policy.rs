@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use zos_rules::{Action, CompileError, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 
-use crate::context::{Context, ContextName, Effect};
+use crate::context::{Context, ContextName, Effect, Entry};
 
 /// The rules that govern calls in one context.
 pub struct RoomPolicy {
@@ -19,6 +19,8 @@ pub struct RoomPolicy {
     pub effects: Vec<Effect>,
     /// Where each rule was written, by the same index.
     pub places: Vec<Place>,
+    /// What a redacted match of each rule is called, by the same index: `person` makes `⟦person-1⟧`.
+    pub labels: Vec<String>,
 }
 
 /// Where a rule was written.
@@ -53,36 +55,50 @@ pub(super) fn compile(
     let mut rooms = Vec::with_capacity(contexts.len());
     let mut sides = Vec::with_capacity(contexts.len());
     for context in contexts.values() {
-        let (room, effects, places) = room(context, contexts, owner_index);
+        let (room, side) = room(context, contexts, owner_index);
         rooms.push(room);
-        sides.push((context.name.clone(), effects, places));
+        sides.push((context.name.clone(), side));
     }
     let ruleset = Arc::new(Ruleset::compile(&rooms)?);
     let policies = sides
         .into_iter()
-        .map(|(name, effects, places)| {
+        .map(|(name, Side { effects, places, labels })| {
             let rules = ruleset.room(name.as_str()).expect("each of these rooms was just compiled");
-            (name, Arc::new(RoomPolicy { rules, effects, places }))
+            (name, Arc::new(RoomPolicy { rules, effects, places, labels }))
         })
         .collect();
     Ok((ruleset, policies))
+}
+
+/// What a policy knows of its rules besides what they look for.
+#[derive(Default)]
+struct Side {
+    effects: Vec<Effect>,
+    places: Vec<Place>,
+    labels: Vec<String>,
+}
+
+impl Side {
+    fn push(&mut self, effect: Effect, owner: &Context, entry: &Entry, label: String) {
+        self.effects.push(effect);
+        self.places.push(Place { context: owner.name.clone(), line: entry.line });
+        self.labels.push(label);
+    }
 }
 
 fn room(
     context: &Context,
     contexts: &BTreeMap<ContextName, Arc<Context>>,
     owner_index: &BTreeMap<ContextName, usize>,
-) -> (Room, Vec<Effect>, Vec<Place>) {
+) -> (Room, Side) {
     let mut rules: Vec<RuleSpec> = Vec::new();
-    let mut effects = Vec::new();
-    let mut places = Vec::new();
+    let mut side = Side::default();
     // What this context calls its own as well is free here, whoever else does.
     let own: HashSet<_> = context.confidential.iter().map(|entry| identity(&entry.rule)).collect();
     for entry in &context.outbound_deny {
         let effect = context.effective(entry);
         rules.push(RuleSpec { action: acting(effect), ..entry.rule.clone() });
-        effects.push(effect);
-        places.push(Place { context: context.name.clone(), line: entry.line });
+        side.push(effect, context, entry, label(entry));
     }
     for owner in contexts.values().filter(|owner| owner.name != context.name) {
         let owner_number = owner_index.get(&owner.name).copied().unwrap_or_default();
@@ -94,11 +110,47 @@ fn room(
             let id = format!("elsewhere/{owner_number}.{}", position + 1);
             let effect = owner.effective_elsewhere(entry, context.isolation);
             rules.push(RuleSpec { id, action: acting(effect), ..entry.rule.clone() });
-            effects.push(effect);
-            places.push(Place { context: owner.name.clone(), line: entry.line });
+            // Nor are its own words for the term.
+            side.push(effect, owner, entry, kind_label(&entry.rule).to_owned());
         }
     }
-    (Room { name: context.name.to_string(), rules }, effects, places)
+    (Room { name: context.name.to_string(), rules }, side)
+}
+
+/// The longest word of a person's that names a placeholder.
+const LABEL_MAX_LETTERS: usize = 16;
+
+/// What a redacted match of an own entry is called: the letters that its id starts with, a note that is
+/// one plain word, or what kind of rule it is. The word reaches the provider in the place of the match.
+fn label(entry: &Entry) -> String {
+    let rule = &entry.rule;
+    // An id that nobody gave has a slash.
+    let id = (!rule.id.contains('/')).then(|| rule.id.split(|c: char| !c.is_ascii_lowercase()).next());
+    let note = entry.note.as_deref().map(str::to_lowercase);
+    let sought = identity(rule);
+    [id.flatten(), note.as_deref()]
+        .into_iter()
+        .flatten()
+        .find(|word| {
+            (2..=LABEL_MAX_LETTERS).contains(&word.len())
+                && word.bytes().all(|byte| byte.is_ascii_lowercase())
+                // A note that says the term again would give it away.
+                && !sought.contains(word)
+                && !word.contains(&sought[1..])
+        })
+        .unwrap_or(kind_label(rule))
+        .to_owned()
+}
+
+fn kind_label(rule: &RuleSpec) -> &'static str {
+    match &rule.kind {
+        RuleKind::Term(_) => "term",
+        RuleKind::Pattern(_) => "value",
+        RuleKind::Pack(pack) => match pack.name() {
+            "secrets" => "secret",
+            other => other,
+        },
+    }
 }
 
 /// The action that leads to an effect. Scanners of streams hold text back by action, and what is only
@@ -118,5 +170,31 @@ fn identity(rule: &RuleSpec) -> String {
         RuleKind::Term(term) => format!("t{}", term.text().trim().to_lowercase()),
         RuleKind::Pattern(pattern) => format!("p{}", pattern.source()),
         RuleKind::Pack(pack) => format!("k{}", pack.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::parse_context;
+
+    #[test]
+    fn a_placeholder_is_called_by_a_plain_word_that_gives_nothing_away() {
+        let check = |entry: &str, expected: &str| {
+            let text = format!("outbound_deny:\n  - {entry}\n");
+            let name: ContextName = "acme".parse().unwrap();
+            let parsed = parse_context(&name, text.as_bytes());
+            let context = parsed.context.expect("it is a valid context");
+            assert_eq!(label(&context.outbound_deny[0]), expected, "{entry}");
+        };
+        check("Ann Lee", "term");
+        check("{term: Ann Lee, note: Patient}", "patient");
+        check("{term: Ann Lee, note: my sister's friend}", "term");
+        check("{term: Ann Lee, note: lee}", "term");
+        check("{term: Ann, note: annual}", "term");
+        check("{term: Ann Lee, id: person-1, note: patient}", "person");
+        check("{pattern: 'ACME-[0-9]{6}'}", "value");
+        check("{pack: secrets}", "secret");
+        check("{pack: pii, note: data}", "data");
     }
 }

@@ -1,7 +1,7 @@
 //! Entries of the two firewall lists.
 //!
 //! An entry is a bare term or a map with `term`, `pattern` or `pack`. Everything of the format is
-//! read; what this version cannot carry out is an error with a place, never silently ignored.
+//! read; what cannot be understood is an error with a place, never silently ignored.
 //! Messages never repeat a term.
 
 use std::collections::HashMap;
@@ -28,11 +28,6 @@ pub struct Entry {
 /// The words for actions.
 const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
-
-/// Whether this version of zOS can carry an action out.
-fn is_carried_out(action: Action) -> bool {
-    matches!(action, Action::Deny | Action::Warn)
-}
 
 /// The list under `key`; `prefix` begins the ids of entries that give none.
 pub(super) fn read_list(
@@ -86,21 +81,12 @@ fn read_map(node: &Node, path: &str, default_id: String, findings: &mut Findings
     let mut fields = Fields::of(node, path, findings)?.confidential();
     let kind = read_kind(&mut fields, node, path, findings);
     let action = fields.word("action", &ACTIONS, findings);
-    let action_place = fields.entry("action").map_or(node.place, |entry| entry.value.place);
     let note = fields.text("note", findings).map(str::to_owned);
     let id = read_id(&mut fields, findings).unwrap_or(default_id);
     let exact = fields.flag("exact", findings).unwrap_or(false);
     let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
     fields.finish(Unknown::Warn, findings);
 
-    if let Some(action) = action.filter(|action| !is_carried_out(*action)) {
-        let word = ACTIONS.iter().find(|(_, known)| *known == action).map_or("", |(word, _)| word);
-        findings.error(
-            action_place,
-            format!("`action: {word}` is not supported by this version"),
-            "write `action: deny` (refuses the call) or `action: warn` (only reports)",
-        );
-    }
     let kind = kind?;
     let rule = RuleSpec { id, kind, action: action.unwrap_or_default(), exact, evasions };
     Some(Entry { rule, line: node.place.line, note, explicit_action: action.is_some() })

@@ -486,8 +486,88 @@ pub enum Event {
         /// 80 or 100.
         percent: u8,
     },
+    /// The owner is asked, or has answered.
+    Approval {
+        /// The ask.
+        approval: Box<Approval>,
+    },
     /// Events were lost because the reader was too slow: load the lists anew.
     Lagged,
+}
+
+/// What waits for the owner.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Approvals {
+    /// Oldest first.
+    pub approvals: Vec<Approval>,
+}
+
+/// An ask: calls that met an `ask` rule. Never the words that were found.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Approval {
+    /// Four letters and digits, for `zos allow ID`.
+    pub id: String,
+    /// The context that asks.
+    pub context: String,
+    /// The client, where its key names one.
+    pub client: Option<String>,
+    /// The model that was called.
+    pub model: String,
+    /// `request` or `answer`: where it was found.
+    pub side: String,
+    /// What was met.
+    pub rules: Vec<AskedRule>,
+    /// When it was first asked.
+    pub asked: String,
+    /// Until when it can be answered.
+    pub expires: String,
+    /// Calls that asked this.
+    pub calls: u64,
+    /// Calls that wait for the answer now; without any, the answer holds for the next try.
+    pub waiting: u64,
+    /// The answer, in the event that tells of it: `allow_once`, `redact`, `deny` or `always`.
+    pub decision: Option<String>,
+}
+
+/// A rule that was met.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AskedRule {
+    /// Its id.
+    pub rule: String,
+    /// The field, such as `messages[2].content`.
+    pub field: String,
+    /// How many times.
+    pub count: u64,
+}
+
+/// The owner's decision.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct ApprovalDecision {
+    /// What shall be done.
+    pub decision: Decision,
+}
+
+/// What the owner can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// These calls go on, and nothing else.
+    AllowOnce,
+    /// These calls go on with placeholders.
+    Redact,
+    /// These calls are refused.
+    Deny,
+    /// As `allow_once`, and the rule only reports from now on: the context's file is changed.
+    Always,
+}
+
+/// What a decision did.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ApprovalDecided {
+    /// The ask.
+    pub approval: Approval,
+    /// For `always`, the entries that were written: file, place and text.
+    pub written: Vec<String>,
 }
 
 /// A zOS key without its value.

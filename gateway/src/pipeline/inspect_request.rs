@@ -1,15 +1,20 @@
 //! Step 2: what the request says, and whether it may leave. The body that comes out of here is final.
 
 use super::{Arrived, Resolved};
+use crate::ask::{Side, Waiting};
 use crate::call::Call;
+use crate::house::House;
 use crate::inspect::{self, Findings};
 use crate::json;
 use crate::policy::Policy;
 use crate::problem::{Code, Problem};
-use crate::wire::{self, Asked};
+use crate::redact::sessions::{Speaker, TooMany};
+use crate::redact::spots::{self, Edit};
+use crate::wire::{self, Asked, Face};
 use http::{HeaderMap, HeaderValue};
+use std::ops::Range;
 use zos_audit::Verdict;
-use zos_core::Attachments;
+use zos_core::{Attachments, Effect};
 
 /// A call whose body was inspected and may leave.
 pub(crate) struct Inspected {
@@ -20,11 +25,21 @@ pub(crate) struct Inspected {
     pub(super) input_tokens: u64,
 }
 
+/// A call whose body was inspected and waits for the owner, or for nothing.
+pub(crate) struct Judged {
+    resolved: Resolved,
+    arrived: Arrived,
+    asked: Asked,
+    findings: Findings,
+    waiting: Option<Waiting>,
+}
+
 pub(super) fn run(
+    house: &House,
     mut resolved: Resolved,
     call: &mut Call,
     headers: &mut HeaderMap,
-) -> Result<Inspected, Problem> {
+) -> Result<Judged, Problem> {
     let arrived = resolved.arrived.take().expect("resolve::run puts the arrived call in");
     let body = std::str::from_utf8(&arrived.body)
         .map_err(|_| Problem::new(Code::InvalidRequest, "The request body is not valid UTF-8."))?;
@@ -56,10 +71,106 @@ pub(super) fn run(
         )
         .hint("Take it out of the conversation, or change the rule in this context's file."));
     }
-    let text_bytes = arrived.body.len().saturating_sub(findings.binary_bytes);
-    let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64)
-        + findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
-    Ok(Inspected { resolved, arrived, asked, input_tokens })
+    if resolved.policy.may_ask() {
+        resolved.digest = zos_seal::sha256(&arrived.body);
+    }
+    let rules = findings.rules_with(&resolved.policy, Effect::Ask);
+    let waiting =
+        (!rules.is_empty()).then(|| Waiting::begin(house, call, &resolved, &findings, rules, Side::Request));
+    Ok(Judged { resolved, arrived, asked, findings, waiting })
+}
+
+impl Judged {
+    /// The face of a call that is held while its client listens to a stream.
+    pub(super) fn held_stream(&self) -> Option<Face> {
+        let is_held = self.asked.stream && self.waiting.as_ref().is_some_and(Waiting::is_held);
+        is_held.then_some(self.arrived.face)
+    }
+
+    /// Waits for the owner where one was asked, and makes the body final.
+    pub(super) async fn decided(
+        self,
+        house: &House,
+        call: &mut Call,
+        headers: &mut HeaderMap,
+    ) -> Result<Inspected, Problem> {
+        let Judged { mut resolved, mut arrived, mut asked, mut findings, waiting } = self;
+        if let Some(mut waiting) = waiting {
+            let effect = waiting.answer(house).await?;
+            for rule in waiting.rules() {
+                resolved.policy.decide(*rule, effect);
+            }
+        }
+        if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
+            asked.model_place = redacted.moved(&asked.model_place);
+            arrived.body = redacted.body.into();
+            raise_verdict(Verdict::Redact, call, headers);
+        }
+        let body = std::str::from_utf8(&arrived.body).expect("it was, and what was put in is text");
+        let text_bytes = body.len().saturating_sub(findings.binary_bytes);
+        let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64)
+            + findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
+        Ok(Inspected { resolved, arrived, asked, input_tokens })
+    }
+}
+
+/// A body with placeholders in it.
+struct Redacted {
+    body: String,
+    edits: Vec<Edit>,
+}
+
+impl Redacted {
+    /// Where a part of the body stands now. No edit touches it.
+    fn moved(&self, place: &Range<usize>) -> Range<usize> {
+        let before = self.edits.iter().take_while(|(edited, _)| edited.end <= place.start);
+        let (old, new) =
+            before.fold((0, 0), |(old, new), (edited, text)| (old + edited.len(), new + text.len()));
+        place.start + new - old..place.end + new - old
+    }
+}
+
+/// Replaces what the room redacts; `None` where nothing is.
+fn redact(
+    house: &House,
+    resolved: &mut Resolved,
+    arrived: &Arrived,
+    findings: &mut Findings,
+    call: &Call,
+) -> Result<Option<Redacted>, Problem> {
+    if !resolved.policy.may_redact() {
+        return Ok(None);
+    }
+    let policy = &resolved.policy;
+    if let Some((rule, field)) = findings.not_replaceable(policy) {
+        return Err(Problem::new(
+            Code::FirewallRequest,
+            format!(
+                "The request holds something that rule {} redacts, in a place where it cannot be replaced: {field}.",
+                policy.rule_id(*rule)
+            ),
+        )
+        .hint("Numbers, keys, names, ids and words over two text blocks cannot be replaced: take it out there."));
+    }
+    let client = call.record.client.as_deref();
+    let mut masks = house.redactions.open(resolved.name.as_str(), client, &arrived.headers);
+    masks.set_look_alikes(std::mem::take(&mut findings.look_alikes));
+    let body = std::str::from_utf8(&arrived.body).expect("it was read as text before");
+    let edits = spots::edits(
+        body,
+        &findings.spots,
+        &|rule, _| policy.effect(rule) == Effect::Redact,
+        &mut |rule, matched| masks.mask(policy, rule, matched, Speaker::Caller),
+    )
+    .map_err(|TooMany| {
+        Problem::new(
+            Code::FirewallRequest,
+            format!("The request holds more than {} different texts to redact.", TooMany::LIMIT),
+        )
+        .hint("Begin a new conversation, or send less at once.")
+    })?;
+    resolved.masks = Some(masks);
+    Ok((!edits.is_empty()).then(|| Redacted { body: json::replace(body, &edits), edits }))
 }
 
 /// What an image or a page costs at most with the providers we know. A guess, for the reservation only.
@@ -78,8 +189,23 @@ pub(super) fn note(policy: &Policy, findings: &Findings, call: &mut Call, header
             call.record.uninspected.push(place.clone());
         }
     }
-    if !findings.found.is_empty() && call.record.verdict == Some(Verdict::Allow) {
-        call.record.verdict = Some(Verdict::Warn);
+    if findings.found.is_empty() {
+        write_headers(call, headers);
+    } else {
+        raise_verdict(Verdict::Warn, call, headers);
+    }
+}
+
+/// Notes a verdict, unless a stronger one is known.
+pub(super) fn raise_verdict(verdict: Verdict, call: &mut Call, headers: &mut HeaderMap) {
+    let strength = |verdict| match verdict {
+        Verdict::Allow => 0,
+        Verdict::Warn => 1,
+        Verdict::Redact => 2,
+        Verdict::Deny => 3,
+    };
+    if call.record.verdict.is_none_or(|known| strength(known) < strength(verdict)) {
+        call.record.verdict = Some(verdict);
     }
     write_headers(call, headers);
 }
@@ -109,7 +235,7 @@ pub(super) fn refusal_sentence(subject: &str, resolved: &Resolved, findings: &Fi
     let found: Vec<String> = findings
         .found
         .iter()
-        .filter(|found| resolved.policy.blocks(found.rule))
+        .filter(|found| resolved.policy.effect(found.rule) != Effect::Report)
         .map(|found| {
             let times = if found.count == 1 { String::new() } else { format!(", {} times", found.count) };
             format!("rule {} in {}{times}", resolved.policy.rule_id(found.rule), found.field)
@@ -121,4 +247,18 @@ pub(super) fn refusal_sentence(subject: &str, resolved: &Resolved, findings: &Fi
         resolved.name,
         found.join("; ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_moves_with_what_is_replaced_before_it() {
+        let edits = vec![(2..4, "12345".to_owned()), (20..30, String::new())];
+        let redacted = Redacted { body: String::new(), edits };
+        assert_eq!(redacted.moved(&(0..2)), 0..2);
+        assert_eq!(redacted.moved(&(4..9)), 7..12);
+        assert_eq!(redacted.moved(&(30..31)), 23..24);
+    }
 }

@@ -4,19 +4,23 @@
 mod streamed;
 
 use super::forward::{Forwarded, problem as upstream_problem};
-use super::inspect_request::{note, refusal_sentence, write_headers};
+use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
+use crate::ask::{Side, Waiting};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::problem::{Code, Problem};
+use crate::redact::restore;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::Arc;
-use zos_audit::Outcome;
+use zos_audit::{Outcome, Verdict};
+use zos_core::Effect;
+
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
 
 /// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
@@ -68,18 +72,23 @@ async fn plain(
         }
     };
     call.record.ttft_ms = Some(crate::house::millis(call.started));
+    if let Err(problem) = ask(house, &mut forwarded, &body, &mut call, headers).await {
+        call.settle(Cost::Spent(read_as_sent)).await;
+        return Err((Box::new(call), problem));
+    }
     let judged = judge(&forwarded, &provider, &body, &mut call, headers);
     let cost = match &judged {
         _ if !status.is_success() || forwarded.face.is_free() => Cost::Nothing,
-        Ok(usage) => Cost::Spent(*usage),
+        Ok((usage, _)) => Cost::Spent(*usage),
         Err(refused) => Cost::Spent(refused.0),
     };
     if let Some(balance) = call.settle(cost).await {
         write_remaining(&balance, headers);
     }
-    if let Err(refused) = judged {
-        return Err((Box::new(call), refused.1));
-    }
+    let body = match judged {
+        Ok((_, changed)) => changed.unwrap_or(body),
+        Err(refused) => return Err((Box::new(call), refused.1)),
+    };
     call.record.bytes_out = body.len() as u64;
     let outcome = if status.is_success() { Outcome::Completed } else { Outcome::Failed };
     if let Err(problem) = call.finish(outcome, Some(status.as_u16())).await {
@@ -92,14 +101,44 @@ async fn plain(
     Ok(response)
 }
 
-/// What a plain answer cost, and whether it may reach the caller.
+/// Asks the owner about an answer that meets an `ask` rule, unless it is refused anyway.
+async fn ask(
+    house: &House,
+    forwarded: &mut Forwarded,
+    body: &Bytes,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<(), Problem> {
+    if !forwarded.policy.may_ask() {
+        return Ok(());
+    }
+    let mut findings = Findings::default();
+    let text = String::from_utf8_lossy(body);
+    match std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok()) {
+        Some(value) => inspect::tree(&forwarded.policy, &value, &[], &mut findings),
+        None => inspect::text(&forwarded.policy, &text, "body", &mut findings),
+    }
+    let rules = findings.rules_with(&forwarded.policy, Effect::Ask);
+    if rules.is_empty() || findings.are_blocked(&forwarded.policy) {
+        return Ok(());
+    }
+    note(&forwarded.policy, &findings, call, headers);
+    let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, rules, Side::Answer);
+    let effect = waiting.answer(house).await?;
+    for rule in waiting.rules() {
+        forwarded.policy.decide(*rule, effect);
+    }
+    Ok(())
+}
+
+/// What a plain answer cost, whether it may reach the caller, and as what where not as it is.
 fn judge(
     forwarded: &Forwarded,
     provider: &str,
     body: &Bytes,
     call: &mut Call,
     headers: &mut HeaderMap,
-) -> Result<Usage, Box<(Usage, Problem)>> {
+) -> Result<(Usage, Option<Bytes>), Box<(Usage, Problem)>> {
     let is_success = forwarded.answer.status.is_success();
     let mut reader = UsageReader::new(forwarded.face.meter());
     let mut findings = Findings::default();
@@ -120,7 +159,7 @@ fn judge(
     }
     let usage = reader.finish(Estimate { input: forwarded.input_tokens, output: count.tokens(), cut: false });
     note(&forwarded.policy, &findings, call, headers);
-    if findings.are_blocked(&forwarded.policy) {
+    if findings.are_blocked(&forwarded.policy) || findings.not_replaceable(&forwarded.policy).is_some() {
         let sentence = refusal_sentence("The answer", &forwarded.resolved, &findings);
         let problem = Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.");
         return Err(Box::new((usage, problem)));
@@ -132,7 +171,29 @@ fn judge(
             .hint("Check its base_url in routing/fleet.yml.");
         return Err(Box::new((usage, problem)));
     }
-    Ok(usage)
+    let changed = change(forwarded, &text, parsed.as_ref(), &findings);
+    if let Some((_, true)) = changed {
+        raise_verdict(Verdict::Redact, call, headers);
+    }
+    Ok((usage, changed.map(|(body, _)| body)))
+}
+
+/// The answer with what the room redacts replaced, and with what was redacted in the request restored;
+/// `None` where neither is in it. Also says whether anything was replaced.
+fn change(
+    forwarded: &Forwarded,
+    text: &str,
+    parsed: Option<&Value<'_>>,
+    findings: &Findings,
+) -> Option<(Bytes, bool)> {
+    let (Some(masks), Some(value)) = (&forwarded.resolved.masks, parsed) else { return None };
+    let replaced = masks.replaced(&forwarded.policy, text, &findings.spots);
+    if replaced.is_empty() && !restore::may_hold(text) {
+        return None;
+    }
+    let has_replaced = !replaced.is_empty();
+    let edits = masks.changed(value, replaced, &[]);
+    (!edits.is_empty()).then(|| (json::replace(text, &edits).into(), has_replaced))
 }
 
 /// The headers of a provider that reach the caller.
@@ -165,8 +226,10 @@ fn cut(forwarded: &super::Resolved, findings: &Findings) -> Problem {
 }
 
 /// Updates the record with what a stream's guard found.
-fn note_stream(forwarded: &super::Resolved, findings: &Findings, call: &mut Call) {
+fn note_stream(forwarded: &super::Resolved, findings: &Findings, has_replaced: bool, call: &mut Call) {
     let mut unused = HeaderMap::new();
     note(&forwarded.policy, findings, call, &mut unused);
-    write_headers(call, &mut unused);
+    if has_replaced {
+        raise_verdict(Verdict::Redact, call, &mut unused);
+    }
 }

@@ -9,6 +9,8 @@ use crate::call::{Call, audit_unavailable};
 use crate::house::House;
 use crate::policy::Policy;
 use crate::problem::{Code, Problem};
+use crate::redact::Masks;
+use crate::redact::sessions::conversation;
 use crate::upstream::credentials::Presented;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
@@ -21,7 +23,13 @@ pub(crate) struct Resolved {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) name: ContextName,
     pub(crate) context: Arc<Context>,
-    pub(super) policy: Policy,
+    pub(crate) policy: Policy,
+    /// The conversation that the client names.
+    pub(crate) conversation: Option<String>,
+    /// Digest of the body as it arrived; set where the owner is asked about it.
+    pub(crate) digest: [u8; 32],
+    /// The placeholders of this call, once its request was inspected and the room may redact.
+    pub(super) masks: Option<Masks>,
 }
 
 pub(super) fn run(
@@ -81,7 +89,18 @@ pub(crate) fn resolve_headers(
         return Err(audit_unavailable());
     }
     let policy = Policy::new(policy, house.shield.is_paused(house.now_ms()));
-    Ok(Resolved { arrived: None, presented, snapshot, name, context, policy })
+    let conversation = conversation(request).map(str::to_owned);
+    Ok(Resolved {
+        arrived: None,
+        presented,
+        snapshot,
+        name,
+        context,
+        policy,
+        conversation,
+        digest: [0; 32],
+        masks: None,
+    })
 }
 
 /// The context that a zOS key is bound to. A wrong key is refused even where none is needed.

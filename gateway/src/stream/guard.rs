@@ -5,21 +5,31 @@
 //! end; events leave in the order in which they came. Besides its own channel, answer text is scanned as
 //! one text over all consecutive text blocks, because that is how clients show it.
 //!
+//! In rooms that redact, an event leaves with the model's own matches replaced and the caller's texts
+//! restored (`text`); every other event leaves as the bytes that came. What the owner is asked about
+//! waits in its place until the guard is told the decision.
+//!
 //! What this does not do: it does not split events. An event whose last letters might begin a term waits
 //! whole for the next one.
 
-use super::arguments::{ArgumentsReader, Part};
+mod text;
+
 use super::sse::{Frame, FrameError};
 use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::policy::Policy;
+use crate::redact::spots::Edit;
+use crate::redact::{Masks, Spot, restore};
 use crate::wire::{Channel, Delivered, Dialect, Kind, Piece, Reading, messages};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::time::{Duration, Instant};
+use text::Text;
+use zos_core::Effect;
 use zos_meter::TextCount;
-use zos_rules::{Scanner, StreamViolation};
+use zos_rules::StreamViolation;
 
 /// A keep-alive passes events that have been held this long; before, the order of bytes is kept.
 const KEEP_ALIVE_PASSES_AFTER: Duration = Duration::from_secs(1);
@@ -36,29 +46,27 @@ pub(crate) enum Stop {
     Unreadable(&'static str),
 }
 
-/// One text, its scanner, and the reader of its escapes where it is a tool call.
-#[derive(Clone)]
-struct Text {
-    scanner: Scanner,
-    arguments: Option<ArgumentsReader>,
-    is_ended: bool,
-}
-
 /// An event that waits.
 struct Held {
-    raw: Bytes,
+    frame: Frame,
     /// Texts and how far each must be harmless.
     needs: SmallVec<[(usize, u64); 2]>,
     delivered: Delivered,
-    /// Pieces of answer text, for what may still be said before a cut.
-    said: SmallVec<[Said; 1]>,
+    /// Its pieces: what may still be said of them before a cut, and what may change in them.
+    pieces: SmallVec<[HeldPiece; 1]>,
+    /// Matches in its other strings that may have to be replaced.
+    spots: Vec<Spot>,
+    /// Rules that found something in its other strings, about which the owner has yet to decide.
+    asked: SmallVec<[usize; 1]>,
     since: Instant,
 }
 
-struct Said {
+struct HeldPiece {
     channel: Channel,
     text: usize,
     start: u64,
+    /// Where it stands in the event's data.
+    place: Range<usize>,
     words: String,
 }
 
@@ -66,10 +74,14 @@ struct Said {
 pub(crate) struct Guard {
     dialect: Dialect,
     policy: Policy,
+    /// The placeholders of the call, in rooms that may redact.
+    masks: Option<Masks>,
     texts: Vec<Text>,
     by_channel: HashMap<Channel, usize>,
     /// The text of all consecutive text blocks, from the end of the first on.
     joined: Option<usize>,
+    /// Where in the joined text one block ends and the next begins.
+    seams: Vec<u64>,
     queue: VecDeque<Held>,
     /// What was found so far, reports included.
     pub(crate) findings: Findings,
@@ -81,22 +93,27 @@ pub(crate) struct Guard {
     pub(crate) is_complete: bool,
     /// Whether the provider said that it failed.
     pub(crate) is_failed: bool,
+    /// Whether words of the model were replaced.
+    pub(crate) has_replaced: bool,
 }
 
 impl Guard {
-    pub(crate) fn new(dialect: Dialect, policy: Policy) -> Self {
+    pub(crate) fn new(dialect: Dialect, policy: Policy, masks: Option<Masks>) -> Self {
         Guard {
             dialect,
             policy,
+            masks,
             texts: Vec::new(),
             by_channel: HashMap::new(),
             joined: None,
+            seams: Vec::new(),
             queue: VecDeque::new(),
             findings: Findings::default(),
             count: TextCount::default(),
             usage: Vec::new(),
             is_complete: false,
             is_failed: false,
+            has_replaced: false,
         }
     }
 
@@ -144,14 +161,23 @@ impl Guard {
             FrameError::NotUtf8 => Stop::Unreadable("an event is not valid UTF-8"),
         })?;
         if !fields.rest.is_empty() {
-            inspect::text(&self.policy, &fields.rest, "comment", &mut self.findings);
-            self.check_findings()?;
+            let mut comment = Findings::default();
+            inspect::text(&self.policy, &fields.rest, "comment", &mut comment);
+            // Nothing in a comment is worth replacing or asking about.
+            let is_refused =
+                comment.found.iter().any(|found| self.policy.effect(found.rule) != Effect::Report);
+            self.findings.absorb(comment);
+            if is_refused {
+                return Err(Stop::Refused);
+            }
         }
         let mut held = Held {
-            raw: frame.raw.clone(),
+            frame: frame.clone(),
             needs: SmallVec::new(),
             delivered: Delivered::Other,
-            said: SmallVec::new(),
+            pieces: SmallVec::new(),
+            spots: Vec::new(),
+            asked: SmallVec::new(),
             since: now,
         };
         let Some(data) = fields.data.as_deref().filter(|data| !data.trim().is_empty()) else {
@@ -203,7 +229,11 @@ impl Guard {
     /// Scans everything that an event holds, and notes what it has to wait for.
     fn judge(&mut self, reading: &Reading<'_>, value: &Value<'_>, held: &mut Held) -> Result<(), Stop> {
         let skip: SmallVec<[usize; 2]> = reading.pieces.iter().map(|piece| piece.text.start()).collect();
-        inspect::tree(&self.policy, value, &skip, &mut self.findings);
+        let mut event = Findings::default();
+        inspect::tree(&self.policy, value, &skip, &mut event);
+        held.spots = std::mem::take(&mut event.spots);
+        held.asked.extend(event.rules_with(&self.policy, Effect::Ask));
+        self.findings.absorb(event);
         // An event that is itself a violation must never leave, whatever its pieces say.
         if self.check_findings().is_err() {
             held.needs.push((usize::MAX, 0));
@@ -228,10 +258,11 @@ impl Guard {
             return Ok(());
         }
         let text = self.text_of(piece.channel)?;
-        let start = self.texts[text].scanner.pushed();
-        if piece.channel.kind == Kind::Text {
+        if piece.channel.kind == Kind::Text || self.masks.is_some() {
+            let start = self.texts[text].pushed();
+            let place = piece.text.start()..piece.text.start() + piece.text.raw().len();
             let words = words.clone().into_owned();
-            held.said.push(Said { channel: piece.channel, text, start, words });
+            held.pieces.push(HeldPiece { channel: piece.channel, text, start, place, words });
         }
         let pushed = self.push(text, &words);
         held.needs.push((text, self.texts[text].end()));
@@ -253,39 +284,25 @@ impl Guard {
         if self.texts.len() == CHANNELS_LIMIT {
             return Err(Stop::Unreadable("the answer opens too many channels"));
         }
-        let arguments = (channel.kind == Kind::Arguments).then(ArgumentsReader::new);
-        self.texts.push(Text { scanner: self.policy.scanner(), arguments, is_ended: false });
+        if let (Kind::Text, Some(joined)) = (channel.kind, self.joined) {
+            self.seams.push(self.texts[joined].pushed());
+        }
+        let is_arguments = channel.kind == Kind::Arguments;
+        self.texts.push(Text::new(&self.policy, is_arguments, self.masks.as_ref()));
         self.by_channel.insert(channel, self.texts.len() - 1);
         Ok(self.texts.len() - 1)
     }
 
     fn push(&mut self, text: usize, words: &str) -> Result<(), Stop> {
         let mut found = Vec::new();
-        let Text { scanner, arguments, .. } = &mut self.texts[text];
-        match arguments {
-            None => scanner.push(words, &mut found),
-            Some(reader) => reader.push(words, |part| match part {
-                Part::Text(decoded) => scanner.push(decoded, &mut found),
-                Part::Boundary => scanner.boundary(&mut found),
-            }),
-        }
-        self.note(&found)
+        self.texts[text].push(words, &mut found);
+        self.note(text, &found)
     }
 
     fn end_text(&mut self, text: usize) -> Result<(), Stop> {
         let mut found = Vec::new();
-        let Text { scanner, arguments, is_ended } = &mut self.texts[text];
-        if !std::mem::replace(is_ended, true) {
-            if let Some(reader) = arguments {
-                reader.finish(|part| {
-                    if let Part::Text(decoded) = part {
-                        scanner.push(decoded, &mut found);
-                    }
-                });
-            }
-            scanner.finish(&mut found);
-        }
-        self.note(&found)
+        self.texts[text].finish(&mut found);
+        self.note(text, &found)
     }
 
     fn end_block(&mut self, block: u64) -> Result<(), Stop> {
@@ -315,7 +332,8 @@ impl Guard {
             return;
         }
         let joined = self.texts.len();
-        self.texts.push(self.texts[text].clone());
+        self.texts.push(self.texts[text].onlooker());
+        self.seams.clear();
         for held in &mut self.queue {
             let ends: SmallVec<[u64; 2]> =
                 held.needs.iter().filter(|(of, _)| *of == text).map(|(_, end)| *end).collect();
@@ -333,15 +351,102 @@ impl Guard {
         outcome
     }
 
-    fn note(&mut self, found: &[StreamViolation]) -> Result<(), Stop> {
-        for violation in found {
-            self.findings.note(violation.rule, || "stream".to_owned());
+    /// Deals with what was found in a text: the room's rules say how.
+    fn note(&mut self, text: usize, found: &[StreamViolation]) -> Result<(), Stop> {
+        let mut noted = Ok(());
+        for StreamViolation { rule, span, .. } in found {
+            self.findings.note(*rule, self.texts[text].matched(span), || "stream".to_owned());
+            let effect = self.policy.effect(*rule);
+            if effect == Effect::Ask && !self.is_seen_elsewhere(text, span) {
+                self.texts[text].asked.push((*rule, span.clone()));
+            }
+            noted = noted.and(self.deal(text, *rule, span, effect));
         }
-        if found.is_empty() { Ok(()) } else { self.check_findings() }
+        self.texts[text].go_on(&self.policy);
+        noted
+    }
+
+    /// Does to a match what is decided.
+    fn deal(&mut self, text: usize, rule: usize, span: &Range<u64>, effect: Effect) -> Result<(), Stop> {
+        match effect {
+            Effect::Report | Effect::Ask => Ok(()),
+            Effect::Redact => self.redact(text, rule, span),
+            Effect::Block => {
+                self.texts[text].block(span);
+                Err(Stop::Refused)
+            }
+        }
+    }
+
+    fn redact(&mut self, text: usize, rule: usize, span: &Range<u64>) -> Result<(), Stop> {
+        if self.is_seen_elsewhere(text, span) || self.texts[text].redact(&self.policy, rule, span) {
+            return Ok(());
+        }
+        self.findings.note_fixed(rule, || "stream".to_owned());
+        self.texts[text].block(span);
+        Err(Stop::Refused)
+    }
+
+    /// Whether a match of the joined text lies inside of one block, whose own text has it as well.
+    fn is_seen_elsewhere(&self, text: usize, span: &Range<u64>) -> bool {
+        self.texts[text].is_onlooker && !self.seams.iter().any(|seam| span.start < *seam && *seam < span.end)
     }
 
     fn check_findings(&self) -> Result<(), Stop> {
-        if self.findings.are_blocked(&self.policy) { Err(Stop::Refused) } else { Ok(()) }
+        let is_refused =
+            self.findings.are_blocked(&self.policy) || self.findings.not_replaceable(&self.policy).is_some();
+        if is_refused { Err(Stop::Refused) } else { Ok(()) }
+    }
+
+    /// The rules about which the owner has yet to decide before the stream can go on.
+    pub(crate) fn asking(&self) -> Vec<usize> {
+        if !self.policy.may_ask() {
+            return Vec::new();
+        }
+        let in_texts = self.texts.iter().flat_map(|text| text.asked.iter().map(|(rule, _)| *rule));
+        let in_events = self.queue.iter().flat_map(|held| held.asked.iter().copied());
+        let mut rules: Vec<usize> =
+            in_texts.chain(in_events).filter(|rule| self.policy.effect(*rule) == Effect::Ask).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
+    }
+
+    /// The owner decided what these rules lead to in this answer. What may leave now is appended to `out`.
+    ///
+    /// # Errors
+    /// As for [`Guard::take`].
+    pub(crate) fn decide(
+        &mut self,
+        rules: &[usize],
+        effect: Effect,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), Stop> {
+        for rule in rules {
+            self.policy.decide(*rule, effect);
+        }
+        let decided = self.settle_asked().and_then(|()| self.check_findings());
+        match decided {
+            Ok(()) => self.release(out),
+            Err(_) => self.release_start(out),
+        }
+        decided
+    }
+
+    /// Deals with the matches that the owner has decided about.
+    fn settle_asked(&mut self) -> Result<(), Stop> {
+        let mut settled = Ok(());
+        for text in 0..self.texts.len() {
+            for (rule, span) in std::mem::take(&mut self.texts[text].asked) {
+                let effect = self.policy.effect(rule);
+                if effect == Effect::Ask {
+                    self.texts[text].asked.push((rule, span.clone()));
+                }
+                settled = settled.and(self.deal(text, rule, &span, effect));
+            }
+            self.texts[text].go_on(&self.policy);
+        }
+        settled
     }
 
     /// Keep-alives hold no text. They keep their place among events, unless those wait for long.
@@ -349,66 +454,95 @@ impl Guard {
         self.release(out);
         match self.queue.front() {
             Some(front) if held.since.duration_since(front.since) >= KEEP_ALIVE_PASSES_AFTER => {
-                out.push(held.raw)
+                out.push(held.frame.raw)
             }
             _ => self.queue.push_back(held),
         }
     }
 
     fn is_harmless(&self, held: &Held) -> bool {
-        held.needs.iter().all(|(text, end)| self.texts.get(*text).is_some_and(|text| text.safe() >= *end))
+        held.needs.iter().all(|(text, end)| self.texts.get(*text).is_some_and(|text| text.may_leave(*end)))
+            && held
+                .asked
+                .iter()
+                .all(|rule| matches!(self.policy.effect(*rule), Effect::Report | Effect::Redact))
     }
 
     /// Lets go of every event from the front that waits for nothing.
     fn release(&mut self, out: &mut Vec<Bytes>) {
-        while let Some(front) = self.queue.front()
-            && self.is_harmless(front)
-        {
+        while let Some(front) = self.queue.pop_front() {
+            if !self.is_harmless(&front) {
+                self.queue.push_front(front);
+                return;
+            }
             self.dialect.delivered(&front.delivered);
-            out.push(front.raw.clone());
-            self.queue.pop_front();
+            out.push(self.leaving(&front));
         }
+    }
+
+    /// The bytes that the caller receives of an event: those that came, unless something in it is
+    /// replaced or restored.
+    fn leaving(&mut self, held: &Held) -> Bytes {
+        let Some(masks) = &self.masks else { return held.frame.raw.clone() };
+        let mut edits: Vec<Edit> = Vec::new();
+        for piece in &held.pieces {
+            let (said, has_replaced) = self.texts[piece.text].leave(&piece.words);
+            self.has_replaced |= has_replaced;
+            if said != piece.words {
+                edits.push((piece.place.clone(), json::escape(&said)));
+            }
+        }
+        let skip: SmallVec<[usize; 2]> = held.pieces.iter().map(|piece| piece.place.start).collect();
+        let is_restorable = || std::str::from_utf8(&held.frame.raw).is_ok_and(restore::may_hold);
+        if !held.spots.is_empty() || is_restorable() {
+            let others = others(&held.frame, &self.policy, masks, &held.spots, &skip);
+            self.has_replaced |= others.1;
+            edits.extend(others.0);
+        }
+        if edits.is_empty() {
+            return held.frame.raw.clone();
+        }
+        edits.sort_by_key(|(place, _)| place.start);
+        held.frame.edited(&edits)
     }
 
     /// After a cut: the harmless start of the text of the first event that may not leave.
     fn release_start(&mut self, out: &mut Vec<Bytes>) {
         let Some(first) = self.queue.pop_front() else { return };
         self.queue.clear();
-        if first.needs.iter().any(|(text, _)| *text == usize::MAX) {
+        if !first.asked.is_empty() || first.needs.iter().any(|(text, _)| *text == usize::MAX) {
             return;
         }
-        for said in &first.said {
+        for said in first.pieces.iter().filter(|piece| piece.channel.kind == Kind::Text) {
             let mut safe = self.texts[said.text].safe().saturating_sub(said.start);
-            if let Some((joined, end)) =
-                first.needs.iter().find(|(text, _)| self.is_joined_with(*text, said.text))
-            {
+            if let Some((joined, end)) = first.needs.iter().find(|(text, _)| self.texts[*text].is_onlooker) {
                 let joined_start = end.saturating_sub(said.words.len() as u64);
                 safe = safe.min(self.texts[*joined].safe().saturating_sub(joined_start));
             }
             let safe = said.words.floor_char_boundary(usize::try_from(safe).unwrap_or(usize::MAX));
-            if safe > 0 {
-                out.push(self.dialect.text_event(said.channel, &said.words[..safe]));
+            let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
+            self.has_replaced |= has_replaced;
+            if !words.is_empty() {
+                out.push(self.dialect.text_event(said.channel, &words));
             }
         }
     }
-
-    /// Whether `text` is the joined view of what `of` is a block of. A cut clears `joined`, so this asks
-    /// whether any channel owns the text.
-    fn is_joined_with(&self, text: usize, of: usize) -> bool {
-        text != of && !self.by_channel.values().any(|owned| *owned == text)
-    }
 }
 
-impl Text {
-    /// Where an event that ends here ends. Inside an escape the last character is still to come.
-    fn end(&self) -> u64 {
-        let inside = self.arguments.as_ref().is_some_and(ArgumentsReader::is_inside_escape);
-        self.scanner.pushed() + u64::from(inside)
-    }
-
-    fn safe(&self) -> u64 {
-        self.scanner.safe()
-    }
+/// The edits in the strings of an event that are no pieces, and whether any of them replaces something.
+fn others(
+    frame: &Frame,
+    policy: &Policy,
+    masks: &Masks,
+    spots: &[Spot],
+    skip: &[usize],
+) -> (Vec<Edit>, bool) {
+    let Ok(fields) = frame.fields() else { return (Vec::new(), false) };
+    let data = fields.data.unwrap_or_default();
+    let Ok(value) = json::parse(&data) else { return (Vec::new(), false) };
+    let replaced = masks.replaced(policy, &data, spots);
+    let has_replaced = !replaced.is_empty();
+    (masks.changed(&value, replaced, skip), has_replaced)
 }
 
 #[cfg(test)]

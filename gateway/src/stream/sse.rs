@@ -4,8 +4,10 @@
 //! only looked at when it is whole, however the network cut it. A byte order mark at the start is part of
 //! the first event's bytes and ignored by its reading.
 
+use crate::json;
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// One event as it arrived.
 #[derive(Debug, Clone)]
@@ -126,6 +128,33 @@ impl Frame {
         }
         Ok(fields)
     }
+
+    /// The event with parts of its data replaced, by their place in [`Fields::data`]; what is put in has
+    /// no line breaks. Data over several lines is written anew, every other event keeps its other bytes.
+    pub(crate) fn edited(&self, edits: &[(Range<usize>, String)]) -> Bytes {
+        let (Ok(fields), Ok(text)) = (self.fields(), std::str::from_utf8(&self.raw)) else {
+            return self.raw.clone();
+        };
+        match &fields.data {
+            Some(Cow::Borrowed(data)) => {
+                // The data is a part of the text, so the difference of their places is its own.
+                let start = data.as_ptr().addr() - text.as_ptr().addr();
+                let edited = json::replace(data, edits);
+                [&text[..start], &edited, &text[start + data.len()..]].concat().into()
+            }
+            Some(Cow::Owned(data)) => {
+                let mut written = fields.rest.clone();
+                if !fields.event.is_empty() {
+                    written.push_str(&format!("event: {}\n", fields.event));
+                }
+                for line in json::replace(data, edits).split('\n') {
+                    written.push_str(&format!("data: {line}\n"));
+                }
+                Bytes::from(written + "\n")
+            }
+            None => self.raw.clone(),
+        }
+    }
 }
 
 /// Lines that end with LF, CR LF or CR.
@@ -170,6 +199,22 @@ mod tests {
             Fields { event: "e", data: Some("1\n2\n".into()), rest: ": note\nid: 7\n".into() }
         );
         assert_eq!(Frame { raw: Bytes::from_static(b"data: \xff\n\n") }.fields(), Err(FrameError::NotUtf8));
+    }
+
+    #[test]
+    fn only_the_edited_part_of_an_event_changes() {
+        let check = |raw: &'static str, expected: &str| {
+            let frame = Frame { raw: Bytes::from_static(raw.as_bytes()) };
+            let edits = [(1..2, "xyz".to_owned())];
+            assert_eq!(frame.edited(&edits), expected, "{raw:?}");
+        };
+        check(
+            "event: e\r\nid: 7\r\ndata:  abc\r\n: note\r\n\r\n",
+            "event: e\r\nid: 7\r\ndata:  xyzbc\r\n: note\r\n\r\n",
+        );
+        check("data:abc\n\n", "data:axyzc\n\n");
+        check("event: e\ndata: abc\ndata: d\n: n\n\n", ": n\nevent: e\ndata: axyzc\ndata: d\n\n");
+        check(": only a note\n\n", ": only a note\n\n");
     }
 
     #[test]

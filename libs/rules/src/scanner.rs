@@ -121,6 +121,13 @@ impl Scanner {
         [self.cut, pending, running].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
     }
 
+    /// Goes on after the violations that were reported: whoever reads on has dealt with them, by
+    /// replacing their text or by deciding that it may pass. Until then [`Scanner::safe`] stays at the
+    /// start of the first one. What overlaps them and is not decided yet is held back all the same.
+    pub fn go_on(&mut self) {
+        self.cut = None;
+    }
+
     fn shorten_tail(&mut self) {
         let needed = self.runs.oldest().unwrap_or(self.pushed()).saturating_sub(CONTEXT_BYTES as u64);
         if needed > self.tail_base + TAIL_SLACK_BYTES {

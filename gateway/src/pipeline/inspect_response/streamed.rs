@@ -6,6 +6,7 @@
 //! the connection to the provider.
 
 use super::{Forwarded, cut, finish_head, note_stream, returned_headers, upstream_problem};
+use crate::ask::{PING_EVERY, Side, Waiting};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::Resolved;
@@ -23,6 +24,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zos_audit::Outcome;
+use zos_core::Effect;
 use zos_meter::{Estimate, Usage, UsageReader};
 
 /// How long the end of the connection is waited for after the answer said that it is complete.
@@ -35,7 +37,8 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
     finish_head(&mut response_headers, returned, headers, &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
-    let guard = Guard::new(Dialect::of(forwarded.face), forwarded.policy.clone());
+    let guard =
+        Guard::new(Dialect::of(forwarded.face), forwarded.policy.clone(), forwarded.resolved.masks.clone());
     let pump = Pump {
         house: house.clone(),
         face: forwarded.face,
@@ -48,6 +51,8 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
         call,
         status,
         sent_bytes: 0,
+        waiting: None,
+        ended: None,
         is_over: false,
     };
     let bytes = stream::unfold(pump, |mut pump| async move {
@@ -74,6 +79,10 @@ struct Pump {
     status: StatusCode,
     /// What was handed to the caller's connection.
     sent_bytes: u64,
+    /// The owner decides about something in the answer.
+    waiting: Option<Waiting>,
+    /// How the provider's side ended while the owner decides.
+    ended: Option<End>,
     is_over: bool,
 }
 
@@ -85,6 +94,8 @@ enum End {
     Broken(UpstreamError),
     /// The guard stopped it.
     Stopped(Stop),
+    /// The owner did not allow it.
+    Denied(Problem),
     /// We are stopping.
     ShuttingDown,
 }
@@ -94,18 +105,77 @@ impl Pump {
     async fn next(&mut self) -> Option<Bytes> {
         let mut out = Vec::new();
         while !self.is_over {
-            if let Some(end) = self.pull(&mut out).await {
+            if self.is_asked() {
+                // What may leave does not wait for the owner.
+                if !out.is_empty() {
+                    break;
+                }
+                match self.wait(&mut out).await {
+                    None => {
+                        out.push(self.guard.dialect().ping());
+                        break;
+                    }
+                    Some(None) => continue,
+                    Some(Some(end)) => self.ended = Some(end),
+                }
+            }
+            let end = match self.ended.take() {
+                Some(end) => Some(end),
+                None => self.pull(&mut out).await,
+            };
+            if let Some(end) = end {
+                if matches!(end, End::Complete | End::Broken(_)) && self.is_asked() {
+                    self.ended = Some(end);
+                    continue;
+                }
                 let ending = self.end(end, &mut out).await;
                 out.extend(ending);
                 self.is_over = true;
             }
             if !out.is_empty() {
-                let bytes = joined(out);
-                self.sent_bytes += bytes.len() as u64;
-                return Some(bytes);
+                break;
             }
         }
-        None
+        if out.is_empty() {
+            return None;
+        }
+        let bytes = joined(out);
+        self.sent_bytes += bytes.len() as u64;
+        Some(bytes)
+    }
+
+    /// Whether the owner has yet to decide about something that the guard holds. Begins to ask.
+    fn is_asked(&mut self) -> bool {
+        if self.waiting.is_none() {
+            let rules = self.guard.asking();
+            if !rules.is_empty() {
+                note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+                self.waiting = Some(Waiting::begin(
+                    &self.house,
+                    &self.call,
+                    &self.resolved,
+                    &self.guard.findings,
+                    rules,
+                    Side::Answer,
+                ));
+            }
+        }
+        self.waiting.is_some()
+    }
+
+    /// Waits for the owner, but no longer than until the next ping is due: then `None`. Otherwise whether
+    /// the stream has to end, and how.
+    async fn wait(&mut self, out: &mut Vec<Bytes>) -> Option<Option<End>> {
+        let waiting = self.waiting.as_mut()?;
+        let answer = waiting.next(&self.house, PING_EVERY).await?;
+        let rules = waiting.rules().to_vec();
+        self.waiting = None;
+        let (effect, denied) = match answer {
+            Ok(effect) => (effect, None),
+            Err(problem) => (Effect::Block, Some(End::Denied(problem))),
+        };
+        let decided = self.guard.decide(&rules, effect, out);
+        Some(denied.or(decided.err().map(End::Stopped)))
     }
 
     /// Takes what the provider sends next; `Some` when that was the last.
@@ -180,7 +250,7 @@ impl Pump {
     /// terminator in it is taken back: an answer without a record must not look complete.
     async fn end(&mut self, end: End, out: &mut Vec<Bytes>) -> Option<Bytes> {
         self.body = None;
-        note_stream(&self.resolved, &self.guard.findings, &mut self.call);
+        note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
         let usage = self.usage(!matches!(end, End::Complete));
         let (outcome, ending) = match end {
             End::Complete if self.guard.is_failed => (Outcome::Failed, None),
@@ -208,8 +278,11 @@ impl Pump {
                 );
                 (Outcome::Cut, Some(self.failure(&problem)))
             }
-            End::Stopped(Stop::Refused) => {
-                let problem = cut(&self.resolved, &self.guard.findings);
+            end @ (End::Stopped(Stop::Refused) | End::Denied(_)) => {
+                let problem = match end {
+                    End::Denied(problem) => problem,
+                    _ => cut(&self.resolved, &self.guard.findings),
+                };
                 let ending = if self.guard.has_open_call() {
                     self.failure(&problem)
                 } else {
@@ -250,7 +323,7 @@ impl Drop for Pump {
         if self.is_over {
             return;
         }
-        note_stream(&self.resolved, &self.guard.findings, &mut self.call);
+        note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
         self.call.record.status = Some(self.status.as_u16());
         self.call.record.bytes_out = self.sent_bytes;
         let usage = self.usage(true);

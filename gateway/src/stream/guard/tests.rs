@@ -24,7 +24,12 @@ fn policy(terms: &[(&str, Effect)]) -> Policy {
     let ruleset = Arc::new(Ruleset::compile(&[Room { name: "acme".into(), rules }]).unwrap());
     let effects = terms.iter().map(|(_, effect)| *effect).collect();
     Policy::new(
-        Arc::new(RoomPolicy { rules: ruleset.room("acme").unwrap(), effects, places: Vec::new() }),
+        Arc::new(RoomPolicy {
+            rules: ruleset.room("acme").unwrap(),
+            effects,
+            places: Vec::new(),
+            labels: Vec::new(),
+        }),
         false,
     )
 }
@@ -34,7 +39,7 @@ use zos_core::Effect;
 /// What the caller received, and how the stream stopped, for bytes that arrive in these chunks.
 fn run(face: Face, policy: &Policy, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), Stop>) {
     let mut framer = Framer::new(1 << 20);
-    let mut guard = Guard::new(Dialect::of(face), policy.clone());
+    let mut guard = Guard::new(Dialect::of(face), policy.clone(), None);
     let mut out = Vec::new();
     let now = Instant::now();
     let outcome = (|| {
@@ -149,7 +154,7 @@ fn cut_at(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<&[u8]> {
 #[test]
 fn an_event_waits_only_while_its_text_may_begin_a_term() {
     let policy = policy(&[(TERM, Effect::Block)]);
-    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy);
+    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy, None);
     let frame = |text: &str| Frame {
         raw: format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})).into(),
     };
@@ -250,7 +255,7 @@ fn neither_a_ping_nor_the_name_of_an_event_carries_a_term_out() {
 
 #[test]
 fn a_keep_alive_passes_text_that_has_waited_long() {
-    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy(&[(TERM, Effect::Block)]));
+    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy(&[(TERM, Effect::Block)]), None);
     let start = Instant::now();
     let mut out = Vec::new();
     let text = format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": "Project"}}]}));
@@ -263,8 +268,132 @@ fn a_keep_alive_passes_text_that_has_waited_long() {
     assert_eq!(out.concat(), b": ping 2\n\n");
 }
 
+/// A room that redacts and asks, and a call whose caller said `Ann Lee` and `say "x"`.
+fn masked() -> (Policy, Masks) {
+    let mut rules: Vec<RuleSpec> = ["Ann Lee", "Falcon", "Kestrel", "Lee Corp"]
+        .iter()
+        .enumerate()
+        .map(|(index, term)| {
+            RuleSpec::new(format!("deny/{}", index + 1), RuleKind::Term(Term::new(term).unwrap()))
+        })
+        .collect();
+    rules[0].action = zos_rules::Action::Redact;
+    rules[1].action = zos_rules::Action::Redact;
+    rules[3].action = zos_rules::Action::Redact;
+    let ruleset = Arc::new(Ruleset::compile(&[Room { name: "acme".into(), rules }]).unwrap());
+    let policy = Policy::new(
+        Arc::new(RoomPolicy {
+            rules: ruleset.room("acme").unwrap(),
+            effects: vec![Effect::Redact, Effect::Redact, Effect::Block, Effect::Redact],
+            places: Vec::new(),
+            labels: ["person", "term", "term", "firm"].map(String::from).to_vec(),
+        }),
+        false,
+    );
+    let masks = crate::redact::Sessions::default().open("acme", None, &http::HeaderMap::new());
+    for text in ["Ann Lee", "ann \"lee\""] {
+        masks.mask(&policy, 0, text, crate::redact::sessions::Speaker::Caller).unwrap();
+    }
+    (policy, masks)
+}
+
+/// What a client shows of a stream that says these pieces.
+fn heard(face: Face, pieces: &[String], cuts: Option<Vec<usize>>) -> (String, Result<(), Stop>) {
+    let (policy, masks) = masked();
+    let bytes = stream(face, pieces);
+    let chunks: Vec<&[u8]> = match cuts {
+        Some(cuts) => cut_at(&bytes, cuts),
+        None => bytes.chunks(1).collect(),
+    };
+    let mut framer = Framer::new(1 << 20);
+    let mut guard = Guard::new(Dialect::of(face), policy, Some(masks));
+    let (mut out, now) = (Vec::new(), Instant::now());
+    let outcome = (|| {
+        for chunk in chunks {
+            framer.push(chunk);
+            while let Some(frame) = framer.next().unwrap() {
+                guard.take(&frame, now, &mut out)?;
+            }
+        }
+        guard.finish(&mut out)
+    })();
+    (shown(&out.concat()), outcome)
+}
+
+#[test]
+fn overlapping_matches_of_unknown_terms_are_one() {
+    let ruleset = |terms: &[&str]| {
+        let rule = |text: &&str| {
+            let mut rule = RuleSpec::new(format!("x/{text}"), RuleKind::Term(Term::new(text).unwrap()));
+            rule.action = zos_rules::Action::Redact;
+            rule
+        };
+        Arc::new(
+            Ruleset::compile(&[Room { name: "a".into(), rules: terms.iter().map(rule).collect() }]).unwrap(),
+        )
+    };
+    let rules = ruleset(&["Ann Lee", "Lee Corp", "Corp House"]).room("a").unwrap();
+    let room = RoomPolicy { rules, effects: vec![Effect::Redact; 3], places: Vec::new(), labels: Vec::new() };
+    let policy = Policy::new(Arc::new(room), false);
+    let said = "By Ann Lee Corp House, or Ann Lee Corps, Ann";
+    for size in [1, 2, 3, 7, 100] {
+        let letters: Vec<char> = said.chars().collect();
+        let pieces: Vec<String> = letters.chunks(size).map(|piece| piece.iter().collect()).collect();
+        let masks = crate::redact::Sessions::default().open("a", None, &http::HeaderMap::new());
+        let mut guard = Guard::new(Dialect::of(Face::Messages), policy.clone(), Some(masks));
+        let mut framer = Framer::new(1 << 20);
+        framer.push(&stream(Face::Messages, &pieces));
+        let mut out = Vec::new();
+        while let Some(frame) = framer.next().unwrap() {
+            guard.take(&frame, Instant::now(), &mut out).unwrap();
+        }
+        assert_eq!(shown(&out.concat()), "By ⟦text-1⟧, or ⟦text-1b⟧, Ann", "{size}");
+        assert!(guard.has_replaced);
+    }
+}
+
+#[test]
+fn matches_that_overlap_are_replaced_as_one_however_they_arrive() {
+    let said = "So Falcon! Lee Corp, FALCON, Ann Lee Corp. Then ⟦person-1⟧ and ⟦person-1b⟧";
+    let expected = "So ⟦term-1⟧! ⟦firm-1⟧, ⟦term-1b⟧, Ann ⟦firm-1⟧. Then Ann Lee and ann \"lee\"";
+    for face in [Face::Messages, Face::ChatCompletions, Face::Responses] {
+        for size in [1, 2, 3, 5, 100] {
+            let letters: Vec<char> = said.chars().collect();
+            let pieces: Vec<String> = letters.chunks(size).map(|piece| piece.iter().collect()).collect();
+            let (text, outcome) = heard(face, &pieces, None);
+            // A term that the caller said may be read; what it overlaps is replaced.
+            assert_eq!((text.as_str(), outcome), (expected, Ok(())), "{face:?} {size}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_same_words_are_heard_however_they_are_split(
+        face in faces(),
+        words in prop::collection::vec(
+            "(⟦person-1⟧|⟦Person 1b⟧|⟦person-|⟦|⟧|-1⟧|Ann Lee|Falcon|fal|con|Kestrel|Lee Corp|[a-z]{1,3}| |é|\"|\\\\|1)", 0..12),
+        splits in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        cuts in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let said = words.concat();
+        let mut places: Vec<usize> = splits.iter().map(|split| match said.len() {
+            0 => 0,
+            len => said.floor_char_boundary(split.index(len)),
+        }).collect();
+        places.extend([0, said.len()]);
+        places.sort_unstable();
+        let pieces: Vec<String> = places.windows(2).map(|pair| said[pair[0]..pair[1]].to_owned()).collect();
+        let letters: Vec<String> = said.chars().map(String::from).collect();
+        let whole = heard(face, std::slice::from_ref(&said), None);
+        prop_assert_eq!(&heard(face, &pieces, Some(cuts)), &whole);
+        prop_assert_eq!(&heard(face, &letters, None), &whole);
+        let (mut left, (policy, _)) = (Findings::default(), masked());
+        inspect::text(&policy, &whole.0, "heard", &mut left);
+        prop_assert!(!left.are_blocked(&policy), "{}", whole.0);
+    }
 
     #[test]
     fn an_allowed_answer_arrives_byte_for_byte_however_it_is_cut(

@@ -78,6 +78,103 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be answered, oldest first. It never holds the words that were found. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Approvals"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/approvals/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers an ask. Calls that wait go on or are refused; where none waits any more, the same body passes
+         *     once within ten minutes.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The ask, as `zos allow` shows it. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ApprovalDecision"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApprovalDecided"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                /** @description `always`, and the rule cannot be changed from here. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/audit": {
         parameters: {
             query?: never;
@@ -1020,6 +1117,66 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["AdminError"];
         };
+        /** @description An ask: calls that met an `ask` rule. Never the words that were found. */
+        Approval: {
+            /** @description Four letters and digits, for `zos allow ID`. */
+            id: string;
+            /** @description The context that asks. */
+            context: string;
+            /** @description The client, where its key names one. */
+            client?: string | null;
+            /** @description The model that was called. */
+            model: string;
+            /** @description `request` or `answer`: where it was found. */
+            side: string;
+            /** @description What was met. */
+            rules: components["schemas"]["AskedRule"][];
+            /** @description When it was first asked. */
+            asked: string;
+            /** @description Until when it can be answered. */
+            expires: string;
+            /**
+             * Format: int64
+             * @description Calls that asked this.
+             */
+            calls: number;
+            /**
+             * Format: int64
+             * @description Calls that wait for the answer now; without any, the answer holds for the next try.
+             */
+            waiting: number;
+            /** @description The answer, in the event that tells of it: `allow_once`, `redact`, `deny` or `always`. */
+            decision?: string | null;
+        };
+        /** @description What a decision did. */
+        ApprovalDecided: {
+            /** @description The ask. */
+            approval: components["schemas"]["Approval"];
+            /** @description For `always`, the entries that were written: file, place and text. */
+            written: string[];
+        };
+        /** @description The owner's decision. */
+        ApprovalDecision: {
+            /** @description What shall be done. */
+            decision: components["schemas"]["Decision"];
+        };
+        /** @description What waits for the owner. */
+        Approvals: {
+            /** @description Oldest first. */
+            approvals: components["schemas"]["Approval"][];
+        };
+        /** @description A rule that was met. */
+        AskedRule: {
+            /** @description Its id. */
+            rule: string;
+            /** @description The field, such as `messages[2].content`. */
+            field: string;
+            /**
+             * Format: int64
+             * @description How many times.
+             */
+            count: number;
+        };
         /** @description A page of records. */
         AuditPage: {
             /** @description Newest first. */
@@ -1394,6 +1551,11 @@ export interface components {
              */
             in_flight: number;
         };
+        /**
+         * @description What the owner can decide.
+         * @enum {string}
+         */
+        Decision: "allow_once" | "redact" | "deny" | "always";
         /** @description What happened, live. Sent as server-sent events on the listener and through a channel in the window. */
         Event: {
             /** @description The record. */
@@ -1429,6 +1591,11 @@ export interface components {
             percent: number;
             /** @enum {string} */
             type: "budget";
+        } | {
+            /** @description The ask. */
+            approval: components["schemas"]["Approval"];
+            /** @enum {string} */
+            type: "approval";
         } | {
             /** @enum {string} */
             type: "lagged";

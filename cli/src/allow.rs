@@ -1,0 +1,85 @@
+//! `zos allow`: what waits for the owner, and the owner's decision.
+
+use crate::admin::{Admin, Ask};
+use crate::arguments::Allow;
+use crate::failure::{Outcome, Result};
+use crate::output::{Cell, Members, Output, Table, Tone, short_time};
+use serde_json::{Value, json};
+
+/// Does what was asked.
+pub(crate) fn run(admin: &Admin, arguments: &Allow, output: &mut Output) -> Result<Outcome> {
+    match &arguments.id {
+        None => list(admin, output),
+        Some(id) => decide(admin, id, arguments, output),
+    }
+}
+
+fn decide(admin: &Admin, id: &str, arguments: &Allow, output: &mut Output) -> Result<Outcome> {
+    let decision = match arguments {
+        Allow { redact: true, .. } => "redact",
+        Allow { deny: true, .. } => "deny",
+        Allow { always: true, .. } => "always",
+        _ => "allow_once",
+    };
+    let decided = admin.ask(&Ask::post(&["approvals", id], &json!({"decision": decision})))?;
+    if output.is_json() {
+        output.json(&decided)?;
+        return Ok(Outcome::Fine);
+    }
+    let waiting = decided["approval"]["waiting"].as_u64().unwrap_or(0);
+    let calls = match waiting {
+        0 => "The same words may pass once within ten minutes: send them again".to_owned(),
+        1 => "The call goes on".to_owned(),
+        calls => format!("{calls} calls go on"),
+    };
+    match decision {
+        "deny" => output.line("Denied.")?,
+        "redact" => output.line(&format!("{calls}, with placeholders."))?,
+        _ => output.line(&format!("{calls}."))?,
+    }
+    for line in decided.list("written") {
+        output.line(&format!("From now on the rule only reports: {}", line.as_str().unwrap_or_default()))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn list(admin: &Admin, output: &mut Output) -> Result<Outcome> {
+    let waiting = admin.ask(&Ask::get(&["approvals"]))?;
+    if output.is_json() {
+        output.json(&waiting)?;
+        return Ok(Outcome::Fine);
+    }
+    if waiting.list("approvals").is_empty() {
+        output.line("Nothing waits for you.")?;
+        return Ok(Outcome::Fine);
+    }
+    let mut table = Table::new(&["ID", "ROOM", "RULE", "IN", "CALLS", "WAITING", "ASKED (UTC)"]);
+    for ask in waiting.list("approvals") {
+        let of =
+            |key: &str| ask.list("rules").iter().map(|rule| rule.text(key)).collect::<Vec<_>>().join(", ");
+        let held = match ask["waiting"].as_u64().unwrap_or(0) {
+            0 => Cell(Tone::Quiet, "no more".to_owned()),
+            calls => calls.to_string().into(),
+        };
+        table.row(vec![
+            Cell(Tone::Strong, ask.text("id").to_owned()),
+            ask.text("context").into(),
+            of("rule").into(),
+            place(ask, &of("field")).into(),
+            ask["calls"].to_string().into(),
+            held,
+            short_time(ask.text("asked")).into(),
+        ]);
+    }
+    output.table(&table)?;
+    output.line("\nzos allow ID lets it pass once; --redact, --deny and --always are the other answers.")?;
+    Ok(Outcome::Fine)
+}
+
+/// Where it was found, as a person says it.
+fn place(ask: &Value, fields: &str) -> String {
+    match ask.text("side") {
+        "answer" => "the answer".to_owned(),
+        _ => fields.to_owned(),
+    }
+}

@@ -1,0 +1,150 @@
+//! `/zos/v1/approvals`: what waits for the owner, and the owner's decision.
+
+use super::Admin;
+use super::problem::{AdminRefusal, Body};
+use super::types::{AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, Decision, Event};
+use crate::ask::{self, Unknown};
+use crate::house::House;
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use zos_audit::Kind;
+use zos_core::edit;
+use zos_core::{ContextName, WriteError};
+
+/// What can be answered, oldest first. It never holds the words that were found.
+#[utoipa::path(get, path = "/zos/v1/approvals", operation_id = "list_approvals", responses((status = 200, body = Approvals)))]
+pub(crate) async fn list(State(house): Admin) -> Json<Approvals> {
+    let approvals = house.approvals.list(house.now_ms());
+    Json(Approvals { approvals: approvals.iter().map(Approval::from).collect() })
+}
+
+/// Answers an ask. Calls that wait go on or are refused; where none waits any more, the same body passes
+/// once within ten minutes.
+#[utoipa::path(
+    post, path = "/zos/v1/approvals/{id}", operation_id = "decide_approval",
+    params(("id" = String, Path, description = "The ask, as `zos allow` shows it.")),
+    request_body = ApprovalDecision,
+    responses(
+        (status = 200, body = ApprovalDecided), (status = 404, body = AdminProblem),
+        (status = 409, description = "`always`, and the rule cannot be changed from here.", body = AdminProblem),
+    )
+)]
+pub(crate) async fn decide(
+    State(house): Admin,
+    Path(id): Path<String>,
+    Body(wanted): Body<ApprovalDecision>,
+) -> Result<Json<ApprovalDecided>, AdminRefusal> {
+    let asked = house.approvals.get(&id, house.now_ms()).map_err(|Unknown| unknown())?;
+    let decision = match wanted.decision {
+        Decision::AllowOnce => ask::Decision::AllowOnce,
+        Decision::Redact => ask::Decision::Redact,
+        Decision::Deny => ask::Decision::Deny,
+        Decision::Always => ask::Decision::Always,
+    };
+    let rules: Vec<&str> = asked.asked.iter().map(|asked| asked.rule.as_str()).collect();
+    let detail = format!("ask {id} about {}: {}", rules.join(", "), decision.name());
+    let written = if decision == ask::Decision::Always {
+        let (house, asked) = (house.clone(), asked.clone());
+        let writing = tokio::task::spawn_blocking(move || write_rules(&house, &asked, detail));
+        writing
+            .await
+            .map_err(|error| AdminRefusal::failed("The context's file could not be written", &error))??
+    } else {
+        house
+            .record_decision(Kind::Decision, Some(&asked.context), detail)
+            .map_err(|()| AdminRefusal::unrecorded())?;
+        Vec::new()
+    };
+    let decided = house.approvals.decide(&id, decision, house.now_ms()).map_err(|Unknown| unknown())?;
+    let approval = Approval::from(&decided);
+    house.announce(Event::Approval { approval: Box::new(approval.clone()) });
+    Ok(Json(ApprovalDecided { approval, written }))
+}
+
+/// Makes the rules of an ask report only, in the file of its context. Gives the lines as they are read
+/// now: file, place in the list, and the entry.
+fn write_rules(house: &House, asked: &ask::Approval, detail: String) -> Result<Vec<String>, AdminRefusal> {
+    let name: ContextName = asked.context.parse().map_err(|_| AdminRefusal::unknown_context())?;
+    let snapshot = house.brain.snapshot();
+    let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
+    let entries = state.context().map(|context| context.outbound_deny.as_slice()).unwrap_or_default();
+    let source = house.brain.source(&name).map_err(refusal)?;
+    let mut list = edit::list(&source.yaml, "outbound_deny").map_err(|error| not_here(&error.to_string()))?;
+    let mut written = Vec::new();
+    for asked in &asked.asked {
+        let index = entries.iter().position(|entry| entry.rule.id == asked.rule);
+        let Some((index, entry)) = index.and_then(|index| Some((index, list.get_mut(index)?))) else {
+            return Err(not_here(&format!("rule {} belongs to another context", asked.rule)));
+        };
+        entry.action = Some("warn".to_owned());
+        let (key, text) = [("term", &entry.term), ("pattern", &entry.pattern), ("pack", &entry.pack)]
+            .into_iter()
+            .find_map(|(key, text)| Some((key, text.as_deref()?)))
+            .ok_or_else(|| not_here("the entry is written in a way that is not known here"))?;
+        written.push(format!(
+            "contexts/{name}.yml, outbound_deny entry {}: {{{key}: {text}, action: warn}}",
+            index + 1
+        ));
+    }
+    let yaml =
+        edit::set_list(&source.yaml, "outbound_deny", &list).map_err(|error| not_here(&error.to_string()))?;
+    house
+        .record_decision(Kind::Decision, Some(name.as_str()), detail)
+        .map_err(|()| AdminRefusal::unrecorded())?;
+    house.brain.write(&name, &yaml, Some(&source.etag)).map_err(refusal)?;
+    Ok(written)
+}
+
+fn unknown() -> AdminRefusal {
+    AdminRefusal::new(
+        StatusCode::NOT_FOUND,
+        "zos_unknown_approval",
+        "Nothing of that id waits for a decision: it was answered, or ten minutes have passed.",
+    )
+    .hint("`zos allow` lists what waits; a call that is sent again asks again.")
+}
+
+fn not_here(why: &str) -> AdminRefusal {
+    AdminRefusal::new(
+        StatusCode::CONFLICT,
+        "zos_rule_not_editable",
+        format!("The rule cannot be changed from here: {why}."),
+    )
+    .hint("Allow it once, and edit the rule's own file.")
+}
+
+fn refusal(error: WriteError) -> AdminRefusal {
+    match error {
+        WriteError::Unknown(_) => AdminRefusal::unknown_context(),
+        WriteError::Conflict { .. } => not_here("the file changed just now; try again"),
+        WriteError::Invalid { problems } => not_here("the file has problems").problems(&problems),
+        error @ WriteError::Io(_) => AdminRefusal::failed("The context's file could not be used", &error),
+    }
+}
+
+impl From<&ask::Approval> for Approval {
+    fn from(approval: &ask::Approval) -> Self {
+        Approval {
+            id: approval.id.clone(),
+            context: approval.context.clone(),
+            client: approval.client.clone(),
+            model: approval.model.clone(),
+            side: approval.side.name().to_owned(),
+            rules: approval
+                .asked
+                .iter()
+                .map(|asked| super::types::AskedRule {
+                    rule: asked.rule.clone(),
+                    field: asked.field.clone(),
+                    count: asked.count.into(),
+                })
+                .collect(),
+            asked: zos_audit::format_time(approval.created_ms),
+            expires: zos_audit::format_time(approval.expires_ms),
+            calls: approval.calls,
+            waiting: approval.waiting,
+            decision: approval.decision.map(|decision| decision.name().to_owned()),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Asking the owner: a call that meets an `ask` rule waits for a decision, for a bounded time.
+//!
+//! What waits is a list in memory: which rules, in which fields, of which room and client, and the digest
+//! of the body, never its text. The same question of one conversation within ten seconds is one ask with a
+//! count; a rule that is met more than five times in a minute no longer holds calls: they are denied at
+//! once and the ask waits in the list. No answer in time denies this call only. An ask can be answered
+//! for ten minutes: then the same body passes once when it is sent again.
+//!
+//! [`approvals`] keeps the list; this file asks and waits.
+
+mod approvals;
+
+pub(crate) use approvals::{Approval, Approvals, AskedRule, Decision, Side, Unknown};
+
+use crate::call::Call;
+use crate::house::House;
+use crate::inspect::Findings;
+use crate::pipeline::Resolved;
+use crate::policy::Policy;
+use crate::problem::{Code, Problem};
+use approvals::{Place, Question, Reply, Ticket};
+use std::time::Duration;
+use zos_core::Effect;
+
+/// How often a client that streams hears from us while its call waits.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(10);
+
+/// A call that waits for the owner.
+pub(crate) struct Waiting {
+    rules: Vec<usize>,
+    /// Rules and fields as a sentence says them.
+    what: String,
+    side: Side,
+    room: String,
+    timeout: Duration,
+    deadline: tokio::time::Instant,
+    state: State,
+}
+
+enum State {
+    /// Decided before, for this very body.
+    Decided(Decision),
+    /// The owner is asked now.
+    Asked(Ticket),
+    /// The rule is met too often for calls to wait; the ask can be answered later.
+    NotHeld(String),
+    /// More waits than is kept.
+    Full,
+}
+
+/// What the owner's decision means for the rules that were asked about.
+pub(crate) type Answer = Result<Effect, Problem>;
+
+impl Waiting {
+    /// Asks about the rules, or finds that it was decided before.
+    pub(crate) fn begin(
+        house: &House,
+        call: &Call,
+        resolved: &Resolved,
+        findings: &Findings,
+        rules: Vec<usize>,
+        side: Side,
+    ) -> Waiting {
+        let asked = asked_rules(&resolved.policy, findings, &rules);
+        let what =
+            asked.iter().map(|asked| format!("rule {} in {}", asked.rule, asked.field)).collect::<Vec<_>>();
+        let room = resolved.name.to_string();
+        let question = Question {
+            place: Place {
+                context: room.clone(),
+                client: call.record.client.clone(),
+                conversation: resolved.conversation.clone(),
+                rules: asked.iter().map(|asked| asked.rule.clone()).collect(),
+                side,
+            },
+            asked,
+            model: call.record.model.clone().unwrap_or_default(),
+            digest: resolved.digest,
+        };
+        let timeout = house.config.ask_timeout;
+        let state = match house.approvals.ask(question, house.now_ms()) {
+            Reply::Decided(decision) => State::Decided(decision),
+            Reply::Asked(ticket, approval) => {
+                house.announce(crate::admin::types::Event::Approval {
+                    approval: Box::new((&*approval).into()),
+                });
+                State::Asked(ticket)
+            }
+            Reply::NotHeld(approval) => {
+                let id = approval.id.clone();
+                house.announce(crate::admin::types::Event::Approval {
+                    approval: Box::new((&*approval).into()),
+                });
+                State::NotHeld(id)
+            }
+            Reply::Full => State::Full,
+        };
+        let deadline = tokio::time::Instant::now() + timeout;
+        Waiting { rules, what: what.join("; "), side, room, timeout, deadline, state }
+    }
+
+    /// The rules that it is about.
+    pub(crate) fn rules(&self) -> &[usize] {
+        &self.rules
+    }
+
+    /// Whether there is anything to wait for.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.state, State::Asked(_))
+    }
+
+    /// Waits until it is decided or too late.
+    pub(crate) async fn answer(&mut self, house: &House) -> Answer {
+        loop {
+            if let Some(answer) = self.next(house, self.timeout).await {
+                return answer;
+            }
+        }
+    }
+
+    /// Waits until it is decided or too late, but no longer than `patience`.
+    pub(crate) async fn next(&mut self, house: &House, patience: Duration) -> Option<Answer> {
+        let (deadline, until) = (self.deadline, tokio::time::Instant::now() + patience);
+        let ticket = match &mut self.state {
+            State::Decided(decision) => {
+                let decision = *decision;
+                return Some(self.meaning(Some(decision), ""));
+            }
+            State::NotHeld(id) => {
+                let id = id.clone();
+                return Some(Err(self.refusal(
+                    &id,
+                    "it was asked about too often within a minute, so calls no longer wait for it",
+                )));
+            }
+            State::Full => {
+                let sentence =
+                    format!("Too much waits for the owner to ask about this as well: {}.", self.found());
+                let hint = "Answer what waits (\"zos allow\" lists it), then send it again.";
+                return Some(Err(Problem::new(self.code(), sentence).hint(hint)));
+            }
+            State::Asked(ticket) => ticket,
+        };
+        let id = ticket.id.clone();
+        let decided = tokio::select! {
+            decided = ticket.decided() => decided,
+            () = tokio::time::sleep_until(deadline.min(until)) => {
+                if tokio::time::Instant::now() < deadline {
+                    return None;
+                }
+                None
+            }
+            () = house.drain.is_begun() => {
+                return Some(Err(Problem::new(
+                    Code::ShuttingDown,
+                    format!("zOS is stopping, so nobody can be asked about this: {}.", self.found()),
+                )
+                .hint("Send it again in a moment.")));
+            }
+        };
+        Some(self.meaning(decided, &id))
+    }
+
+    fn meaning(&self, decision: Option<Decision>, id: &str) -> Answer {
+        match decision {
+            Some(Decision::AllowOnce | Decision::Always) => Ok(Effect::Report),
+            Some(Decision::Redact) => Ok(Effect::Redact),
+            Some(Decision::Deny) => {
+                Err(Problem::new(self.code(), format!("The owner denied this: {}.", self.found()))
+                    .hint("Take it out of the conversation."))
+            }
+            None => {
+                Err(self.refusal(id, &format!("there was no answer within {} s", self.timeout.as_secs())))
+            }
+        }
+    }
+
+    fn refusal(&self, id: &str, why: &str) -> Problem {
+        Problem::new(self.code(), format!("The owner was asked about this and {why}: {}.", self.found())).hint(
+            format!("To allow it once, run \"zos allow {id}\" or use the tray within 10 minutes, then send it again."),
+        )
+    }
+
+    fn found(&self) -> String {
+        let subject = match self.side {
+            Side::Request => "the request",
+            Side::Answer => "the answer",
+        };
+        format!("{subject} meets {} of context \"{}\"", self.what, self.room)
+    }
+
+    fn code(&self) -> Code {
+        match self.side {
+            Side::Request => Code::FirewallRequest,
+            Side::Answer => Code::FirewallResponse,
+        }
+    }
+}
+
+fn asked_rules(policy: &Policy, findings: &Findings, rules: &[usize]) -> Vec<AskedRule> {
+    findings
+        .found
+        .iter()
+        .filter(|found| rules.contains(&found.rule))
+        .map(|found| AskedRule {
+            rule: policy.rule_id(found.rule).to_owned(),
+            field: found.field.clone(),
+            count: found.count,
+        })
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! A call that waits for the owner while its client listens to a stream: the answer begins at once with
+//! pings, and goes on as the walk's own answer, or ends with an error event.
+//!
+//! The walk is a part of the answer's body: when the client leaves, both are dropped, and the call
+//! records itself as abandoned.
+
+use super::inspect_request::Judged;
+use super::{outcome, walk};
+use crate::ask::PING_EVERY;
+use crate::call::{Call, Cost};
+use crate::house::House;
+use crate::problem::{Code, Problem};
+use crate::wire::{Dialect, Face};
+use axum::body::{Body, BodyDataStream};
+use axum::response::Response;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
+
+/// The longest error answer of a provider that is said again as an event.
+const ERROR_MAX_BYTES: usize = 1 << 20;
+
+/// Where such an answer is.
+enum State {
+    /// It has yet to say that it lives.
+    Fresh(BoxFuture<'static, Response>),
+    /// The owner decides, or the provider has not answered yet.
+    Waiting(BoxFuture<'static, Response>),
+    /// The answer goes on.
+    Answering(BodyDataStream),
+}
+
+pub(super) fn respond(
+    house: Arc<House>,
+    face: Face,
+    judged: Judged,
+    call: Call,
+    mut headers: HeaderMap,
+) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&call.request_id) {
+        headers.insert("x-request-id", value);
+    }
+    let mut begun = headers.clone();
+    begun.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    begun.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let rest = async move {
+        let request_id = call.request_id.clone();
+        match walk(&house, judged, call, &mut headers).await {
+            Ok(response) => as_events(face, response, &request_id).await,
+            Err((call, problem)) => refuse(*call, face, problem).await,
+        }
+    };
+    let ping = Dialect::of(face).ping();
+    let bytes = stream::unfold(State::Fresh(rest.boxed()), move |state| {
+        let ping = ping.clone();
+        async move {
+            let mut body = match state {
+                State::Fresh(rest) => return Some((Ok(ping), State::Waiting(rest))),
+                State::Waiting(mut rest) => {
+                    tokio::select! {
+                        response = &mut rest => response.into_body().into_data_stream(),
+                        () = tokio::time::sleep(PING_EVERY) => return Some((Ok(ping), State::Waiting(rest))),
+                    }
+                }
+                State::Answering(body) => body,
+            };
+            let bytes: Result<Bytes, axum::Error> = body.next().await?;
+            Some((bytes, State::Answering(body)))
+        }
+    });
+    let mut response = Response::new(Body::from_stream(bytes));
+    *response.headers_mut() = begun;
+    response
+}
+
+/// Ends the call with an error event. The record says what the caller got: a stream that began.
+async fn refuse(mut call: Call, face: Face, problem: Problem) -> Response {
+    call.note(&problem);
+    call.settle(Cost::Nothing).await;
+    let dialect = Dialect::of(face);
+    let mut bytes = dialect.failure(&problem, &call.request_id);
+    call.record.bytes_out = bytes.len() as u64;
+    if let Err(unavailable) = call.finish(outcome(&problem), Some(StatusCode::OK.as_u16())).await {
+        bytes = dialect.failure(&unavailable, &call.request_id);
+    }
+    Response::new(Body::from(bytes))
+}
+
+/// An answer that is no stream, such as an error of the provider, as the event that a stream has for it.
+async fn as_events(face: Face, response: Response, request_id: &str) -> Response {
+    let is_stream = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    if is_stream {
+        return response;
+    }
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), ERROR_MAX_BYTES).await.unwrap_or_default();
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+    let bytes = match parsed.filter(|_| !status.is_success()) {
+        Some(error) => Dialect::of(face).foreign_failure(&error),
+        None => {
+            let sentence =
+                format!("The provider answered {status} and no stream, after this call had waited.");
+            Dialect::of(face).failure(&Problem::new(Code::UpstreamUnreachable, sentence), request_id)
+        }
+    };
+    Response::new(Body::from(bytes))
+}
