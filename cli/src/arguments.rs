@@ -318,6 +318,10 @@ pub(crate) enum ClientFile {
 #[derive(Subcommand)]
 pub(crate) enum Firewall {
     /// What a room's rules make of a text. Exits with 1 when it would be stopped
+    ///
+    /// Each finding is explained: the rule, where it stands, where in the text it was found, by which
+    /// detector and behind which disguise, and what would be sent. Only the text given here is tried:
+    /// records keep no text, so a new rule cannot be tried against calls of the past.
     Test {
         #[command(flatten)]
         context: InContext,

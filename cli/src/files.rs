@@ -7,14 +7,14 @@ use serde_json::Value;
 use std::sync::Arc;
 use zos_core::memory::{Memories, MemoryError, Moment, Room};
 use zos_core::{
-    Brain, ContextName, ContextState, Effect, Entry, Home, KeySource, NoContext, Provider, RoomPolicy,
-    Snapshot, WriteError,
+    Brain, ContextName, ContextState, Entry, Home, KeySource, NoContext, Provider, RoomPolicy, Snapshot,
+    WriteError,
 };
+use zos_gateway::admin::judge;
 use zos_gateway::admin::memory::{MemoryRecall, MemoryReview, MemoryShown};
 use zos_gateway::admin::types::{
-    BudgetState, Budgets, ContextDetail, ContextSummary, Contexts, Counts, FileProblem, FirewallVerdict,
-    FirewallViolation, Health, KeyInfo, Keys, ListEntry, ProviderInfo, Providers, Shield, Status,
-    UsageHistory, UsageRow,
+    BudgetState, Budgets, ContextDetail, ContextSummary, Contexts, Counts, FileProblem, Health, KeyInfo,
+    Keys, ListEntry, ProviderInfo, Providers, Shield, Status, UsageHistory, UsageRow,
 };
 use zos_gateway::budget::all_limits;
 use zos_gateway::config::Config;
@@ -123,22 +123,7 @@ pub(crate) fn firewall_test(home: &Home, context: Option<&ContextName>, text: &s
             Some(state) => broken(&name, state),
         });
     };
-    let mut found = Vec::new();
-    policy.rules.scan(text, &mut found);
-    let effects: Vec<Effect> = found.iter().map(|violation| policy.effects[violation.rule]).collect();
-    let strongest = [Effect::Block, Effect::Ask, Effect::Redact, Effect::Report]
-        .into_iter()
-        .find(|effect| effects.contains(effect));
-    let violations = found.iter().zip(&effects).map(|(violation, effect)| FirewallViolation {
-        rule: policy.rules.rule(violation.rule).id.clone(),
-        start: violation.span.start as u64,
-        end: violation.span.end as u64,
-        action: effect.name().to_owned(),
-        evasion: violation.evasion.map(|evasion| evasion.to_string()),
-        place: policy.places.get(violation.rule).map(ToString::to_string),
-    });
-    let verdict = strongest.map_or("allow", Effect::name).to_owned();
-    Ok(value(&FirewallVerdict { context: name.to_string(), verdict, violations: violations.collect() }))
+    Ok(value(&judge(&name, &policy, text)))
 }
 
 /// The file of a context never loaded.

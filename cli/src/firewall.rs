@@ -61,7 +61,7 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
         return Ok(());
     }
     output.line("")?;
-    let mut table = Table::new(&["WOULD", "FOUND", ">BYTE", "RULE", "WRITTEN AT", "HIDDEN AS"]);
+    let mut table = Table::new(&["WOULD", "FOUND", ">BYTE", "RULE", "DETECTOR", "WRITTEN AT", "HIDDEN AS"]);
     for violation in violations {
         let action = violation.text("action");
         let tone = if matches!(action, "deny" | "ask") { Tone::Bad } else { Tone::Notice };
@@ -71,11 +71,17 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
             excerpt(text, start, end).into(),
             start.to_string().into(),
             violation.text("rule").into(),
+            violation.text("detector").into(),
             violation.text("place").into(),
             violation.text("evasion").into(),
         ]);
     }
-    output.table(&table)
+    output.table(&table)?;
+    match (verdict.text("verdict"), verdict["sent"].as_str()) {
+        ("redact", Some(sent)) => output.line(&format!("\nSent would be: {sent}")),
+        ("deny" | "ask", _) => output.line("\nNothing would be sent."),
+        _ => Ok(()),
+    }
 }
 
 fn findings(number: usize) -> String {

@@ -9,6 +9,7 @@ mod contexts;
 pub(crate) mod files;
 mod load;
 mod look;
+mod packs;
 mod policy;
 mod snapshot;
 mod source;

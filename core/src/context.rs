@@ -13,7 +13,7 @@ pub use budget::{Budget, Limits, ModelPrice};
 pub use entries::Entry;
 pub use models::{Glob, ModelFilter};
 pub use name::{ContextName, NameError};
-pub use parse::{ParsedContext, parse_context};
+pub use parse::{ParsedContext, parse_context, parse_context_with};
 
 use zos_rules::Action;
 

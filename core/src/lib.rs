@@ -5,7 +5,8 @@
 //! and keeps no secret. Memory comes later; its section is read and kept.
 //!
 //! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
-//! [`yaml`] (reading with positions), [`context`] (one room), [`canon`] (what its AI is told), [`fleet`] (providers and models),
+//! [`yaml`] (reading with positions), [`context`] (one room), [`rules`] (own detector packs), [`canon`] (what
+//! its AI is told), [`memory`] (what it remembers), [`fleet`] (providers and models),
 //! [`brain`] (all of it, live), [`edit`] (list edits that keep comments), [`mod@lint`] (all
 //! findings), [`starter`] (a home to begin with).
 
@@ -18,6 +19,7 @@ pub mod home;
 pub mod lint;
 pub mod memory;
 pub mod problem;
+pub mod rules;
 pub mod starter;
 pub mod yaml;
 
@@ -34,3 +36,4 @@ pub use fleet::{Api, Environment, Fleet, KeySource, Provider, Route, RouteError}
 pub use home::{Home, HomeError};
 pub use lint::lint;
 pub use problem::{Problem, Severity};
+pub use rules::Packs;

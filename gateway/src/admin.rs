@@ -20,6 +20,8 @@ pub(crate) mod shield;
 pub(crate) mod status;
 pub mod types;
 
+pub use firewall::judge;
+
 use crate::house::House;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};

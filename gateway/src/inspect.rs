@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 use zos_core::Effect;
 use zos_rules::Violation;
 
@@ -117,6 +118,8 @@ pub(crate) struct Found {
     pub(crate) field: String,
     /// How many times.
     pub(crate) count: u32,
+    /// The detectors of a pack that found it, such as `secrets/aws-key`.
+    pub(crate) detectors: SmallVec<[Arc<str>; 1]>,
 }
 
 /// A matched text: kept to be hashed, never shown.
@@ -138,11 +141,24 @@ impl std::fmt::Debug for Hidden {
 }
 
 impl Findings {
-    /// Notes a violation and the text that it matched.
-    pub(crate) fn note(&mut self, rule: usize, matched: &str, field: impl FnOnce() -> String) {
-        match self.found.iter_mut().find(|found| found.rule == rule) {
-            Some(found) => found.count = found.count.saturating_add(1),
-            None => self.found.push(Found { rule, field: field(), count: 1 }),
+    /// Notes a violation, the detector of a pack that found it, and the text that it matched.
+    pub(crate) fn note(
+        &mut self,
+        rule: usize,
+        detector: Option<&Arc<str>>,
+        matched: &str,
+        field: impl FnOnce() -> String,
+    ) {
+        let known = self.found.iter().position(|found| found.rule == rule);
+        let at = known.unwrap_or_else(|| {
+            let found = Found { rule, field: field(), count: 0, detectors: SmallVec::new() };
+            self.found.push(found);
+            self.found.len() - 1
+        });
+        let found = &mut self.found[at];
+        found.count = found.count.saturating_add(1);
+        if let Some(detector) = detector.filter(|detector| !found.detectors.contains(detector)) {
+            found.detectors.push(Arc::clone(detector));
         }
         // Streams of rooms that only deny keep no text: there the rule is all that is known.
         if !matched.is_empty() && self.matched.len() < MATCHED_LIMIT {
@@ -162,10 +178,16 @@ impl Findings {
 
     /// Takes over what another inspection of the same call found, but for the places to replace.
     pub(crate) fn absorb(&mut self, other: Findings) {
-        for Found { rule, field, count } in other.found {
-            match self.found.iter_mut().find(|found| found.rule == rule) {
-                Some(found) => found.count = found.count.saturating_add(count),
-                None => self.found.push(Found { rule, field, count }),
+        for fresh in other.found {
+            match self.found.iter_mut().find(|found| found.rule == fresh.rule) {
+                Some(found) => {
+                    found.count = found.count.saturating_add(fresh.count);
+                    let new =
+                        fresh.detectors.into_iter().filter(|detector| !found.detectors.contains(detector));
+                    let new: SmallVec<[Arc<str>; 1]> = new.collect();
+                    found.detectors.extend(new);
+                }
+                None => self.found.push(fresh),
             }
         }
         for (rule, field) in other.fixed {
@@ -223,7 +245,8 @@ pub(crate) fn text(policy: &Policy, text: &str, field: &str, findings: &mut Find
     let mut violations = Vec::new();
     policy.rules().scan(text, &mut violations);
     for violation in violations {
-        findings.note(violation.rule, &text[violation.span], || field.to_owned());
+        let (detector, span) = (violation.detector.as_ref(), violation.span);
+        findings.note(violation.rule, detector, &text[span], || field.to_owned());
         if may_replace(policy, violation.rule) {
             findings.note_fixed(violation.rule, || field.to_owned());
         }
@@ -394,7 +417,8 @@ impl Walk<'_, '_> {
         self.policy.rules().scan(&text, &mut self.violations);
         for violation in std::mem::take(&mut self.violations) {
             if seams.iter().any(|seam| violation.span.start < *seam && violation.span.end > *seam) {
-                self.findings.note(violation.rule, &text[violation.span], || place(&self.path));
+                let (detector, span) = (violation.detector.as_ref(), violation.span);
+                self.findings.note(violation.rule, detector, &text[span], || place(&self.path));
                 if may_replace(self.policy, violation.rule) {
                     self.findings.note_fixed(violation.rule, || place(&self.path));
                 }
@@ -480,7 +504,8 @@ impl Walk<'_, '_> {
         let field = place(&self.path);
         let mut spots = Vec::new();
         for violation in self.violations.drain(..) {
-            self.findings.note(violation.rule, &text[violation.span.clone()], || field.clone());
+            let matched = &text[violation.span.clone()];
+            self.findings.note(violation.rule, violation.detector.as_ref(), matched, || field.clone());
             if may_replace(self.policy, violation.rule) {
                 let what = What::Match(violation.rule);
                 spots.push(Spot { range: violation.span, depth: 0, what });

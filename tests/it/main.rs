@@ -12,6 +12,7 @@ mod audit;
 mod bad_providers;
 mod budget;
 mod canon;
+mod corpus;
 mod documents;
 mod encryption;
 mod exposure;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::files::{self, ContentDigest, FileRead};
 use super::look::Folder;
 use super::snapshot::ContextState;
-use crate::context::{Context, ContextName, parse_context};
+use crate::context::{Context, ContextName, parse_context_with};
 use crate::problem::Problem;
+use crate::rules::Packs;
 
 /// All rooms of the folder, with what is remembered of each.
 #[derive(Default)]
@@ -33,8 +34,12 @@ struct Room {
 }
 
 impl Rooms {
-    /// Takes over what the folder holds now.
-    pub(super) fn update(&mut self, folder: Folder) {
+    /// Takes over what the folder holds now. A change of the packs that rooms can name is a change of
+    /// every room.
+    pub(super) fn update(&mut self, folder: Folder, packs: &Packs, packs_changed: bool) {
+        if packs_changed {
+            self.rooms.values_mut().for_each(|room| room.read = None);
+        }
         self.none_at_all = folder.is_empty();
         self.stray = folder.stray;
         // Where the folder cannot be listed, all rooms stay as they are.
@@ -49,7 +54,7 @@ impl Rooms {
         let mut proses = folder.proses;
         for (name, config) in folder.configs {
             let room = self.rooms.entry(name.clone()).or_default();
-            self.rules_version += u64::from(room.take_config(&name, config));
+            self.rules_version += u64::from(room.take_config(&name, config, packs));
             room.take_prose(&name, proses.remove(&name).unwrap_or(FileRead::Absent));
         }
     }
@@ -75,7 +80,7 @@ impl Rooms {
 
 impl Room {
     /// Takes over the config as read. Returns whether the rules changed.
-    fn take_config(&mut self, name: &ContextName, config: FileRead) -> bool {
+    fn take_config(&mut self, name: &ContextName, config: FileRead, packs: &Packs) -> bool {
         let bytes = match config {
             FileRead::Bytes(bytes) => bytes,
             FileRead::Failed(problem) => {
@@ -90,7 +95,7 @@ impl Room {
         if self.read == Some(digest) {
             return false;
         }
-        let parsed = parse_context(name, &bytes);
+        let parsed = parse_context_with(name, &bytes, packs);
         self.read = Some(digest);
         self.problems = parsed.problems;
         let Some(mut context) = parsed.context else {

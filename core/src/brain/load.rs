@@ -9,6 +9,7 @@ use super::canons::Canons;
 use super::contexts::Rooms;
 use super::files::{ContentDigest, FileRead};
 use super::look::Look;
+use super::packs::OwnPacks;
 use super::policy::{self, Policies};
 use super::snapshot::{ContextState, Snapshot};
 use super::state;
@@ -17,6 +18,7 @@ use crate::context::{Context, ContextName};
 use crate::fleet::{Environment, Fleet, parse_fleet};
 use crate::home::Home;
 use crate::problem::Problem;
+use crate::rules::Packs;
 
 /// Loads a home again and again.
 pub(super) struct Loader {
@@ -29,6 +31,7 @@ pub(super) struct Loader {
     present: BTreeSet<String>,
     /// Those of them that were missing at the last look, which had no effect for that reason.
     suspects: BTreeSet<String>,
+    packs: OwnPacks,
     rooms: Rooms,
     fleet: Option<Arc<Fleet>>,
     active: ActiveMemory,
@@ -74,6 +77,7 @@ impl Loader {
             fingerprint: None,
             present: BTreeSet::new(),
             suspects: BTreeSet::new(),
+            packs: OwnPacks::default(),
             rooms: Rooms::default(),
             fleet: None,
             active: ActiveMemory::Unknown,
@@ -100,14 +104,20 @@ impl Loader {
             return Loaded::Same;
         }
         let rooms_unknown = look.contexts.failed;
-        self.rooms.update(look.contexts);
+        let packs_changed = self.packs.update(look.packs);
+        self.rooms.update(look.contexts, self.packs.packs(), packs_changed);
         let mut problems = self.rooms.stray.clone();
-        problems.extend(look.own_packs);
+        problems.extend(self.packs.problems());
         problems.extend(self.take_fleet(look.fleet));
         problems.extend(self.take_state(look.state));
         let snapshot = self.snapshot(problems, &look.canon, rooms_unknown);
         self.fingerprint = Some(fingerprint);
         Loaded::New(Box::new(snapshot))
+    }
+
+    /// The packs that a context can name.
+    pub(super) fn packs(&self) -> &Packs {
+        self.packs.packs()
     }
 
     fn take_fleet(&mut self, file: FileRead) -> Vec<Problem> {
@@ -290,6 +300,48 @@ mod tests {
         let failed = load(&mut fresh);
         assert!(matches!(failed.context(&name), Some(ContextState::Broken { .. })));
         assert_eq!(rules(&failed), None);
+    }
+
+    #[test]
+    fn own_packs_are_loaded_and_the_last_good_version_survives() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::resolve_from(Some(folder.path()), None, None).unwrap();
+        fs::create_dir_all(home.contexts()).unwrap();
+        fs::create_dir_all(home.rules()).unwrap();
+        let save = |path: &str, text: &str| fs::write(home.root().join(path), text).unwrap();
+        let load = |loader: &mut Loader| match loader.load() {
+            Loaded::New(snapshot) => snapshot,
+            _ => panic!("nothing new"),
+        };
+        let name: ContextName = "a".parse().unwrap();
+        let finds = |snapshot: &Snapshot, text: &str| {
+            let mut found = Vec::new();
+            snapshot.policy(&name).unwrap().rules.scan(text, &mut found);
+            found.first().and_then(|violation| violation.detector.clone()).unwrap_or_default().to_string()
+        };
+        let pack =
+            |pattern: &str| format!("detectors:\n  - {{id: badge, pattern: '{pattern}', find: [B-1]}}\n");
+
+        save("contexts/a.yml", "outbound_deny: [{pack: acme}]");
+        let mut loader = Loader::new(home.clone(), Environment::default());
+        let missing = load(&mut loader);
+        assert!(missing.policy(&name).is_none(), "a room without its rules does not govern");
+        save("rules/acme.yml", &pack("B-[0-9]"));
+        assert_eq!(finds(&load(&mut loader), "B-7"), "acme/badge");
+        save("rules/acme.yml", &pack("[BC]-[0-9]"));
+        assert_eq!(finds(&load(&mut loader), "C-7"), "acme/badge", "a change is live");
+
+        save("rules/acme.yml", &pack("D-[0-9]"));
+        let broken = load(&mut loader);
+        assert_eq!(finds(&broken, "C-7"), "acme/badge", "its own example fails, so the last good one holds");
+        let problem = broken.problems.iter().find(|problem| problem.file == "rules/acme.yml").unwrap();
+        assert_eq!((problem.line, problem.is_error()), (Some(2), true));
+
+        fs::remove_file(home.rules().join("acme.yml")).unwrap();
+        assert!(matches!(loader.load(), Loaded::Unsure));
+        let gone = load(&mut loader);
+        assert_eq!(finds(&gone, "C-7"), "acme/badge", "the room's last good version survives");
+        assert!(gone.problems.iter().any(|problem| problem.message.contains("no detector pack")));
     }
 
     #[test]

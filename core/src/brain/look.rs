@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use sha2::{Digest, Sha256};
 
 use super::files::{self, ContentDigest, FileRead};
+use super::packs::PackFolder;
 use crate::canon::{CanonFiles, overlay_of};
 use crate::context::ContextName;
 use crate::home::Home;
@@ -22,8 +23,8 @@ pub(super) struct Look {
     pub(super) contexts: Folder,
     /// What canons are built from.
     pub(super) canon: CanonFiles,
-    /// What is to be said about the person's own detector packs.
-    pub(super) own_packs: Vec<Problem>,
+    /// The person's own detector packs.
+    pub(super) packs: PackFolder,
 }
 
 /// The folder `contexts/`.
@@ -48,7 +49,7 @@ impl Look {
             fleet: files::read(home, &home.fleet()),
             canon: CanonFiles::read(home, overlays),
             contexts,
-            own_packs: own_packs(home),
+            packs: PackFolder::read(home),
         }
     }
 
@@ -61,7 +62,8 @@ impl Look {
         let configs = self.contexts.configs.keys().map(|name| format!("context {name}"));
         let layers = self.canon.layers.iter().filter(|(_, read)| !matches!(read, FileRead::Absent));
         let layers = layers.map(|(path, _)| format!("layer {path}"));
-        single.map(|(name, _)| name.to_owned()).chain(configs).chain(layers).collect()
+        let packs = self.packs.files.keys().map(|name| format!("pack {name}"));
+        single.map(|(name, _)| name.to_owned()).chain(configs).chain(layers).chain(packs).collect()
     }
 
     /// Digest of everything that was seen.
@@ -79,7 +81,10 @@ impl Look {
         for path in &self.canon.present {
             note(&mut hasher, path, &FileRead::Absent);
         }
-        for problem in self.contexts.stray.iter().chain(&self.own_packs) {
+        for (name, read) in &self.packs.files {
+            note(&mut hasher, &format!("rules/{name}.yml"), read);
+        }
+        for problem in self.contexts.stray.iter().chain(&self.packs.stray) {
             hasher.update(problem.to_string().as_bytes());
         }
         hasher.finalize().into()
@@ -223,18 +228,4 @@ fn note(hasher: &mut Sha256, file: &str, read: &FileRead) {
             hasher.update(problem.message.as_bytes());
         }
     }
-}
-
-/// The person's own detector packs are not read by this version; a file there must not be trusted.
-fn own_packs(home: &Home) -> Vec<Problem> {
-    let Ok(entries) = fs::read_dir(home.rules()) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.retain(|name| name.ends_with(".yml") && !name.starts_with('.'));
-    names.sort();
-    let problem = |name: String| {
-        let message = "own detector packs are not read by this version";
-        Problem::warning(format!("rules/{name}"), message, "name plain terms in contexts/<name>.yml instead")
-    };
-    names.into_iter().map(problem).collect()
 }

@@ -142,13 +142,17 @@ fn label(entry: &Entry) -> String {
         .to_owned()
 }
 
-fn kind_label(rule: &RuleSpec) -> &'static str {
+fn kind_label(rule: &RuleSpec) -> &str {
     match &rule.kind {
         RuleKind::Term(_) => "term",
         RuleKind::Pattern(_) => "value",
         RuleKind::Pack(pack) => match pack.name() {
             "secrets" => "secret",
-            other => other,
+            name if name.len() <= LABEL_MAX_LETTERS && name.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+                name
+            }
+            // The name of an own pack may be anything; a placeholder has letters alone.
+            _ => "value",
         },
     }
 }
@@ -169,7 +173,10 @@ fn identity(rule: &RuleSpec) -> String {
     match &rule.kind {
         RuleKind::Term(term) => format!("t{}", term.text().trim().to_lowercase()),
         RuleKind::Pattern(pattern) => format!("p{}", pattern.source()),
-        RuleKind::Pack(pack) => format!("k{}", pack.name()),
+        RuleKind::Pack(pack) => {
+            let detectors: Vec<&str> = pack.detectors().collect();
+            format!("k{}:{}", pack.name(), detectors.join(","))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Brain;
 use super::files;
-use crate::context::{ContextName, parse_context};
+use crate::context::{ContextName, parse_context_with};
 use crate::problem::Problem;
 
 /// A context's file as it stands on disk.
@@ -65,11 +65,11 @@ impl Brain {
     /// # Errors
     /// If the text is not a valid context, or the file is not the one that was seen.
     pub fn write(&self, name: &ContextName, yaml: &str, etag: Option<&str>) -> Result<Source, WriteError> {
-        let parsed = parse_context(name, yaml.as_bytes());
+        let mut loader = self.loader();
+        let parsed = parse_context_with(name, yaml.as_bytes(), loader.packs());
         if parsed.context.is_none() {
             return Err(WriteError::Invalid { problems: parsed.problems });
         }
-        let mut loader = self.loader();
         let path = self.config_path(name);
         let seen = |path: &Path| is_as_seen(path, etag);
         if !seen(&path) || !files::replace(&path, yaml.as_bytes(), seen)? {

@@ -170,7 +170,7 @@ fn secrets(canon: &Canon, found: &mut Vec<Finding>) {
     let rules = RULES.get_or_init(|| {
         let room = Room {
             name: "canon".to_owned(),
-            rules: vec![RuleSpec::new("secrets", RuleKind::Pack(PackName::Secrets))],
+            rules: vec![RuleSpec::new("secrets", RuleKind::Pack(PackName::Secrets.into()))],
         };
         let rules = Arc::new(Ruleset::compile(&[room]).expect("a shipped pack compiles"));
         rules.room("canon").expect("it was just compiled")

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 
 use zos_rules::{
-    Action, Evasion, Evasions, PackName, Pattern, PatternError, RuleKind, RuleSpec, Term, TermError,
+    Action, Evasion, Evasions, Pack, Pattern, PatternError, RuleKind, RuleSpec, Term, TermError,
 };
 
+use crate::rules::Packs;
 use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
 
 /// One entry of `outbound_deny` or `confidential`.
@@ -29,11 +30,20 @@ pub struct Entry {
 const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
 
+/// What entries of a context are read with.
+pub(super) struct Defaults<'p> {
+    /// The packs that an entry may name.
+    pub(super) packs: &'p Packs,
+    /// The evasions of an entry that says nothing about them.
+    pub(super) evasions: Evasions,
+}
+
 /// The list under `key`; `prefix` begins the ids of entries that give none.
 pub(super) fn read_list(
     fields: &mut Fields<'_>,
     key: &'static str,
     prefix: &str,
+    defaults: &Defaults<'_>,
     findings: &mut Findings,
 ) -> Vec<Entry> {
     let Some(items) = fields.list(key, "terms", findings) else { return Vec::new() };
@@ -42,7 +52,7 @@ pub(super) fn read_list(
     for (index, node) in items.iter().enumerate() {
         let path = format!("{key}[{}]", index + 1);
         let default_id = format!("{prefix}/{}", index + 1);
-        if let Some(entry) = read_entry(node, &path, default_id, findings) {
+        if let Some(entry) = read_entry(node, &path, default_id, defaults, findings) {
             entries.push(entry);
             places.push(node.place);
         }
@@ -51,14 +61,20 @@ pub(super) fn read_list(
     entries
 }
 
-fn read_entry(node: &Node, path: &str, default_id: String, findings: &mut Findings) -> Option<Entry> {
+fn read_entry(
+    node: &Node,
+    path: &str,
+    default_id: String,
+    defaults: &Defaults<'_>,
+    findings: &mut Findings,
+) -> Option<Entry> {
     match &node.value {
         Value::Text(text) => {
             let kind = RuleKind::Term(read_term(text, node.place, findings)?);
-            let rule = RuleSpec::new(default_id, kind);
+            let rule = RuleSpec { evasions: defaults.evasions, ..RuleSpec::new(default_id, kind) };
             Some(Entry { rule, line: node.place.line, note: None, explicit_action: false })
         }
-        Value::Map(_) => read_map(node, path, default_id, findings),
+        Value::Map(_) => read_map(node, path, default_id, defaults, findings),
         Value::Null => {
             let message = format!("`{path}` is empty");
             findings.error(node.place, message, "write the term after the dash, or remove the line");
@@ -77,22 +93,45 @@ fn read_entry(node: &Node, path: &str, default_id: String, findings: &mut Findin
     }
 }
 
-fn read_map(node: &Node, path: &str, default_id: String, findings: &mut Findings) -> Option<Entry> {
+fn read_map(
+    node: &Node,
+    path: &str,
+    default_id: String,
+    defaults: &Defaults<'_>,
+    findings: &mut Findings,
+) -> Option<Entry> {
     let mut fields = Fields::of(node, path, findings)?.confidential();
-    let kind = read_kind(&mut fields, node, path, findings);
+    let kind = read_kind(&mut fields, node, path, defaults.packs, findings);
     let action = fields.word("action", &ACTIONS, findings);
     let note = fields.text("note", findings).map(str::to_owned);
     let id = read_id(&mut fields, findings).unwrap_or(default_id);
     let exact = fields.flag("exact", findings).unwrap_or(false);
-    let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
+    let person = read_person(&mut fields, findings);
+    let evasions = read_evasions(&mut fields, findings).unwrap_or(defaults.evasions);
     fields.finish(Unknown::Warn, findings);
 
     let kind = kind?;
-    let rule = RuleSpec { id, kind, action: action.unwrap_or_default(), exact, evasions };
+    let rule = RuleSpec { id, kind, action: action.unwrap_or_default(), exact, person, evasions };
     Some(Entry { rule, line: node.place.line, note, explicit_action: action.is_some() })
 }
 
-fn read_kind(fields: &mut Fields<'_>, node: &Node, path: &str, findings: &mut Findings) -> Option<RuleKind> {
+/// `person: true` says that a term is somebody's name.
+fn read_person(fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let entry = fields.entry("person").map(|entry| entry.place);
+    let person = entry.is_some() && fields.flag("person", findings).unwrap_or(false);
+    if let Some(place) = entry.filter(|_| fields.entry("term").is_none()) {
+        findings.error(place, "`person` is for terms only", "remove it, or name the person with `term`");
+    }
+    person
+}
+
+fn read_kind(
+    fields: &mut Fields<'_>,
+    node: &Node,
+    path: &str,
+    packs: &Packs,
+    findings: &mut Findings,
+) -> Option<RuleKind> {
     let mut kinds = Vec::new();
     for key in ["term", "pattern", "pack"] {
         // The place of a value that is not there is nowhere useful.
@@ -100,6 +139,7 @@ fn read_kind(fields: &mut Fields<'_>, node: &Node, path: &str, findings: &mut Fi
             |entry: &MapEntry| if entry.value.value == Value::Null { entry.place } else { entry.value.place };
         kinds.extend(fields.entry(key).map(|entry| (key, place(entry))));
     }
+    let selections = ["only", "except"].map(|key| read_selection(fields, key, findings));
     let max_len = fields.entry("max_len").is_some().then(|| fields.whole("max_len", findings)).flatten();
     let (key, place) = match kinds.as_slice() {
         [one] => *one,
@@ -150,7 +190,12 @@ fn read_kind(fields: &mut Fields<'_>, node: &Node, path: &str, findings: &mut Fi
                 }
             }
         }
-        _ => read_pack(text, place, findings).map(RuleKind::Pack),
+        _ => {
+            let pack = read_pack(text, place, packs, findings)?;
+            let [only, except] = selections;
+            let pack = select(pack, only, Pack::only, findings)?;
+            select(pack, except, Pack::except, findings).map(RuleKind::Pack)
+        }
     }
 }
 
@@ -169,13 +214,54 @@ fn read_term(text: &str, place: Place, findings: &mut Findings) -> Option<Term> 
     }
 }
 
-fn read_pack(name: &str, place: Place, findings: &mut Findings) -> Option<PackName> {
-    let found = PackName::ALL.into_iter().find(|pack| pack.name() == name);
+/// The names under `only` or `except`, which narrow a pack.
+fn read_selection<'n>(
+    fields: &mut Fields<'n>,
+    key: &'static str,
+    findings: &mut Findings,
+) -> Option<Vec<(&'n str, Place)>> {
+    let place = fields.entry(key)?.place;
+    let names = fields.texts(key, findings)?;
+    if fields.entry("pack").is_none() {
+        findings.error(place, format!("`{key}` is for packs only"), "remove it");
+    } else if names.is_empty() {
+        let mend = "name some of its detectors, or remove the line";
+        findings.error(place, format!("`{key}` names no detector"), mend);
+    }
+    Some(names)
+}
+
+/// Narrows a pack, if a selection was made.
+fn select(
+    pack: Pack,
+    names: Option<Vec<(&str, Place)>>,
+    narrow: impl Fn(Pack, &[&str]) -> Result<Pack, zos_rules::UnknownDetector>,
+    findings: &mut Findings,
+) -> Option<Pack> {
+    let Some(names) = names else { return Some(pack) };
+    let known: Vec<String> = pack.detectors().map(str::to_owned).collect();
+    let mut narrowed = Some(pack.clone());
+    for (name, place) in &names {
+        if narrow(pack.clone(), &[name]).is_err() {
+            let mend = match closest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("write {near}"),
+                None => format!("write some of {}", known.join(", ")),
+            };
+            findings.error(*place, format!("the pack \"{}\" has no such detector", pack.name()), mend);
+            narrowed = None;
+        }
+    }
+    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    narrow(narrowed?, &names).ok()
+}
+
+fn read_pack(name: &str, place: Place, packs: &Packs, findings: &mut Findings) -> Option<Pack> {
+    let found = packs.find(name);
     if found.is_none() {
-        let names: Vec<&str> = PackName::ALL.iter().map(|pack| pack.name()).collect();
+        let names = packs.names();
         let mend = match closest(name, names.iter().copied()) {
             Some(near) => format!("write {near}"),
-            None => format!("write one of {}", names.join(", ")),
+            None => format!("write one of {}, or add rules/NAME.yml", names.join(", ")),
         };
         findings.error(place, "there is no detector pack of this name", mend);
     }
@@ -202,7 +288,7 @@ fn read_id(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<String> {
 }
 
 /// `evasions: [names]` looks for these only, `evasions: {off: [names]}` for all but these.
-fn read_evasions(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Evasions> {
+pub(super) fn read_evasions(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Evasions> {
     let entry = fields.entry("evasions")?;
     if !matches!(entry.value.value, Value::Map(_)) {
         let names = fields.texts("evasions", findings)?;

@@ -4,12 +4,15 @@
 //! an unknown isolation word are warnings.
 
 use super::budget::read_budget;
-use super::entries::read_list;
+use super::entries::{Defaults, read_evasions, read_list};
 use super::{
     Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
     TargetVerdict, Targets,
 };
 use crate::problem::Problem;
+use crate::rules::Packs;
+use zos_rules::Evasions;
+
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
 
 /// What came of a context's file.
@@ -21,8 +24,14 @@ pub struct ParsedContext {
     pub problems: Vec<Problem>,
 }
 
-/// Parses the file of the context called `name`. Takes any bytes.
+/// Parses the file of the context called `name`, which names no pack of the person's own. Takes any
+/// bytes.
 pub fn parse_context(name: &ContextName, bytes: &[u8]) -> ParsedContext {
+    parse_context_with(name, bytes, &Packs::default())
+}
+
+/// As [`parse_context`], where the file may name these packs.
+pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> ParsedContext {
     let file = format!("contexts/{name}.yml");
     let document = match yaml::parse(&file, bytes) {
         Ok(document) => document,
@@ -39,19 +48,22 @@ pub fn parse_context(name: &ContextName, bytes: &[u8]) -> ParsedContext {
             );
             None
         }
-        _ => Fields::of(&document.root, "", &mut findings).map(|fields| read(name, fields, &mut findings)),
+        _ => Fields::of(&document.root, "", &mut findings)
+            .map(|fields| read(name, fields, packs, &mut findings)),
     };
     ParsedContext { context: context.filter(|_| !findings.has_errors()), problems: findings.into_problems() }
 }
 
-fn read(name: &ContextName, mut fields: Fields<'_>, findings: &mut Findings) -> Context {
+fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {
     check_name(name, &mut fields, findings);
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
+    let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
+    let defaults = Defaults { packs, evasions };
     let context = Context {
         title: fields.text("title", findings).map(str::to_owned),
         isolation: read_isolation(&mut fields, findings),
-        outbound_deny: read_list(&mut fields, "outbound_deny", "deny", findings),
-        confidential: read_list(&mut fields, "confidential", "confidential", findings),
+        outbound_deny: read_list(&mut fields, "outbound_deny", "deny", &defaults, findings),
+        confidential: read_list(&mut fields, "confidential", "confidential", &defaults, findings),
         targets: read_targets(&mut fields, findings),
         budget: read_budget(&mut fields, findings),
         attachments: attachments.unwrap_or(Attachments::Allow),

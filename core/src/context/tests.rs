@@ -297,6 +297,32 @@ fn evasions_are_chosen_by_name() {
 }
 
 #[test]
+fn a_room_chooses_evasions_for_all_its_entries() {
+    let context = good(
+        "evasions: {off: [leetspeak]}\noutbound_deny: [Aa1, {term: Bb1}, {term: Cc1, evasions: [hex]}]\n",
+    );
+    let has = |index: usize, evasion| context.outbound_deny[index].rule.evasions.contains(evasion);
+    assert!(!has(0, Evasion::Leetspeak) && !has(1, Evasion::Leetspeak) && has(0, Evasion::Hex));
+    assert!(has(2, Evasion::Hex) && !has(2, Evasion::Markup));
+    broken("evasions: [lettspeak]\n", "1:12", "no evasion called", "write leetspeak");
+}
+
+#[test]
+fn a_person_and_part_of_a_pack_are_read() {
+    let context = good(
+        "outbound_deny:\n  - {term: Ann Lee, person: true}\n  - {pack: pii, only: [email, phone], except: [phone-us]}\n",
+    );
+    assert!(context.outbound_deny[0].rule.person);
+    let RuleKind::Pack(pack) = &context.outbound_deny[1].rule.kind else { panic!() };
+    assert_eq!(pack.detectors().collect::<Vec<_>>(), ["email", "phone-international", "phone-national"]);
+    broken("outbound_deny:\n  - {pack: pii, only: [emial]}\n", "2:24", "no such detector", "write email");
+    broken("outbound_deny:\n  - {pack: pii, only: []}\n", "2:17", "names no detector", "remove the line");
+    broken("outbound_deny:\n  - {term: Aa1, only: [email]}\n", "2:17", "for packs only", "remove it");
+    broken("outbound_deny:\n  - {pack: pii, person: true}\n", "2:17", "for terms only", "remove it");
+    broken("outbound_deny:\n  - {pack: acme}\n", "2:12", "no detector pack", "add rules/NAME.yml");
+}
+
+#[test]
 fn a_written_action_wins_over_isolation() {
     let text = |isolation: &str| {
         format!(

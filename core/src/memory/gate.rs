@@ -69,7 +69,7 @@ pub(super) fn holds(rules: &RoomRules, text: &str) -> bool {
 fn secrets() -> Option<RoomRules> {
     static RULES: OnceLock<Option<Arc<Ruleset>>> = OnceLock::new();
     let rules = RULES.get_or_init(|| {
-        let rule = RuleSpec::new("secrets", RuleKind::Pack(PackName::Secrets));
+        let rule = RuleSpec::new("secrets", RuleKind::Pack(PackName::Secrets.into()));
         Ruleset::compile(&[Room { name: "memory".into(), rules: vec![rule] }]).ok().map(Arc::new)
     });
     rules.as_ref()?.room("memory")

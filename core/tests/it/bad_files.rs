@@ -62,7 +62,7 @@ fn files_with_a_wrong_name_are_told() {
     assert_eq!(problem(&snapshot, "contexts/acme.yaml: the file is not read").mend, "rename it to acme.yml");
     assert!(problem(&snapshot, "contexts/日本.yml").mend.contains("acme.yml"));
     assert!(!problem(&snapshot, "contexts/Notes.md").is_error());
-    assert!(!problem(&snapshot, "rules/own.yml: own detector packs are not read").is_error());
+    assert!(problem(&snapshot, "rules/own.yml:1:1: the file must be a map").is_error());
     assert!(
         !snapshot
             .problems

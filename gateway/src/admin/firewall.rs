@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use zos_core::{ContextName, Effect, RoomPolicy};
-use zos_rules::Violation;
+use zos_rules::{RuleKind, Violation};
 
 /// Tries a text against a context's rules.
 #[utoipa::path(
@@ -35,14 +35,19 @@ pub(crate) async fn test(
     Ok(Json(judge(&name, &policy, &wanted.text)))
 }
 
-/// The verdict over a text.
-fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict {
+/// The verdict over a text: each finding explained, and what would be sent.
+pub fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict {
     let mut found: Vec<Violation> = Vec::new();
     policy.rules.scan(text, &mut found);
     let effects: Vec<Effect> = found.iter().map(|violation| policy.effects[violation.rule]).collect();
     let strongest = [Effect::Block, Effect::Ask, Effect::Redact, Effect::Report]
         .into_iter()
         .find(|effect| effects.contains(effect));
+    let sent = match strongest {
+        Some(Effect::Block | Effect::Ask) => None,
+        Some(Effect::Redact) => Some(redacted(policy, text, &found)),
+        Some(Effect::Report) | None => Some(text.to_owned()),
+    };
     let violations = found.into_iter().zip(effects).map(|(violation, effect)| {
         let rule = policy.rules.rule(violation.rule);
         FirewallViolation {
@@ -51,6 +56,7 @@ fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict
             end: violation.span.end as u64,
             action: effect.name().to_owned(),
             evasion: violation.evasion.map(|evasion| evasion.to_string()),
+            detector: violation.detector.as_deref().map(str::to_owned),
             place: policy.places.get(violation.rule).map(ToString::to_string),
         }
     });
@@ -58,5 +64,39 @@ fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict
         context: name.to_string(),
         verdict: strongest.map_or("allow", Effect::name).to_owned(),
         violations: violations.collect(),
+        sent,
     }
+}
+
+/// The text with a placeholder for each part that would not be sent. The numbers are those of this text
+/// alone: a session goes on counting.
+fn redacted(policy: &RoomPolicy, text: &str, found: &[Violation]) -> String {
+    let (mut shown, mut at) = (String::new(), 0);
+    let mut known: Vec<(&str, &str)> = Vec::new();
+    let is_redacted = |violation: &&Violation| policy.effects[violation.rule] == Effect::Redact;
+    for violation in found.iter().filter(is_redacted) {
+        // One that begins inside another is gone with it, but for what stands out.
+        let start = violation.span.start.max(at);
+        if violation.span.end <= at {
+            continue;
+        }
+        let rule = policy.rules.rule(violation.rule);
+        let kind = match (&violation.detector, &rule.kind) {
+            (Some(detector), _) => detector.rsplit('/').next().unwrap_or("value"),
+            (None, RuleKind::Term(_)) if rule.person => "person",
+            (None, RuleKind::Term(_)) => "term",
+            (None, _) => "pattern",
+        };
+        let value = &text[violation.span.clone()];
+        let number = known.iter().position(|one| *one == (kind, value)).unwrap_or_else(|| {
+            known.push((kind, value));
+            known.len() - 1
+        });
+        let number = known[..=number].iter().filter(|one| one.0 == kind).count();
+        shown.push_str(&text[at..start]);
+        shown.push_str(&format!("⟦{kind}-{number}⟧"));
+        at = violation.span.end;
+    }
+    shown.push_str(&text[at..]);
+    shown
 }

@@ -225,6 +225,8 @@ pub struct FirewallVerdict {
     pub verdict: String,
     /// Each finding, in order.
     pub violations: Vec<FirewallViolation>,
+    /// What would be sent: the text, or the text with placeholders; absent where nothing would be.
+    pub sent: Option<String>,
 }
 
 /// One finding in a tried text.
@@ -240,6 +242,8 @@ pub struct FirewallViolation {
     pub action: String,
     /// How the term was hidden, where it was.
     pub evasion: Option<String>,
+    /// The detector of a pack that found it, such as `secrets/aws-key`.
+    pub detector: Option<String>,
     /// Where the rule stands, as `file:line`.
     pub place: Option<String>,
 }

@@ -180,8 +180,10 @@ const ATTACHMENT_TOKENS: u64 = 1600;
 pub(super) fn note(policy: &Policy, findings: &Findings, call: &mut Call, headers: &mut HeaderMap) {
     for found in &findings.found {
         let id = policy.rule_id(found.rule);
-        if !call.record.rules.iter().any(|known| known == id) {
-            call.record.rules.push(id.to_owned());
+        for name in std::iter::once(id).chain(found.detectors.iter().map(|detector| &**detector)) {
+            if !call.record.rules.iter().any(|known| known == name) {
+                call.record.rules.push(name.to_owned());
+            }
         }
     }
     for place in &findings.uninspected {
@@ -238,7 +240,11 @@ pub(super) fn refusal_sentence(subject: &str, resolved: &Resolved, findings: &Fi
         .filter(|found| resolved.policy.effect(found.rule) != Effect::Report)
         .map(|found| {
             let times = if found.count == 1 { String::new() } else { format!(", {} times", found.count) };
-            format!("rule {} in {}{times}", resolved.policy.rule_id(found.rule), found.field)
+            let kinds = match found.detectors.as_slice() {
+                [] => String::new(),
+                kinds => format!(" ({})", kinds.join(", ")),
+            };
+            format!("rule {}{kinds} in {}{times}", resolved.policy.rule_id(found.rule), found.field)
         })
         .collect();
     let isolation = resolved.context.isolation.name();

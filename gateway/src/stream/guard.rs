@@ -354,8 +354,9 @@ impl Guard {
     /// Deals with what was found in a text: the room's rules say how.
     fn note(&mut self, text: usize, found: &[StreamViolation]) -> Result<(), Stop> {
         let mut noted = Ok(());
-        for StreamViolation { rule, span, .. } in found {
-            self.findings.note(*rule, self.texts[text].matched(span), || "stream".to_owned());
+        for StreamViolation { rule, span, detector, .. } in found {
+            let matched = self.texts[text].matched(span);
+            self.findings.note(*rule, detector.as_ref(), matched, || "stream".to_owned());
             let effect = self.policy.effect(*rule);
             if effect == Effect::Ask && !self.is_seen_elsewhere(text, span) {
                 self.texts[text].asked.push((*rule, span.clone()));

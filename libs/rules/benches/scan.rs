@@ -86,7 +86,7 @@ fn main() {
 
 fn compile(row: &Row) -> (Arc<Ruleset>, RoomRules) {
     let term = |term: &String| RuleSpec::new("rule", RuleKind::Term(Term::new(term).unwrap()));
-    let pack = |pack: &PackName| RuleSpec::new("rule", RuleKind::Pack(*pack));
+    let pack = |pack: &PackName| RuleSpec::new("rule", RuleKind::Pack((*pack).into()));
     let terms = sample::terms(row.terms);
     let rules = terms.iter().map(term).chain(row.packs.iter().map(pack)).collect();
     let ruleset = Arc::new(Ruleset::compile(&[Room { name: "room".to_owned(), rules }]).unwrap());

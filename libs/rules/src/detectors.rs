@@ -3,11 +3,11 @@
 //! A detector is an anchored expression with a longest match, and usually a check: issuer and
 //! country rules, checksums, words that must stand before a weak form, and a filter for
 //! placeholders and published examples. Each pack has `corpus/<pack>/find.txt` and `ignore.txt`,
-//! one example a line, which the tests run; add to them with every change.
-//!
-//! Detectors see the text as it is: a card number in full-width digits is not found.
+//! one example a line, which the tests run; add to them with every change. A line of `find.txt`
+//! begins with the type that must find it and a tab.
 
-mod checks;
+pub(crate) mod checks;
+mod european;
 mod health;
 mod payment;
 mod pii;
@@ -15,29 +15,29 @@ mod secrets;
 
 use std::sync::{Arc, OnceLock};
 
-use crate::pattern::runs::{Check, Need, Watch};
-use crate::pattern::{Expression, Pattern};
+use crate::pack::PackDetector;
+use crate::pattern::Pattern;
+use crate::pattern::runs::{Check, CheckFn, Need};
 use crate::rule::PackName;
 
 /// One thing that a pack looks for.
 pub(crate) struct Detector {
-    /// What it is, for people who read the list.
-    #[cfg_attr(not(test), expect(dead_code, reason = "names the detector in test output"))]
-    name: &'static str,
+    /// The type, as it stands in reports and in `only` and `except`.
+    id: &'static str,
     expression: &'static str,
     /// The longest match in bytes.
     max_len: usize,
-    check: Option<Check>,
+    check: Option<CheckFn>,
     /// A kind of byte that every match has within so many bytes of its start.
     need: Option<(Need, u64)>,
 }
 
-const fn detector(name: &'static str, expression: &'static str, max_len: usize) -> Detector {
-    Detector { name, expression, max_len, check: None, need: None }
+const fn detector(id: &'static str, expression: &'static str, max_len: usize) -> Detector {
+    Detector { id, expression, max_len, check: None, need: None }
 }
 
 impl Detector {
-    const fn checked(self, check: Check) -> Self {
+    const fn checked(self, check: CheckFn) -> Self {
         Self { check: Some(check), ..self }
     }
 
@@ -46,33 +46,25 @@ impl Detector {
     }
 }
 
-/// The automata of a pack: built once in a process, at the first use.
-type Built = Vec<(&'static Detector, Arc<Expression>)>;
-
-/// Everything that a pack looks for, on behalf of a rule.
-pub(crate) fn watches(pack: PackName, rule: usize) -> impl Iterator<Item = Watch> {
-    static PACKS: [OnceLock<Built>; 4] = [const { OnceLock::new() }; 4];
-    let built = PACKS[pack as usize].get_or_init(|| detectors(pack).map(build).collect());
-    built.iter().map(move |(detector, expression)| Watch {
-        rule,
-        expression: Arc::clone(expression),
-        max_len: detector.max_len,
-        check: detector.check,
-        need: detector.need,
-    })
+/// Everything that a pack looks for: built once in a process, at the first use.
+pub(crate) fn all(pack: PackName) -> &'static [Arc<PackDetector>] {
+    static PACKS: [OnceLock<Vec<Arc<PackDetector>>>; 4] = [const { OnceLock::new() }; 4];
+    PACKS[pack as usize].get_or_init(|| detectors(pack).map(|detector| build(pack, detector)).collect())
 }
 
-fn build(detector: &'static Detector) -> (&'static Detector, Arc<Expression>) {
+fn build(pack: PackName, detector: &'static Detector) -> Arc<PackDetector> {
     let pattern = Pattern::new(detector.expression, Some(detector.max_len))
         .expect("every expression of the packs is built in the tests");
-    (detector, Arc::clone(pattern.expression()))
+    let id = format!("{}/{}", pack.name(), detector.id).into();
+    let check = detector.check.map_or(Check::None, Check::Built);
+    Arc::new(PackDetector::built(id, &pattern, check, detector.need))
 }
 
 fn detectors(pack: PackName) -> impl Iterator<Item = &'static Detector> {
     let (own, shared): (&[Detector], &[Detector]) = match pack {
         PackName::Secrets => (&secrets::DETECTORS, &[]),
         PackName::Payment => (&payment::DETECTORS, &[]),
-        PackName::Pii => (&pii::CONTACT, &pii::NATIONAL_IDS),
+        PackName::Pii => (&pii::CONTACT, &european::DETECTORS),
         PackName::Health => (&health::DETECTORS, &pii::CONTACT),
     };
     own.iter().chain(shared)
@@ -83,11 +75,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_expression_can_be_built() {
+    fn every_expression_can_be_built_and_ids_are_unique() {
         for pack in PackName::ALL {
+            let mut ids = Vec::new();
             for detector in detectors(pack) {
                 let pattern = Pattern::new(detector.expression, Some(detector.max_len));
-                assert!(pattern.is_ok(), "{}: {pattern:?}", detector.name);
+                assert!(pattern.is_ok(), "{}: {pattern:?}", detector.id);
+                assert!(!ids.contains(&detector.id), "{}", detector.id);
+                ids.push(detector.id);
             }
         }
     }

@@ -34,13 +34,15 @@ pub enum Evasion {
     Base64,
     /// The term as hexadecimal digits.
     Hex,
+    /// A person's name with the last word first: `Lee, Ann`. Only for terms that are marked so.
+    NameOrder,
     /// The beginning of a term followed by more invisible characters than may be held back.
     Padding,
 }
 
 impl Evasion {
     /// All of them, in the order of declaration.
-    pub const ALL: [Evasion; 13] = [
+    pub const ALL: [Evasion; 14] = [
         Evasion::Confusables,
         Evasion::Symbols,
         Evasion::Leetspeak,
@@ -53,6 +55,7 @@ impl Evasion {
         Evasion::Escapes,
         Evasion::Base64,
         Evasion::Hex,
+        Evasion::NameOrder,
         Evasion::Padding,
     ];
 
@@ -71,6 +74,7 @@ impl Evasion {
             Evasion::Escapes => "escapes",
             Evasion::Base64 => "base64",
             Evasion::Hex => "hex",
+            Evasion::NameOrder => "name-order",
             Evasion::Padding => "padding",
         }
     }
@@ -79,7 +83,7 @@ impl Evasion {
     /// terms would be found in innocent text.
     pub fn min_term_letters(self) -> usize {
         match self {
-            Evasion::Confusables | Evasion::Padding => 1,
+            Evasion::Confusables | Evasion::Padding | Evasion::NameOrder => 1,
             Evasion::Entities | Evasion::Percent | Evasion::Escapes | Evasion::Markup => 3,
             Evasion::Symbols => 4,
             Evasion::Separated | Evasion::Hyphenation | Evasion::Joined => 5,

@@ -100,7 +100,7 @@ impl Gate {
         match (text[at], self.signs[usize::from(text[at] & 127)]) {
             (b'&', _) if next == b'#' || next.is_ascii_alphabetic() || !is_plain(next) => true,
             (b'%', _) if next.is_ascii_hexdigit() || !is_plain(next) => true,
-            (b'\\', _) if matches!(next, b'u' | b'U' | b'x' | b'X') || !is_plain(next) => true,
+            (b'\\', _) if matches!(next, b'u' | b'U' | b'x' | b'X' | b'\\') || !is_plain(next) => true,
             (_, Sign::Never) => false,
             (_, Sign::Term) => true,
             // A letter so replaced is followed by more of its word.

@@ -19,8 +19,9 @@
 //! that innocent text does not do so by chance: marks and tags, separators between letters, the
 //! hyphen at a line's end, a separator of the term that is left out, an escape sequence that
 //! stands for a letter. Runs of base64 and hexadecimal digits are decoded on the way and looked
-//! through by walks of their own (`encoded`). Each kind is an [`Evasion`] with a name and a switch; the walk remembers
-//! which it met.
+//! through by walks and patterns of their own (`encoded`): from any digit on, over line breaks, and
+//! one encoding inside another. Each kind is an [`Evasion`] with a name and a switch; the walk
+//! remembers which it met.
 //!
 //! **Holding back.** In a stream, the text from the start of the oldest walk is what may still
 //! become a violation; everything before it is [`Scanner::safe`]. So `safe` follows from the text
@@ -30,32 +31,39 @@
 //!
 //! **Patterns and packs** are deterministic automata with a declared longest match (`pattern`);
 //! packs add checks to them (`detectors`): checksums, issuer rules, words that must stand before.
-//! They hold text back in the same way, from the start of the oldest match in progress.
+//! They hold text back in the same way, from the start of the oldest match in progress. Where a
+//! text holds escape sequences, full-width digits or what cannot be seen, they also read it
+//! without these (`lens`).
 //!
 //! **Whole texts** are scanned by the same walks from every place that can begin a term (`seek`),
 //! so a stream and a whole text cannot disagree.
 //!
 //! # What it does not do
 //!
-//! An encoding inside an encoding is not taken apart, nor a base64 run that a line break divides.
-//! Patterns and packs see the text as it is, not folded and not decoded. A term is found in what it is given: taking apart JSON,
-//! and telling text from binary data, is the caller's work. Transliteration, misspelling and
-//! translation are not found.
+//! Three encodings inside each other are not taken apart. Patterns and packs are not folded: case,
+//! accents and look-alike letters matter to them, and escape sequences inside base64 are decoded
+//! for terms only. A term is found in what it is given: taking apart JSON, and telling text from
+//! binary data, is the caller's work. Transliteration, misspelling and translation are not found.
 
 mod detectors;
 mod encoded;
 mod evasion;
 mod fold;
 mod gate;
+mod lens;
 mod matcher;
+mod pack;
 mod pattern;
 mod rule;
 mod ruleset;
 mod scanner;
 mod seek;
 mod trie;
+#[cfg(test)]
+mod work;
 
 pub use evasion::{Evasion, Evasions};
+pub use pack::{DeclaredCheck, DetectorSpec, LITERALS_MAX, Pack, UnknownDetector};
 pub use pattern::{PATTERN_MAX_LEN, Pattern, PatternError};
 pub use rule::{Action, PackName, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term, TermError};
 pub use ruleset::{CompileError, RoomRules, Ruleset, Violation};

@@ -9,7 +9,7 @@
 //! Whole texts are scanned with the same code from every place that can begin a term
 //! ([`crate::seek`]), so a stream and a whole text cannot disagree.
 
-mod escape;
+pub(crate) mod escape;
 mod report;
 mod step;
 mod thread;
@@ -116,6 +116,8 @@ impl Matcher {
 
     /// Reads one character. `starting` says whether terms may begin at it.
     pub(crate) fn read(&mut self, rules: &RoomRules, c: char, starting: bool, found: &mut Vec<Found>) {
+        #[cfg(test)]
+        crate::work::note(1 + self.threads.len());
         let at = self.position..self.position + c.len_utf8() as u64;
         self.position = at.end;
         match fold::fold(c) {
@@ -129,6 +131,8 @@ impl Matcher {
                 if !self.after_space {
                     self.read_visible(rules, c, &[' '], &at, false, found);
                     self.after_space = true;
+                } else {
+                    self.confirm_ended(rules, found);
                 }
                 if matches!(c, '\n' | '\r' | '\u{2028}' | '\u{2029}') {
                     self.begin_line();
@@ -142,6 +146,38 @@ impl Matcher {
             }
         }
         self.drop_padded(rules, found);
+    }
+
+    /// A space after a space is no step, but it ends a word of letters that are only symbols.
+    fn confirm_ended(&mut self, rules: &RoomRules, found: &mut Vec<Found>) {
+        let first = found.len();
+        self.threads.retain(|thread| {
+            let decided = thread.phase != Phase::Walking && !thread.needs_lower;
+            if decided {
+                confirm(rules, thread, first, found);
+            }
+            !decided
+        });
+    }
+
+    /// Passes a character at which no term may begin, while no walk is alive.
+    pub(crate) fn pass(&mut self, c: char) {
+        debug_assert!(self.threads.is_empty(), "walks have to read every character");
+        self.position += c.len_utf8() as u64;
+        match fold::fold(c) {
+            Folded::Dropped => {}
+            Folded::One(_, Class::Space) if self.after_space => {}
+            Folded::One(_, class) => {
+                self.before.note(class, Case::of(c, class));
+                self.after_space = class == Class::Space;
+            }
+            _ => {
+                let units = fold::units(c);
+                let case = units.last().map_or(Case::None, |last| Case::of(c, fold::class(*last)));
+                units.iter().for_each(|unit| self.before.note(fold::class(*unit), case));
+                self.after_space = false;
+            }
+        }
     }
 
     /// The end of a text: everything complete is confirmed, everything else is forgotten.

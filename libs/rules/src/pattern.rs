@@ -6,6 +6,7 @@
 //! ASCII word characters and others, and `^` and `$` are the ends of the text.
 
 pub(crate) mod runs;
+pub(crate) mod watcher;
 
 use std::sync::Arc;
 

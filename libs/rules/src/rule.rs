@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evasion::Evasions;
 use crate::fold::{self, Class};
+use crate::pack::Pack;
 use crate::pattern::Pattern;
 
 /// The longest term, in bytes as written and again as folded. Longer ones would let one entry
@@ -33,14 +34,23 @@ pub struct RuleSpec {
     pub action: Action,
     /// Whether a plural `s` after a term is a different word (`Falcons` the team).
     pub exact: bool,
-    /// Which disguises are looked for. Applies to terms only.
+    /// Whether a term is a person's name: then `Lee, Ann` and `Lee Ann` are found for `Ann Lee`.
+    pub person: bool,
+    /// Which disguises are looked for. Patterns and packs look for encodings and escapes only.
     pub evasions: Evasions,
 }
 
 impl RuleSpec {
     /// A rule with the usual settings: denied, tails and all evasions on.
     pub fn new(id: impl Into<String>, kind: RuleKind) -> Self {
-        Self { id: id.into(), kind, action: Action::Deny, exact: false, evasions: Evasions::ALL }
+        Self {
+            id: id.into(),
+            kind,
+            action: Action::Deny,
+            exact: false,
+            person: false,
+            evasions: Evasions::ALL,
+        }
     }
 }
 
@@ -51,8 +61,8 @@ pub enum RuleKind {
     Term(Term),
     /// A regular expression.
     Pattern(Pattern),
-    /// A detector pack.
-    Pack(PackName),
+    /// A detector pack, or some of it.
+    Pack(Pack),
 }
 
 /// What a room wants done about a violation.
@@ -160,6 +170,14 @@ impl Term {
     /// Letters and digits of the folded term.
     pub(crate) fn letters(&self) -> usize {
         self.letters
+    }
+
+    /// The folded spellings of a person's name with the last word first, with and without a comma.
+    pub(crate) fn last_name_first(&self) -> Vec<String> {
+        match self.folded.rsplit_once(' ') {
+            Some((first, last)) => vec![format!("{last} {first}"), format!("{last}, {first}")],
+            None => Vec::new(),
+        }
     }
 
     /// The term as it was written. Confidential: never show it to a caller.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::detectors;
-use crate::encoded::{self, Encoding};
+use crate::encoded::{self, Encoding, Finds};
 use crate::evasion::{Evasion, Evasions};
 use crate::fold;
 use crate::gate::Gate;
-use crate::matcher::{Before, Found, Matcher};
-use crate::pattern::runs::{Runs, Watch, Watches};
+use crate::lens::{self, Lens};
+use crate::matcher::{Before, Matcher};
+use crate::pattern::runs::{Check, Runs, Watch, Watches};
+use crate::pattern::watcher::{Match, Watcher};
 use crate::rule::{Action, Room, RuleKind, RuleSpec, Term};
 use crate::scanner::Scanner;
 use crate::seek::{Place, before, seek};
@@ -45,6 +46,8 @@ pub struct Violation {
     pub span: Range<usize>,
     /// How it was disguised, if it was.
     pub evasion: Option<Evasion>,
+    /// The pack and type that found it, such as `secrets/aws-key`; absent for terms and patterns.
+    pub detector: Option<Arc<str>>,
 }
 
 /// The rules of all rooms: immutable, shared between threads.
@@ -83,10 +86,11 @@ impl Ruleset {
                         rule,
                         expression: Arc::clone(pattern.expression()),
                         max_len: pattern.max_len(),
-                        check: None,
+                        check: Check::None,
+                        detector: None,
                         need: None,
                     }),
-                    RuleKind::Pack(pack) => watched.extend(detectors::watches(*pack, rule)),
+                    RuleKind::Pack(pack) => watched.extend(pack.watches(rule)),
                 }
             }
             if watched.len() > WATCHES_MAX {
@@ -137,6 +141,12 @@ fn add_term(builder: &mut TrieBuilder, term: &Term, used: Use, spec: &RuleSpec) 
         .chars()
         .map(|c| fold::readings(c).next().map_or_else(|| c.to_string(), |(latin, _)| latin.to_owned()))
         .collect();
+    if spec.person && spec.evasions.contains(Evasion::NameOrder) {
+        let used = Use { spelling: Evasions::NONE.with(Evasion::NameOrder), ..used };
+        for spelling in term.last_name_first() {
+            builder.add(&spelling, term.letters(), used, spec.action);
+        }
+    }
     if latin != term.folded() && spec.evasions.contains(Evasion::Confusables) {
         let used = Use { spelling: Evasions::NONE.with(Evasion::Confusables), ..used };
         builder.add(&latin, term.letters(), used, spec.action);
@@ -187,7 +197,13 @@ impl RoomRules {
     /// Whether a term may be looked for in an encoding.
     pub(crate) fn decodes(&self, encoding: Encoding) -> bool {
         let evasion = encoding.evasion();
-        self.evasions.contains(evasion) && self.trie().most_letters(Trie::ROOT) >= evasion.min_term_letters()
+        let long = self.trie().most_letters(Trie::ROOT) >= evasion.min_term_letters();
+        self.evasions.contains(evasion) && (long || !self.watches().is_empty())
+    }
+
+    /// Whether a rule looks for what is disguised so.
+    pub(crate) fn looks_through(&self, rule: usize, evasion: Option<Evasion>) -> bool {
+        evasion.is_none_or(|evasion| self.rule(rule).evasions.contains(evasion))
     }
 
     pub(crate) fn reach_of_rule(&self, rule: usize) -> Reach {
@@ -221,7 +237,7 @@ impl RoomRules {
         if self.is_empty() {
             return;
         }
-        let mut fresh: Vec<Found> = Vec::new();
+        let mut fresh = Finds::default();
         let mut matcher = Matcher::new(0, Before::START);
         let mut runs = encoded::Runs::new(self, text);
         seek(self, text, |place| {
@@ -232,28 +248,70 @@ impl RoomRules {
             matcher.restart(at as u64, before(text, at));
             let mut starting = true;
             for c in text[at..].chars() {
-                matcher.read(self, c, starting, &mut fresh);
+                matcher.read(self, c, starting, &mut fresh.terms);
                 starting = false;
                 if matcher.is_idle() {
                     return;
                 }
             }
-            matcher.end(self, &mut fresh);
+            matcher.end(self, &mut fresh.terms);
         });
         self.run_patterns(text, &mut fresh);
-        fresh.sort_by_key(|(rule, span, _)| (span.start, span.end, *rule));
-        found.extend(fresh.into_iter().map(|(rule, span, evasion)| Violation {
+        self.report(fresh, found);
+    }
+
+    fn run_patterns(&self, text: &str, fresh: &mut Finds) {
+        if self.watches().is_empty() {
+            return;
+        }
+        let (mut runs, mut matched, mut read) = (Runs::default(), Vec::new(), 0);
+        let mut lens: Option<Lens> = None;
+        let mut at = 0;
+        while at < text.len() {
+            if lens.as_ref().is_some_and(|lens| lens.is_over(at as u64)) {
+                lens = None;
+            }
+            if lens.is_none() {
+                at += lens::next_suspicious(&text[at..]);
+                let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { break };
+                let mut chars = rest.chars();
+                if !chars.next().is_some_and(|c| lens::is_suspicious(c, chars.next())) {
+                    at += rest.chars().next().map_or(1, char::len_utf8);
+                    continue;
+                }
+                runs.read(self.watches(), &text[..at], 0, read as u64, &mut matched);
+                read = at;
+                lens = Some(Lens::new(Watcher::going_on(runs.clone(), &text[..at], 0), at as u64));
+            }
+            let (Some(lens), Some(c)) = (&mut lens, text[at..].chars().next()) else { break };
+            lens.read(self.watches(), c, at as u64, &mut fresh.matches);
+            at += c.len_utf8();
+        }
+        if let Some(mut lens) = lens {
+            lens.end(self.watches(), &mut fresh.matches);
+        }
+        runs.read(self.watches(), text, 0, read as u64, &mut matched);
+        runs.end(self.watches(), text, 0, &mut matched);
+        fresh.matches.extend(matched.into_iter().map(|(watch, span): Match| (watch, span, None)));
+    }
+
+    /// Appends what was found, each violation once with its plainest disguise, in order.
+    fn report(&self, fresh: Finds, found: &mut Vec<Violation>) {
+        let terms = fresh.terms.into_iter().map(|(rule, span, evasion)| (span, rule, None, evasion));
+        let matches = fresh
+            .matches
+            .into_iter()
+            .map(|(watch, span, evasion)| (span, self.watches().get(watch).rule, Some(watch), evasion))
+            .filter(|(_, rule, _, evasion)| self.looks_through(*rule, *evasion));
+        let mut all: Vec<_> = terms.chain(matches).collect();
+        all.sort_by_key(|(span, rule, watch, evasion)| (span.start, span.end, *rule, *watch, *evasion));
+        all.dedup_by(|one, other| (&one.0, one.1, one.2) == (&other.0, other.1, other.2));
+        found.extend(all.into_iter().map(|(span, rule, watch, evasion)| Violation {
             rule,
             span: span.start as usize..span.end as usize,
             evasion,
+            detector: watch.and_then(|watch| self.watches().get(watch).detector.clone()),
         }));
-    }
-
-    fn run_patterns(&self, text: &str, fresh: &mut Vec<Found>) {
-        let (mut runs, mut found) = (Runs::default(), Vec::new());
-        runs.read(self.watches(), text, 0, 0, &mut found);
-        runs.end(self.watches(), text, 0, &mut found);
-        fresh.extend(found.into_iter().map(|(rule, span)| (rule, span, None)));
     }
 
     /// A scanner in which every rule holds text back.

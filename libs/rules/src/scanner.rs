@@ -1,16 +1,20 @@
 //! Scans one channel of text that arrives in pieces.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use crate::encoded::{Decoder, Encoding};
+use crate::encoded::{self, Decoder, Finds};
 use crate::evasion::Evasion;
-use crate::matcher::{Before, Found, Matcher};
-use crate::pattern::runs::{CONTEXT_BYTES, Runs};
+use crate::lens::{self, Lens};
+use crate::matcher::{Before, Matcher};
+use crate::pattern::watcher::Watcher;
 use crate::rule::RuleSpec;
 use crate::ruleset::RoomRules;
 use crate::trie::Reach;
+
+/// How many reports are remembered, so that what two ways of reading find is reported once.
+const RECENT_MAX: usize = 64;
 
 /// A violation found in a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct StreamViolation {
     pub span: Range<u64>,
     /// How it was disguised, if it was.
     pub evasion: Option<Evasion>,
+    /// The pack and type that found it, such as `secrets/aws-key`; absent for terms and patterns.
+    pub detector: Option<Arc<str>>,
 }
 
 /// Scans one channel of text that arrives in pieces.
@@ -36,66 +42,88 @@ pub struct Scanner {
     /// The start of the first violation that holds text back.
     cut: Option<u64>,
     /// For the encodings that a rule looks for.
-    decoders: SmallVec<[Decoder; 2]>,
-    runs: Runs,
-    /// The text that checks of patterns may still look at, and its place.
-    tail: String,
-    tail_base: u64,
+    decoders: Vec<Decoder>,
+    /// The patterns on the text as it is.
+    watcher: Watcher,
+    /// The patterns on the text without disguise, where it is disguised.
+    lens: Option<Box<Lens>>,
+    recent: VecDeque<(usize, Option<usize>, Range<u64>)>,
 }
-
-/// The tail is shortened when so many bytes of it are no longer needed.
-const TAIL_SLACK_BYTES: u64 = 1024;
 
 impl Scanner {
     pub(crate) fn new(rules: RoomRules, blocking: impl Fn(&RuleSpec) -> bool) -> Self {
         let holding = rules.reach_of(blocking);
-        let encodings = Encoding::ALL.into_iter().filter(|encoding| rules.decodes(*encoding));
-        let decoders = encodings.map(Decoder::new).collect();
+        let decoders = encoded::decoders(&rules);
         Self {
             rules,
             matcher: Matcher::new(0, Before::START),
             holding,
             cut: None,
             decoders,
-            runs: Runs::default(),
-            tail: String::new(),
-            tail_base: 0,
+            watcher: Watcher::default(),
+            lens: None,
+            recent: VecDeque::new(),
         }
     }
 
     /// Scans the next piece; appends what is now certain to be a violation.
     pub fn push(&mut self, text: &str, found: &mut Vec<StreamViolation>) {
         let from = self.pushed();
-        let mut fresh: Vec<Found> = Vec::new();
+        let mut fresh = Finds::default();
         for c in text.chars() {
             for decoder in &mut self.decoders {
                 decoder.read(&self.rules, c, self.matcher.position(), &mut fresh);
             }
-            self.matcher.read(&self.rules, c, true, &mut fresh);
+            self.matcher.read(&self.rules, c, true, &mut fresh.terms);
+        }
+        for decoder in &mut self.decoders {
+            decoder.settle(&self.rules, &mut fresh);
         }
         if !self.rules.watches().is_empty() {
-            self.tail.push_str(text);
-            let mut matched = Vec::new();
-            self.runs.read(self.rules.watches(), &self.tail, self.tail_base, from, &mut matched);
-            fresh.extend(matched.into_iter().map(|(rule, span)| (rule, span, None)));
-            self.shorten_tail();
+            self.watch(text, from, &mut fresh);
         }
         self.report(fresh, found);
     }
 
+    /// Lets the patterns read a piece, as it is and without disguise.
+    fn watch(&mut self, text: &str, from: u64, fresh: &mut Finds) {
+        let watches = self.rules.watches();
+        let mut matched = Vec::new();
+        let mut read = 0;
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let position = from + at as u64;
+            if self.lens.as_ref().is_some_and(|lens| lens.is_over(position)) {
+                self.lens = None;
+            }
+            if self.lens.is_none() && lens::is_suspicious(c, chars.peek().map(|(_, next)| *next)) {
+                self.watcher.read(watches, &text[read..at], &mut matched);
+                read = at;
+                self.lens = Some(Box::new(Lens::new(self.watcher.fork(), position)));
+            }
+            if let Some(lens) = &mut self.lens {
+                lens.read(watches, c, position, &mut fresh.matches);
+            }
+        }
+        self.watcher.read(watches, &text[read..], &mut matched);
+        if let Some(lens) = &mut self.lens {
+            lens.settle(watches, &mut fresh.matches);
+        }
+        fresh.matches.splice(0..0, matched.into_iter().map(|(watch, span)| (watch, span, None)));
+    }
+
     /// End of a string inside the channel: a word boundary on both sides, nothing matches across.
     pub fn boundary(&mut self, found: &mut Vec<StreamViolation>) {
-        let mut fresh: Vec<Found> = Vec::new();
-        self.matcher.end(&self.rules, &mut fresh);
+        let mut fresh = Finds::default();
+        self.matcher.end(&self.rules, &mut fresh.terms);
         for decoder in &mut self.decoders {
             decoder.end(&self.rules, &mut fresh);
         }
-        if !self.rules.watches().is_empty() {
-            let mut matched = Vec::new();
-            self.runs.end(self.rules.watches(), &self.tail, self.tail_base, &mut matched);
-            fresh.extend(matched.into_iter().map(|(rule, span)| (rule, span, None)));
-            self.tail.clear();
-            self.tail_base = self.pushed();
+        let mut matched = Vec::new();
+        self.watcher.end(self.rules.watches(), self.matcher.position(), &mut matched);
+        fresh.matches.extend(matched.into_iter().map(|(watch, span)| (watch, span, None)));
+        if let Some(mut lens) = self.lens.take() {
+            lens.end(self.rules.watches(), &mut fresh.matches);
         }
         self.report(fresh, found);
     }
@@ -116,9 +144,10 @@ impl Scanner {
     pub fn safe(&self) -> u64 {
         let pending = self.matcher.pending(&self.rules, self.holding);
         let holds = |rule| self.holding.meets(self.rules.reach_of_rule(rule));
-        let running = self.runs.pending(self.rules.watches(), holds);
+        let running = self.watcher.pending(self.rules.watches(), holds);
+        let shown = self.lens.as_ref().and_then(|lens| lens.pending(self.rules.watches(), holds));
         let encoded = self.decoders.iter().map(|decoder| decoder.pending(&self.rules, self.holding));
-        [self.cut, pending, running].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
+        [self.cut, pending, running, shown].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
     }
 
     /// Goes on after the violations that were reported: whoever reads on has dealt with them, by
@@ -128,24 +157,28 @@ impl Scanner {
         self.cut = None;
     }
 
-    fn shorten_tail(&mut self) {
-        let needed = self.runs.oldest().unwrap_or(self.pushed()).saturating_sub(CONTEXT_BYTES as u64);
-        if needed > self.tail_base + TAIL_SLACK_BYTES {
-            let mut cut = (needed - self.tail_base) as usize;
-            while !self.tail.is_char_boundary(cut) {
-                cut -= 1;
+    fn report(&mut self, fresh: Finds, found: &mut Vec<StreamViolation>) {
+        let terms = fresh.terms.into_iter().map(|(rule, span, evasion)| (rule, None, span, evasion));
+        let watches = self.rules.watches();
+        let matches = fresh.matches.into_iter().filter_map(|(watch, span, evasion)| {
+            let rule = watches.get(watch).rule;
+            self.rules.looks_through(rule, evasion).then_some((rule, Some(watch), span, evasion))
+        });
+        let fresh: Vec<_> = terms.chain(matches).collect();
+        for (rule, watch, span, evasion) in fresh {
+            let key = (rule, watch, span.clone());
+            if self.recent.contains(&key) {
+                continue;
             }
-            self.tail.drain(..cut);
-            self.tail_base += cut as u64;
-        }
-    }
-
-    fn report(&mut self, fresh: Vec<Found>, found: &mut Vec<StreamViolation>) {
-        for (rule, span, evasion) in fresh {
+            if self.recent.len() == RECENT_MAX {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(key);
             if self.holding.meets(self.rules.reach_of_rule(rule)) {
                 self.cut = Some(self.cut.map_or(span.start, |cut| cut.min(span.start)));
             }
-            found.push(StreamViolation { rule, span, evasion });
+            let detector = watch.and_then(|watch| self.rules.watches().get(watch).detector.clone());
+            found.push(StreamViolation { rule, span, evasion, detector });
         }
     }
 }

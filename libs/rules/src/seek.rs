@@ -6,7 +6,7 @@
 
 mod masks;
 
-use crate::encoded::RUN_MIN;
+use crate::encoded::{Encoding, RUN_MIN};
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::gate;
@@ -77,7 +77,9 @@ fn seek_dense(masks: &Masks, start: usize, open: &mut Open, mut visit: impl FnMu
 pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) {
     let bytes = text.as_bytes();
     let (trie, gate) = (rules.trie(), rules.gate());
-    if !trie.reach(Trie::ROOT).meets(rules.reach()) {
+    let has_terms = trie.reach(Trie::ROOT).meets(rules.reach());
+    let has_encodings = Encoding::ALL.into_iter().any(|encoding| rules.decodes(encoding));
+    if !has_terms && !has_encodings {
         return;
     }
     let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
@@ -94,7 +96,12 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
             }
         };
         let masks = Masks::of(window.first_chunk().expect("a window is longer than a block"));
-        seek_dense(&masks, start, &mut open, |at| visit(Place::Dense(at)));
+        if has_encodings {
+            seek_dense(&masks, start, &mut open, |at| visit(Place::Dense(at)));
+        }
+        if !has_terms {
+            continue;
+        }
         let inside = masks.letters << 1 | letter_before;
         letter_before = masks.letters >> (BLOCK - 1);
         let mut words = masks.letters & !inside | masks.capitals & inside & humps_count;

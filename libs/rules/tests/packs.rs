@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use zos_rules::{PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
+use zos_rules::{
+    Evasion, Evasions, Pack, PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term, Violation,
+};
 
 fn rules(kinds: Vec<RuleKind>) -> RoomRules {
     let rules = kinds.into_iter().map(|kind| RuleSpec::new("rule", kind)).collect();
@@ -77,14 +79,30 @@ fn nothing_matches_across_a_boundary() {
     assert_eq!(found, []);
 }
 
+/// The text of a line of a corpus, and the type that must find it where it says so.
+fn line_of(line: &str) -> (Option<&str>, &str) {
+    line.split_once('\t').map_or((None, line), |(kind, text)| (Some(kind), text))
+}
+
 /// Runs one pack over its corpus.
 #[track_caller]
 fn check(pack: PackName, find: &str, ignore: &str) {
-    let rules = rules(vec![RuleKind::Pack(pack)]);
-    let missed: Vec<&str> = find.lines().filter(|line| whole(&rules, line).is_empty()).collect();
-    let wrong: Vec<&str> = ignore.lines().filter(|line| !whole(&rules, line).is_empty()).collect();
+    assert!(find.lines().count() >= 60 && ignore.lines().count() >= 60, "the corpus is too small");
+    let rules = rules(vec![RuleKind::Pack(pack.into())]);
+    let is_missed = |line: &&str| {
+        let (kind, text) = line_of(line);
+        let found = explained(&rules, text);
+        let wanted = kind.map(|kind| format!("{}/{kind}", pack.name()));
+        !found.iter().any(|(detector, ..)| wanted.as_ref().is_none_or(|wanted| wanted == detector))
+    };
+    let missed: Vec<&str> = find.lines().filter(is_missed).collect();
+    let wrong: Vec<_> = ignore
+        .lines()
+        .filter(|line| !whole(&rules, line).is_empty())
+        .map(|line| (line, explained(&rules, line)))
+        .collect();
     assert!(missed.is_empty() && wrong.is_empty(), "missed: {missed:#?}\nfound wrongly: {wrong:#?}");
-    for line in find.lines().chain(ignore.lines()) {
+    for line in find.lines().chain(ignore.lines()).map(|line| line_of(line).1) {
         assert_eq!(streamed(&rules, line, 1), whole(&rules, line), "{line}");
         let inside = format!("Note: {line} and so on.");
         assert_eq!(whole(&rules, &inside).is_empty(), whole(&rules, line).is_empty(), "{inside}");
@@ -109,10 +127,81 @@ pack!(payment_details_are_found_and_look_alikes_are_not, PackName::Payment, "pay
 pack!(personal_details_are_found_and_look_alikes_are_not, PackName::Pii, "pii");
 pack!(health_identifiers_are_found_and_look_alikes_are_not, PackName::Health, "health");
 
+/// What is found in a text, as detector, text and disguise.
+fn explained(rules: &RoomRules, text: &str) -> Vec<(String, String, Option<Evasion>)> {
+    let mut found = Vec::new();
+    rules.scan(text, &mut found);
+    let detector = |violation: &Violation| violation.detector.as_deref().unwrap_or_default().to_owned();
+    found.into_iter().map(|v| (detector(&v), text[v.span].to_owned(), v.evasion)).collect()
+}
+
+#[test]
+fn a_violation_says_which_detector_found_it() {
+    let rules = rules(vec![RuleKind::Pack(PackName::Secrets.into()), pattern("ACME-[0-9]{6}", None)]);
+    let found = explained(&rules, "ghp_gLKOmxgJTeKdNnFRIBXuDL7DxtpYlSXpfKtH and ACME-123456");
+    assert_eq!(found[0].0, "secrets/github-token");
+    assert_eq!((found[1].0.as_str(), found[1].1.as_str()), ("", "ACME-123456"));
+}
+
+#[test]
+fn a_pack_looks_for_what_is_chosen_of_it() {
+    let pack = Pack::builtin(PackName::Pii).only(&["phone"]).unwrap();
+    let rules = rules(vec![RuleKind::Pack(pack)]);
+    let found = explained(&rules, "maria@acme-corp.io, +49 30 901820, SSN 536-90-4399");
+    assert_eq!(found, [("pii/phone-international".to_owned(), "+49 30 901820".to_owned(), None)]);
+}
+
+#[test]
+fn what_a_pack_looks_for_is_found_in_disguise() {
+    let rules = rules(vec![
+        RuleKind::Pack(PackName::Secrets.into()),
+        RuleKind::Pack(PackName::Pii.into()),
+        RuleKind::Pack(PackName::Payment.into()),
+        pattern("ACME-[0-9]{6}", None),
+    ]);
+    for (text, detector, span, evasion) in [
+        ("to maria%40acme-corp.io now", "pii/email", "maria%40acme-corp.io", Some(Evasion::Percent)),
+        ("to maria%2540acme-corp.io now", "pii/email", "maria%2540acme-corp.io", Some(Evasion::Percent)),
+        ("to maria&#64;acme-corp.io now", "pii/email", "maria&#64;acme-corp.io", Some(Evasion::Entities)),
+        ("to maria\\u0040acme-corp.io now", "pii/email", "maria\\u0040acme-corp.io", Some(Evasion::Escapes)),
+        ("to %6d%61ria@acme-corp.io now", "pii/email", "%6d%61ria@acme-corp.io", Some(Evasion::Percent)),
+        ("pay 4111\u{200B} 1111 1111 1111", "payment/card", "4111\u{200B} 1111 1111 1111", None),
+        ("pay ４１１１ 1111 1111 1111", "payment/card", "４１１１ 1111 1111 1111", None),
+        ("call +49\u{A0}30\u{202F}901820", "pii/phone-international", "+49\u{A0}30\u{202F}901820", None),
+        ("call 415–867–5309", "pii/phone-us", "415–867–5309", None),
+        ("see ACME%2D123456", "", "ACME%2D123456", Some(Evasion::Percent)),
+        ("see QUNNRS0xMjM0NTY=", "", "QUNNRS0xMjM0NTY", Some(Evasion::Base64)),
+        ("see 41434d452d313233343536", "", "41434d452d313233343536", Some(Evasion::Hex)),
+        (
+            "Z2hwX2dMS09teGdKVGVLZE5uRlJJQlh1REw3RHh0cFlsU1hwZkt0SA==",
+            "secrets/github-token",
+            "Z2hwX2dMS09teGdKVGVLZE5uRlJJQlh1REw3RHh0cFlsU1hwZkt0SA==",
+            Some(Evasion::Base64),
+        ),
+        (
+            "WjJod1gyZE1TMDl0ZUdkS1ZHVkxaRTV1UmxKSlFsaDFSRXczUkhoMGNGbHNVMWh3Wmt0MFNBPT0=",
+            "secrets/github-token",
+            "WjJod1gyZE1TMDl0ZUdkS1ZHVkxaRTV1UmxKSlFsaDFSRXczUkhoMGNGbHNVMWh3Wmt0MFNBPT0=",
+            Some(Evasion::Base64),
+        ),
+    ] {
+        let found = explained(&rules, text);
+        let is_expected = |(by, bytes, how): &(String, String, Option<Evasion>)| {
+            by == detector && how == &evasion && span.trim_end_matches('=').starts_with(bytes)
+        };
+        assert!(found.iter().any(is_expected), "{text}: {found:?}");
+    }
+    let off = RuleSpec { evasions: Evasions::NONE, ..RuleSpec::new("rule", pattern("ACME-[0-9]{6}", None)) };
+    let rules = Arc::new(Ruleset::compile(&[Room { name: "room".to_owned(), rules: vec![off] }]).unwrap());
+    let rules = rules.room("room").unwrap();
+    assert_eq!(whole(&rules, "ACME%2D123456 QUNNRS0xMjM0NTY="), []);
+    assert_eq!(whole(&rules, "ACME\u{AD}-123456").len(), 1, "what cannot be seen is no disguise");
+}
+
 fn everything() -> &'static RoomRules {
     static RULES: std::sync::OnceLock<RoomRules> = std::sync::OnceLock::new();
     RULES.get_or_init(|| {
-        let mut kinds: Vec<RuleKind> = PackName::ALL.map(RuleKind::Pack).to_vec();
+        let mut kinds: Vec<RuleKind> = PackName::ALL.map(|pack| RuleKind::Pack(pack.into())).to_vec();
         kinds.push(pattern("a[ab]*c", Some(6)));
         kinds.push(RuleKind::Term(Term::new("Falcon").unwrap()));
         rules(kinds)
@@ -120,7 +209,7 @@ fn everything() -> &'static RoomRules {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_chunking_gives_the_violations_of_the_whole(
@@ -131,7 +220,8 @@ proptest! {
             // Text without digits and signs is passed over.
             1 => "[A-Za-z ]{50,200}",
             1 => "[a-z .]{1,90}[0-9@~:=]",
-            2 => proptest::sample::select(vec!["Falcon", " ", "é", "@", "a.de", "4111 1111 ", "ssn ", "-", "sk-", "漢"]).prop_map(str::to_owned),
+            2 => proptest::sample::select(vec!["Falcon", " ", "é", "@", "a.de", "4111 1111 ", "ssn ", "-", "sk-", "漢", "%40", "%2540", "&#64;", "\\u0040", "\\\\", "%", "&", "\u{200B}", "\u{A0}", "１", "４", "–", "\u{1}", "\n",
+                "YUBi", "bWFyaWEuZ29uemFsZXpAYWNtZS1jb3JwLmlv", "YldGeWFXRXVaMjl1ZW1Gc1pYcEFZV050WlM1cGJ3PT0=", "6d6172696140612e6465", "4111 1111 1111 1111"]).prop_map(str::to_owned),
             1 => any::<char>().prop_map(String::from),
         ], 0..8),
         size in 1usize..9,

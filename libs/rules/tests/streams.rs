@@ -51,6 +51,7 @@ fn sorted(mut found: Vec<StreamViolation>) -> Vec<Violation> {
             rule: v.rule,
             span: v.span.start as usize..v.span.end as usize,
             evasion: v.evasion,
+            detector: v.detector,
         })
         .collect()
 }
@@ -144,7 +145,8 @@ fn texts() -> impl Strategy<Value = String> {
             " ", "\n", "\n> ", " - ", "s", "'s", "ual", "a ", "b ", "Fal", "con", "Fаl", "\u{200B}", "\u{301}", "ä",
             "вo", "🇦", "\u{E0061}", "ﬀ", "한", "が", "7", "_", "*", "**", "<b>", "</b>", ".", "-", "-\n", "F a l c o n",
             "&#70;", "%46", "\\u0046", "\\x61", "&", "%", "\\", "RmFsY29u", "46616c636f6e", "UHJvamVjdCBGYWxjb24", "VGhlIEZhbGNvbiBmbGllcw==", "466c792046616c636f6e21", "aGkgRmFsY29uIQ", "0L7QtNCw", "0LLQvtC00LAg", "F.a.l.c.o.n", "Pro",
-            "jectFalcon", "project_falcon", "F4lc0n", "l e e", "=", "/", "get", "ID", "％46", "1 ", "1", "0", "$", "@", "!", "4l", "c0n", "Coca", "Cola", "coca ", "co", "la",
+            "jectFalcon", "%2546", "%25", "\\\\u0046", "&amp;#70;", "U0dr", "SGkgRmFsY29uIQ==", "U0drZ1JtRnNZMjl1SVE9PQ==", "RiU2MWxjb24geA==", "526d467359323975",
+            "\r\n", "\n  ", "VGhlIHF1aWNrIGJyb3duIHN0", "b3J5IG9mIFByb2plY3QgRmFs", "Y29uIGFuZCBpdHMgd2luZ3M=", "A", "AB", "project_falcon", "F4lc0n", "l e e", "=", "/", "get", "ID", "％46", "1 ", "1", "0", "$", "@", "!", "4l", "c0n", "Coca", "Cola", "coca ", "co", "la",
         ]).prop_map(str::to_owned),
         1 => any::<char>().prop_map(String::from),
         1 => "[a-z ]{0,6}",

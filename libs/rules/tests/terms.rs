@@ -178,6 +178,8 @@ fn joined_words_match() {
     );
     check("Falcon", "get⟦Falcon⟧Id my⟦Falcon⟧ HTTP⟦Falcon⟧ ⟦falcon⟧Name ⟦FALCONS⟧");
     check("Falcon", "getfalconid Falconry superFalconry");
+    check("Project Falcon", "get⟦ProjectFalcon⟧Id");
+    check("Blue Project Falcon", "⟦BlueProjectFalcon⟧ my⟦BlueProjectFalcon⟧Id ⟦blue_project_falcon⟧");
     check("Coca-Cola", "⟦Coca Cola⟧ ⟦CocaCola⟧ ⟦coca_cola⟧ ⟦Coca-Cola⟧");
     check("project falcon", "The project. Falcon flew: project, Falcon");
     check("Ann", "getAnnId annId");
@@ -229,5 +231,108 @@ fn encoded_terms_match() {
             "x ".repeat(40)
         );
         assert_eq!(found(&text).len(), 1, "at {offset}");
+    }
+}
+
+/// Whether the term is found at all, and by which disguise.
+fn evasion_of(text: &str) -> Option<Evasion> {
+    scan_rules(vec![rule("Project Falcon")], text).first().and_then(|violation| violation.evasion)
+}
+
+const LETTER: &str = "RGVhciBhbGwsIHRoZSBzY2hlZHVsZSBvZiBQcm9qZWN0IEZhbGNvbiB3YXMgbW92ZWQgdG8gdGhlIHRoaXJkIHdlZWsgb2YgTWF5LCBzZWUgYmVsb3cgZm9yIGRldGFpbHMuIFJlZ2FyZHM=";
+
+#[test]
+fn an_encoding_that_lost_its_beginning_is_read_all_the_same() {
+    for lost in 0..16 {
+        assert_eq!(evasion_of(&LETTER[lost..]), Some(Evasion::Base64), "{lost} digits lost");
+        assert_eq!(evasion_of(&format!("/a/{}", &LETTER[lost..])), Some(Evasion::Base64), "{lost} in a path");
+    }
+    assert_eq!(evasion_of("a50726f6a6563742046616c636f6e"), Some(Evasion::Hex));
+    assert_eq!(evasion_of("UHJvamVjdCBGYWxjb24gZmxpZXM_Pz8-"), Some(Evasion::Base64), "the other alphabet");
+}
+
+#[test]
+fn an_encoding_that_is_broken_over_lines_is_one() {
+    for (width, line_end) in [(76, "\r\n"), (64, "\n"), (20, "\n    "), (12, "\n")] {
+        let lines: Vec<&str> =
+            (0..LETTER.len()).step_by(width).map(|at| &LETTER[at..(at + width).min(LETTER.len())]).collect();
+        let text = format!("-----BEGIN LETTER-----\n{}\n-----END LETTER-----", lines.join(line_end));
+        assert_eq!(evasion_of(&text), Some(Evasion::Base64), "lines of {width}");
+    }
+    let mut two = LETTER.to_owned();
+    two.insert_str(40, "\n\nText between.\n\n");
+    assert_eq!(evasion_of(&two), None, "other text ends it");
+}
+
+#[test]
+fn an_encoding_inside_another_one_is_taken_apart() {
+    for (text, outer) in [
+        ("VUhKdmFtVmpkQ0JHWVd4amIyND0=", Evasion::Base64),
+        ("UHJvamVjdCUyMEYlNjFsY29u", Evasion::Base64),
+        ("55484a76616d566a644342475957786a6232343d", Evasion::Hex),
+        ("NTA3MjZmNmE2NTYzNzQyMDQ2NjE2YzYzNmY2ZQ==", Evasion::Base64),
+        ("UHJvamVjdCBcdTAwNDZhbGNvbg==", Evasion::Base64),
+        ("JTUwcm9qZWN0IEZhbGNvbg==", Evasion::Base64),
+        ("WVdFZ1VISnZhbVZqZENCR1lXeGpiMjRnWW1JPQ==", Evasion::Base64),
+        (
+            "UkdWaGNpQmhiR3dzSUhSb1pTQnpZMmhsWkhWc1pTQnZaaUJRY205cVpXTjBJRVpoYkdOdmJpQjNZWE1nYlc5MlpXUWdkRzhnZEdobElIUm9hWEprSUhkbFpXc2diMllnVFdGNUxDQnpaV1VnWW1Wc2IzY2dabTl5SUdSbGRHRnBiSE11SUZKbFoyRnlaSE09",
+            Evasion::Base64,
+        ),
+    ] {
+        assert_eq!(evasion_of(text), Some(outer), "{text}");
+    }
+    assert_eq!(evasion_of("VlVoS2RtRnRWbXBrUTBKSFdWZDRhbUl5TkQwPQ=="), None, "three deep is not read");
+    check("Falcon", "⟦%2546alcon⟧ ⟦F%2561lcon⟧ ⟦&amp;#70;alcon⟧ ⟦F\\\\\\\\u0061lcon⟧ ⟦\\x5cu0046alcon⟧");
+    assert!(!scan_rules(vec![rule("Falcon")], "\\\\u0046alcon").is_empty());
+    check("Falcon", "%252546 %25 &amp; \\\\ %2546");
+}
+
+#[test]
+fn a_person_is_found_with_the_last_name_first() {
+    let person = RuleSpec { person: true, ..rule("Ann Marie Lee") };
+    let found = scan_rules(
+        vec![person.clone()],
+        "Lee, Ann Marie; LEE ANN MARIE; ann marie lee; Lee, Ann; LeeAnnMarie",
+    );
+    let evasions: Vec<_> = found.iter().map(|violation| violation.evasion).collect();
+    assert_eq!(evasions, [Some(Evasion::NameOrder), Some(Evasion::NameOrder), None]);
+    assert_eq!(
+        scan_rules(vec![rule("Ann Marie Lee")], "Lee, Ann Marie").len(),
+        0,
+        "only where it is a person"
+    );
+    let off = RuleSpec { evasions: Evasions::ALL.without(Evasion::NameOrder), ..person };
+    assert_eq!(scan_rules(vec![off], "Lee, Ann Marie").len(), 0);
+}
+
+#[test]
+fn letters_as_tags_flags_and_negative_signs_match_in_terms_of_four_letters() {
+    check("Falcon", "⟦🇫🇦🇱🇨🇴🇳⟧ ⟦🅵🅰🅻🅲🅾🅽⟧ ⟦🅕🅐🅛🅒🅞🅝⟧");
+    let tags: String = "falcon".chars().filter_map(|c| char::from_u32(0xE0000 + c as u32)).collect();
+    check("Falcon", &format!("x ⟦{tags}⟧ y"));
+    check("Ann", "🅰🅽🅽");
+}
+
+#[test]
+fn every_disguise_has_a_name_a_least_length_and_a_switch() {
+    let term = "Project Falcon";
+    for (evasion, text) in [
+        (Evasion::Confusables, "Prоject Fаlcon"),
+        (Evasion::Symbols, "🅿🆁🅾🅹🅴🅲🆃 🅵🅰🅻🅲🅾🅽"),
+        (Evasion::Leetspeak, "Pr0ject F4lcon"),
+        (Evasion::Separated, "P.r.o.j.e.c.t F.a.l.c.o.n"),
+        (Evasion::Markup, "Pro**ject** Falcon"),
+        (Evasion::Hyphenation, "Pro-\nject Falcon"),
+        (Evasion::Joined, "ProjectFalcon"),
+        (Evasion::Entities, "Project F&#97;lcon"),
+        (Evasion::Percent, "Project%20Falcon"),
+        (Evasion::Escapes, "Project \\u0046alcon"),
+        (Evasion::Base64, "UHJvamVjdCBGYWxjb24="),
+        (Evasion::Hex, "50726f6a6563742046616c636f6e"),
+    ] {
+        assert_eq!(evasion_of(text), Some(evasion), "{text}");
+        let off = RuleSpec { evasions: Evasions::ALL.without(evasion), ..rule(term) };
+        assert_eq!(scan_rules(vec![off], text), [], "{evasion} off");
+        assert!((1..=6).contains(&evasion.min_term_letters()));
     }
 }

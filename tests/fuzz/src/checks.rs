@@ -36,7 +36,7 @@ static ALL: LazyLock<Arc<Ruleset>> = LazyLock::new(|| {
     let mut rules = TERMS.map(term).to_vec();
     let pattern = Pattern::new(r"ACME-\d{6}", None).expect("a pattern");
     rules.push(RuleSpec::new("pattern", RuleKind::Pattern(pattern)));
-    rules.extend(PackName::ALL.map(|pack| RuleSpec::new("pack", RuleKind::Pack(pack))));
+    rules.extend(PackName::ALL.map(|pack| RuleSpec::new("pack", RuleKind::Pack(pack.into()))));
     room(rules)
 });
 

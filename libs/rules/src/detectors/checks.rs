@@ -1,12 +1,12 @@
 //! Checksums and filters that several packs use.
 
 /// The decimal digits of a text.
-pub(super) fn digits(text: &str) -> Vec<u32> {
+pub(crate) fn digits(text: &str) -> Vec<u32> {
     text.chars().filter_map(|c| c.to_digit(10)).collect()
 }
 
 /// The Luhn sum, of ISO/IEC 7812.
-pub(super) fn luhn(digits: &[u32]) -> bool {
+pub(crate) fn luhn(digits: &[u32]) -> bool {
     let double = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
     let sum: u32 = digits
         .iter()
@@ -18,17 +18,17 @@ pub(super) fn luhn(digits: &[u32]) -> bool {
 }
 
 /// The remainder of a decimal number of any length.
-pub(super) fn remainder(digits: impl IntoIterator<Item = u32>, divisor: u32) -> u32 {
+pub(crate) fn remainder(digits: impl IntoIterator<Item = u32>, divisor: u32) -> u32 {
     digits.into_iter().fold(0, |rest, digit| (rest * 10 + digit) % divisor)
 }
 
 /// The sum of digits times weights.
-pub(super) fn weighted(digits: &[u32], weights: &[u32]) -> u32 {
+pub(crate) fn weighted(digits: &[u32], weights: &[u32]) -> u32 {
     digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum()
 }
 
 /// Whether one of `words` stands shortly before a match. Words are in lower case.
-pub(super) fn follows(before: &str, words: &[&str]) -> bool {
+pub(crate) fn follows(before: &str, words: &[&str]) -> bool {
     let before = before.to_lowercase();
     words.iter().any(|word| {
         before.match_indices(word).any(|(at, _)| {
@@ -39,7 +39,7 @@ pub(super) fn follows(before: &str, words: &[&str]) -> bool {
 }
 
 /// Whether a number goes on before the match: a decimal, a longer group of digits.
-pub(super) fn continues_number(before: &str) -> bool {
+pub(crate) fn continues_number(before: &str) -> bool {
     let mut last = before.chars().rev();
     match last.next() {
         Some('.' | ',' | '-' | '/' | ':' | '+') => last.next().is_some_and(|c| c.is_ascii_digit()),
@@ -49,12 +49,12 @@ pub(super) fn continues_number(before: &str) -> bool {
 }
 
 /// Whether a day and month can exist.
-pub(super) fn is_date(day: u32, month: u32) -> bool {
+pub(crate) fn is_date(day: u32, month: u32) -> bool {
     (1..=31).contains(&day) && (1..=12).contains(&month) && !(month == 2 && day > 29)
 }
 
 /// Bits per character of a text, by its own frequencies.
-pub(super) fn entropy(text: &str) -> f64 {
+pub(crate) fn entropy(text: &str) -> f64 {
     let mut counts = [0u32; 256];
     text.bytes().for_each(|byte| counts[usize::from(byte)] += 1);
     let total = text.len() as f64;
@@ -67,7 +67,7 @@ pub(super) fn entropy(text: &str) -> f64 {
 }
 
 /// Whether a value is written to be replaced: `your_key_here`, `xxxx`, `<token>`, `EXAMPLE`.
-pub(super) fn is_placeholder(value: &str) -> bool {
+pub(crate) fn is_placeholder(value: &str) -> bool {
     const MARKS: [&str; 18] = [
         "example",
         "placeholder",

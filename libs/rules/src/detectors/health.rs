@@ -7,20 +7,25 @@ use super::checks::{digits, follows, is_date, luhn};
 use super::{Detector, detector};
 use crate::pattern::runs::Need;
 
-pub(super) static DETECTORS: [Detector; 9] = [
-    detector("medical record number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number).needing(Need::Digit, 6),
-    detector("health plan number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number).needing(Need::Digit, 6),
-    detector("provider number (NPI)", r"\b[12][0-9]{9}\b", 10).checked(provider_number),
-    detector("prescriber number (DEA)", r"\b[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}\b", 9).checked(prescriber_number),
+pub(super) static DETECTORS: [Detector; 14] = [
+    detector("record-number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number).needing(Need::Digit, 6),
+    detector("plan-number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number).needing(Need::Digit, 6),
+    detector("npi", r"\b[12][0-9]{9}\b", 10).checked(provider_number),
+    detector("dea", r"\b[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}\b", 9).checked(prescriber_number),
     detector(
-        "Medicare number (MBI)",
+        "mbi",
         r"\b[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}\b",
         13,
     ),
-    detector("date of a person's life", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date).needing(Need::Digit, 14),
-    detector("network address", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 15).checked(network_address),
-    detector("vehicle number (VIN)", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number).needing(Need::Digit, 17),
-    detector("device serial number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number).needing(Need::Digit, 24),
+    detector("life-date", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date).needing(Need::Digit, 14),
+    detector("ip-address", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 15).checked(network_address),
+    detector("vin", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number).needing(Need::Digit, 17),
+    detector("account-number", r"\b[A-Z]{0,3}-?[0-9][0-9-]{4,18}[0-9]\b", 26).checked(account_number).needing(Need::Digit, 5),
+    detector("patient-url", r"\bhttps?://[A-Za-z0-9.-]+/[A-Za-z0-9/._?&=%-]*(?:patients?|members?|mrn|charts?|records?)[/=][A-Za-z0-9-]*[0-9][A-Za-z0-9-]*", 320),
+    detector("ipv6-address", r"\b[23][0-9a-fA-F]{3}:(?:[0-9a-fA-F]{0,4}:){2,6}[0-9a-fA-F]{1,4}\b", 39).checked(ipv6_address).needing(Need::Assignment, 5),
+    detector("age-over-89", r"\b(?:(?:9[0-9]|1[01][0-9])[- ]?(?:years?[- ]old|y/?o|yrs?[- ]old)|(?i-u:aged?)[ :]{1,2}(?:9[0-9]|1[01][0-9]))\b", 24),
+    detector("zip-code", r"\b[0-9]{5}(?:-[0-9]{4})?\b", 10).checked(zip_code),
+    detector("serial-number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number).needing(Need::Digit, 24),
 ];
 
 fn named(before: &str, matched: &str, words: &[&str]) -> Option<usize> {
@@ -73,6 +78,34 @@ fn plan_number(before: &str, matched: &str) -> Option<usize> {
         "nhs number",
     ];
     named(before, matched, &words).filter(|_| digits(matched).len() >= 4)
+}
+
+fn account_number(before: &str, matched: &str) -> Option<usize> {
+    let words = [
+        "account",
+        "account number",
+        "account no",
+        "acct",
+        "acct no",
+        "patient account",
+        "billing account",
+        "invoice account",
+        "kontonummer",
+    ];
+    named(before, matched, &words).filter(|_| digits(matched).len() >= 6)
+}
+
+/// Places smaller than a state: the rule names five-digit codes.
+fn zip_code(before: &str, matched: &str) -> Option<usize> {
+    let right_before = before.trim_end_matches([' ', ':', '.', '#']).to_lowercase();
+    let named = ["zip", "zip code", "zipcode", "postal code"].iter().any(|word| right_before.ends_with(word));
+    named.then_some(matched.len())
+}
+
+/// Documentation addresses say nothing about a person.
+fn ipv6_address(_: &str, matched: &str) -> Option<usize> {
+    let address: std::net::Ipv6Addr = matched.parse().ok()?;
+    (address.segments()[..2] != [0x2001, 0x0db8]).then_some(matched.len())
 }
 
 /// Luhn over the number with the prefix 80840, as for health cards.

@@ -3,11 +3,13 @@
 use super::checks::{continues_number, digits, follows, luhn, remainder, weighted};
 use super::{Detector, detector};
 
-pub(super) static DETECTORS: [Detector; 4] = [
-    detector("card number", r"\b[0-9](?:[ -]?[0-9]){13,18}\b", 40).checked(card),
-    detector("IBAN", r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b", 64).checked(iban),
-    detector("US routing number", r"\b[0-9]{9}\b", 9).checked(routing_number),
-    detector("card security code", r"(?i-u:\b(?:cvv2?|cvc2?|security code))[ :=#]{1,3}[0-9]{3,4}\b", 24),
+pub(super) static DETECTORS: [Detector; 6] = [
+    detector("card", r"\b[0-9](?:[ -]?[0-9]){13,18}\b", 40).checked(card),
+    detector("iban", r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b", 64).checked(iban),
+    detector("us-routing", r"\b[0-9]{9}\b", 9).checked(routing_number),
+    detector("card-track", r"[;%]B?[0-9]{13,19}[=^][A-Za-z/ .^=]*[0-9]{7,}", 96).checked(track),
+    detector("uk-sort-code", r"\b[0-9]{2}[- ]?[0-9]{2}[- ]?[0-9]{2}\b", 8).checked(sort_code),
+    detector("security-code", r"(?i-u:\b(?:cvv2?|cvc2?|security code))[ :=#]{1,3}[0-9]{3,4}\b", 24),
 ];
 
 /// The lengths that the issuer of a number uses; ranges are those of the card schemes.
@@ -133,6 +135,18 @@ fn iban(_: &str, matched: &str) -> Option<usize> {
         (rest * shift + value) % 97
     });
     (rest == 1 && !goes_on).then_some(last + 1)
+}
+
+/// What a magnetic stripe holds, by ISO/IEC 7813: the number stands first.
+fn track(_: &str, matched: &str) -> Option<usize> {
+    let number: Vec<u32> =
+        matched.trim_start_matches([';', '%', 'B']).chars().map_while(|c| c.to_digit(10)).collect();
+    (issuer_lengths(&number).contains(&number.len()) && luhn(&number)).then_some(matched.len())
+}
+
+/// Any six digits can be one: the words for it must stand before them.
+fn sort_code(before: &str, matched: &str) -> Option<usize> {
+    follows(before, &["sort code", "sort-code", "sortcode"]).then_some(matched.len())
 }
 
 /// Nine digits with a checksum are common: the words for it must stand before them.

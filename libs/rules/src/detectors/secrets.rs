@@ -8,52 +8,71 @@ use super::checks::{entropy, is_placeholder};
 use super::{Detector, detector};
 use crate::pattern::runs::Need;
 
-pub(super) static DETECTORS: [Detector; 35] = [
-    detector("AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", 20).checked(real),
-    detector("GitHub token", r"\bgh[pousr]_[A-Za-z0-9]{36,251}\b", 255).checked(real),
-    detector("GitHub fine-grained token", r"\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40,80}\b", 120).checked(real),
-    detector("GitLab token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt|ffct|oas)-[A-Za-z0-9_-]{20,64}", 80).checked(real),
-    detector("Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,200}", 210).checked(real),
-    detector("Slack app token", r"\bxapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,64}\b", 120).checked(real),
-    detector("Slack webhook", r"\bhooks\.slack\.com/services/T[A-Z0-9]{7,12}/B[A-Z0-9]{7,12}/[A-Za-z0-9]{20,26}\b", 90).checked(real),
-    detector("Stripe key", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,200}\b", 210).checked(real),
-    detector("Stripe webhook secret", r"\bwhsec_[A-Za-z0-9+/]{24,64}", 72).checked(real),
-    detector("OpenAI, Anthropic and the like", r"\bsk-[A-Za-z0-9_-]{20,220}", 224).checked(mixed),
-    detector("Google API key", r"\bAIza[A-Za-z0-9_-]{35}", 39).checked(real),
-    detector("Google OAuth token", r"\bya29\.[A-Za-z0-9_-]{20,400}", 410).checked(real),
-    detector("Google client secret", r"\bGOCSPX-[A-Za-z0-9_-]{28}", 35).checked(real),
-    detector("Azure storage key", r"\b(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{43,86}={1,2}", 110).checked(real),
-    detector("Azure client secret", r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}", 40).checked(real).needing(Need::Tilde, 8),
-    detector("Hugging Face token", r"\b(?:hf|api_org)_[A-Za-z0-9]{30,40}\b", 50).checked(real),
-    detector("npm token", r"\bnpm_[A-Za-z0-9]{36}\b", 40).checked(real),
-    detector("PyPI token", r"\bpypi-[A-Za-z0-9_-]{50,250}", 255).checked(real),
-    detector("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}", 100).checked(real),
-    detector("Twilio key", r"\b(?:SK|AC)[0-9a-f]{32}\b", 34).checked(real),
-    detector("Mailgun key", r"\bkey-[0-9a-f]{32}\b", 36).checked(real),
-    detector("DigitalOcean token", r"\bdo[opr]_v1_[a-f0-9]{64}\b", 71).checked(real),
-    detector("Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b", 38).checked(real),
-    detector("Databricks token", r"\bdapi[a-f0-9]{32}(?:-[0-9])?\b", 40).checked(real),
-    detector("Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,200}", 210).checked(real),
-    detector("Groq key", r"\bgsk_[A-Za-z0-9]{40,60}\b", 64).checked(real),
-    detector("xAI key", r"\bxai-[A-Za-z0-9]{60,90}\b", 94).checked(real),
-    detector("Linear key", r"\blin_api_[A-Za-z0-9]{32,48}\b", 56).checked(real),
-    detector("Telegram bot token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}", 46).checked(real),
-    detector("Age secret key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b", 74).checked(real),
+pub(super) static DETECTORS: [Detector; 54] = [
+    detector("aws-key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", 20).checked(real),
+    detector("aws-secret-key", r#"(?i-u:aws)[A-Za-z0-9_. -]*(?i-u:secret|key)[A-Za-z0-9_. -]*["']?[ \t]{0,3}(?::=|=>|=|:)[ \t]{0,3}["']?[A-Za-z0-9/+]{40}\b"#, 120).checked(aws_secret).needing(Need::Assignment, 72),
+    detector("github-token", r"\bgh[pousr]_[A-Za-z0-9]{36,251}\b", 255).checked(real),
+    detector("github-fine-grained", r"\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40,80}\b", 120).checked(real),
+    detector("gitlab-token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt|ffct|oas)-[A-Za-z0-9_-]{20,64}", 80).checked(real),
+    detector("slack-token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,200}", 210).checked(real),
+    detector("slack-app", r"\bxapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,64}\b", 120).checked(real),
+    detector("slack-webhook", r"\bhooks\.slack\.com/services/T[A-Z0-9]{7,12}/B[A-Z0-9]{7,12}/[A-Za-z0-9]{20,26}\b", 90).checked(real),
+    detector("stripe-key", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,200}\b", 210).checked(real),
+    detector("stripe-webhook", r"\bwhsec_[A-Za-z0-9+/]{24,64}", 72).checked(real),
+    detector("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{24,}", 224).checked(mixed),
+    detector("openai-key", r"\bsk-(?:(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20})", 224).checked(mixed),
+    detector("sk-key", r"\bsk-[A-Za-z0-9_-]{20,220}", 224).checked(unclaimed),
+    detector("google-key", r"\bAIza[A-Za-z0-9_-]{35}", 39).checked(real),
+    detector("google-oauth", r"\bya29\.[A-Za-z0-9_-]{20,400}", 410).checked(real),
+    detector("google-client-secret", r"\bGOCSPX-[A-Za-z0-9_-]{28}", 35).checked(real),
+    detector("azure-storage-key", r"\b(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{43,86}={1,2}", 110).checked(real),
+    detector("azure-client-secret", r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}", 40).checked(real).needing(Need::Tilde, 8),
+    detector("azure-shared-access", r"\bs(?:v|p|t|e|r)=[A-Za-z0-9%:+_-]+&(?:[a-z]{2,5}=[A-Za-z0-9%:+_.-]*&)*sig=[A-Za-z0-9%+/]{43,90}", 400).checked(real).needing(Need::Assignment, 4),
+    detector("docker-token", r"\bdckr_pat_[A-Za-z0-9_-]{27}", 40).checked(real),
+    detector("atlassian-token", r"\bATATT3[A-Za-z0-9_=-]{40,}", 260).checked(real),
+    detector("square-token", r"\b(?:sq0[a-z]{3}-[A-Za-z0-9_-]{22,43}|EAAA[A-Za-z0-9_-]{60})", 70).checked(real),
+    detector("new-relic-key", r"\bNRAK-[A-Z0-9]{27}\b", 32).checked(real),
+    detector("grafana-token", r"\bglsa_[A-Za-z0-9]{32}_[a-f0-9]{8}\b", 48).checked(real),
+    detector("postman-key", r"\bPMAK-[a-f0-9]{24}-[a-f0-9]{34}\b", 66).checked(real),
+    detector("sentry-token", r"\bsntry[su]_[A-Za-z0-9+/=_-]{40,}", 260).checked(real),
+    detector("supabase-token", r"\bsbp_[a-f0-9]{40}\b", 46).checked(real),
+    detector("replicate-token", r"\br8_[A-Za-z0-9]{37}\b", 42).checked(real),
+    detector("perplexity-key", r"\bpplx-[A-Za-z0-9]{40,60}\b", 68).checked(real),
+    detector("notion-token", r"\b(?:ntn_[A-Za-z0-9]{40,50}|secret_[A-Za-z0-9]{43})\b", 56).checked(real),
+    detector("airtable-token", r"\bpat[A-Za-z0-9]{14}\.[a-f0-9]{64}\b", 84).checked(real),
+    detector("figma-token", r"\bfigd_[A-Za-z0-9_-]{40,60}", 68).checked(real),
+    detector("heroku-key", r"\bHRKU-[A-Za-z0-9_-]{36,64}", 72).checked(real),
+    detector("basic-auth-header", r"(?i-u:authorization)[\x22']?[ :=]{1,3}[\x22']?(?i-u:basic) {1,2}[A-Za-z0-9+/]{12,}={0,2}", 430).checked(real),
+    detector("huggingface-token", r"\b(?:hf|api_org)_[A-Za-z0-9]{30,40}\b", 50).checked(real),
+    detector("npm-token", r"\bnpm_[A-Za-z0-9]{36}\b", 40).checked(real),
+    detector("pypi-token", r"\bpypi-[A-Za-z0-9_-]{50,250}", 255).checked(real),
+    detector("sendgrid-key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}", 100).checked(real),
+    detector("twilio-key", r"\b(?:SK|AC)[0-9a-f]{32}\b", 34).checked(real),
+    detector("mailgun-key", r"\bkey-[0-9a-f]{32}\b", 36).checked(real),
+    detector("digitalocean-token", r"\bdo[opr]_v1_[a-f0-9]{64}\b", 71).checked(real),
+    detector("shopify-token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b", 38).checked(real),
+    detector("databricks-token", r"\bdapi[a-f0-9]{32}(?:-[0-9])?\b", 40).checked(real),
+    detector("vault-token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,200}", 210).checked(real),
+    detector("groq-key", r"\bgsk_[A-Za-z0-9]{40,60}\b", 64).checked(real),
+    detector("xai-key", r"\bxai-[A-Za-z0-9]{60,90}\b", 94).checked(real),
+    detector("linear-key", r"\blin_api_[A-Za-z0-9]{32,48}\b", 56).checked(real),
+    detector("telegram-token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}", 46).checked(real),
+    detector("age-key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b", 74).checked(real),
     detector(
-        "private key",
+        "private-key",
         r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----(?:[ \t\r\n]|\\n|\\r|[A-Za-z0-9+/]{16,}={0,2}|[A-Za-z0-9+/]{2,15}={1,2})*(?:-----END [A-Z ]{0,30}-----)?",
         4096,
     ),
-    detector("JSON web token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", 4096),
+    detector("jwt", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", 4096),
     detector(
-        "password in an address",
+        "basic-auth-url",
         r"\b[a-z][a-z0-9+.-]{1,15}://[A-Za-z0-9._~%+-]{0,64}:[A-Za-z0-9._~%+!$&*()=;,?^#-]{3,128}@",
         220,
     )
     .checked(address_password).needing(Need::Assignment, 20),
-    detector("bearer token", r"(?i-u:\bbearer) {1,3}[A-Za-z0-9_.~+/-]{20,600}={0,2}", 620).checked(bearer).needing(Need::Digit, 640),
+    detector("bearer-token", r"(?i-u:\bbearer) {1,3}[A-Za-z0-9_.~+/-]{20,600}={0,2}", 620).checked(bearer).needing(Need::Digit, 640),
     detector(
-        "assigned secret",
+        "assignment",
         r#"(?i-u:api[_-]?key|secret(?:[_-]?key)?|token|passw(?:or)?d|pwd|passphrase|(?:auth|access|account|private|signing|encryption)[_-]?key|credentials?)["']?[ \t]{0,3}(?::=|=>|=|:)[ \t]{0,3}["']?[A-Za-z0-9+/_.~=!@#$%^&*-]{8,128}"#,
         200,
     )
@@ -71,6 +90,21 @@ fn mixed(before: &str, matched: &str) -> Option<usize> {
     let kinds = [has(char::is_ascii_digit), has(char::is_ascii_uppercase), has(char::is_ascii_lowercase)];
     real(before, matched)
         .filter(|_| kinds.iter().filter(|kind| **kind).count() == 3 && entropy(matched) > 3.4)
+}
+
+/// A key that has a detector of its own is reported by that one.
+fn unclaimed(before: &str, matched: &str) -> Option<usize> {
+    let claimed = matched.starts_with("sk-ant-")
+        || ["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-"]
+            .iter()
+            .any(|start| matched.starts_with(start))
+        || matched.contains("T3BlbkFJ");
+    mixed(before, matched).filter(|_| !claimed)
+}
+
+/// Forty characters of base64; a path or a digest of that length is less varied.
+fn aws_secret(before: &str, matched: &str) -> Option<usize> {
+    mixed(before, &matched[matched.len() - 40..]).map(|_| matched.len())
 }
 
 fn address_password(_: &str, matched: &str) -> Option<usize> {

@@ -1,13 +1,19 @@
 //! Escape sequences, read one character at a time: `&#97;`, `&eacute;`, `%61`, `\u0061`, `\x61`.
 //!
-//! Bytes above 127 are put together to UTF-8, and `\u` surrogates to one character. A sequence
-//! inside a decoded sequence is not looked for.
+//! Bytes above 127 are put together to UTF-8, and `\u` surrogates to one character. A character that
+//! is decoded may begin a sequence itself (`%2541`): whoever reads sequences begins again with it.
 
 use crate::evasion::Evasion;
 
+/// How many times a decoded character may begin a sequence itself.
+const NESTED_MAX: u8 = 2;
+/// The most backslashes in front of one sequence; without a limit a row of them would be read anew
+/// from each.
+const BACKSLASHES_MAX: u8 = 4;
+
 /// A sequence that is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Escape {
+pub(crate) struct Escape {
     kind: Kind,
     /// The value of the digits so far, or a name packed into bytes.
     value: u64,
@@ -16,6 +22,8 @@ pub(super) struct Escape {
     carried: u32,
     /// How many sequences must follow.
     missing: u8,
+    /// How many sequences gave the character that this one begins with.
+    nested: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +54,7 @@ enum Kind {
 
 /// What one more character makes of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Not complete.
     More(Escape),
     /// Complete; the character that was read is part of it.
@@ -59,18 +67,34 @@ pub(super) enum Progress {
 
 impl Escape {
     /// The sequence that a folded character begins.
-    pub(super) fn begin(c: char) -> Option<Self> {
+    pub(crate) fn begin(c: char) -> Option<Self> {
         let kind = match c {
             '&' => Kind::Ampersand,
             '%' => Kind::Percent,
             '\\' => Kind::Backslash,
             _ => return None,
         };
-        Some(Self { kind, value: 0, digits: 0, carried: 0, missing: 0 })
+        Some(Self { kind, value: 0, digits: 0, carried: 0, missing: 0, nested: 0 })
+    }
+
+    /// The sequence that the character which this one gave begins.
+    pub(crate) fn begin_nested(self, c: char) -> Option<Self> {
+        let begun = Self::begin(c).filter(|_| self.nested < NESTED_MAX)?;
+        Some(Self { nested: self.nested + 1, ..begun })
+    }
+
+    /// Whether it begins with a character that another sequence gave.
+    pub(crate) fn is_nested(self) -> bool {
+        self.nested > 0
+    }
+
+    /// Whether nothing but backslashes was read.
+    pub(crate) fn is_backslash(self) -> bool {
+        self.kind == Kind::Backslash
     }
 
     /// The name of this disguise.
-    pub(super) fn evasion(self) -> Evasion {
+    pub(crate) fn evasion(self) -> Evasion {
         match self.kind {
             Kind::Ampersand | Kind::Number | Kind::HexNumber | Kind::Name => Evasion::Entities,
             Kind::Percent | Kind::NextPercent => Evasion::Percent,
@@ -79,7 +103,7 @@ impl Escape {
     }
 
     /// Reads one folded character.
-    pub(super) fn read(self, c: char) -> Progress {
+    pub(crate) fn read(self, c: char) -> Progress {
         let as_kind = |kind| Progress::More(Self { kind, ..self });
         match (self.kind, c) {
             (Kind::Ampersand, '#') => as_kind(Kind::Number),
@@ -93,8 +117,12 @@ impl Escape {
             (Kind::HexNumber, c) => self.number(c, 16, Some(';')),
             (Kind::Percent, c) => self.byte(c, Kind::NextPercent),
             (Kind::NextPercent, '%') => as_kind(Kind::Percent),
-            (Kind::Backslash, 'x') => as_kind(Kind::Byte),
-            (Kind::Backslash, 'u') => as_kind(Kind::Unicode),
+            // A text that was escaped twice.
+            (Kind::Backslash, '\\') if self.digits < BACKSLASHES_MAX - 1 => {
+                Progress::More(Self { digits: self.digits + 1, ..self })
+            }
+            (Kind::Backslash, 'x') => Progress::More(Self { kind: Kind::Byte, digits: 0, ..self }),
+            (Kind::Backslash, 'u') => Progress::More(Self { kind: Kind::Unicode, digits: 0, ..self }),
             (Kind::NextBackslash, '\\') => as_kind(Kind::Backslash),
             (Kind::Byte, c) => self.byte(c, Kind::NextBackslash),
             (Kind::Unicode, '{') if self.digits == 0 => as_kind(Kind::Braced),
@@ -138,7 +166,14 @@ impl Escape {
             _ => return Progress::Not,
         };
         if missing > 0 {
-            return Progress::More(Self { kind: next, value: 0, digits: 0, carried, missing });
+            return Progress::More(Self {
+                kind: next,
+                value: 0,
+                digits: 0,
+                carried,
+                missing,
+                nested: self.nested,
+            });
         }
         char::from_u32(carried).map_or(Progress::Not, Progress::Done)
     }
@@ -157,6 +192,7 @@ impl Escape {
                 digits: 0,
                 carried: unit - 0xD800,
                 missing: 1,
+                nested: self.nested,
             }),
             (1, 0xDC00..0xE000) => char::from_u32(0x1_0000 + (self.carried << 10) + (unit - 0xDC00))
                 .map_or(Progress::Not, Progress::Done),

@@ -23,7 +23,10 @@ pub(super) fn confirm(rules: &RoomRules, thread: &Thread, first: usize, found: &
         let spec = rules.rule(rule);
         let evasions: Evasions = thread.evasions.iter().chain(used.spelling.iter()).collect();
         let long_enough = evasions.iter().all(|evasion| accept.letters >= evasion.min_term_letters());
-        if (spec.exact && thread.phase == Phase::Tail)
+        // `Leeann` is a name of its own.
+        let joined_name = [Evasion::NameOrder, Evasion::Joined].iter().all(|one| evasions.contains(*one));
+        if joined_name
+            || (spec.exact && thread.phase == Phase::Tail)
             || !long_enough
             || !spec.evasions.contains_all(evasions)
         {

@@ -275,6 +275,12 @@ impl Step<'_> {
             threads = next;
         }
         threads.retain(|thread| thread.node != Trie::ROOT);
+        // What was decoded may begin a sequence: `%2541`.
+        if let Some(nested) = escape.begin_nested(decoded)
+            && self.is_worth(thread.node, nested.evasion())
+        {
+            threads.push(Thread { gap: Gap::Escape(nested), evasions, ..*thread });
+        }
         threads
     }
 
@@ -285,7 +291,7 @@ impl Step<'_> {
             let joined = Thread { evasions: thread.evasions.with(Evasion::Joined), ..*thread };
             if c == ' ' {
                 self.enter(&joined, thread.node, '-', Class::Other, next);
-            } else if is_word(class) && thread.evasions == joined.evasions.without(Evasion::Joined) {
+            } else if is_word(class) {
                 for separator in [' ', '-'] {
                     self.walk_over(&joined, separator, c, class, next);
                 }

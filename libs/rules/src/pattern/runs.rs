@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use regex_automata::util::primitives::StateID;
 
+use crate::pack::DeclaredCheck;
 use crate::pattern::{Expression, is_word};
 
 /// Bytes of text before a match that a check may look at.
@@ -19,7 +20,18 @@ pub(crate) const CONTEXT_BYTES: usize = 64;
 
 /// Looks closer at a match: given the text before it and the match, says how many bytes of the
 /// match are a violation, or `None`.
-pub(crate) type Check = fn(&str, &str) -> Option<usize>;
+pub(crate) type CheckFn = fn(&str, &str) -> Option<usize>;
+
+/// How a match is looked at more closely.
+#[derive(Clone)]
+pub(crate) enum Check {
+    /// Every match counts.
+    None,
+    /// A check that comes with the engine.
+    Built(CheckFn),
+    /// What a pack of a person's own asks for.
+    Declared(Arc<DeclaredCheck>),
+}
 
 /// A kind of byte without which an expression cannot match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +76,9 @@ pub(crate) struct Watch {
     pub(crate) rule: usize,
     pub(crate) expression: Arc<Expression>,
     pub(crate) max_len: usize,
-    pub(crate) check: Option<Check>,
+    pub(crate) check: Check,
+    /// The pack and type that it belongs to, such as `secrets/aws-key`.
+    pub(crate) detector: Option<Arc<str>>,
     /// What must come within so many bytes of the start of every match. Where the text is known
     /// that far, runs that cannot match are not begun.
     pub(crate) need: Option<(Need, u64)>,
@@ -211,6 +225,16 @@ impl Watches {
         self.all.is_empty()
     }
 
+    /// One of them by its number.
+    pub(crate) fn get(&self, watch: usize) -> &Watch {
+        &self.all[watch]
+    }
+
+    /// Whether a match can begin with a byte.
+    pub(crate) fn may_begin_with(&self, byte: u8) -> bool {
+        self.by_first.get(usize::from(byte)).is_some_and(|list| !list.is_empty())
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         let automata = self.all.iter().map(|watch| size_of::<Watch>() + watch.expression.memory_bytes());
         automata.sum::<usize>() + 4 * self.by_pair.len() + 2 * PAIRS / 8
@@ -241,8 +265,16 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    /// Forgets everything, and begins again at any place.
+    pub(crate) fn restart(&mut self) {
+        self.runs.clear();
+        self.floors.clear();
+        self.before = None;
+        self.ahead = [0; Need::COUNT];
+    }
+
     /// Reads the bytes of `window` from `from` on, a place in the whole text; `base` is the place
-    /// of the window's first byte.
+    /// of the window's first byte. What is found is the number of an expression and bytes.
     pub(crate) fn read(
         &mut self,
         watches: &Watches,
@@ -259,6 +291,8 @@ impl Runs {
         let Some(last) = bytes.last() else { return };
         let mut number = 0;
         while number < bytes.len() {
+            #[cfg(test)]
+            crate::work::note(1 + self.runs.len());
             self.look_ahead(&watches.needs, from + number as u64, &bytes[number..]);
             if self.runs.is_empty() {
                 let next = self.pass_over(watches, bytes, number, from);
@@ -409,7 +443,7 @@ impl Runs {
             let watch = &watches.all[usize::from(run.watch)];
             let matched = run.best.and_then(|end| watch.accepts(window, base, run.start..end));
             if let Some(end) = matched {
-                found.push((watch.rule, run.start..end));
+                found.push((usize::from(run.watch), run.start..end));
                 self.floors[usize::from(run.watch)] = end;
             }
             let floor = matched.unwrap_or(run.start + 1);
@@ -421,13 +455,20 @@ impl Runs {
 impl Watch {
     /// The end of what a check leaves of a match.
     fn accepts(&self, window: &str, base: u64, span: Range<u64>) -> Option<u64> {
-        let Some(check) = self.check else { return Some(span.end) };
+        if matches!(self.check, Check::None) {
+            return Some(span.end);
+        }
         let (start, end) = ((span.start - base) as usize, (span.end - base) as usize);
         let mut context = start.saturating_sub(CONTEXT_BYTES);
         while !window.is_char_boundary(context) {
             context += 1;
         }
-        let kept = check(&window[context..start], &window[start..end])?;
+        let (before, matched) = (&window[context..start], &window[start..end]);
+        let kept = match &self.check {
+            Check::None => matched.len(),
+            Check::Built(check) => check(before, matched)?,
+            Check::Declared(check) => check.keeps(before, matched)?,
+        };
         Some(span.start + kept as u64)
     }
 }

@@ -1,0 +1,237 @@
+//! Shows patterns and packs a text as it reads once escape sequences are decoded and what cannot be
+//! seen is gone.
+//!
+//! `sk%2Dant`, `&#52;111`, `\u0040`, a card number in full-width digits or with a zero-width space in
+//! it: a pattern sees none of these in the text as it is. A lens begins where the text first differs
+//! from its plain form, as a copy of the state of the patterns at that place; it goes on beside them
+//! while a match may still hold some of the difference, and then ends. Ordinary text has no lens.
+//!
+//! Accents, look-alike letters and quotes stay what they are.
+
+use std::collections::VecDeque;
+
+use crate::evasion::Evasion;
+use crate::fold::{self, Class, Folded};
+use crate::matcher::escape::{Escape, Progress};
+use crate::pattern::PATTERN_MAX_LEN;
+use crate::pattern::runs::{CONTEXT_BYTES, Watches};
+use crate::pattern::watcher::{Match, Watcher};
+
+/// So many bytes after the last difference no match can hold it, nor a check look at it.
+const LIFE_BYTES: u64 = (PATTERN_MAX_LEN + 2 * CONTEXT_BYTES) as u64;
+/// Decoded text is handed on in pieces of about so many bytes.
+const BUFFER_BYTES: usize = 4096;
+
+/// A match seen through a lens: expression, bytes of the original text, disguise.
+pub(crate) type Seen = (usize, std::ops::Range<u64>, Option<Evasion>);
+
+/// Whether a text may read differently from this character on. `next` is the one after it, if it
+/// is known.
+pub(crate) fn is_suspicious(c: char, next: Option<char>) -> bool {
+    match c {
+        '%' => next.is_none_or(|next| next.is_ascii_hexdigit()),
+        '&' => next.is_none_or(|next| next == '#' || next.is_ascii_alphabetic()),
+        '\\' => next.is_none_or(|next| matches!(next, 'u' | 'x' | 'U' | 'X' | '\\')),
+        c if c.is_ascii() => plain(c).is_none(),
+        c => plain(c) != Some(c),
+    }
+}
+
+/// How many bytes of a text can be passed without a look at each character.
+pub(crate) fn next_suspicious(text: &str) -> usize {
+    let plain =
+        |byte: &u8| matches!(byte, b' '..=b'~' | b'\t'..=b'\r') && !matches!(byte, b'%' | b'&' | b'\\');
+    text.as_bytes().iter().position(|byte| !plain(byte)).unwrap_or(text.len())
+}
+
+/// What a character is shown as; `None` for what cannot be seen.
+fn plain(c: char) -> Option<char> {
+    if c.is_ascii() {
+        return (!c.is_ascii_control() || ('\t'..='\r').contains(&c)).then_some(c);
+    }
+    if ('\u{FF01}'..='\u{FF5E}').contains(&c) {
+        return char::from_u32(c as u32 - 0xFEE0);
+    }
+    match fold::fold(c) {
+        Folded::Dropped if fold::readings(c).next().is_none() => None,
+        Folded::One(' ', Class::Space) => Some(' '),
+        Folded::One(one, Class::Digit) if one.is_ascii_digit() => Some(one),
+        Folded::One('-', Class::Other) => Some('-'),
+        _ => Some(c),
+    }
+}
+
+/// A place from which on shown and original text run side by side.
+#[derive(Clone, Copy)]
+struct Seam {
+    shown: u64,
+    original: u64,
+    /// The disguise of the difference before it.
+    evasion: Option<Evasion>,
+}
+
+/// The state of a lens at one place of a text.
+#[derive(Clone)]
+pub(crate) struct Lens {
+    watcher: Watcher,
+    /// Shown text that the patterns have not read.
+    buffer: String,
+    /// The place of the buffer's end in the shown text.
+    shown: u64,
+    seams: VecDeque<Seam>,
+    /// The end of the last difference; before there was one, `None`.
+    differs: Option<u64>,
+    /// A sequence that is not complete, its place and its characters.
+    escape: Option<(Escape, u64, String)>,
+}
+
+impl Lens {
+    /// A lens over the text from `position` on, where `watcher` stands.
+    pub(crate) fn new(watcher: Watcher, position: u64) -> Self {
+        let first = Seam { shown: position, original: position, evasion: None };
+        Self {
+            watcher,
+            buffer: String::new(),
+            shown: position,
+            seams: VecDeque::from([first]),
+            differs: None,
+            escape: None,
+        }
+    }
+
+    /// Whether nothing that it could show differs from what the patterns see themselves.
+    pub(crate) fn is_over(&self, position: u64) -> bool {
+        self.escape.is_none() && self.differs.is_none_or(|end| position > end + LIFE_BYTES)
+    }
+
+    /// Reads the character at byte `at` of the original text.
+    pub(crate) fn read(&mut self, watches: &Watches, c: char, at: u64, found: &mut Vec<Seen>) {
+        #[cfg(test)]
+        crate::work::note(1 + self.seams.len().ilog2() as usize);
+        let end = at + c.len_utf8() as u64;
+        if let Some((escape, start, mut raw)) = self.escape.take() {
+            let doubled = c == '\\' && escape.is_backslash();
+            match if doubled { Progress::Not } else { escape.read(c.to_ascii_lowercase()) } {
+                Progress::More(more) => {
+                    raw.push(c);
+                    self.escape = Some((more, start, raw));
+                    return;
+                }
+                Progress::Done(decoded) => {
+                    self.decoded(escape, decoded, start, end);
+                    return self.hand_on(watches, found, BUFFER_BYTES);
+                }
+                Progress::DoneBefore(decoded) => {
+                    self.decoded(escape, decoded, start, at);
+                    return self.read(watches, c, at, found);
+                }
+                Progress::Not => self.give_up(watches, escape, &raw, at, found),
+            }
+        }
+        match Escape::begin(c) {
+            Some(escape) => self.escape = Some((escape, at, c.to_string())),
+            None => {
+                let shown = plain(c);
+                if let Some(shown) = shown {
+                    self.buffer.push(shown);
+                    self.shown += shown.len_utf8() as u64;
+                }
+                if shown != Some(c) {
+                    self.differs = Some(end);
+                    self.seam(end, None);
+                }
+            }
+        }
+        self.hand_on(watches, found, BUFFER_BYTES);
+    }
+
+    /// Lets the patterns read everything that was shown.
+    pub(crate) fn settle(&mut self, watches: &Watches, found: &mut Vec<Seen>) {
+        self.hand_on(watches, found, 1);
+    }
+
+    /// The end of the text.
+    pub(crate) fn end(&mut self, watches: &Watches, found: &mut Vec<Seen>) {
+        if let Some((_, _, raw)) = self.escape.take() {
+            self.buffer.push_str(&raw);
+            self.shown += raw.len() as u64;
+        }
+        self.settle(watches, found);
+        let mut matched = Vec::new();
+        self.watcher.end(watches, self.shown, &mut matched);
+        found.extend(matched.into_iter().map(|found| self.original(found)));
+    }
+
+    /// The first byte of the original text that may be part of a match of a rule that `holds`.
+    pub(crate) fn pending(&self, watches: &Watches, holds: impl Fn(usize) -> bool) -> Option<u64> {
+        let running = self.watcher.pending(watches, holds).map(|shown| self.place(shown));
+        let escape = self.escape.as_ref().map(|(_, start, _)| *start);
+        running.into_iter().chain(escape).min()
+    }
+
+    /// What only began like a sequence is shown as it is. It may hold the beginning of another one,
+    /// where the parts of one character were expected.
+    fn give_up(&mut self, watches: &Watches, escape: Escape, raw: &str, end: u64, found: &mut Vec<Seen>) {
+        let sign = raw.char_indices().skip(1).filter(|(_, c)| Escape::begin(*c).is_some()).last();
+        let kept = sign.map_or(raw.len(), |(at, _)| at);
+        self.buffer.push_str(&raw[..kept]);
+        self.shown += kept as u64;
+        let rest = end - (raw.len() - kept) as u64;
+        if escape.is_nested() {
+            self.seam(rest, Some(escape.evasion()));
+        }
+        for (at, c) in raw[kept..].char_indices() {
+            self.read(watches, c, rest + at as u64, found);
+        }
+    }
+
+    fn decoded(&mut self, escape: Escape, decoded: char, start: u64, end: u64) {
+        self.differs = Some(end);
+        if let Some(nested) = escape.begin_nested(decoded) {
+            self.seam(start, Some(escape.evasion()));
+            self.escape = Some((nested, start, decoded.to_string()));
+            return;
+        }
+        if self.seams.back().is_none_or(|seam| seam.original != start) {
+            self.seam(start, self.seams.back().and_then(|seam| seam.evasion));
+        }
+        if let Some(shown) = plain(decoded) {
+            self.buffer.push(shown);
+            self.shown += shown.len_utf8() as u64;
+        }
+        self.seam(end, Some(escape.evasion()));
+    }
+
+    fn seam(&mut self, original: u64, evasion: Option<Evasion>) {
+        self.seams.push_back(Seam { shown: self.shown, original, evasion });
+    }
+
+    fn hand_on(&mut self, watches: &Watches, found: &mut Vec<Seen>, at_least: usize) {
+        if self.buffer.len() < at_least {
+            return;
+        }
+        let mut matched = Vec::new();
+        self.watcher.read(watches, &self.buffer, &mut matched);
+        self.buffer.clear();
+        found.extend(matched.into_iter().map(|found| self.original(found)));
+        let needed = self.watcher.needed(self.shown);
+        while self.seams.get(1).is_some_and(|seam| seam.shown <= needed) {
+            self.seams.pop_front();
+        }
+    }
+
+    fn original(&self, (watch, span): Match) -> Seen {
+        let end = self.place(span.end);
+        let near = |seam: &&Seam| seam.shown + CONTEXT_BYTES as u64 >= span.start && seam.shown <= span.end;
+        let evasion = self.seams.iter().filter(near).find_map(|seam| seam.evasion);
+        (watch, self.place(span.start)..end, evasion)
+    }
+
+    /// The place in the original text.
+    fn place(&self, shown: u64) -> u64 {
+        let after = self.seams.partition_point(|seam| seam.shown <= shown);
+        let seam = &self.seams[after.saturating_sub(1)];
+        // Before the first difference both run side by side.
+        (seam.original + shown).saturating_sub(seam.shown)
+    }
+}
