@@ -14,7 +14,7 @@ const PAGE: &[(&str, &[&str])] = &[
     ("Rooms and rules", &["context", "firewall", "allow", "canon", "lint"]),
     ("What a room knows", &["memory"]),
     ("Models and keys", &["models", "route", "providers", "key", "token"]),
-    ("What happened", &["audit", "usage", "budget"]),
+    ("What happened", &["audit", "attest", "usage", "budget"]),
     ("Your shell", &["completions"]),
 ];
 
@@ -110,6 +110,9 @@ pub(crate) enum What {
     /// Read the log of calls and decisions
     #[command(subcommand)]
     Audit(Audit),
+    /// Show and verify what governed a call
+    #[command(subcommand)]
+    Attest(Attest),
     /// Print completions for your shell
     Completions {
         /// Your shell
@@ -126,6 +129,9 @@ pub(crate) struct Serve {
     /// Listen here instead of where gateway/config.yml says; port 0 takes a free one
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Rename a damaged log and begin a new one, which says so first
+    #[arg(long)]
+    pub(crate) set_damaged_log_aside: bool,
 }
 
 /// A choice of one context, where that is optional.
@@ -506,6 +512,91 @@ pub(crate) enum UsageBy {
 pub(crate) enum Audit {
     /// The last records, and with -f those that come
     Tail(Tail),
+    /// Is the log, or a bundle from it, exactly what was signed for?
+    Verify {
+        /// A folder of a log or a bundle [default: the log of this home]
+        path: Option<PathBuf>,
+        /// The verifier key that you know the log by, or a file with it
+        #[arg(long, value_name = "VKEY")]
+        key: Option<String>,
+        /// The public key of statements that you know the bundle by, or a file with it
+        #[arg(long, value_name = "PUB")]
+        attest_key: Option<String>,
+    },
+    /// Prove that one record is in the log
+    Prove {
+        /// Its number
+        seq: u64,
+        /// The folder of the log [default: that of this home]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Write records for other programs, or as a bundle that proves itself
+    Export(Export),
+    /// Was this term ever found in a room? Exit 0 if so, 1 if never
+    FindTerm {
+        /// The room
+        #[arg(long, short, value_name = "NAME")]
+        context: ContextName,
+        /// The term
+        term: String,
+    },
+    /// Remove old records; what is left stays provable
+    Prune {
+        /// All whole segments of days before this one: 2026-01-02
+        #[arg(long, value_name = "DAY", value_parser = day)]
+        before: String,
+    },
+}
+
+/// `zos audit export`.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// jsonl, csv, ocsf, cef or otlp
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with = "bundle")]
+    pub(crate) format: zos_audit::export::Format,
+    /// Write a bundle to this file: records, proofs, checkpoint and statements
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Put the governing files into the bundle too; the terms of your lists stand in them
+    #[arg(long, requires = "bundle")]
+    pub(crate) with_objects: bool,
+    #[command(flatten)]
+    pub(crate) context: InContext,
+    /// Only from this time on: 2026-01-02 or 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = zos_audit::parse_time)]
+    pub(crate) since: Option<u64>,
+    /// The folder of the log [default: that of this home]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `zos attest …`.
+#[derive(Subcommand)]
+pub(crate) enum Attest {
+    /// What governs a room now, or what governed a call
+    Show {
+        /// A state id [default: that of the room now]
+        id: Option<String>,
+        #[command(flatten)]
+        context: InContext,
+        /// The state that governed the call with this number in the log
+        #[arg(long, value_name = "SEQ", conflicts_with = "id")]
+        record: Option<u64>,
+    },
+    /// Are the statements, and the files they cover, what was signed?
+    Verify {
+        /// A state id [default: all]
+        id: Option<String>,
+        /// The public key that you know them by, or a file with it
+        #[arg(long, value_name = "PUB")]
+        key: Option<String>,
+        /// The folder of the statements [default: attest/ of this home]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Make a new key; the one before vouches for it
+    Rotate,
 }
 
 /// `zos audit tail`.
@@ -571,6 +662,12 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .or_else(|_| local(named))
         .map_err(|_| "write an address with a port, for example 127.0.0.1:8788".to_owned())
+}
+
+/// A UTC day.
+fn day(text: &str) -> Result<String, String> {
+    let is_day = text.len() == 10 && zos_audit::parse_time(text).is_ok();
+    is_day.then(|| text.to_owned()).ok_or_else(|| "write a day such as 2026-01-02".to_owned())
 }
 
 /// A verdict of the records' own vocabulary.

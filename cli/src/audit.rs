@@ -1,6 +1,10 @@
-//! `zos audit tail`: the last records of the log, and those that come. Read from the files: that needs
-//! nothing that runs, and bothers nothing that does.
+//! `zos audit`: the log as its owner reads it and another person verifies it. All but pruning reads the
+//! files alone: that needs nothing that runs, and bothers nothing that does.
 
+mod export;
+mod verify;
+
+use crate::admin::{Admin, Ask};
 use crate::arguments::{Audit, Tail};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Cell, Members, Output, Table, Tone, grouped, short_time};
@@ -17,9 +21,73 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Records that are read at once while following.
 const AT_ONCE: usize = 256;
 
+/// Does what was asked.
+pub(crate) fn run(home: &Home, admin: &Admin, command: &Audit, output: &mut Output) -> Result<Outcome> {
+    match command {
+        Audit::Tail(arguments) => tail(home, arguments, output),
+        Audit::Verify { path, key, attest_key } => {
+            verify::run(home, path.as_deref(), key.as_deref(), attest_key.as_deref(), output)
+        }
+        Audit::Prove { seq, dir } => export::prove(home, *seq, dir.as_deref(), output),
+        Audit::Export(arguments) => export::run(home, arguments, output),
+        Audit::FindTerm { context, term } => find_term(home, context, term, output),
+        Audit::Prune { before } => prune(admin, before, output),
+    }
+}
+
+/// Looks for a term by its hash; the room's key tells it, and nothing else does.
+fn find_term(home: &Home, context: &ContextName, term: &str, output: &mut Output) -> Result<Outcome> {
+    let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
+    let hash = keys.hash_known(context.as_str(), term).map_err(|error| Failure::environment(&error))?;
+    let mut found = Vec::new();
+    let mut count = 0_u64;
+    if let Some(hash) = &hash {
+        let entries = zos_audit::read_all(&home.audit_dir()).map_err(|error| Failure::environment(&error))?;
+        for entry in entries {
+            let record = entry.map_err(|error| Failure::environment(&error))?.record;
+            if record.context.as_deref() == Some(context.as_str()) && record.terms.contains(hash) {
+                count += 1;
+                // The newest ones are the ones that are looked at.
+                if found.len() == AT_ONCE {
+                    found.remove(0);
+                }
+                found.push(record);
+            }
+        }
+    }
+    if output.is_json() {
+        let records: Vec<_> = found.into_iter().map(AuditRecord::from).collect();
+        output.json(&json!({"found": count > 0, "count": count, "records": records}))?;
+    } else if count == 0 {
+        output.line("Never found.")?;
+    } else {
+        output.line(&format!("Found in {} calls; the newest:", grouped(count)))?;
+        show(found, None, output)?;
+    }
+    // Here it is the other way round: 0 found, 1 never.
+    Ok(if count > 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Removes old records through the one who writes the log.
+fn prune(admin: &Admin, before: &str, output: &mut Output) -> Result<Outcome> {
+    let pruned = admin.ask(&Ask::post(&["audit", "prune"], &json!({"before": before})))?;
+    if output.is_json() {
+        output.json(&pruned)?;
+    } else {
+        match pruned.number("records") {
+            Some(0) | None => output.line("There is nothing to remove.")?,
+            Some(count) => output.line(&format!(
+                "{} records are gone; what is left begins with record {} and stays provable.",
+                grouped(count),
+                pruned.number("first_left").unwrap_or_default()
+            ))?,
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
 /// Shows the last records, and with `-f` those that come.
-pub(crate) fn run(home: &Home, command: &Audit, output: &mut Output) -> Result<Outcome> {
-    let Audit::Tail(tail) = command;
+fn tail(home: &Home, tail: &Tail, output: &mut Output) -> Result<Outcome> {
     let filter = Filter {
         context: tail.context.context.as_ref().map(ContextName::to_string),
         verdict: tail.verdict,

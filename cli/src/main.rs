@@ -11,6 +11,7 @@
 mod admin;
 mod allow;
 mod arguments;
+mod attest;
 mod audit;
 mod budget;
 mod canon;
@@ -92,7 +93,8 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Token(arguments) => token::run(&home, &admin, &arguments, &mut output),
         What::Budget(of) => budget::run(&home, &admin, of.context.as_ref(), &mut output),
         What::Usage(arguments) => usage::run(&home, &admin, &arguments, &mut output),
-        What::Audit(command) => audit::run(&home, &command, &mut output),
+        What::Audit(command) => audit::run(&home, &admin, &command, &mut output),
+        What::Attest(command) => attest::run(&home, &admin, &command, &mut output),
         What::Completions { .. } | What::Openapi => unreachable!("these need no home and are done"),
     }?;
     output.flush()?;

@@ -30,7 +30,12 @@ const LAST_BYTES: Duration = Duration::from_secs(3);
 pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output) -> Result<Outcome> {
     let config = Config::load(home).map_err(|error| opening::configuration(home, &error))?;
     log_to_stderr(config.log_level);
-    let house = House::open(home.clone()).map_err(|error| opening::explain(home, &error))?;
+    let on_damage = match arguments.set_damaged_log_aside {
+        true => zos_audit::OnDamage::SetAside,
+        false => zos_audit::OnDamage::Refuse,
+    };
+    let opening = zos_gateway::house::Opening { on_damage, ..Default::default() };
+    let house = House::open_with(home.clone(), opening).map_err(|error| opening::explain(home, &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::environment(&error))?;
     let served = runtime.block_on(serve(home, &house, &config, arguments, output));

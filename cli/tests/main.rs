@@ -5,6 +5,7 @@ mod audit;
 mod canon;
 mod contexts;
 mod doctor;
+mod evidence;
 mod keys;
 mod memory;
 mod models;

@@ -36,6 +36,8 @@ pub struct Context {
     pub attachments: Attachments,
     /// Whether the file says so; a hard context should.
     pub attachments_stated: bool,
+    /// Whether a call is refused when what governs it cannot be signed for (`attest: required`).
+    pub attest_required: bool,
     /// Which models it may use.
     pub models: ModelFilter,
     /// Where tool calls may point. Kept, not acted upon yet.
@@ -67,6 +69,7 @@ impl Context {
             budget: Budget::default(),
             attachments: Attachments::Allow,
             attachments_stated: false,
+            attest_required: false,
             models: ModelFilter::default(),
             targets: Targets::default(),
             canon: CanonDelivery::None,

@@ -113,6 +113,16 @@ impl Home {
         self.root.join("gateway").join("admin.token")
     }
 
+    /// `gateway/keys/`: private keys of a machine without a keychain, and the keys of hashed terms.
+    pub fn private_keys(&self) -> PathBuf {
+        self.root.join("gateway").join("keys")
+    }
+
+    /// `attest/`: signed statements about what governed, and the files that they cover.
+    pub fn attest(&self) -> PathBuf {
+        self.root.join("attest")
+    }
+
     /// `logs/`: what the program itself says.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

@@ -7,9 +7,10 @@
 //! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
 //! [`yaml`] (reading with positions), [`context`] (one room), [`rules`] (own detector packs), [`canon`] (what
 //! its AI is told), [`memory`] (what it remembers), [`fleet`] (providers and models),
-//! [`brain`] (all of it, live), [`edit`] (list edits that keep comments), [`mod@lint`] (all
-//! findings), [`starter`] (a home to begin with).
+//! [`brain`] (all of it, live), [`attest`] (what governs, by digest), [`edit`] (list edits that keep comments),
+//! [`mod@lint`] (all findings), [`starter`] (a home to begin with).
 
+pub mod attest;
 pub mod brain;
 pub mod canon;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod rules;
 pub mod starter;
 pub mod yaml;
 
+pub use attest::{Governing, GoverningFile};
 pub use brain::{
     ActiveError, Brain, ContextState, NoContext, OpenError, Place, RoomPolicy, Snapshot, Source, WatchError,
     Watching, WriteError,

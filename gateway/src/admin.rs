@@ -66,6 +66,8 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(audit::audit))
         .routes(routes!(canon::canon))
         .routes(routes!(canon::why))
+        .routes(routes!(audit::prune))
+        .routes(routes!(audit::rotate))
         .routes(routes!(events::events))
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::revoke))

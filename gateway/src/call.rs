@@ -6,6 +6,8 @@
 
 use crate::drain::Active;
 use crate::house::House;
+use crate::inspect::Findings;
+use crate::policy::Policy;
 use crate::problem::{Code, Problem};
 use std::sync::Arc;
 use std::time::Instant;
@@ -168,6 +170,28 @@ impl Call {
             }
         }
         Ok(())
+    }
+
+    /// Notes which terms were found, as hashes that only the owner can tell anything from.
+    ///
+    /// A listed term is hashed as the owner wrote it, in whatever disguise it was found; what a pattern or
+    /// a pack found is hashed as it stood there.
+    pub(crate) fn note_terms(&mut self, policy: &Policy, findings: &Findings) {
+        let Some(context) = self.record.context.clone() else { return };
+        let listed = findings.found.iter().filter_map(|found| policy.term(found.rule));
+        for term in listed.chain(findings.matched.unlisted(policy)) {
+            if self.record.terms.len() >= zos_audit::record::LIST_ENTRIES {
+                return;
+            }
+            match self.house.term_keys.hash(&context, term) {
+                Ok(hash) if !self.record.terms.contains(&hash) => self.record.terms.push(hash),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a matched term could not be hashed, so the record lacks it");
+                    return;
+                }
+            }
+        }
     }
 
     /// Notes a refusal or failure of ours for the record.

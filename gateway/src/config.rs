@@ -2,9 +2,11 @@
 //! unknown or of a wrong type stops the start with file and line, because a misspelt safety setting that
 //! is silently ignored is none.
 
+use crate::telemetry::{GenAi, TelemetryConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use url::Url;
 use zos_audit::Durability;
 use zos_core::yaml::{self, Fields, Findings, Place, Unknown};
 use zos_core::{Home, Problem};
@@ -31,6 +33,8 @@ pub struct Config {
     pub ledger_url: Option<Secret>,
     /// How long a call waits for the owner.
     pub ask_timeout: Duration,
+    /// Where spans of calls go, if anywhere.
+    pub telemetry: TelemetryConfig,
     /// What the program itself writes down: `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: &'static str,
 }
@@ -115,6 +119,7 @@ impl Default for Config {
             audit: AuditConfig { durability: Durability::Relaxed },
             ledger_url: None,
             ask_timeout: Duration::from_secs(45),
+            telemetry: TelemetryConfig::default(),
             log_level: "info",
         }
     }
@@ -236,6 +241,27 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
         }
         ledger.finish(Unknown::Refuse, findings);
     }
+    if let Some(mut telemetry) = top.map("telemetry", findings) {
+        let words = [("none", None), ("1.36", Some(GenAi::V1_36)), ("1.37", Some(GenAi::V1_37))];
+        set(&mut config.telemetry.genai, telemetry.word("genai", &words, findings));
+        let place = telemetry.entry("otlp").map(|entry| entry.value.place);
+        if let (Some(place), Some(text)) = (place, telemetry.text("otlp", findings)) {
+            match Url::parse(text) {
+                Ok(mut url) if matches!(url.scheme(), "http" | "https") => {
+                    if url.path() == "/" {
+                        url.set_path("/v1/traces");
+                    }
+                    config.telemetry.otlp = Some(url);
+                }
+                _ => findings.error(
+                    place,
+                    "`otlp` is not the address of a collector",
+                    "write for example http://127.0.0.1:4318",
+                ),
+            }
+        }
+        telemetry.finish(Unknown::Refuse, findings);
+    }
     if let Some(mut log) = top.map("log", findings) {
         let words =
             [("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
@@ -304,9 +330,12 @@ mod tests {
         let config = parse(
             "listen: 127.0.0.1:9000\nauth: {keyless: false, allowed_hosts: [zos.example], allowed_origins: []}\n\
              upstream: {connect_timeout_ms: 1, first_byte_timeout_ms: 2, idle_timeout_ms: 3}\n\
-             limits: {body_bytes: 33554432, header_bytes: 65536, connections: 8}\naudit: {durability: sync}\nledger: {}\nask: {timeout_s: 7}\nlog: {level: debug}\n",
+             limits: {body_bytes: 33554432, header_bytes: 65536, connections: 8}\naudit: {durability: sync}\nledger: {}\nask: {timeout_s: 7}\nlog: {level: debug}\n\
+             telemetry: {otlp: \"http://127.0.0.1:4318\", genai: \"1.37\"}\n",
         )
         .unwrap();
+        assert_eq!(config.telemetry.otlp.unwrap().as_str(), "http://127.0.0.1:4318/v1/traces");
+        assert_eq!(config.telemetry.genai, Some(GenAi::V1_37));
         assert_eq!(config.listen.port(), 9000);
         assert!(!config.auth.keyless);
         assert_eq!(config.upstream.idle_timeout, Duration::from_millis(3));
@@ -337,6 +366,7 @@ mod tests {
             ("limits:\n  body_bytes: 12\n", "gateway/config.yml:2:", "body_bytes"),
             ("limits:\n  body_bytes: big\n", "gateway/config.yml:2:", "whole number"),
             ("audit: {durability: never}\n", "gateway/config.yml:1:", "relaxed"),
+            ("telemetry: {otlp: here}\n", "gateway/config.yml:1:", "collector"),
             ("audit: sync\n", "gateway/config.yml:1:", "map"),
             ("auth: {}\ntls: {cert: a.pem}\n", "gateway/config.yml:2:", "both"),
             ("tls: yes\n", "gateway/config.yml:1:", "map"),

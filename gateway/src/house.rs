@@ -2,6 +2,7 @@
 
 use crate::admin::types::{BudgetLimit, Event, Health};
 use crate::ask::Approvals;
+use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
@@ -10,6 +11,7 @@ use crate::models::ModelLists;
 use crate::prices::Prices;
 use crate::redact::Sessions;
 use crate::shield::Shield;
+use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -18,11 +20,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
-use zos_audit::{Kind, Log, Record};
+use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
 use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
-use zos_seal::{ClientKeys, Secret, Vault};
+use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
 const EVENTS_KEPT: usize = 1024;
@@ -43,6 +45,10 @@ pub struct House {
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
     pub(crate) keys: ClientKeys,
+    pub(crate) attester: Attester,
+    pub(crate) term_keys: Arc<TermKeys>,
+    /// Why checkpoints are not signed, where they are not.
+    unsigned: Option<String>,
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) vault: Arc<Vault>,
@@ -50,6 +56,7 @@ pub struct House {
     pub(crate) models: ModelLists,
     pub(crate) prices: Prices,
     pub(crate) counters: Counters,
+    pub(crate) telemetry: Telemetry,
     pub(crate) shield: Shield,
     /// What waits for the owner.
     pub(crate) approvals: Approvals,
@@ -66,6 +73,15 @@ pub struct House {
     was_log_healthy: AtomicBool,
     /// Keeps the watcher alive.
     watching: Mutex<Option<zos_core::Watching>>,
+}
+
+/// How a house is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening {
+    /// Where private keys are kept.
+    pub keys: Keys,
+    /// What becomes of a log that is damaged.
+    pub on_damage: OnDamage,
 }
 
 /// State of the listener.
@@ -118,13 +134,32 @@ impl House {
     /// # Errors
     /// When another zOS uses this home, or a part cannot be opened: a sentence says which and why.
     pub fn open(home: Home) -> Result<Arc<House>, OpenError> {
+        House::open_with(home, Opening::default())
+    }
+
+    /// As [`House::open`], with a say in where keys are kept and what becomes of a damaged log.
+    ///
+    /// # Errors
+    /// Those of [`House::open`].
+    pub fn open_with(home: Home, opening: Opening) -> Result<Arc<House>, OpenError> {
         let config = Config::load(&home)?;
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
         let brain = Brain::open(home.clone())?;
         let clock = Clock::system();
-        let options =
-            zos_audit::Options { durability: config.audit.durability, ..zos_audit::Options::default() };
+        let private_keys = PrivateKeys::new(&home, opening.keys);
+        // A keychain that is locked, or a key that is gone, must not keep open rooms from working: the log
+        // goes on without checkpoints, says so, and the next start with the key covers what was written.
+        let (signer, unsigned) = match private_keys.log() {
+            Ok(key) => (Some(Arc::new(LogSigner(key)) as Arc<dyn zos_audit::Signer>), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let options = zos_audit::Options {
+            durability: config.audit.durability,
+            signer,
+            on_damage: opening.on_damage,
+            ..zos_audit::Options::default()
+        };
         let audit = Log::open(&home.audit_dir(), options)?;
         // Also where a shared ledger serves: its lock is what keeps a second zOS from this home.
         let own: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
@@ -134,6 +169,7 @@ impl House {
         };
         let keys = ClientKeys::open(&home.keys())?;
         let admin_token = zos_seal::admin_token(&home.admin_token())?;
+        let telemetry = Telemetry::new(config.telemetry.clone());
         let house = Arc::new(House {
             upstreams: Upstreams::new(&config.upstream)?,
             watching: Mutex::new(Some(brain.watch()?)),
@@ -144,11 +180,15 @@ impl House {
             _own_ledger: own,
             audit,
             keys,
+            attester: Attester::new(&home, private_keys),
+            term_keys: Arc::new(TermKeys::new(home.private_keys().join("terms"))),
+            unsigned,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
             prices: Prices::new(home),
             counters: Counters::default(),
+            telemetry,
             shield: Shield::default(),
             approvals: Approvals::default(),
             redactions: Sessions::default(),
@@ -238,6 +278,9 @@ impl House {
 
     /// Appends a record and tells whoever listens. An error is logged here; callers decide what follows.
     pub(crate) fn write_record(&self, record: Record) -> Result<u64, ()> {
+        if record.kind == Kind::Call && self.telemetry.is_on() {
+            self.telemetry.ended(&record, self.now_ms());
+        }
         let kept = (self.events.receiver_count() > 0).then(|| record.clone());
         let written = self.audit.append(record);
         let is_healthy = written.is_ok();
@@ -281,21 +324,38 @@ impl House {
             problems.push(error);
         }
         problems.extend(self.keys.problem());
+        problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         Health { ok: problems.is_empty(), problems }
     }
 
     /// Tells the screens of every change of the files and of the active context, until the house stops.
-    pub(crate) async fn announce_changes(&self) {
+    pub(crate) async fn announce_changes(self: &Arc<Self>) {
         let mut snapshots = self.brain.subscribe();
+        self.attest_ahead();
         loop {
             tokio::select! {
                 changed = snapshots.changed() => if changed.is_err() { return },
                 () = self.drain.is_begun() => return,
             }
             let snapshot = snapshots.borrow_and_update().clone();
+            self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
         }
+    }
+
+    /// Signs for the active context before its first call, which would have to wait for the disk.
+    fn attest_ahead(self: &Arc<Self>) {
+        let house = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let snapshot = house.brain.snapshot();
+            if let Ok(name) = snapshot.effective_active()
+                && snapshot.policy(name).is_some()
+                && let Err(error) = house.attester.state_id(&snapshot, name)
+            {
+                tracing::error!(%error, "what governs could not be signed for");
+            }
+        });
     }
 
     /// Announces each limit that crossed 80 % or 100 %, once a day or month each.

@@ -84,9 +84,6 @@ const KNOWN_KEYS: &[&str] = &[
 const IDENTIFIERS: &[&str] =
     &["call_id", "id", "item_id", "model", "name", "role", "tool_call_id", "tool_use_id", "type"];
 
-/// How many different matched texts are kept for the record's keyed hashes.
-const MATCHED_LIMIT: usize = 128;
-
 /// What inspection found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -99,14 +96,44 @@ pub(crate) struct Findings {
     pub(crate) fixed: Vec<(usize, String)>,
     /// What the text holds that looks like one of our placeholders.
     pub(crate) look_alikes: HashSet<String>,
-    /// The matched texts with their rules, for keyed hashes.
-    pub(crate) matched: Vec<(usize, Hidden)>,
     /// What could not be read, as `kind:place`.
     pub(crate) uninspected: Vec<String>,
     /// Whether something of `uninspected` is an attachment that the context's `attachments` speaks of.
     pub(crate) has_attachment: bool,
+    /// What was found, to be hashed for the record and nothing else.
+    pub(crate) matched: Matched,
     /// Bytes of declared binary data, which are no text to count.
     pub(crate) binary_bytes: usize,
+}
+
+/// How many different finds are kept, and how long each may be.
+const MATCHED_LIMIT: usize = 32;
+const MATCHED_BYTES: usize = 512;
+
+/// Matched texts with their rules: wiped when they go, and shown to nobody.
+#[derive(Default)]
+pub(crate) struct Matched(Vec<(usize, zeroize::Zeroizing<String>)>);
+
+impl Matched {
+    fn note(&mut self, rule: usize, text: &str) {
+        let is_new = || !self.0.iter().any(|(of, known)| *of == rule && **known == text);
+        // Streams of rooms that only deny keep no text: there the rule is all that is known.
+        if !text.is_empty() && self.0.len() < MATCHED_LIMIT && text.len() <= MATCHED_BYTES && is_new() {
+            self.0.push((rule, text.to_owned().into()));
+        }
+    }
+
+    /// The texts that a rule does not say itself: what patterns and packs found.
+    pub(crate) fn unlisted(&self, policy: &Policy) -> impl Iterator<Item = &str> {
+        let texts = self.0.iter().filter(|(rule, _)| policy.term(*rule).is_none());
+        texts.map(|(_, text)| text.as_str())
+    }
+}
+
+impl std::fmt::Debug for Matched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Matched([{} texts])", self.0.len())
+    }
 }
 
 /// A rule that found something.
@@ -120,24 +147,6 @@ pub(crate) struct Found {
     pub(crate) count: u32,
     /// The detectors of a pack that found it, such as `secrets/aws-key`.
     pub(crate) detectors: SmallVec<[Arc<str>; 1]>,
-}
-
-/// A matched text: kept to be hashed, never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Hidden(String);
-
-impl Hidden {
-    /// The text, for a keyed hash and nothing else.
-    #[expect(dead_code, reason = "the records' keyed hashes are made from it")]
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[hidden]")
-    }
 }
 
 impl Findings {
@@ -160,13 +169,7 @@ impl Findings {
         if let Some(detector) = detector.filter(|detector| !found.detectors.contains(detector)) {
             found.detectors.push(Arc::clone(detector));
         }
-        // Streams of rooms that only deny keep no text: there the rule is all that is known.
-        if !matched.is_empty() && self.matched.len() < MATCHED_LIMIT {
-            let matched = (rule, Hidden(matched.to_lowercase()));
-            if !self.matched.contains(&matched) {
-                self.matched.push(matched);
-            }
-        }
+        self.matched.note(rule, matched);
     }
 
     /// Notes a match that cannot be replaced.
@@ -198,10 +201,8 @@ impl Findings {
                 self.uninspected.push(place);
             }
         }
-        for matched in other.matched {
-            if self.matched.len() < MATCHED_LIMIT && !self.matched.contains(&matched) {
-                self.matched.push(matched);
-            }
+        for (rule, text) in other.matched.0 {
+            self.matched.note(rule, &text);
         }
         self.has_attachment |= other.has_attachment;
         self.binary_bytes += other.binary_bytes;

@@ -12,6 +12,7 @@
 
 pub mod admin;
 mod ask;
+pub mod attest;
 pub mod budget;
 mod call;
 mod canon;
@@ -36,6 +37,7 @@ mod redact;
 pub mod server;
 mod shield;
 mod stream;
+pub mod telemetry;
 mod tls;
 mod upstream;
 mod wire;

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use std::sync::Arc;
 use zos_core::{Effect, RoomPolicy};
-use zos_rules::{Action, RoomRules, Scanner};
+use zos_rules::{Action, RoomRules, RuleKind, Scanner};
 
 /// The rules of the room that governs a call, whether the owner has paused the shield, and what the
 /// owner decided about this call.
@@ -66,6 +66,14 @@ impl Policy {
     /// What a match of a rule is called in its placeholder.
     pub(crate) fn label(&self, rule: usize) -> &str {
         self.room.labels.get(rule).map_or("text", String::as_str)
+    }
+
+    /// The term that a rule lists; `None` for patterns and packs. Never to be shown.
+    pub(crate) fn term(&self, rule: usize) -> Option<&str> {
+        match &self.room.rules.rule(rule).kind {
+            RuleKind::Term(term) => Some(term.text()),
+            RuleKind::Pattern(_) | RuleKind::Pack(_) => None,
+        }
     }
 
     /// A scanner for a text that arrives in pieces.

@@ -108,6 +108,12 @@ impl Server {
             let house = self.house.clone();
             async move { house.announce_changes().await }
         });
+        // Spans of the last calls go out after them: dropping `serving` is the sign.
+        let (serving, served) = tokio::sync::oneshot::channel::<()>();
+        let telemetry = tokio::spawn({
+            let house = self.house.clone();
+            async move { house.telemetry.run(async { drop(served.await) }).await }
+        });
         let permits = Arc::new(Semaphore::new(self.house.config.limits.connections));
         let mut connections = JoinSet::new();
         loop {
@@ -139,6 +145,10 @@ impl Server {
         drop(self.listener);
         while connections.join_next().await.is_some() {}
         announcing.abort();
+        drop(serving);
+        if let Err(error) = telemetry.await {
+            tracing::error!(%error, "the last spans could not be sent");
+        }
     }
 }
 
@@ -359,7 +369,14 @@ async fn ready(State(house): State<Arc<House>>) -> Response {
 }
 
 async fn metrics(State(house): State<Arc<House>>) -> Response {
-    let text = house.counters.prometheus(house.log_is_healthy());
+    let mut text = house.counters.prometheus(house.log_is_healthy());
+    if house.telemetry.is_on() {
+        text.push_str(&format!(
+            "# HELP zos_spans_lost_total Spans that the collector did not take.\n\
+             # TYPE zos_spans_lost_total counter\nzos_spans_lost_total {}\n",
+            house.telemetry.lost()
+        ));
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], Body::from(text)).into_response()
 }
 

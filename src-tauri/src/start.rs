@@ -10,6 +10,8 @@ use std::time::Duration;
 use tauri::{AppHandle, Manager, RunEvent, Wry};
 use zos_core::{Home, HomeError};
 use zos_gateway::House;
+use zos_gateway::attest::Keys;
+use zos_gateway::house::Opening;
 
 /// How long tasks may take to end after everything that matters has ended.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
@@ -46,7 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
 
     let app = shell(arguments, &home).build(tauri::generate_context!("tauri.conf.json"))?;
     // Only now: a second start must find the first one before it finds its files locked.
-    app.manage(Desk::new(House::open(home)?));
+    let opening = Opening { keys: Keys::Keychain, ..Opening::default() };
+    app.manage(Desk::new(House::open_with(home, opening)?));
     let handle = app.handle().clone();
     tauri::async_runtime::spawn(async move { listen::listen(&handle).await });
     quit::on_signals(app.handle());

@@ -92,7 +92,11 @@ async fn no_word_of_a_call_is_written_anywhere() {
 fn search(folder: &Path, looked_at: &mut usize) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        // The one place where the owner's own lists are kept again, for the owner alone.
+        if path.ends_with("attest/objects") {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+        } else if path.is_dir() {
             search(&path, looked_at);
         } else if !path.ends_with("contexts/acme.yml") {
             *looked_at += 1;
@@ -104,6 +108,44 @@ fn search(folder: &Path, looked_at: &mut usize) {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn what_governs_is_in_every_record_and_a_room_that_requires_it_stops_without() {
+    let provider = Provider::json(r#"{"choices":[]}"#).await;
+    let gateway = Scratch::new()
+        .acme("isolation: hard\nattest: required\n")
+        .file("contexts/relaxed.yml", "isolation: open\n")
+        .provider(&provider)
+        .start()
+        .await;
+    let answer = gateway.chat("hi").await;
+    assert_eq!(answer.status(), 200);
+    let state = answer.headers()["x-zos-state"].to_str().unwrap().to_owned();
+    assert!(gateway.path(&format!("attest/{state}.json")).is_file());
+    assert_eq!(gateway.wait_records(1).await[0]["state_id"], state.as_str());
+    // No statement can be kept about the next state: a file stands where the folder has to be.
+    fs::rename(gateway.path("attest/objects"), gateway.path("attest/away")).unwrap();
+    fs::write(gateway.path("attest/objects"), "in the way").unwrap();
+    gateway.write("contexts/acme.md", "Be brief.");
+    gateway.write("contexts/relaxed.md", "Be brief.");
+    let mut status = 0;
+    for _ in 0..200 {
+        status = gateway.chat("hi").await.status().as_u16();
+        if status != 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(status, 503, "a room that requires it goes on without a statement");
+    let open = gateway.post("/rooms/relaxed/v1/chat/completions", r#"{"model":"m","messages":[]}"#).await;
+    assert_eq!((open.status().as_u16(), open.headers().get("x-zos-state")), (200, None));
+    // It recovers without a restart, and the new state has a name of its own.
+    fs::remove_file(gateway.path("attest/objects")).unwrap();
+    fs::rename(gateway.path("attest/away"), gateway.path("attest/objects")).unwrap();
+    let answer = gateway.chat("hi").await;
+    assert_eq!(answer.status(), 200);
+    assert_ne!(answer.headers()["x-zos-state"].to_str().unwrap(), state);
 }
 
 #[tokio::test]
@@ -146,4 +188,36 @@ async fn a_log_that_cannot_be_written_stops_hard_rooms_and_open_ones_go_on() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(hard, 200, "the log works again");
+}
+
+#[tokio::test]
+async fn spans_of_calls_reach_the_collector_and_tell_no_word_of_them() {
+    let collector = Provider::json("{}").await;
+    let provider = Provider::json(r#"{"choices":[{"message":{"content":"canary-answer"}}]}"#).await;
+    let telemetry =
+        format!("telemetry: {{otlp: \"http://127.0.0.1:{}\", genai: \"1.37\"}}\n", collector.port);
+    let gateway = Scratch::new()
+        .acme("outbound_deny: [canary-term]\n")
+        .file("gateway/config.yml", &telemetry)
+        .provider(&provider)
+        .start()
+        .await;
+    assert_eq!(gateway.chat("canary-prompt").await.status(), 200);
+    assert_eq!(gateway.chat("canary-term").await.status(), 403);
+    gateway.wait_records(2).await;
+    let metrics =
+        client().get(format!("{}/metrics", gateway.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("zos_spans_lost_total 0"), "{metrics}");
+    gateway.stop(std::time::Duration::from_secs(5)).await;
+    let mut spans = Vec::new();
+    for request in collector.received() {
+        assert!(request.line.starts_with("POST /v1/traces "), "{}", request.line);
+        let text = String::from_utf8(request.body).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        spans.extend(body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone());
+    }
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    assert!(spans.iter().all(|span| span["name"] == "chat"));
+    assert!(spans[0]["attributes"].to_string().contains("gen_ai.provider.name"));
 }

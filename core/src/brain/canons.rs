@@ -5,16 +5,22 @@ use std::sync::Arc;
 
 use zos_rules::Violation;
 
+use super::files::FileRead;
 use super::policy::{Policies, RoomPolicy};
 use super::snapshot::ContextState;
-use crate::canon::{Build, Canon, CanonFiles, CanonState, Finding, Lint, build, overlay_of};
+use crate::canon::{Build, Canon, CanonFiles, CanonState, Finding, Lint, MANIFEST, build, overlay_of};
 use crate::context::{CanonDelivery, Context, ContextName, Effect, Isolation};
 use crate::problem::Problem;
+
+/// The files of a canon that is in force: the manifest and the layers, by path in the home.
+pub(super) type Sources = BTreeMap<String, Arc<[u8]>>;
 
 /// The canons of all rooms, with what is remembered of each.
 #[derive(Default)]
 pub(super) struct Canons {
     good: BTreeMap<ContextName, Arc<Canon>>,
+    /// The bytes that each of them was built from, by path in the home.
+    sources: BTreeMap<ContextName, Arc<Sources>>,
     states: BTreeMap<ContextName, CanonState>,
 }
 
@@ -32,6 +38,7 @@ impl Canons {
             return self.states.clone();
         }
         self.good.retain(|name, _| contexts.contains_key(name));
+        let read = Arc::new(sources(files));
         self.states = contexts
             .iter()
             .filter_map(|(name, state)| {
@@ -39,7 +46,19 @@ impl Canons {
                 Some((name.clone(), self.state(files, context, policy)))
             })
             .collect();
+        for (name, state) in &self.states {
+            // A stale one keeps what it was built from.
+            if matches!(state, CanonState::Built { stale: false, .. }) {
+                self.sources.insert(name.clone(), Arc::clone(&read));
+            }
+        }
+        self.sources.retain(|name, _| self.good.contains_key(name));
         self.states.clone()
+    }
+
+    /// The files that the canons in force were built from.
+    pub(super) fn sources(&self) -> BTreeMap<ContextName, Arc<Sources>> {
+        self.sources.clone()
     }
 
     fn state(&mut self, files: &CanonFiles, context: &Context, policy: &RoomPolicy) -> CanonState {
@@ -75,6 +94,18 @@ impl Canons {
         self.good.insert(name.clone(), Arc::clone(&canon));
         CanonState::Built { canon, findings, stale }
     }
+}
+
+/// The manifest and the layers below `brain/` as they were read; a room's own prose is kept with the room.
+fn sources(files: &CanonFiles) -> Sources {
+    let layers = files.layers.iter().filter(|(path, _)| !path.starts_with("contexts/"));
+    let manifest = (MANIFEST, &files.raw_manifest);
+    let all = layers.map(|(path, read)| (path.as_str(), read)).chain([manifest]);
+    all.filter_map(|(path, read)| match read {
+        FileRead::Bytes(bytes) => Some((path.to_owned(), bytes.as_slice().into())),
+        FileRead::Absent | FileRead::Failed(_) => None,
+    })
+    .collect()
 }
 
 fn nothing_to_inject(context: &Context) -> Finding {

@@ -26,6 +26,9 @@ pub(super) struct Rooms {
 #[derive(Default)]
 struct Room {
     good: Option<Arc<Context>>,
+    /// The bytes of the config and of the prose that govern.
+    config: Option<Arc<[u8]>>,
+    overlay: Option<Arc<[u8]>>,
     /// Digest of the config as it was last read; absent where it could not be read.
     read: Option<ContentDigest>,
     stale: bool,
@@ -65,6 +68,15 @@ impl Rooms {
             .iter()
             .filter_map(|(name, room)| Some((name.clone(), Arc::clone(room.good.as_ref()?))))
             .collect()
+    }
+
+    /// The bytes of the files that govern, by their path in the home.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (String, Arc<[u8]>)> + '_ {
+        self.rooms.iter().filter(|(_, room)| room.good.is_some()).flat_map(|(name, room)| {
+            let config = room.config.clone().map(|bytes| (format!("contexts/{name}.yml"), bytes));
+            let overlay = room.overlay.clone().map(|bytes| (format!("contexts/{name}.md"), bytes));
+            config.into_iter().chain(overlay)
+        })
     }
 
     /// The place of each room among all, from 1, in the order of names.
@@ -110,6 +122,7 @@ impl Room {
                 || before.confidential != context.confidential
         });
         self.good = Some(Arc::new(context));
+        self.config = Some(bytes.into());
         self.stale = false;
         changed
     }
@@ -119,9 +132,16 @@ impl Room {
         let file = format!("contexts/{name}.md");
         self.prose_problem = None;
         let text = match prose {
-            FileRead::Absent => None,
+            FileRead::Absent => {
+                self.overlay = None;
+                None
+            }
             FileRead::Bytes(bytes) => match crate::yaml::decode(&file, &bytes) {
-                Ok(text) => Some(text.to_owned()),
+                Ok(text) => {
+                    let text = text.to_owned();
+                    self.overlay = Some(bytes.into());
+                    Some(text)
+                }
                 Err(problem) => {
                     self.prose_problem = Some(*problem);
                     return;

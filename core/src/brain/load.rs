@@ -34,6 +34,8 @@ pub(super) struct Loader {
     packs: OwnPacks,
     rooms: Rooms,
     fleet: Option<Arc<Fleet>>,
+    /// The bytes of the fleet's file that governs.
+    fleet_bytes: Option<Arc<[u8]>>,
     active: ActiveMemory,
     canons: Canons,
     compiled: Option<Compiled>,
@@ -80,6 +82,7 @@ impl Loader {
             packs: OwnPacks::default(),
             rooms: Rooms::default(),
             fleet: None,
+            fleet_bytes: None,
             active: ActiveMemory::Unknown,
             canons: Canons::default(),
             compiled: None,
@@ -126,10 +129,14 @@ impl Loader {
             FileRead::Bytes(bytes) => parse_fleet(Some(bytes), &self.environment),
             FileRead::Failed(problem) => return vec![problem.clone()],
         };
-        if let Some(fleet) = parsed.fleet
-            && self.fleet.as_deref() != Some(&fleet)
-        {
-            self.fleet = Some(Arc::new(fleet));
+        if let Some(fleet) = parsed.fleet {
+            self.fleet_bytes = match file {
+                FileRead::Bytes(bytes) => Some(bytes.into()),
+                FileRead::Absent | FileRead::Failed(_) => None,
+            };
+            if self.fleet.as_deref() != Some(&fleet) {
+                self.fleet = Some(Arc::new(fleet));
+            }
         }
         parsed.problems
     }
@@ -178,6 +185,8 @@ impl Loader {
             ActiveMemory::Known(active) => (active.clone(), false),
             ActiveMemory::Unknown => (None, true),
         };
+        let fleet_file = self.fleet_bytes.clone().map(|bytes| ("routing/fleet.yml".to_owned(), bytes));
+        let sources = self.rooms.sources().chain(self.packs.sources()).chain(fleet_file).collect();
         let fleet = self.fleet.clone().unwrap_or_else(|| Arc::new(Fleet::unloaded()));
         let mut snapshot = Snapshot {
             revision: self.revision,
@@ -188,6 +197,8 @@ impl Loader {
             problems,
             policies,
             canons,
+            sources,
+            canon_sources: self.canons.sources(),
             active_unknown,
         };
         snapshot.problems.extend(active_problem(&snapshot));

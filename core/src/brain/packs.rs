@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use super::files::{self, ContentDigest, FileRead};
 use crate::home::Home;
@@ -67,6 +68,8 @@ pub(super) struct OwnPacks {
 #[derive(Default)]
 struct Kept {
     good: Option<Pack>,
+    /// The bytes that `good` was made of.
+    bytes: Option<Arc<[u8]>>,
     /// Digest of the file as it was last read; absent where it could not be read.
     read: Option<ContentDigest>,
     problems: Vec<Problem>,
@@ -95,6 +98,11 @@ impl OwnPacks {
         &self.packs
     }
 
+    /// The bytes of the packs that govern, by their path in the home.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (String, Arc<[u8]>)> + '_ {
+        self.kept.iter().filter_map(|(name, kept)| Some((format!("rules/{name}.yml"), kept.bytes.clone()?)))
+    }
+
     /// What is wrong with the files.
     pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.stray.iter().chain(self.kept.values().flat_map(|kept| &kept.problems)).cloned()
@@ -115,7 +123,10 @@ impl Kept {
                     let parsed = parse_pack(name, &bytes);
                     self.read = Some(digest);
                     self.problems = parsed.problems;
-                    self.good = parsed.pack.or(self.good.take());
+                    if let Some(pack) = parsed.pack {
+                        self.good = Some(pack);
+                        self.bytes = Some(bytes.into());
+                    }
                 }
             }
         }

@@ -28,6 +28,10 @@ pub struct Snapshot {
     pub problems: Vec<Problem>,
     pub(super) policies: BTreeMap<ContextName, Arc<RoomPolicy>>,
     pub(super) canons: BTreeMap<ContextName, CanonState>,
+    /// The bytes of the files that govern, by their path in the home.
+    pub(super) sources: BTreeMap<String, Arc<[u8]>>,
+    /// The files that each canon in force was built from.
+    pub(super) canon_sources: BTreeMap<ContextName, Arc<BTreeMap<String, Arc<[u8]>>>>,
     /// Whether `state.json` could never be read, so that nobody knows which context is active.
     pub(super) active_unknown: bool,
 }
@@ -101,6 +105,16 @@ impl Snapshot {
     /// The digest of the canon that is in force in this context.
     pub fn canon_digest(&self, name: &ContextName) -> Option<String> {
         Some(self.canon(name)?.canon()?.digest.clone())
+    }
+
+    /// The bytes of a file that governs: the last good version of `contexts/acme.yml`, for example.
+    pub(crate) fn source(&self, path: &str) -> Option<Arc<[u8]>> {
+        self.sources.get(path).cloned()
+    }
+
+    /// The files that this context's canon was built from, its own prose aside.
+    pub(crate) fn canon_files(&self, name: &ContextName) -> impl Iterator<Item = (&String, &Arc<[u8]>)> {
+        self.canon_sources.get(name).into_iter().flat_map(|files| files.iter())
     }
 
     /// The context that governs a call which names none: the active one, else `default`. It may be

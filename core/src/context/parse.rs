@@ -68,6 +68,7 @@ fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mu
         budget: read_budget(&mut fields, findings),
         attachments: attachments.unwrap_or(Attachments::Allow),
         attachments_stated: attachments.is_some(),
+        attest_required: fields.word("attest", &ATTEST, findings).unwrap_or(false),
         models: read_models(&mut fields, findings),
         canon: read_canon(&mut fields, findings),
         memory: read_memory(&mut fields, findings),
@@ -86,6 +87,7 @@ fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mu
 }
 
 const ATTACHMENTS: [(&str, Attachments); 2] = [("allow", Attachments::Allow), ("deny", Attachments::Deny)];
+const ATTEST: [(&str, bool); 2] = [("required", true), ("recorded", false)];
 const VERDICTS: [(&str, TargetVerdict); 3] =
     [("allow", TargetVerdict::Allow), ("deny", TargetVerdict::Deny), ("confirm", TargetVerdict::Confirm)];
 

@@ -1,12 +1,14 @@
-//! `GET /zos/v1/audit`.
+//! `GET /zos/v1/audit`, and what the owner decides about the log and its keys.
 
 use super::Admin;
-use super::problem::AdminRefusal;
-use super::types::{AdminProblem, AuditPage, AuditQuery, AuditRecord, CallUsage};
+use super::problem::{AdminRefusal, Body};
+use super::types::{
+    AdminProblem, AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey,
+};
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::de::DeserializeOwned;
-use zos_audit::{Filter, Record};
+use zos_audit::{Filter, Kind, Record};
 
 /// Records of a page when nothing else is asked for, and at most.
 const PAGE: u32 = 50;
@@ -21,23 +23,24 @@ pub(crate) async fn audit(
     State(house): Admin,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<AuditPage>, AdminRefusal> {
-    let filter =
-        Filter {
-            context: query.context,
-            verdict: word(query.verdict.as_deref(), "verdict", "allow, warn, redact or deny")?,
-            rule: query.rule,
-            client: query.client,
-            kind: word(query.kind.as_deref(), "kind", "call, start, stop, gap, torn, key or decision")?,
-            since: match &query.since {
-                None => None,
-                Some(time) => {
-                    let parsed = zos_audit::parse_time(time);
-                    Some(parsed.map_err(|_| {
+    let filter = Filter {
+        context: query.context,
+        verdict: word(query.verdict.as_deref(), "verdict", "allow, warn, redact or deny")?,
+        rule: query.rule,
+        client: query.client,
+        kind: word(query.kind.as_deref(), "kind", "call, start, stop, gap, torn, key, decision or prune")?,
+        since: match &query.since {
+            None => None,
+            Some(time) => {
+                let parsed = zos_audit::parse_time(time);
+                Some(
+                    parsed.map_err(|_| {
                         AdminRefusal::invalid("`since` is a time such as 2026-11-22T14:05:00Z.")
-                    })?)
-                }
-            },
-        };
+                    })?,
+                )
+            }
+        },
+    };
     let cursor = match &query.cursor {
         None => None,
         Some(cursor) => {
@@ -54,6 +57,57 @@ pub(crate) async fn audit(
         })),
         Ok(Err(error)) => Err(AdminRefusal::failed("The log could not be read", &error)),
         Err(error) => Err(AdminRefusal::failed("The log could not be read", &error)),
+    }
+}
+
+/// Removes the oldest records; the tree keeps what proves the rest, and a record says what went.
+#[utoipa::path(
+    post, path = "/zos/v1/audit/prune", operation_id = "prune_audit", request_body = PruneRequest,
+    responses((status = 200, body = Pruned), (status = 400, body = AdminProblem))
+)]
+pub(crate) async fn prune(
+    State(house): Admin,
+    Body(wanted): Body<PruneRequest>,
+) -> Result<Json<Pruned>, AdminRefusal> {
+    let is_day = wanted.before.len() == 10 && zos_audit::parse_time(&wanted.before).is_ok();
+    if !is_day {
+        return Err(AdminRefusal::invalid("`before` is a day such as 2026-01-02."));
+    }
+    let (log, folder) = (house.audit.clone(), house.brain.home().audit_dir());
+    let done = tokio::task::spawn_blocking(move || zos_audit::prune(&log, &folder, &wanted.before)).await;
+    match done {
+        Ok(Ok(None)) => Ok(Json(Pruned { records: 0, first_left: None, files: Vec::new() })),
+        Ok(Ok(Some(pruned))) => Ok(Json(Pruned {
+            records: pruned.to.saturating_sub(pruned.from),
+            first_left: Some(pruned.to),
+            files: pruned.files,
+        })),
+        Ok(Err(error)) => Err(AdminRefusal::failed("The log could not be pruned", &error)),
+        Err(error) => Err(AdminRefusal::failed("The log could not be pruned", &error)),
+    }
+}
+
+/// Makes a new key for statements; the one before vouches for it.
+#[utoipa::path(
+    post, path = "/zos/v1/attest/rotate", operation_id = "rotate_attest_key",
+    responses((status = 200, body = RotatedKey), (status = 500, body = AdminProblem))
+)]
+pub(crate) async fn rotate(State(house): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
+    house
+        .record_decision(Kind::Key, None, "a new key for statements was asked for".to_owned())
+        .map_err(|()| AdminRefusal::unrecorded())?;
+    let keeper = std::sync::Arc::clone(&house);
+    let time = zos_audit::format_time(house.now_ms());
+    let rotated = tokio::task::spawn_blocking(move || keeper.attester.rotate(&time)).await;
+    match rotated {
+        Ok(Ok((id, previous))) => {
+            house
+                .record_decision(Kind::Key, None, format!("statements: key {id} follows {previous}"))
+                .map_err(|()| AdminRefusal::unrecorded())?;
+            Ok(Json(RotatedKey { id, previous }))
+        }
+        Ok(Err(error)) => Err(AdminRefusal::failed("The key could not be replaced", &error)),
+        Err(error) => Err(AdminRefusal::failed("The key could not be replaced", &error)),
     }
 }
 
@@ -96,6 +150,8 @@ impl From<Record> for AuditRecord {
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
             detail: record.detail,
+            terms: record.terms,
+            state_id: record.state_id,
         }
     }
 }

@@ -447,6 +447,37 @@ pub struct AuditRecord {
     pub bytes_out: u64,
     /// What was decided, for decisions.
     pub detail: Option<String>,
+    /// Keyed hashes of the terms that were found; `zos audit find-term` asks them.
+    pub terms: Vec<String>,
+    /// The state that governed the call; its statement is `attest/<state_id>.json`.
+    pub state_id: Option<String>,
+}
+
+/// Which records are to go.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PruneRequest {
+    /// All whole segments of days before this one, such as `2026-01-02`.
+    pub before: String,
+}
+
+/// Which records went.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Pruned {
+    /// How many records are gone.
+    pub records: u64,
+    /// The first one that is left; absent when there was nothing to remove.
+    pub first_left: Option<u64>,
+    /// The files that were removed.
+    pub files: Vec<String>,
+}
+
+/// A new key for statements.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RotatedKey {
+    /// Its id, the SHA-256 of the public key.
+    pub id: String,
+    /// The id of the one before, which vouches for it.
+    pub previous: String,
 }
 
 /// A page of records.

@@ -186,6 +186,7 @@ pub(super) fn note(policy: &Policy, findings: &Findings, call: &mut Call, header
             }
         }
     }
+    call.note_terms(policy, findings);
     for place in &findings.uninspected {
         if !call.record.uninspected.contains(place) {
             call.record.uninspected.push(place.clone());

@@ -88,6 +88,24 @@ pub(crate) fn resolve_headers(
     if call.is_hard && !house.log_is_healthy() {
         return Err(audit_unavailable());
     }
+    match house.attester.state_id(&snapshot, &name) {
+        Ok(id) => {
+            call.record.state_id = Some(id.to_string());
+            if let Ok(value) = HeaderValue::from_str(&id) {
+                headers.insert("x-zos-state", value);
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "what governs could not be signed for");
+            if context.attest_required {
+                return Err(Problem::new(
+                    Code::AuditUnavailable,
+                    "What governs this context cannot be signed for, and the context asks for that.",
+                )
+                .hint("See `zos doctor`: the disk may be full or the key not here."));
+            }
+        }
+    }
     let policy = Policy::new(policy, house.shield.is_paused(house.now_ms()));
     let conversation = conversation(request).map(str::to_owned);
     Ok(Resolved {

@@ -1,13 +1,15 @@
-//! What an append costs the caller: from one and eight threads, with and without waiting for the
-//! disk, and beside it a bare write of as many bytes to a file.
+//! What an append costs the caller: from one and eight threads, with and without a tree and waiting for
+//! the disk, and beside it a bare write of as many bytes to a file. And how long a million records take to
+//! be verified.
 
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use zos_audit::{Durability, Filter, Log, Options, Outcome, Record, Usage, Verdict, recent};
+use zos_audit::{Durability, Filter, Log, Options, Outcome, Record, Signer, Usage, Verdict, recent, verify};
 
 /// A record as a governed call leaves it.
 fn record() -> Record {
@@ -33,6 +35,23 @@ fn record() -> Record {
     }
 }
 
+struct Key(ed25519_dalek::SigningKey);
+
+impl Signer for Key {
+    fn public_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        ed25519_dalek::Signer::sign(&self.0, message).to_bytes()
+    }
+}
+
+fn signed() -> Options {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+    Options { signer: Some(Arc::new(Key(key))), ..Options::default() }
+}
+
 /// The time that `iterations` appends take when `threads` share them.
 fn appends(log: &Log, threads: u64, iterations: u64) -> Duration {
     let begun = Instant::now();
@@ -53,10 +72,12 @@ fn append(criterion: &mut Criterion) {
     let home = tempfile::tempdir().expect("a folder for the bench");
     let mut group = criterion.benchmark_group("append");
     for durability in [Durability::Relaxed, Durability::Sync] {
-        for threads in [1, 8] {
-            let dir = home.path().join(format!("{durability:?}-{threads}"));
-            let log = Log::open(&dir, Options { durability, ..Options::default() }).expect("a new log");
-            let name = format!("{durability:?}/{threads} threads").to_lowercase();
+        for (threads, has_tree) in [(1, false), (1, true), (8, false), (8, true)] {
+            let dir = home.path().join(format!("{durability:?}-{threads}-{has_tree}"));
+            let options = if has_tree { signed() } else { Options::default() };
+            let log = Log::open(&dir, Options { durability, ..options }).expect("a new log");
+            let tree = if has_tree { "with" } else { "without" };
+            let name = format!("{durability:?}/{threads} threads, {tree} a tree").to_lowercase();
             group.bench_function(name, |bencher| {
                 bencher.iter_custom(|iterations| appends(&log, threads, iterations));
             });
@@ -85,5 +106,24 @@ fn read(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, append, read);
+fn verification(criterion: &mut Criterion) {
+    let home = tempfile::tempdir().expect("a folder for the bench");
+    let dir = home.path().join("audit");
+    let log = Log::open(&dir, signed()).expect("a new log");
+    for _ in 0..1_000_000 {
+        log.append(record()).expect("the folder of the bench takes every record");
+    }
+    log.close().expect("the disk takes it");
+    let mut group = criterion.benchmark_group("verify");
+    group.sample_size(10);
+    group.bench_function("1,000,000 records", |bencher| {
+        bencher.iter(|| {
+            let report = verify(&dir, None, &mut |_, _| ()).expect("the log can be read");
+            assert!(report.is_intact() && report.records == 1_000_000, "{report:?}");
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, append, read, verification);
 criterion_main!(benches);

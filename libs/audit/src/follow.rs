@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::read::{ReadError, segments};
-use crate::record::{Record, leaf_hash};
+use crate::record::Record;
 use crate::scan::Forward;
 use crate::segment::SegmentName;
+use crate::tree::leaf_hash;
 
 /// A record and the line it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]

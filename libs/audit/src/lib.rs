@@ -5,24 +5,40 @@
 //! the disk. What a crash cut is set aside and recorded, damage is refused, and while the disk is
 //! full the log says so and goes on by itself when it is not. Reading needs no lock and no writer.
 //!
-//! The lines are made to be leaves of a Merkle tree ([`leaf_hash`]), but no tree is kept yet: a
-//! change that leaves every line a record with its `seq` is not found by this crate.
+//! The lines are the leaves of a Merkle tree ([`tree`]) that is kept beside them, with signed checkpoints
+//! ([`note`]): who has the public key finds every change, removal and reordering of what a checkpoint
+//! covers ([`verify`]), offline and on a copy.
 //!
-//! Reading order: [`record`], `segment`, [`log`], [`read`], [`follow`].
+//! What it cannot tell: whether the newest checkpoint is the newest that ever was, once somebody has put
+//! the whole folder back to an earlier day. Only who keeps a checkpoint elsewhere can.
+//!
+//! Reading order: [`record`], `segment`, [`log`], [`read`], [`follow`], [`tree`], [`note`], [`verify`].
 
+pub mod export;
 pub mod follow;
 pub mod log;
+pub mod note;
+pub mod proof;
+pub mod prune;
 pub mod read;
 pub mod record;
 mod scan;
 mod segment;
+mod tiles;
 pub mod time;
+pub mod tree;
+pub mod verify;
 
 pub use follow::{Entry, Lines, read_all};
-pub use log::{AppendError, Clock, Durability, Health, Log, OpenError, Options};
+pub use log::{AppendError, Clock, Durability, Health, Log, OnDamage, OpenError, Options};
+pub use note::{Checkpoint, Signer, VerifierKey};
+pub use proof::{Bundle, Proof, ProofError, Prover};
+pub use prune::{PruneError, Pruned, prune};
 pub use read::{BadCursor, Cursor, Filter, Page, ReadError, recent};
-pub use record::{Kind, Outcome, Record, Usage, Verdict, leaf_hash};
+pub use record::{Kind, Outcome, Record, Usage, Verdict};
 pub use time::{format_time, parse_time};
+pub use tree::leaf_hash;
+pub use verify::{Report, verify};
 
 /// Runs the example of the README.
 #[cfg(doctest)]

@@ -10,6 +10,7 @@
 
 mod flusher;
 mod opening;
+pub(crate) mod sealer;
 mod writer;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use opening::OpenError;
 
+use crate::note::Signer;
 use crate::record::Record;
 use flusher::Shared;
 
@@ -35,6 +37,16 @@ pub enum Durability {
     Sync,
 }
 
+/// What becomes of a log whose past is not as it was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDamage {
+    /// It is not opened: the owner has to look first.
+    #[default]
+    Refuse,
+    /// Its folder is renamed, a new log begins, and its first record says so.
+    SetAside,
+}
+
 /// How a log is written.
 #[derive(Clone)]
 pub struct Options {
@@ -44,11 +56,21 @@ pub struct Options {
     pub rotate_bytes: u64,
     /// Where `time` and the day of a segment come from.
     pub clock: Clock,
+    /// Signs the checkpoints. Without one no tree is kept; a later life with one covers what was written.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// What becomes of a damaged log.
+    pub on_damage: OnDamage,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::Relaxed, rotate_bytes: 64 << 20, clock: Arc::new(system_clock) }
+        Self {
+            durability: Durability::Relaxed,
+            rotate_bytes: 64 << 20,
+            clock: Arc::new(system_clock),
+            signer: None,
+            on_damage: OnDamage::Refuse,
+        }
     }
 }
 
@@ -151,6 +173,15 @@ impl Log {
         Ok(seq)
     }
 
+    /// Signs a checkpoint over every record that is there now, blocks until the disk has it, and returns
+    /// its size; `None` where no tree is kept.
+    ///
+    /// # Errors
+    /// When the disk does not take it; the log goes on trying by itself.
+    pub fn seal(&self) -> Result<Option<u64>, AppendError> {
+        self.0.shared.seal()
+    }
+
     /// What this log was opened with.
     pub fn durability(&self) -> Durability {
         self.0.durability
@@ -161,7 +192,7 @@ impl Log {
         self.0.shared.health()
     }
 
-    /// Syncs, ends the thread and gives the folder free. Other clones answer [`AppendError::Closed`] from then on.
+    /// Syncs, seals, ends the thread and gives the folder free. Other clones answer [`AppendError::Closed`] from then on.
     ///
     /// The last clone that is dropped does the same, without telling how it went.
     ///

@@ -6,7 +6,6 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// The version this library writes into `v`; a reader refuses anything newer.
 pub const RECORD_VERSION: u32 = 1;
@@ -250,8 +249,7 @@ impl Record {
 /// The other fields are skipped, though they must be JSON; that is several times faster.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Head {
-    #[serde(rename = "kind")]
-    _kind: Kind,
+    pub(crate) kind: Kind,
     pub(crate) seq: u64,
     #[serde(rename = "time")]
     _time: IgnoredAny,
@@ -286,11 +284,6 @@ pub enum NotARecord {
     /// Its number is none that this program writes.
     #[error("its seq {0} is larger than any log is long")]
     Seq(u64),
-}
-
-/// The leaf hash of a line (RFC 6962 §2.1): SHA-256 of a zero byte and the line without its line feed.
-pub fn leaf_hash(line: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update([0]).chain_update(line).finalize().into()
 }
 
 /// Cuts `text` to [`STRING_BYTES`] at a character boundary.
@@ -438,13 +431,5 @@ mod tests {
         }
         .write_line(&mut line);
         assert!(line.len() < crate::scan::LINE_BYTES, "{}", line.len());
-    }
-
-    #[test]
-    fn the_leaf_hash_is_that_of_rfc_6962() {
-        // The hash of the empty leaf, as RFC 6962 implementations know it.
-        let expected = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
-        let hex: String = leaf_hash(b"").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, expected);
     }
 }

@@ -11,7 +11,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use zos_audit::{Health, Kind, Log, Options, Record, read_all};
+use zos_audit::{Health, Kind, Log, Options, Record, read_all, verify};
+
+/// A key for tests; who keeps the private key is not this crate's business.
+struct Fixed(ed25519_dalek::SigningKey);
+
+impl zos_audit::Signer for Fixed {
+    fn public_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        ed25519_dalek::Signer::sign(&self.0, message).to_bytes()
+    }
+}
+
+fn signed() -> Options {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+    Options { signer: Some(Arc::new(Fixed(key))), ..Options::default() }
+}
 
 const CHILD: &str = "ZOS_AUDIT_TEST_CHILD";
 const BEGIN: u64 = 1_772_409_599_000;
@@ -34,7 +52,7 @@ fn records(dir: &Path) -> Vec<Record> {
 /// Writes for ever from four threads, and says of each record that it has been acknowledged.
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn write_until_killed(dir: &Path) {
-    let log = Log::open(dir, Options { rotate_bytes: 64 << 10, ..Options::default() }).unwrap();
+    let log = Log::open(dir, Options { rotate_bytes: 256 << 10, ..signed() }).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let log = &log;
@@ -56,10 +74,11 @@ fn every_acknowledged_record_survives_a_kill() {
         return write_until_killed(&dir);
     }
     let home = tempfile::tempdir().unwrap();
-    let dir = home.path().join("audit");
     let this = std::env::current_exe().unwrap();
     let mut acknowledged = 0;
-    for round in 0..20_u64 {
+    for round in 0..200_u64 {
+        // Some lives of each log: it is killed while it is new, and again and again.
+        let dir = home.path().join(format!("audit-{}", round / 8));
         let mut child = child(this.to_str().unwrap(), &[], "every_acknowledged_record_survives_a_kill", &dir)
             .stdout(Stdio::piped())
             .spawn()
@@ -71,15 +90,18 @@ fn every_acknowledged_record_survives_a_kill() {
             text.clear();
             assert!(output.read_line(&mut text).unwrap() > 0, "the child ended by itself");
         }
-        std::thread::sleep(Duration::from_micros(700 * round));
+        std::thread::sleep(Duration::from_micros(97 * round));
         child.kill().unwrap();
         child.wait().unwrap();
         std::io::Read::read_to_string(&mut output, &mut text).unwrap();
-        let found = {
-            // Opening again is what mends a torn tail.
-            Log::open(&dir, Options::default()).unwrap().close().unwrap();
-            records(&dir)
-        };
+        // As the kill left it, and after a next life: nothing that was signed for is missing.
+        let report = verify(&dir, None, &mut |_, _| ()).unwrap();
+        assert!(report.is_intact(), "round {round}: {:?}", report.findings);
+        // Opening again is what mends a torn tail.
+        Log::open(&dir, signed()).unwrap().close().unwrap();
+        let found = records(&dir);
+        let report = verify(&dir, None, &mut |_, _| ()).unwrap();
+        assert!(report.is_intact() && report.unsigned == 0, "round {round}: {report:?}");
         // The last line of the pipe may be half a line.
         let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
         for line in whole.lines().filter_map(|line| line.split_once("ack ")).map(|(_, rest)| rest) {

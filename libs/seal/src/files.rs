@@ -90,6 +90,21 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<zeroize::Zeroizing<Stri
     Ok(Some(text))
 }
 
+/// Makes a folder that only its owner can look into, where it does not exist.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn private_folder(path: &Path) -> Result<(), FileError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(failed("make the folder", path))
+}
+
 /// Writes and syncs the neighbour, with the mode and the owner that the target has or shall have.
 fn fill(neighbour: &Path, target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();

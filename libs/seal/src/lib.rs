@@ -5,25 +5,33 @@
 //! - [`admin_token()`] makes the token of the admin API, [`atomic_write`] writes files whole or not at all.
 //! - [`Secret`] carries a secret that no log and no debug output shows.
 //!
-//! It signs nothing yet, and encrypts nothing: what lies in a private file is protected by the
-//! file's mode alone.
+//! - [`SigningKey`] signs with Ed25519, [`Envelope`] carries what was signed, [`TermKeys`] hashes with a key.
 //!
-//! Reading order: [`secret`], [`files`], [`client_keys`], [`key_ref`], [`vault`].
+//! It encrypts nothing: what lies in a private file is protected by the file's mode alone.
+//!
+//! Reading order: [`secret`], [`files`], [`client_keys`], [`key_ref`], [`vault`], [`signing`], [`dsse`],
+//! [`term_keys`].
 
 pub mod admin_token;
 pub mod client_keys;
 pub mod digest;
+pub mod dsse;
 pub mod files;
 pub mod key_ref;
 pub mod secret;
+pub mod signing;
+pub mod term_keys;
 pub mod vault;
 
 pub use admin_token::{TokenError, admin_token};
 pub use client_keys::{ClientKeys, Clock, KeyInfo, KeysError};
 pub use digest::{sha256, sha256_hex};
-pub use files::{FileError, atomic_write};
+pub use dsse::{Envelope, EnvelopeSignature};
+pub use files::{FileError, atomic_write, private_folder};
 pub use key_ref::{BadKeyRef, KeyRef};
 pub use secret::Secret;
+pub use signing::{KeyError, KeyPlace, PublicKey, SigningKey};
+pub use term_keys::{TermKeyError, TermKeys};
 pub use vault::{Backend, Source, Vault, VaultError, VaultOptions, VaultStatus};
 
 /// Runs the example of the README.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::sealer::Sealer;
 use super::writer::Writer;
 use super::{AppendError, Health};
 use crate::record::Record;
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     work: Condvar,
     /// Wakes those who wait for the disk.
     done: Condvar,
+    /// The tree, where one is kept. Only the flusher takes this lock, and never with the other in hand.
+    sealer: Mutex<Option<Sealer>>,
 }
 
 #[derive(Debug)]
@@ -35,19 +38,27 @@ struct Desk {
     /// Counts failed syncs, so that a waiter sees that one of them was its own.
     failed_syncs: u64,
     last_failure: String,
+    /// Counts checkpoints that could not be written.
+    failed_seals: u64,
     stopping: bool,
 }
 
 impl Shared {
-    pub(super) fn new(writer: Writer) -> Self {
+    pub(super) fn new((writer, sealer): (Writer, Option<Sealer>)) -> Self {
         let desk = Desk {
             writer: Some(writer),
             waiting: 0,
             failed_syncs: 0,
             last_failure: String::new(),
+            failed_seals: 0,
             stopping: false,
         };
-        Self { desk: Mutex::new(desk), work: Condvar::new(), done: Condvar::new() }
+        Self {
+            desk: Mutex::new(desk),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            sealer: Mutex::new(sealer),
+        }
     }
 
     /// The desk is in order at every point where a panic could unlock it.
@@ -63,9 +74,10 @@ impl Shared {
         let writer = desk.writer.as_mut().ok_or(AppendError::Closed)?;
         let idle = !writer.is_dirty() && writer.health() == Health::Healthy;
         let outcome = writer.append(record);
+        let is_due = writer.seal_due().is_some_and(|due| due.is_zero());
         drop(desk);
         // While there is something to do, the flusher looks by itself.
-        if idle {
+        if idle || is_due {
             self.work.notify_one();
         }
         outcome
@@ -88,6 +100,28 @@ impl Shared {
         };
         desk.waiting -= 1;
         outcome
+    }
+
+    /// Lets a checkpoint be written and blocks until it covers every record that is there now.
+    pub(super) fn seal(&self) -> Result<Option<u64>, AppendError> {
+        let mut desk = self.desk();
+        let failures = (desk.failed_seals, desk.failed_syncs);
+        let writer = desk.writer.as_mut().ok_or(AppendError::Closed)?;
+        let wanted = writer.next_seq();
+        writer.seal_soon();
+        self.work.notify_one();
+        loop {
+            let writer = desk.writer.as_ref().ok_or(AppendError::Closed)?;
+            match writer.sealed_size() {
+                None => return Ok(None),
+                Some(size) if size >= wanted => return Ok(Some(size)),
+                Some(_) if (desk.failed_seals, desk.failed_syncs) != failures => {
+                    let Health::Failing { error, .. } = writer.health() else { return Ok(None) };
+                    return Err(AppendError::Sync(error));
+                }
+                Some(_) => desk = self.done.wait(desk).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
     }
 
     pub(super) fn health(&self) -> Health {
@@ -124,22 +158,32 @@ impl Shared {
             let pause = match (failing, dirty) {
                 (true, _) => Some(RETRY),
                 (false, true) => Some(GATHER),
-                (false, false) => None,
+                (false, false) => writer.seal_due(),
             };
-            let urgent = |desk: &Desk| desk.stopping || (dirty && desk.waiting > 0);
-            if !urgent(&desk) {
-                desk = match pause {
-                    None => self.work.wait(desk).unwrap_or_else(PoisonError::into_inner),
-                    Some(pause) => {
-                        self.work
-                            .wait_timeout_while(desk, pause, |desk| !urgent(desk))
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0
-                    }
+            let urgent = |desk: &Desk| {
+                let is_due = || {
+                    let due = desk.writer.as_ref().and_then(Writer::seal_due);
+                    !failing && due.is_some_and(|due| due.is_zero())
                 };
-                if pause.is_none() {
+                desk.stopping || (dirty && desk.waiting > 0) || is_due()
+            };
+            if !urgent(&desk) {
+                if !failing && !dirty {
+                    // Whatever wakes it, a record or the time, it looks anew.
+                    desk = match pause {
+                        None => self.work.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                        Some(pause) => {
+                            self.work.wait_timeout(desk, pause).unwrap_or_else(PoisonError::into_inner).0
+                        }
+                    };
                     continue;
                 }
+                let pause = pause.unwrap_or(GATHER);
+                desk = self
+                    .work
+                    .wait_timeout_while(desk, pause, |desk| !urgent(desk))
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
             }
             let last_round = desk.stopping;
             let Some(writer) = &mut desk.writer else { return };
@@ -150,10 +194,42 @@ impl Shared {
             desk = self.desk();
             desk.note_sync(up_to, &outcome);
             self.done.notify_all();
+            if outcome.is_ok() {
+                desk = self.seal_if_due(desk, last_round);
+            }
             if last_round {
                 return;
             }
         }
+    }
+}
+
+impl Shared {
+    /// Writes a checkpoint over all that is on the disk, where one is due.
+    fn seal_if_due<'a>(&'a self, mut desk: MutexGuard<'a, Desk>, is_last: bool) -> MutexGuard<'a, Desk> {
+        let Some(writer) = &mut desk.writer else { return desk };
+        let due = writer.seal_due();
+        if !due.is_some_and(|due| due.is_zero() || is_last) {
+            return desk;
+        }
+        let Some(leaves) = writer.take_leaves() else { return desk };
+        drop(desk);
+        let outcome = {
+            let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
+            sealer.as_mut().map(|sealer| {
+                sealer.add(leaves);
+                sealer.seal()
+            })
+        };
+        let mut desk = self.desk();
+        if let Some(outcome) = outcome {
+            desk.failed_seals += u64::from(outcome.is_err());
+            if let Some(writer) = &mut desk.writer {
+                writer.sealed(&outcome);
+            }
+        }
+        self.done.notify_all();
+        desk
     }
 }
 

@@ -3,11 +3,23 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{AppendError, Health, Options};
 use crate::record::{Kind, RECORD_VERSION, Record};
 use crate::segment::{self, Segment, SegmentName};
 use crate::time::{day_of, format_time};
+use crate::tree::{Hash, leaf_hash};
+
+/// Records after which a checkpoint is due.
+const SEAL_RECORDS: u64 = 256;
+
+/// Time after which one is due when anything was written.
+const SEAL_AFTER: Duration = Duration::from_secs(60);
+
+/// The most records that wait for a checkpoint that cannot be written (32 MiB of hashes); beyond them
+/// the log takes no more.
+const WAITING_LEAVES: u64 = 1 << 20;
 
 /// Writes lines, one at a time; does not sync, except where a segment ends.
 #[derive(Debug)]
@@ -21,8 +33,25 @@ pub(super) struct Writer {
     /// Every record with a smaller `seq` is on the disk.
     durable_seq: u64,
     trouble: Option<Trouble>,
+    /// The leaves of the tree that the next checkpoint will cover first, where a tree is kept.
+    leaves: Option<Leaves>,
     /// The line being written; kept for its memory.
     line: Vec<u8>,
+}
+
+/// What was written and is under no checkpoint yet.
+#[derive(Debug)]
+struct Leaves {
+    /// Not yet given to the sealer; the last one is that of the newest record.
+    waiting: Vec<Hash>,
+    /// How many records the newest checkpoint covers.
+    sealed: u64,
+    /// When the first record behind the checkpoint was written.
+    since: Option<Instant>,
+    /// The records before this `seq` are to be covered at once.
+    urgent_to: u64,
+    /// Since when no checkpoint can be written, and why.
+    trouble: Option<(String, String)>,
 }
 
 /// Why the log is failing, and since when.
@@ -41,6 +70,7 @@ impl Writer {
         folder_lock: FolderLock,
         newest: Option<SegmentName>,
         next_seq: u64,
+        sealed: Option<u64>,
     ) -> io::Result<Self> {
         let segment = match newest {
             Some(name) => Segment::resume(&dir, name)?,
@@ -52,7 +82,14 @@ impl Writer {
         // What was there is from an earlier life: nobody waits for it, and the next sync covers it.
         let durable_seq = next_seq;
         let line = Vec::with_capacity(1024);
-        Ok(Self { dir, options, folder_lock, segment, next_seq, durable_seq, trouble: None, line })
+        let leaves = sealed.map(|sealed| Leaves {
+            waiting: Vec::new(),
+            sealed,
+            since: (sealed < next_seq).then(Instant::now),
+            urgent_to: next_seq,
+            trouble: None,
+        });
+        Ok(Self { dir, options, folder_lock, segment, next_seq, durable_seq, trouble: None, leaves, line })
     }
 
     /// Writes one record, after the `gap` record that is owed.
@@ -92,6 +129,11 @@ impl Writer {
     }
 
     fn write(&mut self, mut record: Record) -> io::Result<u64> {
+        if let Some(Leaves { sealed, trouble: Some((_, error)), .. }) = &self.leaves
+            && self.next_seq - sealed >= WAITING_LEAVES
+        {
+            return Err(io::Error::other(error.clone()));
+        }
         record.v = RECORD_VERSION;
         record.seq = self.next_seq;
         record.time = format_time((self.options.clock)());
@@ -106,6 +148,13 @@ impl Writer {
         }
         self.segment.append(&self.line)?;
         self.next_seq += 1;
+        if let Some(leaves) = &mut self.leaves {
+            leaves.waiting.push(leaf_hash(&self.line[..self.line.len() - 1]));
+            leaves.since.get_or_insert_with(Instant::now);
+            if matches!(record.kind, Kind::Start | Kind::Stop | Kind::Prune) {
+                leaves.urgent_to = self.next_seq;
+            }
+        }
         Ok(record.seq)
     }
 
@@ -114,6 +163,7 @@ impl Writer {
     fn rotate(&mut self) -> io::Result<()> {
         self.segment.file().sync_data()?;
         self.durable_seq = self.next_seq;
+        self.seal_soon();
         self.begin_segment()
     }
 
@@ -144,12 +194,63 @@ impl Writer {
     }
 
     pub(super) fn health(&self) -> Health {
-        match &self.trouble {
-            None => Health::Healthy,
-            Some(Trouble { since, error, .. }) => {
+        let of_tree = self.leaves.as_ref().and_then(|leaves| leaves.trouble.as_ref());
+        match (&self.trouble, of_tree) {
+            (None, None) => Health::Healthy,
+            (Some(Trouble { since, error, .. }), _) | (None, Some((since, error))) => {
                 Health::Failing { since: since.clone(), error: error.clone() }
             }
         }
+    }
+
+    /// Lets the next checkpoint come at once.
+    pub(super) fn seal_soon(&mut self) {
+        if let Some(leaves) = &mut self.leaves {
+            leaves.urgent_to = self.next_seq;
+        }
+    }
+
+    /// How long until a checkpoint is due: nothing where it is; `None` where there is nothing to cover.
+    pub(super) fn seal_due(&self) -> Option<Duration> {
+        let leaves = self.leaves.as_ref()?;
+        let since = leaves.since?;
+        let is_due = leaves.sealed < leaves.urgent_to || self.next_seq - leaves.sealed >= SEAL_RECORDS;
+        Some(if is_due { Duration::ZERO } else { SEAL_AFTER.saturating_sub(since.elapsed()) })
+    }
+
+    /// The leaves of all records that are on the disk, for a checkpoint; `None` where no tree is kept.
+    pub(super) fn take_leaves(&mut self) -> Option<Vec<Hash>> {
+        let not_durable = usize::try_from(self.next_seq - self.durable_seq).unwrap_or(usize::MAX);
+        let leaves = self.leaves.as_mut()?;
+        let durable = leaves.waiting.len().saturating_sub(not_durable);
+        Some(leaves.waiting.drain(..durable).collect())
+    }
+
+    /// Takes note of how a checkpoint went.
+    pub(super) fn sealed(&mut self, outcome: &io::Result<u64>) {
+        let now = format_time((self.options.clock)());
+        let Some(leaves) = &mut self.leaves else { return };
+        match outcome {
+            Ok(size) => {
+                leaves.sealed = *size;
+                leaves.since = (*size < self.next_seq).then(Instant::now);
+                leaves.trouble = None;
+            }
+            Err(error) => {
+                let since = leaves.trouble.take().map_or(now, |(since, _)| since);
+                leaves.trouble = Some((since, format!("no checkpoint can be written: {error}")));
+            }
+        }
+    }
+
+    /// How many records the newest checkpoint covers, where a tree is kept.
+    pub(super) fn sealed_size(&self) -> Option<u64> {
+        self.leaves.as_ref().map(|leaves| leaves.sealed)
+    }
+
+    /// The `seq` of the record that comes next.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.next_seq
     }
 
     /// Whether a record waits for the disk.

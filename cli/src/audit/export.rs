@@ -1,0 +1,134 @@
+//! `zos audit prove` and `zos audit export`: records for other people and programs.
+
+use crate::arguments::Export;
+use crate::attest;
+use crate::failure::{Failure, Outcome, Result};
+use crate::output::{Output, grouped};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use zos_audit::{Filter, ProofError, Prover};
+use zos_core::{ContextName, Home};
+
+/// Proves one record.
+pub(super) fn prove(home: &Home, seq: u64, dir: Option<&Path>, output: &mut Output) -> Result<Outcome> {
+    let dir = dir.map_or_else(|| home.audit_dir(), Path::to_owned);
+    let mut prover = Prover::open(&dir).map_err(|error| failed(&error))?;
+    let proof = prover.prove(seq).map_err(|error| failed(&error))?;
+    if output.is_json() {
+        output.json(&proof)?;
+    } else {
+        output.line(&proof.record)?;
+        output.line("")?;
+        output.line(&format!(
+            "is record {seq} of the {} that this checkpoint signs for:",
+            grouped(proof.size)
+        ))?;
+        output.line("")?;
+        output.line(proof.checkpoint.trim_end())?;
+        output.line("")?;
+        output.line("The way from the record to the root:")?;
+        for hash in &proof.hashes {
+            output.line(&format!("  {hash}"))?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// What is tampered with fails; what cannot be read is the environment's.
+fn failed(error: &ProofError) -> Failure {
+    match error {
+        ProofError::Tampered(_) | ProofError::Unsigned { .. } | ProofError::Gone(_) => {
+            Failure::failed("zos_unproven", crate::failure::sentence(error))
+        }
+        ProofError::Read(_) | ProofError::NoHead(_) => Failure::environment(error),
+    }
+}
+
+/// Writes records.
+pub(super) fn run(home: &Home, arguments: &Export, output: &mut Output) -> Result<Outcome> {
+    let dir = arguments.dir.clone().unwrap_or_else(|| home.audit_dir());
+    let filter = Filter {
+        context: arguments.context.context.as_ref().map(ContextName::to_string),
+        since: arguments.since,
+        ..Filter::default()
+    };
+    match &arguments.bundle {
+        Some(file) => bundle(home, &dir, &filter, file, arguments.with_objects, output),
+        None => {
+            if let Some(head) = arguments.format.head() {
+                output.line(&head)?;
+            }
+            for entry in zos_audit::read_all(&dir).map_err(|error| Failure::environment(&error))? {
+                let entry = entry.map_err(|error| Failure::environment(&error))?;
+                if filter.matches(&entry.record) {
+                    output.line(&arguments.format.line(&entry.record, &entry.line))?;
+                }
+            }
+            Ok(Outcome::Fine)
+        }
+    }
+}
+
+/// Writes a bundle: everything that another person needs, and no file of the owner unless asked for.
+fn bundle(
+    home: &Home,
+    dir: &Path,
+    filter: &Filter,
+    file: &Path,
+    with_objects: bool,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let mut prover = Prover::open(dir).map_err(|error| failed(&error))?;
+    let mut bundle = prover.bundle();
+    let mut states = BTreeSet::new();
+    let size = prover.head().size;
+    for entry in zos_audit::read_all(dir).map_err(|error| Failure::environment(&error))? {
+        let entry = entry.map_err(|error| Failure::environment(&error))?;
+        if entry.record.seq >= size || !filter.matches(&entry.record) {
+            continue;
+        }
+        states.extend(entry.record.state_id.clone());
+        let proven = prover.prove_line(entry.record.seq, &entry.line).map_err(|error| failed(&error))?;
+        bundle.records.push(proven);
+    }
+    let folder = attest_folder(home, dir);
+    for id in &states {
+        let Some(envelope) = attest::read_statement(&folder, id)? else { continue };
+        if with_objects {
+            for sha256 in attest::covered(&envelope) {
+                if let Ok(bytes) = std::fs::read(folder.join("objects").join(&sha256)) {
+                    bundle.objects.insert(sha256, STANDARD.encode(bytes).into());
+                }
+            }
+        }
+        bundle.statements.push(serde_json::to_value(&envelope).expect("an envelope is JSON"));
+    }
+    bundle.keys = attest::published(&folder)?;
+    let text = serde_json::to_string(&bundle).expect("a bundle is JSON") + "\n";
+    // With objects in it, it is as private as they are.
+    zos_seal::atomic_write(file, text.as_bytes(), 0o600).map_err(|error| Failure::environment(&error))?;
+    if output.is_json() {
+        output.json(&json!({
+            "records": bundle.records.len(), "statements": bundle.statements.len(),
+            "objects": bundle.objects.len(), "key": bundle.key,
+        }))?;
+    } else {
+        output.line(&format!(
+            "{} records and {} statements are in the bundle. It is verified by `zos audit verify` and by \
+             docs/verify.py; tell the key by another way:",
+            grouped(bundle.records.len() as u64),
+            grouped(bundle.statements.len() as u64)
+        ))?;
+        output.line(&format!("  {}", bundle.key))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The statements beside a log: those of its own home where it lies in one.
+fn attest_folder(home: &Home, dir: &Path) -> PathBuf {
+    let beside = dir.parent().and_then(Path::parent).map(|root| root.join("attest"));
+    beside.filter(|folder| folder.is_dir()).unwrap_or_else(|| home.attest())
+}

@@ -1,0 +1,274 @@
+//! `zos audit verify|prove|export|find-term|prune` and `zos attest`: what the log proves, to us and to a
+//! second program that shares no code with us (docs/verify.py).
+
+use crate::world::Scratch;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The Python of the tests' own environment, else the one of the system.
+fn python() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.scratch/venv/bin/python");
+    if own.is_file() { own } else { "python3".into() }
+}
+
+/// What the independent verifier says: its exit code, and its words.
+fn independent(arguments: &[&str]) -> (i32, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verify.py");
+    let run = Command::new(python()).arg(script).args(arguments).output().expect("Python runs");
+    let text = [run.stdout, run.stderr].concat();
+    (run.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A home whose log holds some calls, closed in order.
+fn home() -> Scratch {
+    let home = Scratch::acme();
+    let serving = home.serve();
+    for text in ["Hello", "Project Falcon", "project  falcon again", "the Bluebird"] {
+        serving.say(text, "");
+    }
+    assert!(serving.stop().success());
+    home
+}
+
+fn log(home: &Scratch) -> PathBuf {
+    home.path().join("gateway/audit")
+}
+
+fn segment(home: &Scratch) -> PathBuf {
+    let files = fs::read_dir(log(home)).expect("the log has a folder").flatten().map(|entry| entry.path());
+    files
+        .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
+        .min()
+        .expect("it has a segment")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("scratch paths are UTF-8")
+}
+
+#[test]
+fn a_log_is_verified_here_and_by_a_second_program_and_every_tampering_by_both() {
+    let home = home();
+    let report = home.json(&["audit", "verify"]);
+    assert_eq!((&report["intact"], &report["unsigned"]), (&true.into(), &0.into()), "{report}");
+    assert!(report["signed"].as_u64().unwrap() >= 5, "{report}");
+    assert!(home.zos(&["audit", "verify"]).fine().contains("unsigned: 0"));
+    let (code, said) = independent(&["log", text(&log(&home))]);
+    assert_eq!(code, 0, "{said}");
+    // On a copy, held to a key that came another way; and to the wrong one.
+    let key = home.read("gateway/audit/log.vkey");
+    let other = Scratch::new();
+    let copied = Command::new("cp").args(["-r", text(&log(&home)), text(&other.path())]).status();
+    assert!(copied.unwrap().success());
+    assert_eq!(other.zos(&["audit", "verify", text(&other.path()), "--key", key.trim()]).code, 0);
+    assert_eq!(independent(&["log", text(&other.path()), key.trim()]).0, 0);
+    let foreign = self::home().read("gateway/audit/log.vkey");
+    assert_eq!(other.zos(&["audit", "verify", text(&other.path()), "--key", foreign.trim()]).code, 1);
+    assert_eq!(independent(&["log", text(&other.path()), foreign.trim()]).0, 1);
+
+    let path = segment(&home);
+    let lines = fs::read_to_string(&path).unwrap();
+    let cut = lines.trim_end().rfind('\n').unwrap() + 1;
+    for (what, changed) in [
+        ("a byte", lines.replacen("\"deny\"", "\"denz\"", 1)),
+        ("a value", lines.replacen("\"status\":403", "\"status\":200", 1)),
+        ("a removed line", lines.split_inclusive('\n').skip(1).collect()),
+        ("a lost end", lines[..cut].to_owned()),
+        ("swapped lines", {
+            let mut all: Vec<&str> = lines.split_inclusive('\n').collect();
+            all.swap(1, 2);
+            all.concat()
+        }),
+    ] {
+        assert_ne!(changed, lines, "{what}");
+        fs::write(&path, changed).unwrap();
+        assert_eq!(home.zos(&["audit", "verify"]).code, 1, "{what}");
+        let (code, said) = independent(&["log", text(&log(&home))]);
+        assert_eq!(code, 1, "{what}: {said}");
+    }
+    fs::write(&path, &lines).unwrap();
+    for name in ["checkpoint", "tile/0/000.p"] {
+        let place = log(&home).join(name);
+        fs::rename(&place, home.path().join("away")).unwrap();
+        assert_eq!(home.zos(&["audit", "verify"]).code, 1, "{name}");
+        assert_eq!(independent(&["log", text(&log(&home))]).0, 1, "{name}");
+        fs::rename(home.path().join("away"), &place).unwrap();
+    }
+    assert_eq!(home.zos(&["audit", "verify"]).code, 0);
+    // An older checkpoint that is put back.
+    let old = fs::read(log(&home).join("checkpoint")).unwrap();
+    let serving = home.serve();
+    serving.say("one more", "");
+    assert!(serving.stop().success());
+    fs::write(log(&home).join("checkpoint"), old).unwrap();
+    assert_eq!(home.zos(&["audit", "verify"]).code, 1);
+    assert_eq!(independent(&["log", text(&log(&home))]).0, 1);
+    home.zos(&["audit", "verify", "/nonexistent"]).fails(2, &["no audit log"]);
+}
+
+#[test]
+fn proofs_and_bundles_are_verified_by_both_programs() {
+    let home = home();
+    let key = home.read("gateway/audit/log.vkey");
+    let proof = home.json(&["audit", "prove", "2"]);
+    assert_eq!((&proof["index"], proof["record"].is_string()), (&2.into(), true));
+    home.write("proof.json", &proof.to_string());
+    let file = home.path().join("proof.json");
+    assert_eq!(independent(&["proof", text(&file), key.trim()]).0, 0);
+    home.write("proof.json", &proof.to_string().replacen("deny", "allo", 1));
+    assert_eq!(independent(&["proof", text(&file), key.trim()]).0, 1);
+    home.zos(&["audit", "prove", "999"]).fails(1, &["not in the log"]);
+
+    for with_objects in [false, true] {
+        let file = home.path().join(format!("bundle-{with_objects}.json"));
+        let mut arguments = vec!["audit", "export", "--bundle", text(&file)];
+        if with_objects {
+            arguments.push("--with-objects");
+        }
+        let made = home.json(&arguments);
+        assert!(made["records"].as_u64().unwrap() >= 5 && made["statements"] == 1, "{made}");
+        assert_eq!(made["objects"].as_u64().unwrap() > 0, with_objects, "{made}");
+        let bundle = fs::read_to_string(&file).unwrap();
+        assert!(!bundle.contains("Falcon") && !bundle.contains("RmFsY29u"), "a term stands in the bundle");
+        let public = fs::read_dir(home.path().join("attest/keys")).unwrap().flatten().next().unwrap().path();
+        let verified =
+            home.zos(&["audit", "verify", text(&file), "--key", key.trim(), "--attest-key", text(&public)]);
+        assert_eq!(verified.code, 0, "{}", verified.out);
+        let (code, said) = independent(&["bundle", text(&file), key.trim()]);
+        assert_eq!(code, 0, "{said}");
+        let value: serde_json::Value = serde_json::from_str(&bundle).unwrap();
+        let mut changes = Vec::new();
+        let mut changed = value.clone();
+        changed["records"][1]["record"] = changed["records"][2]["record"].clone();
+        changes.push(("a record", changed));
+        let mut changed = value.clone();
+        changed["statements"] = serde_json::json!([]);
+        changes.push(("no statement", changed));
+        let mut changed = value.clone();
+        let payload = changed["statements"][0]["payload"].as_str().unwrap().replacen('a', "b", 1);
+        changed["statements"][0]["payload"] = payload.into();
+        changes.push(("a statement", changed));
+        let mut changed = value.clone();
+        changed["size"] = 4.into();
+        changes.push(("the size", changed));
+        if with_objects {
+            let mut changed = value.clone();
+            let objects = changed["objects"].as_object_mut().unwrap();
+            objects.values_mut().for_each(|object| *object = "bm90aGluZw==".into());
+            changes.push(("an object", changed));
+        }
+        for (what, changed) in changes {
+            fs::write(&file, changed.to_string()).unwrap();
+            assert_eq!(home.zos(&["audit", "verify", text(&file)]).code, 1, "{what}");
+            let (code, said) = independent(&["bundle", text(&file)]);
+            assert_eq!(code, 1, "{what}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_governed_is_shown_and_verified_and_its_key_rotates() {
+    let home = home();
+    let shown = home.json(&["attest", "show"]);
+    assert_eq!((&shown["signed"], &shown["state"]["context"]["name"]), (&true.into(), &"acme".into()));
+    let of_call = home.json(&["attest", "show", "--record", "1"]);
+    assert_eq!(of_call["state_id"], shown["state_id"]);
+    let verified = home.json(&["attest", "verify"]);
+    assert_eq!((&verified["intact"], &verified["statements"]), (&true.into(), &1.into()), "{verified}");
+    let attest = home.path().join("attest");
+    assert_eq!(independent(&["statements", text(&attest)]).0, 0);
+    let first = fs::read_dir(attest.join("keys")).unwrap().flatten().next().unwrap().path();
+
+    // Another state under another key, which the first one vouches for.
+    let rotated = home.json(&["attest", "rotate"]);
+    assert_eq!(first.file_stem().unwrap().to_str(), rotated["previous"].as_str());
+    home.write("contexts/acme.md", "Be brief.\n");
+    let serving = home.serve();
+    serving.say("Hello", "");
+    assert!(serving.stop().success());
+    let verified = home.json(&["attest", "verify", "--key", text(&first)]);
+    assert_eq!((&verified["intact"], &verified["statements"]), (&true.into(), &2.into()), "{verified}");
+    assert_eq!(verified["keys"].as_object().unwrap().len(), 2, "{verified}");
+    let (code, said) = independent(&["statements", text(&attest)]);
+    assert_eq!(code, 0, "{said}");
+    let kinds = home.json(&["audit", "tail"]);
+    let detail = format!("key {} follows", rotated["id"].as_str().unwrap());
+    assert!(kinds.to_string().contains(&detail), "{kinds}");
+
+    // A statement, an object and a key that are not what they were.
+    let id = shown["state_id"].as_str().unwrap();
+    let path = attest.join(format!("{id}.json"));
+    let statement = fs::read_to_string(&path).unwrap();
+    fs::write(&path, statement.replacen("\"sig\": \"", "\"sig\": \"AA", 1)).unwrap();
+    assert_eq!(home.zos(&["attest", "verify"]).code, 1);
+    assert_eq!(independent(&["statements", text(&attest)]).0, 1);
+    fs::write(&path, &statement).unwrap();
+    let object = fs::read_dir(attest.join("objects")).unwrap().flatten().next().unwrap().path();
+    fs::write(&object, "something else").unwrap();
+    assert_eq!(home.zos(&["attest", "verify"]).code, 1);
+    assert_eq!(independent(&["statements", text(&attest)]).0, 1);
+    home.zos(&["attest", "show", &"0".repeat(64)]).fails(1, &["no statement"]);
+}
+
+#[test]
+fn a_term_is_found_by_its_owner_and_old_records_can_go() {
+    let home = home();
+    let found = home.json(&["audit", "find-term", "--context", "acme", "PROJECT FALCON"]);
+    assert_eq!((&found["found"], &found["count"]), (&true.into(), &2.into()), "{found}");
+    assert_eq!(home.zos(&["audit", "find-term", "-c", "acme", "project falcon"]).code, 0);
+    assert_eq!(home.zos(&["audit", "find-term", "-c", "acme", "Eagle"]).code, 1);
+    assert_eq!(home.zos(&["audit", "find-term", "-c", "other", "Project Falcon"]).code, 1);
+    // Without the key of the room, nobody finds anything any more.
+    fs::remove_file(home.path().join("gateway/keys/terms/acme.key")).unwrap();
+    assert_eq!(home.zos(&["audit", "find-term", "-c", "acme", "project falcon"]).code, 1);
+
+    assert_eq!(home.json(&["audit", "prune", "--before", "2999-01-01"])["records"], 0);
+    let old = segment(&home);
+    fs::rename(&old, old.with_file_name("2020-01-01.000.jsonl")).unwrap();
+    let serving = home.serve();
+    serving.say("today", "");
+    let pruned = home.json(&["audit", "prune", "--before", "2020-01-02"]);
+    assert!(pruned["records"].as_u64().unwrap() > 5, "{pruned}");
+    assert!(serving.stop().success());
+    let report = home.json(&["audit", "verify"]);
+    assert_eq!((&report["intact"], &report["pruned"]), (&true.into(), &pruned["records"]), "{report}");
+    let (code, said) = independent(&["log", text(&log(&home))]);
+    assert_eq!(code, 0, "{said}");
+    home.zos(&["audit", "prune", "--before", "yesterday"]).fails(2, &["a day such as"]);
+}
+
+#[test]
+fn records_are_exported_in_the_words_of_other_programs() {
+    let home = home();
+    let plain = home.zos(&["audit", "export"]).fine();
+    assert_eq!(plain, fs::read_to_string(segment(&home)).unwrap());
+    let count = plain.lines().count();
+    for (format, begin, heads) in [
+        ("csv", "seq,time,kind", 1),
+        ("ocsf", "{\"activity_id\"", 0),
+        ("cef", "CEF:0|zOS|gateway|", 0),
+        ("otlp", "{\"resourceLogs\"", 0),
+    ] {
+        let text = home.zos(&["audit", "export", "--format", format]).fine();
+        assert!(text.starts_with(begin), "{format}: {text}");
+        assert_eq!(text.lines().count(), count + heads, "{format}");
+        assert!(!text.contains("Falcon"), "{format}");
+    }
+    let some = home.zos(&["audit", "export", "--context", "acme"]).fine();
+    assert_eq!(some.lines().count(), 4);
+}
+
+#[test]
+fn a_damaged_log_is_set_aside_only_on_the_owners_word() {
+    let home = home();
+    let path = segment(&home);
+    let lines = fs::read_to_string(&path).unwrap();
+    let cut = lines.trim_end().rfind('\n').unwrap() + 1;
+    fs::write(&path, &lines[..cut]).unwrap();
+    home.zos(&["serve", "--listen", "127.0.0.1:0"]).fails(2, &["damaged", "missing"]);
+    let serving = home.serve_with(&["--set-damaged-log-aside"]);
+    assert!(serving.stop().success());
+    assert_eq!(home.json(&["audit", "verify"])["intact"], true);
+    assert!(home.zos(&["audit", "tail"]).fine().contains("a damaged log was set aside"));
+}

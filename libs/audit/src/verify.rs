@@ -1,0 +1,121 @@
+//! Finds whether a log is what was signed for: offline, on a copy, with the public key alone.
+//!
+//! Every line is hashed, the tree is built anew from the lines and compared with the tiles and with the
+//! newest checkpoint. Lines behind the checkpoint are only looked at for their form and number, and are
+//! counted as unsigned: a crash leaves such, and nobody can vouch for them.
+
+mod check;
+mod lines;
+
+use std::path::{Path, PathBuf};
+
+pub use check::Finding;
+
+use crate::log::sealer;
+use crate::note::VerifierKey;
+use crate::read::{ReadError, segments};
+use crate::tiles;
+
+/// The most findings that are kept; the first ones tell where to look.
+const FINDINGS: usize = 32;
+
+/// What a log was found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The verifier key that was used, where one is known.
+    pub key: Option<VerifierKey>,
+    /// Whether that key was given, and not only found in the folder of the log itself.
+    pub is_key_given: bool,
+    /// How many records the newest checkpoint covers.
+    pub size: u64,
+    /// The records that are there.
+    pub records: u64,
+    /// The oldest records, which were pruned and of which the tree keeps the hashes.
+    pub pruned: u64,
+    /// The records behind the newest checkpoint.
+    pub unsigned: u64,
+    /// Half lines that crashes left: files they were set aside in, and one that still stands at the end.
+    pub torn: Vec<String>,
+    /// What is not as it was signed for.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether nothing speaks against it.
+    pub fn is_intact(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn find(&mut self, place: impl Into<String>, what: impl Into<String>) {
+        if self.findings.len() < FINDINGS {
+            self.findings.push(Finding { place: place.into(), what: what.into() });
+        }
+    }
+}
+
+/// Verifies the log in `dir`, with this key or else with the one that lies in the folder.
+///
+/// `progress` is told the records and the bytes of all of them, now and then.
+///
+/// # Errors
+/// When there is no log, or a file of it cannot be read. What is wrong with it is no error.
+pub fn verify(
+    dir: &Path,
+    key: Option<&VerifierKey>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, ReadError> {
+    let io = |path: PathBuf| move |source| ReadError::Io { path, source };
+    // First what the tree reaches to, then the head, then the segments: the writer goes the other way, so
+    // that a log which is being written is never found to be less than it was signed for.
+    segments(dir)?;
+    let extent = tiles::extent(dir).map_err(io(dir.join("tile")))?;
+    let path = dir.join(sealer::VERIFIER_KEY);
+    let found = sealer::read(&path).map_err(io(path))?;
+    let own = found.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    let is_key_given = key.is_some();
+    let key = key.cloned().or(own);
+    let mut report = Report {
+        key: key.clone(),
+        is_key_given,
+        size: 0,
+        records: 0,
+        pruned: 0,
+        unsigned: 0,
+        torn: Vec::new(),
+        findings: Vec::new(),
+    };
+    let head = match &key {
+        None => {
+            report.find(sealer::VERIFIER_KEY, "the verifier key is missing or is none");
+            None
+        }
+        Some(key) => match sealer::head(dir, key).map_err(io(dir.join(sealer::CHECKPOINT)))? {
+            Ok(Some(head)) => Some(head),
+            Ok(None) => {
+                report.find(sealer::CHECKPOINT, "the checkpoint is missing");
+                None
+            }
+            Err(why) => {
+                report.find(sealer::CHECKPOINT, why);
+                None
+            }
+        },
+    };
+    let settled = head.as_ref().map_or(0, |head| head.settled);
+    let head = head.map(|head| head.checkpoint);
+    let names = segments(dir)?;
+    if names.is_empty() && found.is_none() && extent == 0 {
+        return Err(ReadError::Missing { dir: dir.to_owned() });
+    }
+    report.size = head.as_ref().map_or(0, |head| head.size);
+    if head.is_some() && extent > report.size {
+        let what =
+            format!("it covers {} records, and the tree {extent}: an older one was put back", report.size);
+        report.find(sealer::CHECKPOINT, what);
+    }
+    check::run(dir, &names, head.as_ref().map(|head| (head, settled)), &mut report, progress)?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests;
