@@ -360,13 +360,23 @@ pub(crate) struct Allow {
 pub(crate) enum Route {
     /// Who would serve a model, and why not
     Explain {
-        /// The model as a client asks for it
-        model: String,
+        /// The model or slot as a client asks for it
+        #[arg(required_unless_present = "named")]
+        model: Option<String>,
+        /// The same, by name
+        #[arg(long = "model", id = "named", value_name = "MODEL", conflicts_with = "model")]
+        named: Option<String>,
         #[command(flatten)]
         context: InContext,
         /// The API that the client speaks
         #[arg(long, value_enum, default_value_t = Face::Openai)]
         api: Face,
+        /// What the call needs the model to do, such as vision or tools
+        #[arg(long, value_delimiter = ',')]
+        caps: Vec<String>,
+        /// Tokens of the call's input
+        #[arg(long, default_value_t = 0)]
+        tokens: u64,
     },
 }
 

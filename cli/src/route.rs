@@ -1,16 +1,17 @@
-//! `zos route explain`: where a call for a model would go, and why not. Only the files are asked; whether
-//! the provider answers is `zos providers test`.
+//! `zos route explain`: where a call for a model would go, what would be tried after it, and why not the
+//! others. Only the files are asked; whether a provider answers is `zos providers test`.
 
 use crate::arguments::{Face, Route};
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::files;
 use crate::output::{Cell, Output, Tone};
 use serde_json::json;
-use zos_core::{Api, Home, KeySource, RouteError};
+use zos_core::{Api, Home, KeySource, Plan, RouteError, Wish};
 
 /// Explains the route of a model; finds that there is none.
 pub(crate) fn run(home: &Home, command: &Route, output: &mut Output) -> Result<Outcome> {
-    let Route::Explain { model, context, api } = command;
+    let Route::Explain { model, named, context, api, caps, tokens } = command;
+    let model = named.as_ref().or(model.as_ref()).expect("clap asks for one of the two");
     let snapshot = files::brain(home)?.snapshot();
     let name = match &context.context {
         Some(name) => name.clone(),
@@ -21,66 +22,124 @@ pub(crate) fn run(home: &Home, command: &Route, output: &mut Output) -> Result<O
         Failure::failed("zos_context_broken", format!("The file of the room {name} cannot be used."))
             .hint("`zos lint` says why.")
     };
-    let filter = &state.context().ok_or_else(broken)?.models;
+    let governing = state.context().ok_or_else(broken)?;
     let face = match api {
         Face::Anthropic => Api::Anthropic,
         Face::Openai => Api::OpenAi,
     };
-    match snapshot.fleet.route(face, model, filter) {
-        Ok(route) => {
-            let provider = &route.provider;
-            let address = provider.base_url.as_ref().map(ToString::to_string);
-            let sent = route.model_sent.as_deref().unwrap_or(model);
-            let keys: Vec<String> = provider.keys.iter().map(KeySource::to_string).collect();
-            // The demo speaks all APIs. No call is translated from one API to another yet.
-            let speaks = provider.is_demo() || provider.api == face;
-            if output.is_json() {
-                output.json(&json!({
-                    "model": model, "context": name.as_str(), "provider": provider.name, "address": address,
-                    "sent_as": sent, "keys": keys, "possible": speaks, "reason": null,
-                }))?;
-            } else {
-                let keys = if keys.is_empty() {
-                    "none needed".to_owned()
-                } else {
-                    format!("the client's own, else {}", keys.join(", else "))
-                };
-                output.facts(&[
-                    ("model", model.as_str().into()),
-                    ("room", name.as_str().into()),
-                    ("goes to", Cell(Tone::Strong, provider.name.clone())),
-                    ("address", address.unwrap_or_else(|| "inside zOS".to_owned()).into()),
-                    ("sent as", sent.into()),
-                    ("key", keys.into()),
-                ])?;
-                if !speaks {
-                    let line = format!(
-                        "But it speaks the {} API, and a call of the {face} API is not translated.",
-                        provider.api
-                    );
-                    output.line(&format!("\n{}", output.toned(Tone::Bad, &line)))?;
-                }
-            }
-            Ok(if speaks { Outcome::Fine } else { Outcome::Found })
-        }
-        Err(why) => {
-            if output.is_json() {
-                output.json(&json!({"model": model, "context": name.as_str(), "possible": false, "reason": sentence(&why)}))?;
-            } else {
-                output.line(&output.toned(Tone::Bad, &sentence(&why)))?;
-                output.line(&mend(&why, name.as_str()))?;
-            }
-            Ok(Outcome::Found)
-        }
+    let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
+    let plan = snapshot.fleet.plan(&Wish {
+        face,
+        model,
+        filter: &governing.models,
+        context: name.as_str(),
+        isolation: governing.isolation,
+        caps: &caps,
+        thinks: caps.contains(&"thinking"),
+        tokens: *tokens,
+        may_fall_back: true,
+    });
+    if output.is_json() {
+        output.json(&as_json(&plan, model, name.as_str(), face))?;
+    } else {
+        show(&plan, model, name.as_str(), face, output)?;
     }
+    Ok(if plan.routes.is_empty() { Outcome::Found } else { Outcome::Fine })
+}
+
+fn as_json(plan: &Plan, model: &str, context: &str, face: Api) -> serde_json::Value {
+    let dropped: Vec<_> = plan
+        .dropped
+        .iter()
+        .map(|dropped| json!({"model": dropped.model, "reason": sentence(&dropped.reason)}))
+        .collect();
+    let chosen = plan.routes.first();
+    let provider = chosen.map(|route| &route.provider);
+    let address = provider.and_then(|provider| provider.base_url.as_ref()).map(ToString::to_string);
+    let keys: Vec<String> =
+        provider.iter().flat_map(|provider| &provider.keys).map(KeySource::to_string).collect();
+    let then: Vec<_> = plan
+        .routes
+        .iter()
+        .skip(1)
+        .map(|route| json!({"model": route.model, "provider": route.provider.name}))
+        .collect();
+    json!({
+        "chosen": chosen.map(|route| json!({"model": route.model, "provider": route.provider.name})),
+        "considered": plan.considered, "dropped": dropped, "then": then,
+        "model": model, "context": context, "possible": chosen.is_some(),
+        "reason": plan.refusal().map(|reason| sentence(reason)),
+        "provider": provider.map(|provider| &provider.name), "address": address,
+        "sent_as": chosen.map(zos_core::Route::sent_as), "keys": keys,
+        "translated": chosen.is_some_and(|route| is_translated(route, face)),
+    })
+}
+
+/// Whether calls are carried to another API on this route.
+fn is_translated(route: &zos_core::Route, face: Api) -> bool {
+    route.provider.api != face && !route.provider.is_demo()
+}
+
+fn show(plan: &Plan, model: &str, context: &str, face: Api, output: &mut Output) -> Result<()> {
+    let Some(route) = plan.routes.first() else {
+        let why = plan.refusal().expect("a plan without a route has a reason");
+        output.line(&output.toned(Tone::Bad, &sentence(why)))?;
+        output.line(&mend(why, context))?;
+        return dropped(plan, output);
+    };
+    let provider = &route.provider;
+    let keys: Vec<String> = provider.keys.iter().map(KeySource::to_string).collect();
+    let keys = match keys.as_slice() {
+        [] => "none needed".to_owned(),
+        keys if is_translated(route, face) => keys.join(", else "),
+        keys => format!("the client's own, else {}", keys.join(", else ")),
+    };
+    let address = provider.base_url.as_ref().map(ToString::to_string);
+    let mut facts = vec![
+        ("model", model.into()),
+        ("room", context.into()),
+        ("goes to", Cell(Tone::Strong, provider.name.clone())),
+        ("address", address.unwrap_or_else(|| "inside zOS".to_owned()).into()),
+        ("sent as", route.sent_as().into()),
+        ("key", keys.into()),
+    ];
+    if is_translated(route, face) {
+        facts.push(("API", format!("{}, carried over from {face}", provider.api).into()));
+    }
+    let then: Vec<String> = plan
+        .routes
+        .iter()
+        .skip(1)
+        .map(|route| format!("{} ({})", route.model, route.provider.name))
+        .collect();
+    if !then.is_empty() {
+        facts.push(("if it fails", then.join(", then ").into()));
+    }
+    output.facts(&facts)?;
+    dropped(plan, output)
+}
+
+fn dropped(plan: &Plan, output: &mut Output) -> Result<()> {
+    let others = plan.dropped.iter().skip(usize::from(plan.routes.is_empty()));
+    for dropped in others {
+        output.line(&format!("not {}: {}", dropped.model, sentence(&dropped.reason)))?;
+    }
+    Ok(())
 }
 
 fn mend(why: &RouteError, context: &str) -> String {
     match why {
         RouteError::NotPermitted { .. } => format!("`models` in contexts/{context}.yml decides that."),
         RouteError::UnknownModel { .. } => "Add it under `models` in routing/fleet.yml.".to_owned(),
+        RouteError::EmptySlot { .. } => "Name a model under `slots` in routing/fleet.yml.".to_owned(),
         RouteError::NoProvider { .. } => {
             "Add a provider that does under `providers` in routing/fleet.yml.".to_owned()
+        }
+        RouteError::TooLong { .. } | RouteError::Lacks { .. } => {
+            "See `context` and `caps` of the model, and name a fallback, in routing/fleet.yml.".to_owned()
+        }
+        RouteError::Required { .. } => {
+            "See `rules`, and `residency` and `retention` of providers, in routing/fleet.yml.".to_owned()
         }
     }
 }

@@ -36,8 +36,38 @@ fn a_route_is_explained_and_so_is_its_absence() {
         "{}",
         denied.out
     );
-    let crossed = home.zos(&["route", "explain", "claude-sonnet-4"]);
-    assert_eq!(crossed.code, 1);
-    assert!(crossed.out.contains("not translated"), "{}", crossed.out);
+    let crossed = home.zos(&["route", "explain", "claude-sonnet-4"]).fine();
+    assert!(crossed.contains("carried over from openai"), "{crossed}");
     assert_eq!(home.json(&["route", "explain", "demo/echo"])["provider"], "demo");
+}
+
+#[test]
+fn an_explanation_names_what_was_considered_dropped_and_comes_next() {
+    let home = Scratch::acme();
+    home.write(
+        "routing/fleet.yml",
+        "version: 1\nproviders:\n  local: {api: openai, base_url: \"http://127.0.0.1:11434/v1\", key: none, residency: local}\n  \
+         cloud: {api: openai, base_url: \"https://cloud.example/v1\", key: none}\nmodels:\n  \
+         - {match: \"claude-*\", provider: cloud, caps: [tools]}\n  \
+         - {id: local/small, provider: local, context: 1000}\n  - {id: local/big, provider: local, caps: [vision]}\n\
+         fallback: {\"claude-*\": [local/small, local/big]}\n",
+    );
+    let explain = |more: &[&str]| {
+        let mut arguments = vec!["route", "explain", "--context", "acme", "--model", "claude-x"];
+        arguments.extend(more);
+        home.json(&arguments)
+    };
+    let shown = explain(&["--caps", "vision", "--tokens", "2000"]);
+    assert_eq!(shown["chosen"], serde_json::json!({"model": "local/big", "provider": "local"}));
+    assert_eq!(shown["considered"], serde_json::json!(["claude-x", "local/small", "local/big"]));
+    let reasons: Vec<&str> = shown["dropped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|dropped| dropped["reason"].as_str().unwrap())
+        .collect();
+    assert!(reasons[0].contains("vision") && reasons[1].contains("1000"), "{reasons:?}");
+    let plain = explain(&[]);
+    assert_eq!(plain["chosen"]["provider"], "cloud");
+    assert_eq!(plain["then"][1]["model"], "local/big");
 }

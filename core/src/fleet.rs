@@ -1,14 +1,18 @@
 //! The fleet: providers and models, from `routing/fleet.yml`, and which of them a call goes to.
 //!
-//! Fallback, defaults and rules are read, checked and kept, but nothing acts on them yet; a file
-//! that states them is warned. No HTTP here: a [`Provider`] says where and with which key, the
-//! gateway does the calling.
+//! [`Fleet::plan`] decides: the model that was asked for and its fallbacks, each past the hard filter.
+//! No HTTP here: a [`Provider`] says where and with which key, the gateway does the calling, and knows
+//! who failed.
 
 mod parse;
+mod plan;
+mod policy;
 mod provider;
 mod route;
 
 pub use parse::{ParsedFleet, parse_fleet};
+pub use plan::{Dropped, Plan, Wish};
+pub use policy::{Breaker, Defaults, Requirement, Slot};
 pub use provider::{Api, KeySource, Provider};
 pub use route::{Route, RouteError};
 
@@ -19,6 +23,9 @@ use crate::context::Glob;
 
 /// The name of the built-in provider that needs neither key nor network.
 pub const DEMO: &str = "demo";
+
+/// What the ids of slots begin with: `zos/background`, and `zos/auto`.
+pub const SLOTS: &str = "zos";
 
 /// What the environment of the process says about providers, captured once.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -45,6 +52,9 @@ pub struct Fleet {
     models: Vec<ModelRule>,
     default_provider: BTreeMap<Api, DefaultProvider>,
     fallback: Vec<(Glob, Vec<String>)>,
+    slots: BTreeMap<Slot, String>,
+    rules: Vec<Requirement>,
+    defaults: Defaults,
     builtin: bool,
 }
 
@@ -68,6 +78,12 @@ pub struct ModelRule {
     pub model: Option<String>,
     /// Tokens of context, where stated.
     pub context: Option<u64>,
+    /// What it can do (`tools`, `vision`, `thinking`, …); absent where nobody said.
+    pub caps: Option<Vec<String>>,
+    /// Where its data stays, where that differs from its provider.
+    pub residency: Option<String>,
+    /// How long it keeps what it is sent, where that differs from its provider.
+    pub retention: Option<String>,
 }
 
 /// Which models a [`ModelRule`] is about.
@@ -103,7 +119,17 @@ impl Fleet {
         })
     }
 
-    /// What to try next for models that fit. Kept, not acted upon yet.
+    /// Retries, time limit and circuit breaker.
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// Which model serves each slot.
+    pub fn slots(&self) -> &BTreeMap<Slot, String> {
+        &self.slots
+    }
+
+    /// What to try next for models that fit.
     pub fn fallback(&self) -> &[(Glob, Vec<String>)] {
         &self.fallback
     }

@@ -34,7 +34,7 @@ pub use context::{
     Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Limits, Micros, ModelFilter,
     ModelPrice,
 };
-pub use fleet::{Api, Environment, Fleet, KeySource, Provider, Route, RouteError};
+pub use fleet::{Api, Environment, Fleet, KeySource, Plan, Provider, Route, RouteError, Wish};
 pub use home::{Home, HomeError};
 pub use lint::lint;
 pub use problem::{Problem, Severity};

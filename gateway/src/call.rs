@@ -114,6 +114,13 @@ impl Call {
         granted
     }
 
+    /// Another model than the one that was reserved for serves the call: it is charged at that model's price.
+    pub(crate) fn is_served_at(&mut self, price: Option<Arc<Price>>) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.price = price;
+        }
+    }
+
     /// From here on the provider may charge for the call.
     pub(crate) fn forwarded(&mut self) {
         if let Some(reservation) = &mut self.reservation {

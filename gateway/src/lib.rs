@@ -5,7 +5,7 @@
 //! streams, write the record. It knows nothing of windows and trays; a shell hosts it.
 //!
 //! Reading order: [`server`] (which handler serves a path), `pipeline` (the walk of a call), `wire` (the
-//! APIs), `inspect` and `stream` (what is looked at, and how a stream is guarded),
+//! APIs), `translate` (calls between them), `inspect` and `stream` (what is looked at, and how a stream is guarded),
 //! `redact` (what is replaced on the way out and put back on the way in),
 //! `ask` (what waits for the owner), `upstream` (the way to
 //! the providers), [`house`] (what all calls share), [`admin`] (the owner's side), [`config`].
@@ -39,6 +39,7 @@ mod shield;
 mod stream;
 pub mod telemetry;
 mod tls;
+mod translate;
 mod upstream;
 mod wire;
 

@@ -17,7 +17,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use zos_audit::Outcome;
-use zos_core::{Api, Provider};
+use zos_core::fleet::SLOTS;
+use zos_core::{Api, Provider, Wish};
 
 /// How long a caller waits for providers' lists.
 const WAIT_LIMIT: Duration = Duration::from_secs(1);
@@ -100,15 +101,24 @@ pub(crate) async fn serve(
     response
 }
 
-/// Model ids that the context permits and this API can call, with the provider of each.
+/// Model ids that the context permits, whatever API they speak themselves, with the provider of each.
 async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMap<String, String> {
     let fleet = &resolved.snapshot.fleet;
-    let filter = &resolved.context.models;
     let mut models = BTreeMap::new();
     let mut offer = |id: &str, from: Option<&str>| {
         // The list must not promise what the route would refuse.
-        if let Ok(route) = fleet.route(api, id, filter)
-            && (route.provider.api == api || route.provider.is_demo())
+        let wish = Wish {
+            face: api,
+            model: id,
+            filter: &resolved.context.models,
+            context: resolved.name.as_str(),
+            isolation: resolved.context.isolation,
+            caps: &[],
+            thinks: false,
+            tokens: 0,
+            may_fall_back: false,
+        };
+        if let Some(route) = fleet.plan(&wish).routes.first()
             && from.is_none_or(|from| from == route.provider.name)
         {
             models.insert(id.to_owned(), route.provider.name.clone());
@@ -120,10 +130,12 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
     for id in DEMO_MODELS {
         offer(id, None);
     }
-    let asked = fleet
-        .providers()
-        .filter(|provider| provider.api == api && !provider.is_demo() && !house.is_own_address(provider));
-    let lists = futures::future::join_all(asked.map(|provider| listed(house, resolved, provider.clone())));
+    for slot in fleet.slots().keys() {
+        offer(&format!("{SLOTS}/{}", slot.name()), None);
+    }
+    let asked = fleet.providers().filter(|provider| !provider.is_demo() && !house.is_own_address(provider));
+    let lists =
+        futures::future::join_all(asked.map(|provider| listed(house, resolved, api, provider.clone())));
     for (provider, ids) in lists.await {
         for id in ids.iter() {
             offer(id, Some(&provider.name));
@@ -136,9 +148,11 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
 async fn listed(
     house: &Arc<House>,
     resolved: &Resolved,
+    api: Api,
     provider: Arc<Provider>,
 ) -> (Arc<Provider>, Arc<Vec<String>>) {
-    let is_face_default = resolved.snapshot.fleet.is_face_default(&provider, provider.api);
+    // A client's own credential is for the API that it speaks.
+    let is_face_default = provider.api == api && resolved.snapshot.fleet.is_face_default(&provider, api);
     let Ok(Some(mut headers)) =
         resolved.presented.for_provider(&provider, is_face_default, &house.vault).await
     else {

@@ -75,7 +75,7 @@ async fn walk(
         Ok(reserved) => reserved,
         Err(problem) => return Err((Box::new(call), problem)),
     };
-    let forwarded = match forward::run(house, reserved, &mut call).await {
+    let forwarded = match forward::run(house, reserved, &mut call, headers).await {
         Ok(forwarded) => forwarded, // the only step that leaves the machine
         Err(problem) => return Err((Box::new(call), problem)),
     };

@@ -35,6 +35,8 @@ pub enum Code {
     UnknownModel,
     /// No permitted model or provider is left.
     NoRoute,
+    /// The routed model's API cannot carry a field of the request, or the caller's API one of the answer.
+    Untranslatable,
     /// The budget does not hold this call.
     BudgetExceeded,
     /// The provider could not be reached, or its answer could not be read.
@@ -66,6 +68,7 @@ impl Code {
             Code::UnknownEndpoint => "zos_unknown_endpoint",
             Code::UnknownModel => "zos_unknown_model",
             Code::NoRoute => "zos_no_route",
+            Code::Untranslatable => "zos_untranslatable",
             Code::BudgetExceeded => "zos_budget_exceeded",
             Code::UpstreamUnreachable => "zos_upstream_unreachable",
             Code::UpstreamTimeout => "zos_upstream_timeout",
@@ -79,7 +82,7 @@ impl Code {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Code::InvalidRequest => StatusCode::BAD_REQUEST,
+            Code::InvalidRequest | Code::Untranslatable => StatusCode::BAD_REQUEST,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
             Code::OriginDenied | Code::FirewallRequest | Code::ContextMismatch => StatusCode::FORBIDDEN,
             Code::UnknownContext | Code::UnknownEndpoint | Code::UnknownModel => StatusCode::NOT_FOUND,
@@ -191,6 +194,14 @@ impl Problem {
     }
 }
 
+/// The name that an API gives to errors of a status.
+pub(crate) fn error_type(shape: Shape, status: StatusCode) -> &'static str {
+    match shape {
+        Shape::Anthropic => anthropic_type(status),
+        Shape::OpenAi => openai_type(status),
+    }
+}
+
 /// The error types of the Anthropic API by status.
 fn anthropic_type(status: StatusCode) -> &'static str {
     match status.as_u16() {
@@ -199,6 +210,7 @@ fn anthropic_type(status: StatusCode) -> &'static str {
         404 => "not_found_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
+        529 => "overloaded_error",
         400..=499 => "invalid_request_error",
         _ => "api_error",
     }

@@ -3,6 +3,7 @@
 //! Redirects are not followed. Compressed answers, which we do not ask for, are decoded. A provider on
 //! this machine is never reached through a proxy.
 
+pub(crate) mod breaker;
 pub(crate) mod credentials;
 mod decode;
 pub(crate) mod demo;
@@ -18,6 +19,7 @@ use url::{Host, Url};
 use zos_core::Provider;
 
 /// What goes to a provider.
+#[derive(Clone)]
 pub(crate) struct Outgoing {
     /// Path and query of the API.
     pub(crate) path: String,
@@ -73,6 +75,8 @@ pub(crate) struct Upstreams {
     on_this_machine: reqwest::Client,
     first_byte_timeout: Duration,
     idle_timeout: Duration,
+    /// Which providers are left alone.
+    pub(crate) breakers: breaker::Breakers,
 }
 
 /// A client could not be made: the TLS configuration of this machine is broken.
@@ -102,14 +106,16 @@ impl Upstreams {
             on_this_machine: client().no_proxy().build()?,
             first_byte_timeout: limits.first_byte_timeout,
             idle_timeout: limits.idle_timeout,
+            breakers: breaker::Breakers::default(),
         })
     }
 
-    /// Sends a body to a provider and waits for the head of its answer.
+    /// Sends a body to a provider and waits for the head of its answer, for `timeout` where it is given.
     pub(crate) async fn send(
         &self,
         provider: &Provider,
         outgoing: Outgoing,
+        timeout: Option<Duration>,
     ) -> Result<Answer, UpstreamError> {
         let Some(url) = provider.endpoint(&outgoing.path) else {
             let said = demo::answer(&outgoing.path, &outgoing.body);
@@ -127,22 +133,26 @@ impl Upstreams {
             .headers(outgoing.headers)
             .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(outgoing.body);
-        self.answer(request).await
+        self.answer(request, timeout.unwrap_or(self.first_byte_timeout)).await
     }
 
     /// Asks a provider for a document, such as its list of models.
     pub(crate) async fn get(&self, url: Url, headers: HeaderMap) -> Result<Answer, UpstreamError> {
-        self.answer(self.client(&url).get(url).headers(headers)).await
+        self.answer(self.client(&url).get(url).headers(headers), self.first_byte_timeout).await
     }
 
     fn client(&self, url: &Url) -> &reqwest::Client {
         if is_on_this_machine(url) { &self.on_this_machine } else { &self.outside }
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
-        let response = tokio::time::timeout(self.first_byte_timeout, request.send())
+    async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+        timeout: Duration,
+    ) -> Result<Answer, UpstreamError> {
+        let response = tokio::time::timeout(timeout, request.send())
             .await
-            .map_err(|_| UpstreamError::Timeout(self.first_byte_timeout))?
+            .map_err(|_| UpstreamError::Timeout(timeout))?
             .map_err(|error| match error {
                 error if error.is_connect() => UpstreamError::Connect,
                 _ => UpstreamError::Broken,

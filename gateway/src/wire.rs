@@ -5,6 +5,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod messages;
+mod needs;
 pub(crate) mod responses;
 
 use crate::json::{Str, Value};
@@ -113,6 +114,10 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// The most output tokens that it allows, over all choices; `None` without a limit.
     pub(crate) output_limit: Option<u64>,
+    /// What it needs the model to do, in the words of `caps`.
+    pub(crate) caps: SmallVec<[&'static str; 2]>,
+    /// Whether it asks for thinking.
+    pub(crate) thinks: bool,
 }
 
 /// Reads what a request asks for.
@@ -167,6 +172,8 @@ pub(crate) fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
         model_place,
         stream,
         output_limit: output_limit.map(|limit| limit.saturating_mul(choices)),
+        caps: needs::caps(body),
+        thinks: needs::thinks(body),
     })
 }
 
@@ -345,7 +352,14 @@ mod tests {
         let all = read(Face::ChatCompletions, r#"{"model":"m","stream":true,"max_tokens":5,"n":3}"#).unwrap();
         assert_eq!(
             all,
-            Asked { model: "m".into(), model_place: 10..11, stream: true, output_limit: Some(15) }
+            Asked {
+                model: "m".into(),
+                model_place: 10..11,
+                stream: true,
+                output_limit: Some(15),
+                caps: SmallVec::new(),
+                thinks: false,
+            }
         );
         assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_limit, None);
         for (text, word) in [

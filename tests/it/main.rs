@@ -22,5 +22,7 @@ mod forwarding;
 mod fuzz_corpus;
 mod limits;
 mod redact;
+mod routing;
 mod stopping;
 mod streams;
+mod translation;

@@ -56,13 +56,28 @@ def provider():
 @pytest.fixture
 def zos(tmp_path, provider):
     """The address of a gateway whose room denies "Project Falcon" and has a small budget elsewhere."""
+    yield from serve(tmp_path, fleet(provider, anthropic="anthropic", openai="openai"))
+
+
+@pytest.fixture
+def crossed(tmp_path, provider):
+    """The same gateway, where each API's models are behind a provider that speaks the other one."""
+    yield from serve(tmp_path, fleet(provider, anthropic="openai", openai="anthropic"))
+
+
+def fleet(provider, **defaults):
     url = f"http://127.0.0.1:{provider.server_port}"
+    return (f'version: 1\nproviders:\n  anthropic: {{api: anthropic, base_url: "{url}", key: none}}\n'
+            f'  openai: {{api: openai, base_url: "{url}/v1", key: none}}\n'
+            f"default_provider: {{anthropic: {defaults['anthropic']}, openai: {defaults['openai']}}}\n")
+
+
+def serve(tmp_path, fleet):
     files = {
         "contexts/acme.yml": "outbound_deny: [Project Falcon]\n",
         "contexts/poor.yml": "budget: {daily_tokens: 1}\n",
         "state.json": '{"active": "acme"}',
-        "routing/fleet.yml": f'version: 1\nproviders:\n  anthropic: {{api: anthropic, base_url: "{url}", key: none}}\n'
-        f'  openai: {{api: openai, base_url: "{url}/v1", key: none}}\n',
+        "routing/fleet.yml": fleet,
     }
     for name, text in files.items():
         path = tmp_path / name

@@ -1,12 +1,17 @@
 //! Reads `routing/fleet.yml`, and makes the built-in fleet that serves without it.
 
+mod demands;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
 
 use super::provider::{BaseUrlError, parse_base_url};
-use super::{Api, DEMO, DefaultProvider, Environment, Fleet, KeySource, ModelMatch, ModelRule, Provider};
+use super::{
+    Api, DEMO, DefaultProvider, Defaults, Environment, Fleet, KeySource, ModelMatch, ModelRule, Provider,
+    SLOTS,
+};
 use crate::context::Glob;
 use crate::problem::Problem;
 use crate::yaml::{self, Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
@@ -59,6 +64,8 @@ impl Fleet {
                 base_url: Some(Url::parse(base_url).expect("the built-in addresses are well formed")),
                 keys: key_sources(KeySource::Keychain(api.name().to_owned())),
                 residency: None,
+                retention: None,
+                speaks_responses: true,
                 dangerous_plain_http: false,
             })
         };
@@ -72,6 +79,9 @@ impl Fleet {
             provider: api.name().to_owned(),
             model: None,
             context: None,
+            caps: None,
+            residency: None,
+            retention: None,
         };
         let models = vec![
             rule("claude-*", Api::Anthropic),
@@ -79,17 +89,24 @@ impl Fleet {
             rule("chatgpt-*", Api::OpenAi),
             rule("text-embedding-*", Api::OpenAi),
         ];
-        Self { providers, models, default_provider: BTreeMap::new(), fallback: Vec::new(), builtin: true }
+        Self { models, builtin: true, ..Self::empty(providers) }
     }
 
     /// The fleet of a home whose file never loaded. Only the demo serves: the file may exist to
     /// keep prompts away from the built-in providers.
     pub(crate) fn unloaded() -> Self {
+        Self::empty(vec![demo()])
+    }
+
+    fn empty(providers: Vec<Arc<Provider>>) -> Self {
         Self {
-            providers: vec![demo()],
+            providers,
             models: Vec::new(),
             default_provider: BTreeMap::new(),
             fallback: Vec::new(),
+            slots: BTreeMap::new(),
+            rules: Vec::new(),
+            defaults: Defaults::default(),
             builtin: false,
         }
     }
@@ -102,6 +119,8 @@ fn demo() -> Arc<Provider> {
         base_url: None,
         keys: Vec::new(),
         residency: Some("local".to_owned()),
+        retention: Some("none".to_owned()),
+        speaks_responses: true,
         dangerous_plain_http: false,
     })
 }
@@ -124,9 +143,11 @@ fn read(mut fields: Fields<'_>, findings: &mut Findings) -> Fleet {
     let models = read_models(&mut fields, &providers, findings);
     let default_provider = read_defaults(&mut fields, &providers, findings);
     let fallback = read_fallback(&mut fields, findings);
-    read_later(&mut fields, findings);
+    let slots = demands::read_slots(&mut fields, findings);
+    let rules = demands::read_rules(&mut fields, findings);
+    let defaults = demands::read_defaults(&mut fields, findings);
     fields.finish(Unknown::Warn, findings);
-    Fleet { providers, models, default_provider, fallback, builtin: false }
+    Fleet { models, default_provider, fallback, slots, rules, defaults, ..Fleet::empty(providers) }
 }
 
 fn read_version(fields: &mut Fields<'_>, findings: &mut Findings) {
@@ -189,6 +210,8 @@ fn read_provider(entry: &MapEntry, findings: &mut Findings) -> Option<Provider> 
     let base_url = read_base_url(&mut fields, entry.place, dangerous_plain_http, findings);
     let keys = read_key(&mut fields, findings);
     let residency = fields.text("residency", findings).map(str::to_owned);
+    let retention = fields.text("retention", findings).map(str::to_owned);
+    let speaks_responses = fields.flag("responses", findings).unwrap_or(true);
     fields.finish(Unknown::Warn, findings);
     let (api, base_url) = (api?, base_url?);
     if api == Api::OpenAi && base_url.path().trim_end_matches('/').is_empty() {
@@ -201,6 +224,8 @@ fn read_provider(entry: &MapEntry, findings: &mut Findings) -> Option<Provider> 
         base_url: Some(base_url),
         keys,
         residency,
+        retention,
+        speaks_responses,
         dangerous_plain_http,
     })
 }
@@ -288,6 +313,9 @@ fn read_model(
     let provider = read_provider_name(&mut fields, providers, findings);
     let model = fields.text("model", findings).map(str::to_owned);
     let context = fields.whole("context", findings);
+    let caps = demands::read_words(&mut fields, "caps", findings);
+    let residency = fields.text("residency", findings).map(str::to_owned);
+    let retention = fields.text("retention", findings).map(str::to_owned);
     fields.finish(Unknown::Warn, findings);
     let models = match (glob, id) {
         (Some(glob), None) => ModelMatch::Glob(Glob::new(glob)),
@@ -310,7 +338,11 @@ fn read_model(
         findings.error(node.place, "models `demo/*` belong to the built-in demo", "choose another name");
         return None;
     }
-    Some(ModelRule { models, provider: provider?, model, context })
+    if named.split_once('/').is_some_and(|(first, _)| first == SLOTS) {
+        findings.error(node.place, "models `zos/*` are the slots of this fleet", "name it under `slots`");
+        return None;
+    }
+    Some(ModelRule { models, provider: provider?, model, context, caps, residency, retention })
 }
 
 fn read_provider_name(
@@ -393,28 +425,7 @@ fn read_fallback(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(Glob,
         }
         fallback.push((Glob::new(&entry.key), models));
     }
-    if !fallback.is_empty() {
-        let message = "`fallback` is kept, but this version does not try another model";
-        findings.warn(inner.place(), message, "nothing to change; calls fail as the provider fails");
-    }
     fallback
-}
-
-/// Sections that a later version acts upon. A `rules` section asks for restrictions, so a file
-/// that relies on it must know that they do not hold.
-fn read_later(fields: &mut Fields<'_>, findings: &mut Findings) {
-    if let Some(inner) = fields.map("defaults", findings) {
-        let message = "`defaults` is kept, but this version neither retries nor breaks circuits";
-        findings.warn(inner.place(), message, "set time limits in gateway/config.yml under `upstream`");
-    }
-    if let Some(entry) = fields.entry("rules") {
-        let message = "`rules` is kept, but this version does not enforce it";
-        findings.warn(
-            entry.place,
-            message,
-            "restrict contexts with `models: {allow: […]}` in contexts/<name>.yml",
-        );
-    }
 }
 
 fn override_base_urls(mut fleet: Fleet, environment: &Environment, findings: &mut Findings) -> Fleet {

@@ -63,6 +63,10 @@ pub struct Provider {
     pub keys: Vec<KeySource>,
     /// Where its data stays, as the person named it.
     pub residency: Option<String>,
+    /// How long it keeps what it is sent, as the person named it.
+    pub retention: Option<String>,
+    /// Whether it has the responses endpoint; where not, such calls are carried to chat completions.
+    pub speaks_responses: bool,
     /// Whether the owner accepts plain http to it over a network.
     pub dangerous_plain_http: bool,
 }
@@ -164,6 +168,8 @@ mod tests {
             base_url: Some(parse_base_url(base, false).unwrap()),
             keys: Vec::new(),
             residency: None,
+            retention: None,
+            speaks_responses: true,
             dangerous_plain_http: false,
         };
         provider.endpoint(path).unwrap().to_string()

@@ -10,8 +10,43 @@ use crate::context::ModelFilter;
 pub struct Route {
     /// The provider. Its API may differ from the one that the client speaks.
     pub provider: Arc<Provider>,
-    /// The model's name at the provider, where it differs from the one asked for.
+    /// The model as this fleet calls it.
+    pub model: String,
+    /// The model's name at the provider, where that differs.
     pub model_sent: Option<String>,
+    /// Tokens of context, where stated.
+    pub context: Option<u64>,
+    /// What it can do; absent where nobody said.
+    pub caps: Option<Vec<String>>,
+    /// Where its data stays.
+    pub residency: Option<String>,
+    /// How long it keeps what it is sent.
+    pub retention: Option<String>,
+}
+
+impl Route {
+    /// The route of a model that no rule names.
+    fn unnamed(provider: &Arc<Provider>, model: &str) -> Self {
+        Self {
+            provider: Arc::clone(provider),
+            model: model.to_owned(),
+            model_sent: None,
+            context: None,
+            caps: None,
+            residency: provider.residency.clone(),
+            retention: provider.retention.clone(),
+        }
+    }
+
+    /// Whether the model is known to do this.
+    pub fn is_known_to(&self, cap: &str) -> Option<bool> {
+        self.caps.as_ref().map(|caps| caps.iter().any(|known| known == cap))
+    }
+
+    /// The model's name at the provider.
+    pub fn sent_as(&self) -> &str {
+        self.model_sent.as_deref().unwrap_or(&self.model)
+    }
 }
 
 /// Why a call goes nowhere.
@@ -28,6 +63,38 @@ pub enum RouteError {
     NotPermitted {
         /// The model asked for.
         model: String,
+    },
+    /// The call may be longer than what the model reads.
+    #[error("the call may need {tokens} tokens, and the context of \"{model}\" has {context}")]
+    TooLong {
+        /// The model.
+        model: String,
+        /// What the call may need.
+        tokens: u64,
+        /// What the model reads.
+        context: u64,
+    },
+    /// The model is stated not to do what the call needs, or not known to do what a rule requires.
+    #[error("\"{model}\" is not said to have `{cap}`")]
+    Lacks {
+        /// The model.
+        model: String,
+        /// The capability.
+        cap: String,
+    },
+    /// A rule of the fleet requires something of the place or the time that data is kept.
+    #[error("a rule of the fleet requires another {what} than \"{model}\" is said to have")]
+    Required {
+        /// The model.
+        model: String,
+        /// `residency` or `retention`.
+        what: &'static str,
+    },
+    /// The fleet names no model for a slot.
+    #[error("the fleet names no model for the slot \"{slot}\"")]
+    EmptySlot {
+        /// The slot.
+        slot: String,
     },
     /// There is no provider at all that speaks this API.
     #[error("no provider speaks the {api} API")]
@@ -55,18 +122,24 @@ impl Fleet {
         }
         if model.split_once('/').is_some_and(|(provider, _)| provider == DEMO) {
             let demo = self.provider(DEMO).expect("every fleet holds the demo provider");
-            return Ok(Route { provider: Arc::clone(demo), model_sent: None });
+            return Ok(Route::unnamed(demo, model));
         }
         let Some(rule) = self.rule(model) else {
-            return Ok(Route { provider: self.default_for(face, model)?, model_sent: None });
+            return Ok(Route::unnamed(&self.default_for(face, model)?, model));
         };
         if rule.model.as_ref().is_some_and(|sent| filter.denies(sent)) {
             return Err(RouteError::NotPermitted { model: model.to_owned() });
         }
         let provider =
             self.provider(&rule.provider).expect("parsing refuses a rule whose provider is missing");
-        let model_sent = rule.model.clone().filter(|sent| sent != model);
-        Ok(Route { provider: Arc::clone(provider), model_sent })
+        Ok(Route {
+            model_sent: rule.model.clone().filter(|sent| sent != model),
+            context: rule.context,
+            caps: rule.caps.clone(),
+            residency: rule.residency.clone().or_else(|| provider.residency.clone()),
+            retention: rule.retention.clone().or_else(|| provider.retention.clone()),
+            ..Route::unnamed(provider, model)
+        })
     }
 
     /// Whether models that no rule names go to `provider` when a client speaks `api`.
@@ -74,7 +147,7 @@ impl Fleet {
         self.default_for(api, "").is_ok_and(|default| default.name == provider.name)
     }
 
-    fn rule(&self, model: &str) -> Option<&ModelRule> {
+    pub(super) fn rule(&self, model: &str) -> Option<&ModelRule> {
         let exact = self.model_ids().find(|(id, _)| *id == model).map(|(_, rule)| rule);
         exact.or_else(|| {
             self.models.iter().find(|rule| match &rule.models {

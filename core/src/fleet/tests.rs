@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
-use crate::context::ModelFilter;
+use crate::context::{Isolation, ModelFilter};
 use crate::problem::{Problem, Severity};
 
 fn parse(text: &str) -> ParsedFleet {
@@ -236,14 +238,13 @@ fn wrong_files_in_more_than_ten_ways() {
 }
 
 #[test]
-fn what_nothing_acts_on_yet_is_warned_about() {
+fn what_does_nothing_is_warned_about() {
     let warned = |text: &str, place: &str, message: &str, mend: &str| {
         told(text, Severity::Warning, place, message, mend)
     };
-    warned(REFERENCE, "12:11", "does not try another model", "");
-    warned("rules: []\n", "1:1", "does not enforce", "models:");
-    warned("defaults: {retries: 1}\n", "1:11", "neither retries", "gateway/config.yml");
     warned("modles: []\n", "1:1", "unknown", "`models`");
+    warned("slots: {thnk: x}\n", "1:9", "unknown", "`think`");
+    warned("defaults: {retry: 1}\n", "1:12", "unknown", "`retries`");
     warned("version: 1\n", "1:1", "no `providers`", "providers:");
     warned(
         "providers:\n  p: {api: openai, base_url: 'http://127.0.0.1:8080'}\n",
@@ -251,9 +252,189 @@ fn what_nothing_acts_on_yet_is_warned_about() {
         "has no path",
         "http://127.0.0.1:8080/v1",
     );
+    assert_eq!(parse(REFERENCE).problems, []);
+}
+
+#[test]
+fn demands_are_read_or_told_why_not() {
+    let fleet = good(DEMANDS);
+    assert_eq!(fleet.slots()[&Slot::Background], "small");
+    let defaults = fleet.defaults();
+    assert_eq!((defaults.retries, defaults.timeout), (2, Some(Duration::from_secs(30))));
+    assert_eq!((defaults.breaker.failures, defaults.breaker.open), (3, Duration::from_secs(20)));
+    assert_eq!(defaults.breaker.window, Breaker::default().window);
+    let wrong = |text: &str, place: &str, message: &str| told(text, Severity::Error, place, message, "");
+    wrong("rules: [{when: {isolation: harsh}, require: {residency: x}}]\n", "1:28", "open or hard");
+    wrong("rules: [{require: {residence: x}}]\n", "1:20", "unknown");
+    wrong("rules: [{when: {context: a}}]\n", "1:9", "requires nothing");
+    wrong("rules: [{when: {room: a}, require: {caps: x}}]\n", "1:17", "unknown");
+    wrong("rules: [{require: {caps: [1]}}]\n", "1:27", "must be text");
+    wrong("defaults: {retries: 99}\n", "1:21", "from 0 to 10");
+    wrong("defaults: {timeout_s: 0}\n", "1:23", "from 1 to");
+    wrong("defaults: {breaker: {failures: 0}}\n", "1:32", "from 1 to");
+    wrong("models: [{id: zos/x, provider: demo}]\n", "1:10", "the slots of this fleet");
+    wrong("slots: {default: zos/think}\n", "1:18", "another slot");
+    wrong("slots: [a]\n", "1:8", "must be a map");
+    wrong(
+        "providers: {p: {api: openai, base_url: 'https://a.example/v1', responses: sometimes}}\n",
+        "1:75",
+        "true or false",
+    );
+}
+
+const DEMANDS: &str = r#"
+providers:
+  cloud: {api: openai, base_url: 'https://c.example/v1', key: 'env:C', retention: 30d}
+  local: {api: openai, base_url: 'http://127.0.0.1:1/v1', residency: local, retention: none}
+models:
+  - {id: small, provider: cloud, caps: [tools], context: 1000, residency: eu}
+  - {id: big, provider: cloud, caps: [tools, vision], context: 100000}
+  - {id: home, provider: local, model: qwen, caps: [tools, vision]}
+  - {id: plain, provider: local}
+slots: {default: small, background: small, think: big, long_context: big}
+rules:
+  - {when: {context: 'clinic*', isolation: hard}, require: {residency: local, retention: none}}
+  - {when: {context: studio}, require: {caps: vision}}
+fallback: {small: [big, home, plain, small, nowhere]}
+default_provider: none
+defaults: {retries: 2, timeout_s: 30, breaker: {failures: 3, open_s: 20}}
+"#;
+
+/// The models of a plan, and those that were dropped.
+fn plan(fleet: &Fleet, change: impl FnOnce(&mut Wish<'_>)) -> (Vec<String>, Vec<String>) {
+    let filter = ModelFilter::default();
+    let mut wish = Wish {
+        face: Api::OpenAi,
+        model: "small",
+        filter: &filter,
+        context: "acme",
+        isolation: Isolation::Hard,
+        caps: &[],
+        thinks: false,
+        tokens: 10,
+        may_fall_back: true,
+    };
+    change(&mut wish);
+    let plan = fleet.plan(&wish);
+    assert_eq!(plan.refusal().is_some(), plan.routes.is_empty());
+    let routes = plan.routes.into_iter().map(|route| route.model).collect();
+    (routes, plan.dropped.into_iter().map(|dropped| dropped.reason.to_string()).collect())
+}
+
+#[test]
+fn a_plan_is_the_model_asked_for_and_its_fallbacks_past_the_filter() {
+    let fleet = good(DEMANDS);
+    let (routes, dropped) = plan(&fleet, |_| {});
+    assert_eq!(routes, ["small", "big", "home", "plain"]);
+    assert_eq!(dropped, ["no provider serves the model \"nowhere\""]);
+    assert_eq!(plan(&fleet, |wish| wish.may_fall_back = false).0, ["small"]);
+    let (routes, dropped) = plan(&fleet, |wish| wish.tokens = 2000);
+    assert_eq!(routes, ["big", "home", "plain"]);
+    assert!(dropped[0].contains("2000 tokens"), "{dropped:?}");
+    // What is not stated is not held against a model; what is stated is.
+    assert_eq!(plan(&fleet, |wish| wish.caps = &["vision"]).0, ["big", "home", "plain"]);
+    // A rule has to be fulfilled by what is stated.
+    assert_eq!(plan(&fleet, |wish| wish.context = "studio").0, ["big", "home"]);
+    assert_eq!(plan(&fleet, |wish| wish.context = "clinic-north").0, ["home", "plain"]);
+    let open = |wish: &mut Wish<'_>| (wish.context, wish.isolation) = ("clinic", Isolation::Open);
+    assert_eq!(plan(&fleet, open).0.len(), 4);
+    let denied = ModelFilter { allow: None, deny: vec![Glob::new("qwen"), Glob::new("small")] };
+    assert_eq!(plan_with(&fleet, &denied), ["big", "plain"], "an alias is no way around a denial");
+}
+
+fn plan_with(fleet: &Fleet, filter: &ModelFilter) -> Vec<String> {
+    let wish = Wish {
+        face: Api::OpenAi,
+        model: "small",
+        filter,
+        context: "acme",
+        isolation: Isolation::Hard,
+        caps: &[],
+        thinks: false,
+        tokens: 10,
+        may_fall_back: true,
+    };
+    fleet.plan(&wish).routes.into_iter().map(|route| route.model).collect()
+}
+
+#[test]
+fn slots_are_asked_for_by_name_or_chosen_by_the_call() {
+    let fleet = good(DEMANDS);
+    let first = |model: &'static str, thinks, tokens| {
+        let (routes, dropped) = plan(&fleet, |wish| {
+            (wish.model, wish.thinks, wish.tokens) = (model, thinks, tokens);
+        });
+        routes.first().cloned().unwrap_or_else(|| dropped[0].clone())
+    };
+    assert_eq!(first("zos/background", false, 1), "small");
+    assert_eq!(first("zos/think", false, 1), "big");
+    assert_eq!(first("zos/auto", false, 1), "small");
+    assert_eq!(first("zos/auto", true, 1), "big");
+    assert_eq!(first("zos/auto", false, 5000), "big");
+    assert!(first("zos/nothing", false, 1).contains("no model for the slot"));
+    let bare = good("providers: {}\n");
+    assert!(plan(&bare, |wish| wish.model = "zos/auto").1[0].contains("\"auto\""));
 }
 
 proptest! {
+    /// Whatever fails, in whatever order: what is tried is always within the filter, because only routes of
+    /// the plan are tried. The filter is written here a second time, as the person reads it.
+    #[test]
+    fn no_sequence_of_failures_reaches_a_model_outside_the_filter(
+        models in proptest::collection::vec((0usize..2, proptest::option::of(0u64..100), proptest::option::of(0u8..4), proptest::option::of(0usize..3)), 1..8),
+        fallback in proptest::collection::vec(0usize..8, 0..8),
+        asked in 0usize..8,
+        allow in proptest::option::of(proptest::collection::vec(0usize..8, 0..5)),
+        deny in proptest::collection::vec(0usize..8, 0..3),
+        required in proptest::option::of(0usize..3),
+        needs_vision in any::<bool>(), rule_needs_tools in any::<bool>(),
+        tokens in 0u64..100,
+        failures in proptest::collection::vec(any::<bool>(), 0..8),
+    ) {
+        const PLACES: [&str; 3] = ["local", "eu", "us"];
+        let mut text = String::from("providers:\n  p: {api: openai, base_url: 'https://p.example/v1'}\n  q: {api: anthropic, base_url: 'https://q.example', residency: us}\nmodels:\n");
+        for (number, (provider, context, caps, place)) in models.iter().enumerate() {
+            let mut line = format!("  - {{id: m{number}, provider: {}", ["p", "q"][*provider]);
+            if let Some(context) = context { line += &format!(", context: {context}"); }
+            if let Some(caps) = caps {
+                let words: Vec<_> = ["tools", "vision"].iter().enumerate().filter(|(bit, _)| caps >> bit & 1 == 1).map(|(_, word)| *word).collect();
+                line += &format!(", caps: [{}]", words.join(", "));
+            }
+            if let Some(place) = place { line += &format!(", residency: {}", PLACES[*place]); }
+            text += &(line + "}\n");
+        }
+        let names: Vec<_> = fallback.iter().map(|number| format!("m{number}")).collect();
+        text += &format!("fallback: {{'m*': [{}]}}\ndefault_provider: none\n", names.join(", "));
+        let mut require: Vec<String> = required.iter().map(|place| format!("residency: {}", PLACES[*place])).collect();
+        if rule_needs_tools { require.push("caps: tools".into()); }
+        if !require.is_empty() { text += &format!("rules: [{{when: {{isolation: hard}}, require: {{{}}}}}]\n", require.join(", ")); }
+        let fleet = good(&text);
+        let globs = |numbers: &[usize]| numbers.iter().map(|number| Glob::new(&format!("m{number}"))).collect::<Vec<_>>();
+        let filter = ModelFilter { allow: allow.as_deref().map(globs), deny: globs(&deny) };
+        let asked = format!("m{asked}");
+        let caps: &[&str] = if needs_vision { &["vision"] } else { &[] };
+        let wish = Wish {
+            face: Api::OpenAi, model: &asked, filter: &filter, context: "acme", isolation: Isolation::Hard,
+            caps, thinks: false, tokens, may_fall_back: true,
+        };
+        let plan = fleet.plan(&wish);
+        let mut failures = failures.into_iter().chain(std::iter::repeat(true));
+        let tried: Vec<_> = plan.routes.iter().take_while(|_| failures.next() == Some(true)).collect();
+        for route in tried {
+            let number: usize = route.model[1..].parse().unwrap();
+            let (provider, context, stated, place) = &models[number];
+            prop_assert!(allow.as_ref().is_none_or(|allow| allow.contains(&number)) && !deny.contains(&number));
+            prop_assert!(context.is_none_or(|context| tokens <= context));
+            let place = place.map(|place| PLACES[place]).or((*provider == 1).then_some("us"));
+            prop_assert!(required.is_none_or(|required| place == Some(PLACES[required])));
+            prop_assert!(!needs_vision || stated.is_none_or(|caps| caps & 2 == 2));
+            prop_assert!(!rule_needs_tools || stated.is_some_and(|caps| caps & 1 == 1));
+            prop_assert_eq!(fleet.permits(&wish, route), Ok(()));
+        }
+        // And nothing that fits was left out: everything considered is in the plan or dropped with a reason.
+        prop_assert_eq!(plan.routes.len() + plan.dropped.len(), plan.considered.len());
+    }
+
     #[test]
     fn any_bytes_are_a_fleet_or_told_why_not(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let parsed = parse_fleet(Some(&bytes), &Environment::default());

@@ -1,15 +1,28 @@
 //! Step 5: the only step that leaves the machine.
+//!
+//! The routes of the plan are tried in order. A provider that fails before the first byte of its answer is
+//! asked again as often as the fleet allows, then the next route is tried, past the hard filter again. An
+//! answer whose head has arrived is the answer. When nothing serves, the caller gets the first failure:
+//! that of the model it asked for.
 
 use super::reserve::Reserved;
+use super::route::{Prepared, note, prepare, wish};
 use crate::call::{Call, Cost};
 use crate::house::House;
+use crate::pipeline::inspect_request::Inspected;
 use crate::policy::Policy;
+use crate::prices::Names;
 use crate::problem::{Code, Problem};
+use crate::translate::Pair;
 use crate::upstream::{Answer, Outgoing, UpstreamError};
 use crate::wire::Face;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use zos_core::Api;
-use zos_meter::Usage;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+use zos_core::fleet::Defaults;
+use zos_core::{Api, Route};
+use zos_meter::{Day, Usage};
 
 /// Headers of the caller that reach a provider. Everything else stays here.
 const PASSED: &[&str] = &[
@@ -22,6 +35,15 @@ const PASSED: &[&str] = &[
     "user-agent",
 ];
 
+/// Those among them that another API knows as well.
+const PASSED_ACROSS: &[&str] = &["content-type", "accept", "user-agent"];
+
+/// The longest that a provider's `Retry-After` is waited for; a longer one means the next route.
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The pause before the first further attempt; each later one is twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// A call with the head of its answer.
 pub(crate) struct Forwarded {
     pub(super) face: Face,
@@ -29,58 +51,265 @@ pub(crate) struct Forwarded {
     pub(super) policy: Policy,
     pub(super) resolved: super::Resolved,
     pub(super) answer: Answer,
+    /// How the answer is carried back, where it came in another format.
+    pub(super) pair: Option<Pair>,
+    /// The caller's own request.
+    pub(super) request: Bytes,
+    /// Input tokens of attempts that broke after they were sent.
+    pub(super) wasted: u64,
 }
 
-pub(super) async fn run(house: &House, reserved: Reserved, call: &mut Call) -> Result<Forwarded, Problem> {
+impl Forwarded {
+    /// The usage of the answer and of the attempts before it.
+    pub(super) fn with_wasted(wasted: u64, mut usage: Usage) -> Usage {
+        usage.input = usage.input.saturating_add(wasted);
+        usage.estimated |= wasted > 0;
+        usage
+    }
+}
+
+/// How one route failed.
+enum Failure {
+    /// The provider's own error answer, still to be passed on.
+    Answer(Box<(Prepared, Answer)>),
+    /// No answer at all.
+    Problem(Problem),
+}
+
+impl Failure {
+    fn of(prepared: Prepared, failure: Result<Answer, Problem>) -> Failure {
+        match failure {
+            Ok(answer) => Failure::Answer(Box::new((prepared, answer))),
+            Err(problem) => Failure::Problem(problem),
+        }
+    }
+}
+
+pub(super) async fn run(
+    house: &House,
+    reserved: Reserved,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Forwarded, Problem> {
     let routed = reserved.routed;
     let inspected = routed.inspected;
-    let (face, provider) = (inspected.arrived.face, routed.route.provider);
-    let is_face_default = inspected.resolved.snapshot.fleet.is_face_default(&provider, face.api());
-    let credential =
-        inspected.resolved.presented.for_provider(&provider, is_face_default, &house.vault).await;
-    let credential = credential.map_err(|error| {
-        tracing::warn!(%error, "the keychain did not give a provider's key");
-        Problem::new(
-            Code::NoRoute,
-            format!("The key of provider \"{}\" cannot be read from the keychain: {error}.", provider.name),
-        )
-        .hint("Unlock the keychain, or give the key in an environment variable.")
-    })?;
-    let Some(credential) = credential else {
-        return Err(Problem::new(
-            Code::NoRoute,
-            format!("There is no key for provider \"{}\".", provider.name),
-        )
-        .hint("Set it in Keys, in the provider's environment variable, or send your own key with the call.")
-        .status(http::StatusCode::UNAUTHORIZED));
-    };
-    let outgoing = Outgoing {
-        path: upstream_path(face, &inspected.arrived.query),
-        headers: outgoing_headers(&inspected.arrived.headers, face.api(), credential),
-        body: inspected.arrived.body,
-    };
-    call.forwarded();
-    let answer = match house.upstreams.send(&provider, outgoing).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            // What never arrived costs nothing; what was sent and not answered is charged as read.
-            let cost = match error {
-                UpstreamError::Connect | UpstreamError::Encoding => Cost::Nothing,
-                UpstreamError::Broken | UpstreamError::Timeout(_) => {
-                    Cost::Spent(Usage { input: inspected.input_tokens, estimated: true, ..Usage::default() })
-                }
-            };
-            call.settle(cost).await;
-            return Err(problem(&error, &provider.name));
+    let defaults = *inspected.resolved.snapshot.fleet.defaults();
+    let mut attempts =
+        Attempts { house, inspected: &inspected, defaults, wasted: 0, told: String::new(), count: 0 };
+    let mut first_failure = None;
+    let mut served = None;
+    let reserved_for = routed.first.route.model.clone();
+    let mut prepared = Some(Ok(routed.first));
+    let mut next = routed.next.into_iter();
+    while let Some(candidate) = prepared.take() {
+        let tried = match candidate {
+            Ok(candidate) => attempts.route(candidate, call).await,
+            Err(problem) => Err(Failure::Problem(problem)),
+        };
+        match tried {
+            Ok(answered) => {
+                served = Some(answered);
+                break;
+            }
+            Err(failure) => {
+                first_failure.get_or_insert(failure);
+            }
         }
+        prepared = next.next().map(|route| attempts.prepare(route));
+    }
+    let Attempts { wasted, told, count, .. } = attempts;
+    if count > 1 {
+        let before = call.record.detail.take().map(|detail| detail + "; ").unwrap_or_default();
+        call.record.detail = Some(before + &told);
+    }
+    if defaults.retries > 0 {
+        // Retries happen in one place only.
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    let (prepared, answer) = match (served, first_failure) {
+        (Some(served), _) => served,
+        (None, Some(Failure::Answer(answered))) => *answered,
+        (None, Some(Failure::Problem(problem))) => {
+            let spent = Usage { input: wasted, estimated: true, ..Usage::default() };
+            call.settle(if wasted > 0 { Cost::Spent(spent) } else { Cost::Nothing }).await;
+            return Err(problem);
+        }
+        (None, None) => unreachable!("the first route is always tried"),
     };
+    let route = &prepared.route;
+    note(route, call, headers);
+    if route.model != reserved_for {
+        let prices = &inspected.resolved.context.budget.prices;
+        let names = Names { asked: &route.model, sent: route.sent_as() };
+        let day = Day::from_unix_ms(call.now_ms());
+        call.is_served_at(house.prices.price(prices, &route.provider, names, day));
+    }
     Ok(Forwarded {
-        face,
+        face: inspected.arrived.face,
         input_tokens: inspected.input_tokens,
         policy: inspected.resolved.policy.clone(),
         resolved: inspected.resolved,
         answer,
+        pair: prepared.pair,
+        request: inspected.arrived.body,
+        wasted,
     })
+}
+
+/// The attempts at one call.
+struct Attempts<'a> {
+    house: &'a House,
+    inspected: &'a Inspected,
+    defaults: Defaults,
+    wasted: u64,
+    /// What was tried and what came of it, for the record: names of models and statuses only.
+    told: String,
+    /// How many times something was tried or skipped.
+    count: u32,
+}
+
+impl Attempts<'_> {
+    fn tell(&mut self, route: &Route, what: impl std::fmt::Display) {
+        self.count += 1;
+        let gap = if self.told.is_empty() { "" } else { "; " };
+        write!(self.told, "{gap}{}/{}: {what}", route.provider.name, route.model)
+            .expect("writing to a String never fails");
+    }
+
+    /// A fallback, past the hard filter once more.
+    fn prepare(&mut self, route: Route) -> Result<Prepared, Problem> {
+        let fleet = &self.inspected.resolved.snapshot.fleet;
+        if let Err(reason) = fleet.permits(&wish(self.inspected), &route) {
+            self.tell(&route, "not permitted");
+            return Err(Problem::new(Code::NoRoute, format!("A fallback is not permitted: {reason}.")));
+        }
+        let shown = route.clone();
+        prepare(self.house, self.inspected, route).inspect_err(|problem| {
+            self.tell(&shown, format_args!("skipped, {}", problem.code.as_str()));
+        })
+    }
+
+    /// Asks one provider, as often as it may be asked.
+    async fn route(&mut self, prepared: Prepared, call: &mut Call) -> Result<(Prepared, Answer), Failure> {
+        let outgoing = match self.outgoing(&prepared).await {
+            Ok(outgoing) => outgoing,
+            Err(problem) => {
+                self.tell(&prepared.route, "no key");
+                return Err(Failure::Problem(problem));
+            }
+        };
+        let provider = prepared.route.provider.clone();
+        let mut pause = PAUSE;
+        let mut last: Option<Result<Answer, Problem>> = None;
+        for attempt in 0..=self.defaults.retries {
+            let leave = match self.house.upstreams.breakers.ask(&provider.name, Instant::now()) {
+                Ok(leave) => leave,
+                Err(wait) => {
+                    self.tell(&prepared.route, "left alone");
+                    let failure = last.unwrap_or_else(|| Err(left_alone(&provider.name, wait)));
+                    return Err(Failure::of(prepared, failure));
+                }
+            };
+            call.forwarded();
+            let sent = self.house.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
+            let is_last = attempt == self.defaults.retries;
+            let (wait, failure) = match sent {
+                Ok(answer) if !is_worth_another(answer.status) => {
+                    leave.succeeded();
+                    self.tell(&prepared.route, answer.status.as_u16());
+                    return Ok((prepared, answer));
+                }
+                Ok(answer) => {
+                    self.tell(&prepared.route, answer.status.as_u16());
+                    // Too many requests is no failure of the provider.
+                    if answer.status != StatusCode::TOO_MANY_REQUESTS {
+                        leave.failed(&self.defaults.breaker, Instant::now());
+                    }
+                    (retry_after(&answer.headers).unwrap_or(pause), Ok(answer))
+                }
+                Err(error) => {
+                    leave.failed(&self.defaults.breaker, Instant::now());
+                    // What never arrived costs nothing; what was sent and not answered is charged as read.
+                    if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
+                        self.wasted = self.wasted.saturating_add(self.inspected.input_tokens);
+                    }
+                    self.tell(&prepared.route, &error);
+                    (pause, Err(problem(&error, &provider.name)))
+                }
+            };
+            if is_last || wait > WAIT_LIMIT {
+                return Err(Failure::of(prepared, failure));
+            }
+            last = Some(failure);
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(WAIT_LIMIT);
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
+        let provider = &prepared.route.provider;
+        let Inspected { arrived, resolved, .. } = self.inspected;
+        let crosses = provider.api != arrived.face.api() && !provider.is_demo();
+        // A client's own credential is for the API that it speaks.
+        let is_face_default =
+            !crosses && resolved.snapshot.fleet.is_face_default(provider, arrived.face.api());
+        let credential = resolved.presented.for_provider(provider, is_face_default, &self.house.vault).await;
+        let credential = credential.map_err(|error| {
+            tracing::warn!(%error, "the keychain did not give a provider's key");
+            Problem::new(
+                Code::NoRoute,
+                format!(
+                    "The key of provider \"{}\" cannot be read from the keychain: {error}.",
+                    provider.name
+                ),
+            )
+            .hint("Unlock the keychain, or give the key in an environment variable.")
+        })?;
+        let Some(credential) = credential else {
+            return Err(Problem::new(
+                Code::NoRoute,
+                format!("There is no key for provider \"{}\".", provider.name),
+            )
+            .hint(
+                "Set it in Keys, in the provider's environment variable, or send your own key with the call.",
+            )
+            .status(StatusCode::UNAUTHORIZED));
+        };
+        let face = prepared.pair.map_or(arrived.face, Pair::provider);
+        let passed = if crosses { PASSED_ACROSS } else { PASSED };
+        Ok(Outgoing {
+            path: upstream_path(face, if crosses { "" } else { &arrived.query }),
+            headers: outgoing_headers(&arrived.headers, passed, face.api(), credential),
+            body: prepared.body.clone(),
+        })
+    }
+}
+
+/// Whether another attempt or another model may do better. What is wrong with the call itself is final.
+fn is_worth_another(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// How long the provider asks to wait: seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let wait = until.duration_since(jiff::Timestamp::now());
+    Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+fn left_alone(provider: &str, wait: Duration) -> Problem {
+    let mut problem = Problem::new(
+        Code::NoRoute,
+        format!("Provider \"{provider}\" failed too often and is left alone for a moment."),
+    )
+    .hint("Try again later, or name a fallback in routing/fleet.yml.");
+    problem.retry_after_s = Some(wait.as_secs().max(1));
+    problem
 }
 
 /// The path at the provider. Of a query only the switch that Claude clients send goes along: anything
@@ -93,9 +322,14 @@ fn upstream_path(face: Face, query: &str) -> String {
 }
 
 /// What reaches the provider: the allow-listed headers and the credential.
-fn outgoing_headers(request: &HeaderMap, api: Api, credential: HeaderMap) -> HeaderMap {
+fn outgoing_headers(
+    request: &HeaderMap,
+    passed: &[&'static str],
+    api: Api,
+    credential: HeaderMap,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in PASSED {
+    for name in passed {
         for value in request.get_all(*name) {
             headers.append(HeaderName::from_static(name), value.clone());
         }

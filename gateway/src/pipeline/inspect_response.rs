@@ -13,6 +13,7 @@ use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::problem::{Code, Problem};
 use crate::redact::restore;
+use crate::translate::Pair;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -72,22 +73,29 @@ async fn plain(
         }
     };
     call.record.ttft_ms = Some(crate::house::millis(call.started));
-    if let Err(problem) = ask(house, &mut forwarded, &body, &mut call, headers).await {
-        call.settle(Cost::Spent(read_as_sent)).await;
+    let (told, untold) = match told(house, &forwarded, &provider, &body) {
+        Ok(told) => (told, None),
+        Err(problem) => (body.clone(), Some(problem)),
+    };
+    if let Err(problem) = ask(house, &mut forwarded, &told, &mut call, headers).await {
+        call.settle(Cost::Spent(Forwarded::with_wasted(forwarded.wasted, read_as_sent))).await;
         return Err((Box::new(call), problem));
     }
-    let judged = judge(&forwarded, &provider, &body, &mut call, headers);
+    let judged = judge(&forwarded, &provider, &body, &told, &mut call, headers);
+    let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
-        _ if !status.is_success() || forwarded.face.is_free() => Cost::Nothing,
-        Ok((usage, _)) => Cost::Spent(*usage),
-        Err(refused) => Cost::Spent(refused.0),
+        Ok((usage, _)) if is_charged => Cost::Spent(Forwarded::with_wasted(forwarded.wasted, *usage)),
+        Err(refused) if is_charged => Cost::Spent(Forwarded::with_wasted(forwarded.wasted, refused.0)),
+        _ if forwarded.wasted > 0 => Cost::Spent(Forwarded::with_wasted(forwarded.wasted, Usage::default())),
+        _ => Cost::Nothing,
     };
     if let Some(balance) = call.settle(cost).await {
         write_remaining(&balance, headers);
     }
-    let body = match judged {
-        Ok((_, changed)) => changed.unwrap_or(body),
-        Err(refused) => return Err((Box::new(call), refused.1)),
+    let body = match (judged, untold) {
+        (Ok((_, changed)), None) => changed.unwrap_or(told),
+        (Err(refused), _) => return Err((Box::new(call), refused.1)),
+        (Ok(_), Some(problem)) => return Err((Box::new(call), problem)),
     };
     call.record.bytes_out = body.len() as u64;
     let outcome = if status.is_success() { Outcome::Completed } else { Outcome::Failed };
@@ -131,31 +139,55 @@ async fn ask(
     Ok(())
 }
 
-/// What a plain answer cost, whether it may reach the caller, and as what where not as it is.
+/// The answer in the caller's format: the provider's own bytes unless the call was translated.
+fn told(house: &House, forwarded: &Forwarded, provider: &str, body: &Bytes) -> Result<Bytes, Problem> {
+    let Some(pair) = forwarded.pair else { return Ok(body.clone()) };
+    if !forwarded.answer.status.is_success() {
+        return Ok(pair.failure(forwarded.answer.status, body));
+    }
+    let text = String::from_utf8_lossy(body);
+    pair.answer(&text, house.now_ms() / 1000).map_err(|error| {
+        let sentence =
+            format!("The answer of provider \"{provider}\" cannot be carried to this API: {error}.");
+        Problem::new(Code::Untranslatable, sentence)
+            .hint("Call the model through the API that its provider speaks.")
+            .status(http::StatusCode::BAD_GATEWAY)
+    })
+}
+
+/// What an answer cost, and the body where not as it is; or what it cost and why it may not pass.
+type Judged = Result<(Usage, Option<Bytes>), Box<(Usage, Problem)>>;
+
+/// What a plain answer cost, whether it may reach the caller, and as what where not as it is. `body` is what
+/// the provider sent, `told` the same in the caller's format.
 fn judge(
     forwarded: &Forwarded,
     provider: &str,
     body: &Bytes,
+    told: &Bytes,
     call: &mut Call,
     headers: &mut HeaderMap,
-) -> Result<(Usage, Option<Bytes>), Box<(Usage, Problem)>> {
+) -> Judged {
     let is_success = forwarded.answer.status.is_success();
-    let mut reader = UsageReader::new(forwarded.face.meter());
+    let provider_face = forwarded.pair.map_or(forwarded.face, Pair::provider);
+    let mut reader = UsageReader::new(provider_face.meter());
     let mut findings = Findings::default();
     let mut count = TextCount::default();
     // An error page may be anything; an answer that is no JSON is none that we could vouch for.
-    let text = String::from_utf8_lossy(body);
-    let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
+    let text = String::from_utf8_lossy(told);
+    let read = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| json::parse(text).ok());
+    let parsed = read(told.as_ref());
     match &parsed {
-        Some(value) => {
-            inspect::tree(&forwarded.policy, value, &[], &mut findings);
-            if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
-                reader.report(usage);
-            } else if is_success {
-                count.add(&text);
-            }
-        }
+        Some(value) => inspect::tree(&forwarded.policy, value, &[], &mut findings),
         None => inspect::text(&forwarded.policy, &text, "body", &mut findings),
+    }
+    let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
+    if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
+        if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
+            reader.report(usage);
+        } else if is_success {
+            count.add(&text);
+        }
     }
     let usage = reader.finish(Estimate { input: forwarded.input_tokens, output: count.tokens(), cut: false });
     note(&forwarded.policy, &findings, call, headers);

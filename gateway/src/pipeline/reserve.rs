@@ -72,11 +72,11 @@ fn needs(house: &House, routed: &Routed, call: &Call) -> Needs {
         crate::wire::Face::Embeddings => 0,
         _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
     };
-    let asked = inspected.asked.model.as_str();
-    let names = Names { asked, sent: routed.route.model_sent.as_deref().unwrap_or(asked) };
+    let route = &routed.first.route;
+    let names = Names { asked: &route.model, sent: route.sent_as() };
     let budget = &inspected.resolved.context.budget;
     let day = Day::from_unix_ms(call.now_ms());
-    let price = house.prices.price(&budget.prices, &routed.route.provider, names, day);
+    let price = house.prices.price(&budget.prices, &route.provider, names, day);
     Needs {
         tokens: inspected.input_tokens.saturating_add(output),
         micros: price.as_ref().and_then(|price| price.bound(inspected.input_tokens, output)),

@@ -1,71 +1,161 @@
-//! Step 3: which provider serves the model, and whether the context permits it.
+//! Step 3: which models may serve the call, and the body for the first of them, in the format that its
+//! provider speaks.
 
 use super::inspect_request::Inspected;
 use crate::call::Call;
 use crate::house::House;
 use crate::problem::{Code, Problem};
+use crate::translate::{Pair, Target, Untranslatable};
+use crate::wire::{Asked, Face};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
-use zos_core::{Route, RouteError};
+use zos_core::{Api, Provider, Route, RouteError, Wish};
 
-/// A call with its provider.
+/// A call with what may serve it.
 pub(crate) struct Routed {
     pub(super) inspected: Inspected,
+    pub(super) first: Prepared,
+    /// What may be tried after it, in order.
+    pub(super) next: Vec<Route>,
+}
+
+/// A route with the body for it.
+pub(super) struct Prepared {
     pub(super) route: Route,
+    /// How the call is carried to the provider's format; `None` where its bytes go as they are.
+    pub(super) pair: Option<Pair>,
+    pub(super) body: Bytes,
 }
 
 pub(super) fn run(
     house: &House,
-    mut inspected: Inspected,
+    inspected: Inspected,
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Routed, Problem> {
-    let model = &inspected.asked.model;
-    let api = inspected.arrived.face.api();
-    let fleet = &inspected.resolved.snapshot.fleet;
-    let route = fleet.route(api, model, &inspected.resolved.context.models).map_err(|error| match error {
-        RouteError::UnknownModel { .. } => {
-            Problem::new(Code::UnknownModel, "No provider of this fleet serves that model.")
-                .hint("`GET /v1/models` lists what is served; routing/fleet.yml says by whom.")
-        }
-        RouteError::NotPermitted { .. } => {
-            Problem::new(Code::NoRoute, "This context does not permit that model.")
-                .hint("See `models` in the context's file.")
-        }
-        RouteError::NoProvider { .. } => {
-            Problem::new(Code::NoRoute, "The fleet has no provider that speaks this API for that model.")
-                .hint("See routing/fleet.yml: the model's provider speaks another API.")
-        }
-    })?;
-    if route.provider.api != api && !route.provider.is_demo() {
-        return Err(Problem::new(
-            Code::NoRoute,
-            format!("That model is served by provider \"{}\", which speaks another API, and calls are not translated yet.", route.provider.name),
-        )
-        .hint("Call it through the other API, or route the model to another provider in routing/fleet.yml."));
+    let plan = inspected.resolved.snapshot.fleet.plan(&wish(&inspected));
+    if let Some(reason) = plan.refusal() {
+        return Err(refusal(reason));
     }
-    if house.is_own_address(&route.provider) {
+    let mut routes = plan.routes.into_iter();
+    let first = routes.next().expect("a plan without a refusal has a route");
+    note(&first, call, headers);
+    let next = routes.collect();
+    let first = prepare(house, &inspected, first)?;
+    Ok(Routed { inspected, first, next })
+}
+
+/// What the call asks of the fleet.
+pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
+    let resolved = &inspected.resolved;
+    let face = inspected.arrived.face;
+    Wish {
+        face: face.api(),
+        model: &inspected.asked.model,
+        filter: &resolved.context.models,
+        context: resolved.name.as_str(),
+        isolation: resolved.context.isolation,
+        caps: &inspected.asked.caps,
+        thinks: inspected.asked.thinks,
+        tokens: inspected.input_tokens,
+        may_fall_back: !matches!(face, Face::CountTokens | Face::Embeddings),
+    }
+}
+
+/// The body for a route. Within one API only the model's own name is changed.
+pub(super) fn prepare(house: &House, inspected: &Inspected, route: Route) -> Result<Prepared, Problem> {
+    let provider = &route.provider;
+    if house.is_own_address(provider) {
         return Err(Problem::new(
             Code::NoRoute,
-            format!("Provider \"{}\" has this gateway's own address, so the call would go round in circles.", route.provider.name),
+            format!("Provider \"{}\" has this gateway's own address, so the call would go round in circles.", provider.name),
         )
         .hint("Set its real base_url in routing/fleet.yml; ANTHROPIC_BASE_URL and OPENAI_BASE_URL in the environment of zOS override it."));
     }
-    if let Some(name) = &route.model_sent
-        && name != model
-    {
-        let place = inspected.asked.model_place.clone();
-        inspected.arrived.body = rename(&inspected.arrived.body, place, name);
-    }
+    let Asked { model, model_place, .. } = &inspected.asked;
+    let body = &inspected.arrived.body;
+    let refused = |error: Untranslatable| untranslatable(&error, &provider.name);
+    let pair = Pair::of(inspected.arrived.face, provider).map_err(refused)?;
+    let body = match pair {
+        Some(pair) => {
+            let target = Target {
+                model: route.sent_as(),
+                is_openai: is_openai(provider),
+                thinks: route.is_known_to("thinking") != Some(false),
+            };
+            pair.request(body, target).map_err(refused)?
+        }
+        None if route.sent_as() != model => rename(body, model_place.clone(), route.sent_as()),
+        None => body.clone(),
+    };
+    Ok(Prepared { route, pair, body })
+}
+
+/// Whether this is OpenAI's own service, which no longer takes the older name of the output limit.
+fn is_openai(provider: &Provider) -> bool {
+    let host = provider.base_url.as_ref().and_then(|url| url.host_str());
+    provider.api == Api::OpenAi
+        && host.is_some_and(|host| {
+            ["openai.com", "openai.azure.com"]
+                .iter()
+                .any(|own| host.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        })
+}
+
+fn untranslatable(error: &Untranslatable, provider: &str) -> Problem {
+    Problem::new(
+        Code::Untranslatable,
+        format!("The call cannot be carried to the API of provider \"{provider}\": {error}."),
+    )
+    .hint("Leave it out, or route the model to a provider that speaks this API in routing/fleet.yml.")
+}
+
+/// Notes in record and headers which route serves the call.
+pub(super) fn note(route: &Route, call: &mut Call, headers: &mut HeaderMap) {
     call.record.provider = Some(route.provider.name.clone());
-    if let Ok(value) = HeaderValue::from_str(&format!("{}/{}", route.provider.name, model)) {
+    call.record.model = Some(route.model.clone());
+    if let Ok(value) = HeaderValue::from_str(&format!("{}/{}", route.provider.name, route.model)) {
         headers.insert("x-zos-route", value);
     }
     if route.provider.is_demo() {
         headers.insert("x-zos-demo", HeaderValue::from_static("true"));
+    } else {
+        headers.remove("x-zos-demo");
     }
-    Ok(Routed { inspected, route })
+}
+
+/// Why nothing may serve the call. Names of models are the caller's words and are not repeated.
+fn refusal(reason: &RouteError) -> Problem {
+    let no_route = |message: String| Problem::new(Code::NoRoute, message);
+    match reason {
+        RouteError::UnknownModel { .. } => {
+            Problem::new(Code::UnknownModel, "No provider of this fleet serves that model.")
+                .hint("`GET /v1/models` lists what is served; routing/fleet.yml says by whom.")
+        }
+        RouteError::EmptySlot { .. } => {
+            Problem::new(Code::UnknownModel, "The fleet names no model for that slot.")
+                .hint("Name one under `slots` in routing/fleet.yml.")
+        }
+        RouteError::NotPermitted { .. } => no_route("This context does not permit that model.".to_owned())
+            .hint("See `models` in the context's file."),
+        RouteError::NoProvider { .. } => {
+            no_route("The fleet has no provider that speaks this API for that model.".to_owned())
+                .hint("See routing/fleet.yml: the model's provider speaks another API.")
+        }
+        RouteError::TooLong { tokens, context, .. } => no_route(format!(
+            "The call may need {tokens} tokens, and the context of that model has {context}."
+        ))
+        .hint("Shorten the conversation, or name a fallback with a longer context in routing/fleet.yml."),
+        RouteError::Lacks { cap, .. } => {
+            no_route(format!("That model is not said to have `{cap}`, which this call needs."))
+                .hint("See `caps` and `rules` in routing/fleet.yml.")
+        }
+        RouteError::Required { what, .. } => {
+            no_route(format!("A rule requires another {what} than that model is said to have."))
+                .hint("See `rules` in routing/fleet.yml.")
+        }
+    }
 }
 
 /// The body with another model name, and every other byte as it was: the fleet asked for this change.

@@ -12,7 +12,8 @@ use crate::house::House;
 use crate::pipeline::Resolved;
 use crate::problem::{Code, Problem};
 use crate::stream::guard::{Guard, Stop};
-use crate::stream::sse::Framer;
+use crate::stream::sse::{Frame, Framer};
+use crate::translate::StreamTranslator;
 use crate::upstream::{AnswerBody, UpstreamError};
 use crate::wire::{Dialect, Face};
 use axum::body::Body;
@@ -39,14 +40,19 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
     let status = forwarded.answer.status;
     let guard =
         Guard::new(Dialect::of(forwarded.face), forwarded.policy.clone(), forwarded.resolved.masks.clone());
+    let limit_bytes = house.config.limits.body_bytes;
+    let translator =
+        forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
         house: house.clone(),
         face: forwarded.face,
+        translator,
+        wasted: forwarded.wasted,
         input_tokens: forwarded.input_tokens,
         provider: call.record.provider.clone().unwrap_or_default(),
         resolved: forwarded.resolved,
         body: Some(forwarded.answer.body),
-        framer: Framer::new(house.config.limits.body_bytes),
+        framer: Framer::new(limit_bytes),
         guard,
         call,
         status,
@@ -68,6 +74,10 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
 struct Pump {
     house: Arc<House>,
     face: Face,
+    /// Turns the provider's events into the caller's, where their formats differ.
+    translator: Option<StreamTranslator>,
+    /// Input tokens of attempts that broke before this one.
+    wasted: u64,
     input_tokens: u64,
     provider: String,
     resolved: Resolved,
@@ -205,11 +215,22 @@ impl Pump {
     fn frames(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
         loop {
             match self.framer.next() {
-                Ok(Some(frame)) => self.guard.take(&frame, Instant::now(), out)?,
+                Ok(Some(frame)) => self.take(&frame, out)?,
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(Stop::Unreadable("an event is too large")),
             }
         }
+    }
+
+    /// Guards one event of the provider, in the caller's format.
+    fn take(&mut self, frame: &Frame, out: &mut Vec<Bytes>) -> Result<(), Stop> {
+        let Some(translator) = &mut self.translator else {
+            return self.guard.take(frame, Instant::now(), out);
+        };
+        for frame in translator.take(frame)? {
+            self.guard.take(&frame, Instant::now(), out)?;
+        }
+        Ok(())
     }
 
     /// The answer is complete; what the provider still sends belongs to it until it closes.
@@ -234,7 +255,7 @@ impl Pump {
     /// The provider closed the connection.
     fn last(&mut self, out: &mut Vec<Bytes>) -> End {
         let taken = match self.framer.finish() {
-            Some(frame) => self.guard.take(&frame, Instant::now(), out),
+            Some(frame) => self.take(&frame, out),
             None => Ok(()),
         };
         match taken.and_then(|()| self.guard.finish(out)) {
@@ -309,11 +330,16 @@ impl Pump {
 
     /// What the provider reported, and an estimate for what it did not.
     fn usage(&self, cut: bool) -> Usage {
-        let mut reader = UsageReader::new(self.face.meter());
-        for report in &self.guard.usage {
+        let (face, reports) = match &self.translator {
+            Some(translator) => (translator.provider(), &translator.usage),
+            None => (self.face, &self.guard.usage),
+        };
+        let mut reader = UsageReader::new(face.meter());
+        for report in reports {
             reader.report(report);
         }
-        reader.finish(Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut })
+        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
+        Forwarded::with_wasted(self.wasted, reader.finish(estimate))
     }
 }
 

@@ -1,0 +1,156 @@
+//! What may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
+//! asked for each of them, so nothing that follows can leave it.
+
+use super::{Api, Fleet, Route, RouteError, SLOTS, Slot};
+use crate::context::{Isolation, ModelFilter};
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The API that the client speaks.
+    pub face: Api,
+    /// The model or slot.
+    pub model: &'a str,
+    /// The context's `models`.
+    pub filter: &'a ModelFilter,
+    /// The context.
+    pub context: &'a str,
+    /// Its isolation.
+    pub isolation: Isolation,
+    /// What the call needs the model to do.
+    pub caps: &'a [&'a str],
+    /// Whether it asks for thinking. A wish, not a need: it only chooses the slot of `zos/auto`.
+    pub thinks: bool,
+    /// Tokens of the input.
+    pub tokens: u64,
+    /// Whether another model would do. Not for vectors and counts: those of two models do not compare.
+    pub may_fall_back: bool,
+}
+
+/// What may serve a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// In the order in which they are to be tried.
+    pub routes: Vec<Route>,
+    /// Every model that was looked at, in order.
+    pub considered: Vec<String>,
+    /// Those that may not serve it, and why.
+    pub dropped: Vec<Dropped>,
+}
+
+/// A model that may not serve a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dropped {
+    /// The model.
+    pub model: String,
+    /// Why not.
+    pub reason: RouteError,
+}
+
+/// The most models that are looked at for one call.
+const CONSIDERED_LIMIT: usize = 32;
+
+impl Fleet {
+    /// What may serve a call. Every route of the plan is past the hard filter.
+    pub fn plan(&self, wish: &Wish<'_>) -> Plan {
+        let mut plan = Plan { routes: Vec::new(), considered: Vec::new(), dropped: Vec::new() };
+        self.consider(wish, wish.model, &mut plan);
+        if wish.may_fall_back {
+            let asked = plan.considered.first().cloned().unwrap_or_default();
+            let fitting = self.fallback.iter().find(|(glob, _)| glob.matches(&asked));
+            for model in fitting.iter().flat_map(|(_, models)| models) {
+                self.consider(wish, model, &mut plan);
+            }
+        }
+        plan
+    }
+
+    /// Whether a route is within the hard filter: the context's models, the rules of the fleet, what the
+    /// model can do and how much it reads.
+    ///
+    /// # Errors
+    /// The first thing that speaks against it.
+    pub fn permits(&self, wish: &Wish<'_>, route: &Route) -> Result<(), RouteError> {
+        let model = || route.model.clone();
+        if !wish.filter.permits(&route.model) || wish.filter.denies(route.sent_as()) {
+            return Err(RouteError::NotPermitted { model: model() });
+        }
+        for rule in self.rules.iter().filter(|rule| rule.is_about(wish.context, wish.isolation)) {
+            for (what, required, stated) in [
+                ("residency", &rule.residency, &route.residency),
+                ("retention", &rule.retention, &route.retention),
+            ] {
+                let Some(required) = required else { continue };
+                if !stated.as_ref().is_some_and(|stated| required.contains(stated)) {
+                    return Err(RouteError::Required { model: model(), what });
+                }
+            }
+            if let Some(cap) = rule.caps.iter().find(|cap| route.is_known_to(cap) != Some(true)) {
+                return Err(RouteError::Lacks { model: model(), cap: cap.clone() });
+            }
+        }
+        if let Some(cap) = wish.caps.iter().find(|cap| route.is_known_to(cap) == Some(false)) {
+            return Err(RouteError::Lacks { model: model(), cap: (*cap).to_owned() });
+        }
+        match route.context {
+            Some(context) if wish.tokens > context => {
+                Err(RouteError::TooLong { model: model(), tokens: wish.tokens, context })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn consider(&self, wish: &Wish<'_>, name: &str, plan: &mut Plan) {
+        if plan.considered.len() == CONSIDERED_LIMIT {
+            return;
+        }
+        let (model, route) = match self.slot_model(wish, name) {
+            Some(Ok(model)) => (model, self.route(wish.face, model, wish.filter)),
+            Some(Err(reason)) => (name, Err(reason)),
+            None => (name, self.route(wish.face, name, wish.filter)),
+        };
+        if plan.considered.iter().any(|known| known == model) {
+            return;
+        }
+        plan.considered.push(model.to_owned());
+        match route.and_then(|route| self.permits(wish, &route).map(|()| route)) {
+            Ok(route) => plan.routes.push(route),
+            Err(reason) => plan.dropped.push(Dropped { model: model.to_owned(), reason }),
+        }
+    }
+
+    /// The model of a slot; `None` where `name` names no slot.
+    fn slot_model<'f>(&'f self, wish: &Wish<'_>, name: &str) -> Option<Result<&'f str, RouteError>> {
+        let word = name.strip_prefix(SLOTS)?.strip_prefix('/')?;
+        if wish.filter.denies(name) {
+            return Some(Err(RouteError::NotPermitted { model: name.to_owned() }));
+        }
+        let slot = match word {
+            "auto" => Some(self.fitting_slot(wish)),
+            _ => Slot::ALL.into_iter().find(|slot| slot.name() == word),
+        };
+        let model = slot.and_then(|slot| self.slots.get(&slot)).map(String::as_str);
+        Some(model.ok_or_else(|| RouteError::EmptySlot { slot: word.to_owned() }))
+    }
+
+    /// The slot for a call that leaves the choice to us.
+    fn fitting_slot(&self, wish: &Wish<'_>) -> Slot {
+        let is_named = |slot| self.slots.contains_key(&slot);
+        let usual = if wish.thinks && is_named(Slot::Think) { Slot::Think } else { Slot::Default };
+        let context = self.slots.get(&usual).and_then(|model| self.rule(model)?.context);
+        if is_named(Slot::LongContext) && context.is_some_and(|context| wish.tokens > context) {
+            return Slot::LongContext;
+        }
+        usual
+    }
+}
+
+impl Plan {
+    /// Why nothing may serve the call: what speaks against the model that was asked for.
+    pub fn refusal(&self) -> Option<&RouteError> {
+        if !self.routes.is_empty() {
+            return None;
+        }
+        self.dropped.first().map(|dropped| &dropped.reason)
+    }
+}

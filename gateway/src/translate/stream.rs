@@ -1,0 +1,155 @@
+//! Turns a provider's stream into the caller's format while it arrives.
+//!
+//! A reader takes the provider's events apart into [`Event`]s with one open block at a time; a writer says
+//! them in the caller's format. The end of the answer is only said when the provider's own terminator
+//! arrived, so a stream that breaks never looks complete.
+
+use super::answer::{Stop as Reason, Tokens};
+use super::{chat, messages, responses, strict};
+use crate::stream::guard::Stop;
+use crate::stream::sse::{Frame, FrameError};
+use crate::wire::Face;
+use bytes::Bytes;
+use serde_json::Value;
+
+/// What happens in a stream, whatever its format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The answer begins.
+    Start { id: String, model: String, usage: Tokens },
+    /// A block begins; the one before was closed.
+    Open(Kind),
+    /// A piece of the open block.
+    Delta(String),
+    /// The signature of the open block of thinking.
+    Signature(String),
+    /// The open block ends.
+    Close,
+    /// The answer is complete.
+    Stop { reason: Reason, usage: Option<Tokens> },
+    /// The provider says that it failed.
+    Failed { message: String, error: Value },
+}
+
+/// What a block is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Refusal,
+    Thinking,
+    Redacted(String),
+    Call { id: String, name: String },
+}
+
+/// A provider said what the caller's format cannot hold.
+const UNKNOWN_BLOCK: &str = "it holds a kind of content that the caller's API does not have";
+
+/// Why an event cannot be carried; becomes the reason of a cut.
+pub(super) fn unknown() -> Stop {
+    Stop::Unreadable(UNKNOWN_BLOCK)
+}
+
+enum Reader {
+    Chat(chat::stream::Reader),
+    Messages(messages::stream::Reader),
+}
+
+enum Writer {
+    Chat(chat::stream::Writer),
+    Messages(messages::stream::Writer),
+    Responses(responses::stream::Writer),
+}
+
+/// One stream on its way from the provider's format to the caller's.
+pub(crate) struct StreamTranslator {
+    reader: Reader,
+    writer: Writer,
+    provider: Face,
+    is_over: bool,
+    /// The raw usage objects of the provider, in order of arrival.
+    pub(crate) usage: Vec<String>,
+}
+
+impl StreamTranslator {
+    pub(super) fn new(
+        client: Face,
+        provider: Face,
+        wants_usage: bool,
+        now_s: u64,
+        limit_bytes: usize,
+    ) -> StreamTranslator {
+        let reader = match provider {
+            Face::Messages => Reader::Messages(messages::stream::Reader::default()),
+            _ => Reader::Chat(chat::stream::Reader::new(limit_bytes)),
+        };
+        let writer = match client {
+            Face::Messages => Writer::Messages(messages::stream::Writer::default()),
+            Face::Responses => Writer::Responses(responses::stream::Writer::new(now_s, limit_bytes)),
+            _ => Writer::Chat(chat::stream::Writer::new(now_s, wants_usage)),
+        };
+        StreamTranslator { reader, writer, provider, is_over: false, usage: Vec::new() }
+    }
+
+    /// The format that the usage objects are in.
+    pub(crate) fn provider(&self) -> Face {
+        self.provider
+    }
+
+    /// The events of the caller's format that one event of the provider becomes.
+    ///
+    /// # Errors
+    /// When the event cannot be read or carried: the stream must not go on.
+    pub(crate) fn take(&mut self, frame: &Frame) -> Result<Vec<Frame>, Stop> {
+        let fields = frame.fields().map_err(|error| match error {
+            FrameError::TooLarge(_) => Stop::Unreadable("an event is too large"),
+            FrameError::NotUtf8 => Stop::Unreadable("an event is not valid UTF-8"),
+        })?;
+        let Some(data) = fields.data.as_deref().filter(|data| !data.trim().is_empty()) else {
+            // A keep-alive: comments are the same in every format.
+            return Ok(vec![frame.clone()]);
+        };
+        if self.is_over {
+            return Ok(Vec::new());
+        }
+        let mut events = Vec::new();
+        let is_marker = data.trim() == "[DONE]";
+        if let (Reader::Chat(reader), true) = (&mut self.reader, is_marker) {
+            reader.done(&mut events);
+        } else {
+            let data =
+                strict::read_leniently(data).map_err(|_| Stop::Unreadable("an event is not valid JSON"))?;
+            let usage = match &self.reader {
+                Reader::Chat(_) => &data["usage"],
+                Reader::Messages(_) if data["type"] == "message_start" => &data["message"]["usage"],
+                Reader::Messages(_) => &data["usage"],
+            };
+            if usage.is_object() {
+                self.usage.push(usage.to_string());
+            }
+            match &mut self.reader {
+                Reader::Chat(reader) => reader.take(&data, &mut events)?,
+                Reader::Messages(_) if data["type"] == "ping" => {
+                    return Ok(vec![Frame { raw: Bytes::from_static(b": ping\n\n") }]);
+                }
+                Reader::Messages(reader) => reader.take(&data, &mut events)?,
+            }
+        }
+        let mut frames = Vec::new();
+        for event in events {
+            self.is_over |= matches!(event, Event::Stop { .. } | Event::Failed { .. });
+            let mut said = Vec::new();
+            match &mut self.writer {
+                Writer::Chat(writer) => writer.say(event, &mut said),
+                Writer::Messages(writer) => writer.say(event, &mut said),
+                Writer::Responses(writer) => writer.say(event, &mut said)?,
+            }
+            frames.extend(said.into_iter().map(|raw| Frame { raw: Bytes::from(raw) }));
+        }
+        Ok(frames)
+    }
+}
+
+/// One event with a name.
+pub(super) fn named(data: &Value) -> String {
+    format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap_or_default())
+}

@@ -1,0 +1,212 @@
+//! Fallback, retries and the breaker, over real sockets. No failure leads out of the filter.
+
+use serde_json::{Value, json};
+use zos_tests::gateway::{Gateway, Scratch};
+use zos_tests::{Provider, Step};
+
+const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+
+/// A gateway with the models `one`, `two` and `three`, each at a provider of its own.
+async fn house(providers: [&Provider; 3], more: &str, context: &str) -> Gateway {
+    let mut fleet = String::from("version: 1\nproviders:\n");
+    for (name, provider) in ["a", "b", "c"].iter().zip(providers) {
+        fleet += &format!(
+            "  {name}: {{api: openai, base_url: \"http://127.0.0.1:{}/v1\", key: none, residency: {name}}}\n",
+            provider.port
+        );
+    }
+    fleet += "models:\n  - {id: one, provider: a}\n  - {id: two, provider: b, model: zwei}\n  - {id: three, provider: c}\n";
+    Scratch::new().acme(context).file("routing/fleet.yml", &(fleet + more)).start().await
+}
+
+fn failing(status: u16, headers: &str) -> Vec<Step> {
+    let body = r#"{"error":{"message":"no","type":"x"}}"#;
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    vec![Step::Send(head.into_bytes())]
+}
+
+async fn ask(gateway: &Gateway) -> reqwest::Response {
+    let body = json!({"model": "one", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]});
+    gateway.post("/v1/chat/completions", body.to_string()).await
+}
+
+#[tokio::test]
+async fn a_failing_provider_is_followed_by_the_fallbacks_that_the_context_permits() {
+    let a = Provider::start(failing(529, "")).await;
+    let (b, c) = (Provider::json(ANSWER).await, Provider::json(ANSWER).await);
+    let fallback = "fallback: {one: [three, two]}\n";
+    let gateway = house([&a, &b, &c], fallback, "models: {deny: [three]}\n").await;
+    let response = ask(&gateway).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["x-zos-route"], "b/two");
+    assert_eq!((a.received().len(), b.received().len(), c.received().len()), (1, 1, 0));
+    let sent: Value = serde_json::from_slice(&b.only().body).unwrap();
+    assert_eq!(sent["model"], "zwei");
+    let record = &gateway.wait_records(1).await[0];
+    assert_eq!((&record["provider"], &record["model"]), (&json!("b"), &json!("two")));
+    assert_eq!(record["detail"], "a/one: 529; b/two: 200");
+    assert_eq!(record["usage"]["input"], 3);
+}
+
+#[tokio::test]
+async fn a_room_whose_filter_excludes_the_model_gets_a_permitted_fallback_or_nothing() {
+    let (a, b, c) =
+        (Provider::json(ANSWER).await, Provider::json(ANSWER).await, Provider::json(ANSWER).await);
+    let rules = "fallback: {one: [two]}\nrules: [{when: {context: acme}, require: {residency: [b, c]}}]\n";
+    let gateway = house([&a, &b, &c], rules, "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
+    gateway.stop(std::time::Duration::from_secs(1)).await;
+    let rules = "fallback: {one: [two]}\nrules: [{require: {residency: nowhere}}]\n";
+    let gateway = house([&a, &b, &c], rules, "isolation: hard\n").await;
+    let refused = ask(&gateway).await;
+    assert_eq!(refused.status(), 503);
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "zos_no_route");
+    assert_eq!((a.received().len(), b.received().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_call_itself_is_final() {
+    for status in [400, 401, 403, 404, 413, 422] {
+        let (a, b) = (Provider::start(failing(status, "")).await, Provider::json(ANSWER).await);
+        let gateway =
+            house([&a, &b, &b], "fallback: {one: [two]}\ndefaults: {retries: 2}\n", "isolation: hard\n")
+                .await;
+        assert_eq!(ask(&gateway).await.status().as_u16(), status);
+        assert_eq!((a.received().len(), b.received().len()), (1, 0), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn retries_go_to_the_same_provider_first_and_the_first_failure_reaches_the_caller() {
+    let (a, b) = (
+        Provider::start(failing(503, "retry-after: 0\r\n")).await,
+        Provider::start(failing(500, "retry-after: 0\r\n")).await,
+    );
+    let more = "fallback: {one: [two]}\ndefaults: {retries: 1, breaker: {failures: 100}}\n";
+    let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    let response = ask(&gateway).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["x-zos-route"], "a/one");
+    assert_eq!(response.headers()["x-should-retry"], "false", "retries happen in one place only");
+    assert_eq!((a.received().len(), b.received().len()), (2, 2));
+    let record = &gateway.wait_records(1).await[0];
+    assert_eq!(record["detail"], "a/one: 503; a/one: 503; b/two: 500; b/two: 500");
+}
+
+#[tokio::test]
+async fn a_long_retry_after_means_the_fallback_and_without_one_it_reaches_the_caller() {
+    let (a, b) = (Provider::start(failing(429, "retry-after: 3600\r\n")).await, Provider::json(ANSWER).await);
+    let gateway =
+        house([&a, &b, &b], "fallback: {one: [two]}\ndefaults: {retries: 3}\n", "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
+    assert_eq!(a.received().len(), 1);
+    let gateway = house([&a, &b, &b], "defaults: {retries: 3}\n", "isolation: hard\n").await;
+    let response = ask(&gateway).await;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (429, &"3600".parse().unwrap())
+    );
+    assert_eq!(a.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_too_often_is_left_alone() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let more = "fallback: {}\ndefaults: {breaker: {failures: 2, window_s: 60, open_s: 60}}\n";
+    let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    for _ in 0..2 {
+        assert_eq!(ask(&gateway).await.status(), 500);
+    }
+    let left = ask(&gateway).await;
+    assert_eq!(left.status(), 503);
+    assert!(left.headers().contains_key("retry-after"));
+    let body: Value = left.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "zos_no_route");
+    assert_eq!(a.received().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_tried_again_after_the_first_byte() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{".to_vec();
+    let (a, b) = (Provider::start(vec![Step::Send(head)]).await, Provider::json(ANSWER).await);
+    let gateway =
+        house([&a, &b, &b], "fallback: {one: [two]}\ndefaults: {retries: 2}\n", "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.status(), 502);
+    assert_eq!((a.received().len(), b.received().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn an_attempt_that_broke_after_it_was_sent_is_paid_for() {
+    let (a, b) = (Provider::start(Vec::new()).await, Provider::json(ANSWER).await);
+    let gateway = house([&a, &b, &b], "fallback: {one: [two]}\n", "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.status(), 200);
+    let record = &gateway.wait_records(1).await[0];
+    assert!(record["usage"]["input"].as_u64().unwrap() > 3, "{record}");
+    assert_eq!(record["usage"]["estimated"], true);
+}
+
+#[tokio::test]
+async fn a_fallback_may_speak_another_api_and_is_skipped_where_it_cannot_carry_the_call() {
+    let a = Provider::start(failing(500, "")).await;
+    let message = r#"{"id":"m","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}"#;
+    let (b, c) = (Provider::json(message).await, Provider::json(ANSWER).await);
+    let fleet = format!(
+        "providers:\n  a: {{api: openai, base_url: \"http://127.0.0.1:{}/v1\"}}\n  b: {{api: anthropic, base_url: \"http://127.0.0.1:{}\"}}\n  \
+         c: {{api: openai, base_url: \"http://127.0.0.1:{}/v1\"}}\nmodels:\n  - {{id: one, provider: a}}\n  - {{id: two, provider: b}}\n  \
+         - {{id: three, provider: c}}\nfallback: {{one: [two, three]}}\ndefaults: {{breaker: {{failures: 100}}}}\n",
+        a.port, b.port, c.port
+    );
+    let gateway = Scratch::new().acme("isolation: hard\n").file("routing/fleet.yml", &fleet).start().await;
+    let ask = |seed: Value| {
+        let body = json!({"model": "one", "max_tokens": 10, "seed": seed, "messages": [{"role": "user", "content": "Hi"}]});
+        gateway.post("/v1/chat/completions", body.to_string())
+    };
+    let carried = ask(Value::Null).await;
+    assert_eq!(carried.headers()["x-zos-route"], "b/two");
+    let told: Value = carried.json().await.unwrap();
+    assert_eq!(told["choices"][0]["message"]["content"], "Hi");
+    assert_eq!(ask(json!(7)).await.headers()["x-zos-route"], "c/three");
+    assert_eq!((b.received().len(), c.received().len()), (1, 1));
+    let record = &gateway.wait_records(2).await[1];
+    assert_eq!(record["detail"], "a/one: 500; b/two: skipped, zos_untranslatable; c/three: 200");
+}
+
+#[tokio::test]
+async fn slots_serve_and_are_listed() {
+    let (a, b) = (Provider::json(ANSWER).await, Provider::json(ANSWER).await);
+    let gateway =
+        house([&a, &b, &b], "slots: {default: one, think: two}\n", "models: {allow: [one, two]}\n").await;
+    let ask = |more: Value| {
+        let mut body = json!({"model": "zos/auto", "max_tokens": 10, "messages": []});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        gateway.post("/v1/chat/completions", body.to_string())
+    };
+    assert_eq!(ask(json!({})).await.headers()["x-zos-route"], "a/one");
+    assert_eq!(ask(json!({"reasoning_effort": "low"})).await.headers()["x-zos-route"], "b/two");
+    let sent: Value = serde_json::from_slice(&a.only().body).unwrap();
+    assert_eq!(sent["model"], "one");
+    let list: Value = zos_tests::gateway::client()
+        .get(format!("{}/v1/models", gateway.url))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let ids: Vec<&str> =
+        list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"zos/think") && ids.contains(&"one") && !ids.contains(&"three"), "{ids:?}");
+}
+
+#[tokio::test]
+async fn embeddings_and_counts_never_fall_back() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let gateway = house([&a, &b, &b], "fallback: {one: [two]}\n", "isolation: hard\n").await;
+    let response = gateway.post("/v1/embeddings", r#"{"model":"one","input":"x"}"#.to_owned()).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(b.received().len(), 0);
+}
