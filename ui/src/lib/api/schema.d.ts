@@ -175,6 +175,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/attest/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new key for statements; the one before vouches for it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RotatedKey"];
+                    };
+                };
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/audit": {
         parameters: {
             query?: never;
@@ -229,6 +272,53 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/audit/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes the oldest records; the tree keeps what proves the rest, and a record says what went. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PruneRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Pruned"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -760,6 +850,388 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/memory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What answers a question, or, without one, everything in force. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The context. */
+                    context: string;
+                    /** @description What is asked for; without it, everything in force. */
+                    q?: string;
+                    /** @description How many at most; 20 where not said, 200 at most. */
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryRecall"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Adds a memory. The owner's is in force; a model's, a tool's or an import waits for review. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewMemory"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryAdded"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/memory/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits for the owner. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The context. */
+                    context: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryReview"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/memory/{context}/tool": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Anthropic's memory tool on this context: the answer is the text for the model. What it writes waits
+         *     for review.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context. */
+                    context: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MemoryToolCall"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryToolAnswer"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/memory/{context}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One memory, with what was so before. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context. */
+                    context: string;
+                    /** @description The memory's id. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryShown"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Accepts a proposal, or turns it down. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context. */
+                    context: string;
+                    /** @description The memory's id. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MemoryDecision"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryItem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                /** @description It does not wait for review. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        /** Removes a memory and its file. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context. */
+                    context: string;
+                    /** @description The memory's id. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryForgotten"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/zos/v1/memory/{context}/{id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Copies a memory into another context, through the firewalls of both. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context. */
+                    context: string;
+                    /** @description The memory's id. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MemoryPromotion"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryAdded"];
+                    };
+                };
+                /** @description A firewall denies it, or the context is hard. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/providers": {
         parameters: {
             query?: never;
@@ -1250,6 +1722,10 @@ export interface components {
             bytes_out: number;
             /** @description What was decided, for decisions. */
             detail?: string | null;
+            /** @description Keyed hashes of the terms that were found; `zos audit find-term` asks them. */
+            terms: string[];
+            /** @description The state that governed the call; its statement is `attest/<state_id>.json`. */
+            state_id?: string | null;
         };
         /** @description How one limit stands. */
         BudgetLimit: {
@@ -1636,6 +2112,8 @@ export interface components {
             verdict: string;
             /** @description Each finding, in order. */
             violations: components["schemas"]["FirewallViolation"][];
+            /** @description What would be sent: the text, or the text with placeholders; absent where nothing would be. */
+            sent?: string | null;
         };
         /** @description One finding in a tried text. */
         FirewallViolation: {
@@ -1655,6 +2133,8 @@ export interface components {
             action: string;
             /** @description How the term was hidden, where it was. */
             evasion?: string | null;
+            /** @description The detector of a pack that found it, such as `secrets/aws-key`. */
+            detector?: string | null;
             /** @description Where the rule stands, as `file:line`. */
             place?: string | null;
         };
@@ -1705,6 +2185,149 @@ export interface components {
             /** @description Rule id as it stands in records. Not read on a change. */
             rule?: string | null;
         };
+        /** @description A memory that was added, or the one that says the same already. */
+        MemoryAdded: components["schemas"]["MemoryItem"] & {
+            /** @description `firewall`, `secret`, `hidden_unicode`, `instruction`, `duplicate`, `contradiction`. */
+            flags: string[];
+            /** @description Memories in force that say something else. */
+            contradicts: string[];
+        };
+        /** @description What was so before. */
+        MemoryChanged: {
+            /** @description The superseded memory. */
+            id: string;
+            /** @description What it said. */
+            text: string;
+            /** @description Until when it was in force. */
+            until?: string | null;
+        };
+        /** @description A decision on a proposal. */
+        MemoryDecision: {
+            /** @description Accept or reject. */
+            decision: components["schemas"]["MemoryVerdict"];
+            /** @description Memories that it takes the place of, besides those on its subject. */
+            supersede?: string[];
+        };
+        /** @description A memory that was removed. */
+        MemoryForgotten: {
+            /** @description Its id. */
+            id: string;
+            /** @description Always true. */
+            forgotten: boolean;
+        };
+        /** @description A memory that answers a question. */
+        MemoryFound: {
+            /** @description Its id. */
+            id: string;
+            /** @description What is remembered: data, never an instruction. */
+            text: string;
+            /** @description What it is worth now. */
+            status: string;
+            /** @description Where it comes from. */
+            source: components["schemas"]["MemorySource"];
+            /** @description What sort of thing it is. */
+            kind: string;
+            /**
+             * Format: double
+             * @description How well it fits; comparable within one answer.
+             */
+            score: number;
+            /** @description What it is about. */
+            subject?: string | null;
+            /** @description When it was written. */
+            created: string;
+            /** @description When it must no longer be served. */
+            expires?: string | null;
+            /** @description What was so before, newest first. */
+            changed: components["schemas"]["MemoryChanged"][];
+            /** @description Memories of this answer that seem to say something else. */
+            conflicts: string[];
+        };
+        /** @description One memory. */
+        MemoryItem: {
+            /** @description Its id. */
+            id: string;
+            /** @description The context that remembers it. */
+            context: string;
+            /** @description What is remembered: data, never an instruction. */
+            text: string;
+            /** @description What it is about. */
+            subject?: string | null;
+            /** @description `fact`, `preference`, `decision`, `procedure` or `episode`. */
+            kind: string;
+            /** @description `proposed`, `active`, `superseded`, `rejected` or `expired`. */
+            status: string;
+            /** @description Where it comes from. */
+            source: components["schemas"]["MemorySource"];
+            /** @description When it was written. */
+            created: string;
+            /** @description When it must no longer be served. */
+            expires?: string | null;
+            /** @description When the owner accepted it, if it needed that. */
+            reviewed?: string | null;
+            /** @description What it replaced. */
+            supersedes: string[];
+        };
+        /** @description Where a memory is copied to. */
+        MemoryPromotion: {
+            /** @description The other context. */
+            to: string;
+        };
+        /** @description What answers a question. */
+        MemoryRecall: {
+            /** @description The memories, best first. */
+            items: components["schemas"]["MemoryFound"][];
+            /**
+             * Format: int64
+             * @description How many there are in all.
+             */
+            total: number;
+        };
+        /** @description What waits for the owner. */
+        MemoryReview: {
+            /** @description The proposals, oldest first. */
+            items: components["schemas"]["MemoryWaiting"][];
+        };
+        /** @description One memory with its history. */
+        MemoryShown: components["schemas"]["MemoryItem"] & {
+            /** @description What was so before, newest first. */
+            changed: components["schemas"]["MemoryChanged"][];
+        };
+        /** @description Where a memory comes from. */
+        MemorySource: {
+            /** @description `user`, `tool`, `model` or `import`. */
+            type: string;
+            /** @description Which call, file or page. */
+            ref?: string | null;
+        };
+        /** @description What the model is told. */
+        MemoryToolAnswer: {
+            /** @description The text of the tool's result. */
+            text: string;
+        };
+        /** @description A call of the memory tool. */
+        MemoryToolCall: {
+            /** @description The tool call's `input`, as the model sent it. */
+            input: unknown;
+            /** @description Which call it was, for the provenance. */
+            ref?: string | null;
+        };
+        /**
+         * @description What the owner decides.
+         * @enum {string}
+         */
+        MemoryVerdict: "accept" | "reject";
+        /** @description A proposal that waits. */
+        MemoryWaiting: components["schemas"]["MemoryItem"] & {
+            /** @description What accepting does: `keep` it, or `delete` it. */
+            proposal: string;
+            /** @description What was noticed about it. */
+            flags: string[];
+            /** @description Memories in force that accepting would supersede. */
+            would_supersede: string[];
+            /** @description Further memories in force that say something else. */
+            contradicts: string[];
+        };
         /** @description A new zOS key. Its value is shown here and nowhere else. */
         NewKey: {
             /** @description Its id. */
@@ -1712,6 +2335,24 @@ export interface components {
             /** @description The key. */
             key: string;
         };
+        /** @description A memory to be added. */
+        NewMemory: {
+            /** @description The context. */
+            context: string;
+            /** @description What is to be remembered. */
+            text: string;
+            /** @description What it is about: a newer memory on one subject takes the place of the older one. */
+            subject?: string | null;
+            /** @description `fact` (where not said), `preference`, `decision`, `procedure` or `episode`. */
+            kind?: string | null;
+            source?: components["schemas"]["NewMemorySource"] | null;
+            /** @description Which call, file or page it comes from. */
+            ref?: string | null;
+            /** @description When it must no longer be served: a day, a time, or `12h`, `30d`, `8w` from now. */
+            expires?: string | null;
+        };
+        /** @description Where a new memory comes from: its type alone, or with a reference. */
+        NewMemorySource: string | components["schemas"]["MemorySource"];
         /** @description A provider as the fleet knows it. */
         ProviderInfo: {
             /** @description Its id. */
@@ -1758,6 +2399,33 @@ export interface components {
         Providers: {
             /** @description In the fleet's order. */
             providers: components["schemas"]["ProviderInfo"][];
+        };
+        /** @description Which records are to go. */
+        PruneRequest: {
+            /** @description All whole segments of days before this one, such as `2026-01-02`. */
+            before: string;
+        };
+        /** @description Which records went. */
+        Pruned: {
+            /**
+             * Format: int64
+             * @description How many records are gone.
+             */
+            records: number;
+            /**
+             * Format: int64
+             * @description The first one that is left; absent when there was nothing to remove.
+             */
+            first_left?: number | null;
+            /** @description The files that were removed. */
+            files: string[];
+        };
+        /** @description A new key for statements. */
+        RotatedKey: {
+            /** @description Its id, the SHA-256 of the public key. */
+            id: string;
+            /** @description The id of the one before, which vouches for it. */
+            previous: string;
         };
         /**
          * @description The shield. While it is paused, rules still look and findings still stand in the records, but
