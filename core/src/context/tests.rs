@@ -235,9 +235,9 @@ fn what_is_probably_a_mistake_is_warned_about_and_kept() {
     warned("models: {deny: ['*']}\n", "1:9", "permits no model", "name one");
     warned(
         "budget: {models: {m: {daily_usd: 1, daily: 2}}}\n",
-        "1:41",
+        "1:37",
         "`budget.models.m.daily` is unknown",
-        "mean",
+        "kept",
     );
     warned("targets: {deny: [evil.example]}\n", "1:10", "does not check where", "outbound_deny");
     let quiet = parse("isolation: open\noutbound_deny: [Falcon]\n");
