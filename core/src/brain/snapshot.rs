@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use zos_rules::Ruleset;
 
+use super::canons::Sources;
 use super::policy::RoomPolicy;
 use crate::canon::CanonState;
 use crate::context::{Context, ContextName};
@@ -31,7 +32,7 @@ pub struct Snapshot {
     /// The bytes of the files that govern, by their path in the home.
     pub(super) sources: BTreeMap<String, Arc<[u8]>>,
     /// The files that each canon in force was built from.
-    pub(super) canon_sources: BTreeMap<ContextName, Arc<BTreeMap<String, Arc<[u8]>>>>,
+    pub(super) canon_sources: BTreeMap<ContextName, Arc<Sources>>,
     /// Whether `state.json` could never be read, so that nobody knows which context is active.
     pub(super) active_unknown: bool,
 }

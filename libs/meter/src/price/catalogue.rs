@@ -418,11 +418,7 @@ fn tiered(value: &Value) -> Option<Tiered> {
 pub(super) fn broken_patterns(catalogue: &Catalogue) -> Vec<String> {
     fn look(clause: &Clause, broken: &mut Vec<String>) {
         match clause {
-            Clause::Regex(pattern) => {
-                if pattern.compiled().is_none() {
-                    broken.push(pattern.source.clone());
-                }
-            }
+            Clause::Regex(pattern) if pattern.compiled().is_none() => broken.push(pattern.source.clone()),
             Clause::Or(clauses) | Clause::And(clauses) => {
                 clauses.iter().for_each(|inner| look(inner, broken))
             }

@@ -114,9 +114,7 @@ fn the_shipped_catalogue_is_read_and_says_where_it_comes_from() {
 #[test]
 fn every_shipped_pattern_compiles() {
     // The test would find a pattern of the data that this engine cannot run: such a model has no price.
-    for found in super::catalogue::broken_patterns(&Catalogue::shipped()) {
-        panic!("{found}");
-    }
+    assert_eq!(super::catalogue::broken_patterns(&Catalogue::shipped()), [""; 0]);
 }
 
 const SMALL: &str = r#"[{"id": "p", "api_pattern": "https://api\\.p\\.example", "models": [
