@@ -39,7 +39,7 @@ fn psql(server: &str, statement: &str) -> bool {
 fn server(house: &House) -> Option<String> {
     let address = address(&house.schema());
     if address.is_none() {
-        println!("skipped: no PostgreSQL in ZOS_METER_POSTGRES; use scripts/with-postgres");
+        eprintln!("skipped: no PostgreSQL in ZOS_METER_POSTGRES; use scripts/with-postgres");
     }
     address
 }
