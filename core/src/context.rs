@@ -15,6 +15,7 @@ pub use models::{Glob, ModelFilter};
 pub use name::{ContextName, NameError};
 pub use parse::{ParsedContext, parse_context, parse_context_with};
 
+use crate::targets::Targets;
 use zos_rules::Action;
 
 /// A context that loaded.
@@ -40,7 +41,7 @@ pub struct Context {
     pub attest_required: bool,
     /// Which models it may use.
     pub models: ModelFilter,
-    /// Where tool calls may point. Kept, not acted upon yet.
+    /// Where tool calls may point.
     pub targets: Targets,
     /// How its canon reaches the model.
     pub canon: CanonDelivery,
@@ -163,45 +164,6 @@ pub enum Attachments {
     Allow,
     /// The call is refused.
     Deny,
-}
-
-/// Where tool calls may point. Kept as written: the engine that judges them is not built yet, and
-/// a file that uses it is warned.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Targets {
-    /// What holds for a target that no list names.
-    pub default: TargetVerdict,
-    /// Targets that are allowed.
-    pub allow: Vec<String>,
-    /// Targets that are denied.
-    pub deny: Vec<String>,
-    /// Targets that the owner confirms.
-    pub confirm: Vec<String>,
-    /// Whether links in text are judged too.
-    pub check_links: bool,
-}
-
-impl Default for Targets {
-    fn default() -> Self {
-        Self {
-            default: TargetVerdict::Allow,
-            allow: Vec::new(),
-            deny: Vec::new(),
-            confirm: Vec::new(),
-            check_links: false,
-        }
-    }
-}
-
-/// What is made of a target.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum TargetVerdict {
-    /// The tool call goes on.
-    Allow,
-    /// It is stopped.
-    Deny,
-    /// The owner decides.
-    Confirm,
 }
 
 /// How a context's canon reaches the model.

@@ -5,7 +5,8 @@
 //! and keeps no secret. Memory comes later; its section is read and kept.
 //!
 //! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
-//! [`yaml`] (reading with positions), [`context`] (one room), [`rules`] (own detector packs), [`canon`] (what
+//! [`yaml`] (reading with positions), [`context`] (one room), [`targets`] (where
+//! its tools may point), [`rules`] (own detector packs), [`canon`] (what
 //! its AI is told), [`memory`] (what it remembers), [`fleet`] (providers and models),
 //! [`brain`] (all of it, live), [`attest`] (what governs, by digest), [`edit`] (list edits that keep comments),
 //! [`mod@lint`] (all findings), [`starter`] (a home to begin with).
@@ -22,6 +23,7 @@ pub mod memory;
 pub mod problem;
 pub mod rules;
 pub mod starter;
+pub mod targets;
 pub mod yaml;
 
 pub use attest::{Governing, GoverningFile};

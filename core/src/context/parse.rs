@@ -5,12 +5,10 @@
 
 use super::budget::read_budget;
 use super::entries::{Defaults, read_evasions, read_list};
-use super::{
-    Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
-    TargetVerdict, Targets,
-};
+use super::{Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter};
 use crate::problem::Problem;
 use crate::rules::Packs;
+use crate::targets::{TargetEntry, TargetVerdict, Targets};
 use zos_rules::Evasions;
 
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
@@ -59,12 +57,13 @@ fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mu
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
     let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
     let defaults = Defaults { packs, evasions };
+    let isolation = read_isolation(&mut fields, findings);
     let context = Context {
         title: fields.text("title", findings).map(str::to_owned),
-        isolation: read_isolation(&mut fields, findings),
+        isolation,
         outbound_deny: read_list(&mut fields, "outbound_deny", "deny", &defaults, findings),
         confidential: read_list(&mut fields, "confidential", "confidential", &defaults, findings),
-        targets: read_targets(&mut fields, findings),
+        targets: read_targets(&mut fields, isolation, findings),
         budget: read_budget(&mut fields, findings),
         attachments: attachments.unwrap_or(Attachments::Allow),
         attachments_stated: attachments.is_some(),
@@ -159,28 +158,47 @@ fn read_models(fields: &mut Fields<'_>, findings: &mut Findings) -> ModelFilter 
     filter
 }
 
-fn read_targets(fields: &mut Fields<'_>, findings: &mut Findings) -> Targets {
+/// A hard room that lists targets denies what it does not list; one that says nothing of them goes on as
+/// before.
+fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Findings) -> Targets {
     let Some(mut inner) = fields.map("targets", findings) else { return Targets::default() };
-    let owned = |texts: Option<Vec<(&str, _)>>| -> Vec<String> {
-        texts.unwrap_or_default().into_iter().map(|(text, _)| text.to_owned()).collect()
-    };
+    let is_used = !inner.entries().is_empty();
+    let stated = inner.word("default", &VERDICTS, findings);
+    let implied =
+        if is_used && isolation == Isolation::Hard { TargetVerdict::Deny } else { TargetVerdict::Allow };
     let targets = Targets {
-        default: inner.word("default", &VERDICTS, findings).unwrap_or(TargetVerdict::Allow),
-        allow: owned(inner.texts("allow", findings)),
-        deny: owned(inner.texts("deny", findings)),
-        confirm: owned(inner.texts("confirm", findings)),
+        default: stated.unwrap_or(implied),
+        allow: read_entries(&mut inner, "allow", findings),
+        deny: read_entries(&mut inner, "deny", findings),
+        confirm: read_entries(&mut inner, "confirm", findings),
         check_links: inner.word("links", &[("ignore", false), ("check", true)], findings).unwrap_or(false),
     };
     let place = inner.place();
     inner.finish(Unknown::Warn, findings);
-    let asks_for_checks = targets.default != TargetVerdict::Allow
-        || targets.check_links
-        || !(targets.deny.is_empty() && targets.confirm.is_empty());
-    if asks_for_checks {
-        let message = "`targets` is kept, but this version does not check where tool calls point";
-        findings.warn(place, message, "name what must not leave under `outbound_deny`");
+    if stated.is_none() && targets.default == TargetVerdict::Deny && targets.allow.is_empty() {
+        let message =
+            "`targets` of a hard room allows nothing: every tool call that points anywhere is stopped";
+        findings.warn(
+            place,
+            message,
+            "name targets under `allow`, or write `default: allow` or `default: deny`",
+        );
     }
     targets
+}
+
+fn read_entries(inner: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Vec<TargetEntry> {
+    let mut entries = Vec::new();
+    for (text, place) in inner.texts(key, findings).unwrap_or_default() {
+        match text.parse() {
+            Ok(entry) => entries.push(entry),
+            Err(error) => {
+                let error: crate::targets::EntryError = error;
+                findings.error(place, format!("`targets.{key}`: {error}"), error.mend);
+            }
+        }
+    }
+    entries
 }
 
 fn read_canon(fields: &mut Fields<'_>, findings: &mut Findings) -> CanonDelivery {

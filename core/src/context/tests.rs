@@ -149,6 +149,8 @@ fn wrong_types_in_ten_ways() {
     broken("models: {allow: }\n", "1:10", "could mean all or none", "allow: []");
     broken("models: {deny: [4]}\n", "1:17", "entry 1 of `models.deny` must be text", "quotes");
     broken("targets: {default: never}\n", "1:20", "allow, deny or confirm", "write");
+    broken("targets: {allow: ['ac*me.com']}\n", "1:19", "whole labels", "*.acme.com");
+    broken("targets: {deny: ['acme.com:port']}\n", "1:18", "no number", "acme.com:8443");
     broken("- isolation: hard\n", "1:1", "the file must be a map, found a list", "key: value");
     broken("just text\n", "1:1", "the file must be a map, found text", "key: value");
 }
@@ -239,7 +241,7 @@ fn what_is_probably_a_mistake_is_warned_about_and_kept() {
         "`budget.models.m.daily` is unknown",
         "kept",
     );
-    warned("targets: {deny: [evil.example]}\n", "1:10", "does not check where", "outbound_deny");
+    warned("targets: {deny: [evil.example]}\n", "1:10", "allows nothing", "default: allow");
     let quiet = parse("isolation: open\noutbound_deny: [Falcon]\n");
     assert_eq!(quiet.problems, []);
 }

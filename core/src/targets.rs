@@ -1,0 +1,170 @@
+//! Where a tool call points, and whether a room lets it.
+//!
+//! [`extract()`] finds the targets of a call's arguments: by the tool's known schema, by the names of the
+//! arguments, and by syntax everywhere else. Each is normalised first and compared then, never matched
+//! by a regular expression. [`check`] puts a room's lists over them: deny, then confirm, then allow, then the
+//! default.
+//!
+//! What this does not do: it does not run a shell, resolve names, follow redirects or links of the disk.
+//! What it cannot read (a variable, a broken address) is on no allow list.
+
+mod address;
+mod extract;
+mod json;
+mod path;
+mod rules;
+mod shell;
+mod text;
+
+pub use extract::{extract, links};
+pub use rules::{EntryError, TargetEntry, Targets};
+
+pub(crate) use address::{Address, Mailbox};
+
+/// The most targets of one call. A call with more is stopped where the room has rules.
+pub const TARGETS_LIMIT: usize = 256;
+
+/// What is made of a target, in the order of strictness.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TargetVerdict {
+    /// The tool call goes on.
+    Allow,
+    /// The owner decides.
+    Confirm,
+    /// It is stopped.
+    Deny,
+}
+
+impl TargetVerdict {
+    /// `allow`, `confirm` or `deny`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Confirm => "confirm",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What sort of place a target is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TargetKind {
+    /// An address with a scheme.
+    Url,
+    /// A host without a scheme.
+    Host,
+    /// A numeric address without a scheme.
+    Ip,
+    /// A mailbox.
+    Email,
+    /// A telephone number.
+    Phone,
+    /// A path of the disk.
+    File,
+    /// A repository by its name.
+    Repo,
+    /// A channel or user of a chat.
+    Channel,
+    /// The tool itself.
+    Tool,
+    /// A model.
+    Model,
+    /// A room.
+    Room,
+}
+
+impl TargetKind {
+    /// Its name in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Host => "host",
+            Self::Ip => "ip",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::File => "file",
+            Self::Repo => "repo",
+            Self::Channel => "channel",
+            Self::Tool => "tool",
+            Self::Model => "model",
+            Self::Room => "room",
+        }
+    }
+}
+
+/// One place that a tool call points at, normalised.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// What sort of place.
+    pub kind: TargetKind,
+    /// Its normal form, for the owner's eyes.
+    pub shown: String,
+    pub(crate) form: Form,
+}
+
+/// What is compared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    Web(Address),
+    Mail(Mailbox),
+    /// A path as it is written and as it reads once its percent-encoding is resolved.
+    Path {
+        forms: Vec<String>,
+        /// Whether a shell decides what it is.
+        is_open: bool,
+    },
+    Word(String),
+    /// It points somewhere, and nobody can say where.
+    Unreadable,
+    /// More targets than are looked at.
+    TooMany,
+}
+
+/// A target and what a room makes of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JudgedTarget {
+    /// The target.
+    pub target: Target,
+    /// What is made of it.
+    pub verdict: TargetVerdict,
+    /// The rule that decided: `target-deny/2`, `target-default`, …
+    pub rule: String,
+}
+
+/// What a room makes of a whole tool call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Judged {
+    /// The strictest verdict of all.
+    pub verdict: TargetVerdict,
+    /// All targets, in the order in which they were found.
+    pub targets: Vec<JudgedTarget>,
+}
+
+/// Judges a tool call. `arguments` is the text of its JSON, or plain text for tools that take that.
+#[must_use]
+pub fn check(rules: &Targets, tool: &str, arguments: &str) -> Judged {
+    judge(rules, extract(tool, arguments))
+}
+
+/// Judges the links and image addresses of a Markdown text.
+#[must_use]
+pub fn check_links(rules: &Targets, text: &str) -> Judged {
+    judge(rules, links(text))
+}
+
+fn judge(rules: &Targets, targets: Vec<Target>) -> Judged {
+    let targets: Vec<JudgedTarget> = targets
+        .into_iter()
+        .map(|target| {
+            let (verdict, rule) = rules.judge(&target);
+            JudgedTarget { target, verdict, rule }
+        })
+        .collect();
+    let verdict = targets.iter().map(|target| target.verdict).max().unwrap_or(TargetVerdict::Allow);
+    Judged { verdict, targets }
+}
+
+#[cfg(test)]
+mod tests;
