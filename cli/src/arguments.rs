@@ -11,7 +11,7 @@ use zos_core::ContextName;
 /// The commands as the help page shows them. A test keeps it complete.
 const PAGE: &[(&str, &[&str])] = &[
     ("Run", &["init", "serve", "status", "doctor"]),
-    ("Rooms and rules", &["context", "firewall", "allow", "canon", "lint"]),
+    ("Rooms and rules", &["context", "firewall", "target", "allow", "canon", "lint"]),
     ("What a room knows", &["memory"]),
     ("Models and keys", &["models", "route", "providers", "key", "token"]),
     ("What happened", &["audit", "attest", "usage", "budget"]),
@@ -85,6 +85,9 @@ pub(crate) enum What {
     /// Try words against a room's rules; nothing is sent
     #[command(subcommand)]
     Firewall(Firewall),
+    /// Try where a tool call points against a room's lists; nothing is called
+    #[command(subcommand)]
+    Target(Target),
     /// What a room remembers: add, search, review, forget
     #[command(subcommand)]
     Memory(Memory),
@@ -353,6 +356,22 @@ pub(crate) struct Allow {
     /// Let the rule only report from now on: changes the room's file, and says how
     #[arg(long, requires = "id", group = "decision")]
     pub(crate) always: bool,
+}
+
+/// `zos target …`.
+#[derive(Subcommand)]
+pub(crate) enum Target {
+    /// Where a tool call points, and what the room makes of it. Exits with 1 when it would not pass by itself
+    Check {
+        #[command(flatten)]
+        context: InContext,
+        /// The tool's name
+        #[arg(long, value_name = "TOOL")]
+        tool: String,
+        /// Its arguments, as JSON; - reads standard input
+        #[arg(long, value_name = "JSON", default_value = "{}", allow_hyphen_values = true)]
+        args: String,
+    },
 }
 
 /// `zos route …`.

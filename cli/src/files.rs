@@ -39,7 +39,7 @@ pub(crate) fn active(snapshot: &Snapshot) -> Result<ContextName> {
     })
 }
 
-fn value(shape: &impl Serialize) -> Value {
+pub(crate) fn value(shape: &impl Serialize) -> Value {
     serde_json::to_value(shape).expect("the API's shapes hold only strings, numbers and maps of them")
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn firewall_test(home: &Home, context: Option<&ContextName>, text: &s
 }
 
 /// The file of a context never loaded.
-fn broken(name: &ContextName, state: &ContextState) -> Failure {
+pub(crate) fn broken(name: &ContextName, state: &ContextState) -> Failure {
     let mut failure =
         Failure::failed("zos_context_broken", format!("The file of the room {name} cannot be used."))
             .hint(format!("Mend it: `zos context edit {name}`."));

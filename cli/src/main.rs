@@ -35,6 +35,7 @@ mod providers;
 mod route;
 mod serve;
 mod status;
+mod target;
 mod token;
 mod usage;
 
@@ -84,6 +85,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Canon(command) => canon::run(&home, &command, &mut output),
         What::Context(command) => context::run(&home, &admin, &command, &mut output),
         What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
+        What::Target(command) => target::run(&home, &admin, &command, &mut output),
         What::Memory(command) => memory::run(&home, &admin, &command, &mut output),
         What::Allow(arguments) => allow::run(&admin, &arguments, &mut output),
         What::Models(of) => models::run(&home, &of, &mut output),

@@ -18,6 +18,7 @@ pub(crate) mod providers;
 pub(crate) mod screens;
 pub(crate) mod shield;
 pub(crate) mod status;
+pub mod targets;
 pub mod types;
 
 pub use firewall::judge;
@@ -61,6 +62,7 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(contexts::list))
         .routes(routes!(contexts::show, contexts::write, contexts::delete))
         .routes(routes!(firewall::test))
+        .routes(routes!(targets::check))
         .routes(routes!(budgets::budgets))
         .routes(routes!(budgets::usage))
         .routes(routes!(audit::audit))

@@ -11,6 +11,7 @@ use crate::models::ModelLists;
 use crate::prices::Prices;
 use crate::redact::Sessions;
 use crate::shield::Shield;
+use crate::targets::taint::Taints;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
@@ -62,6 +63,7 @@ pub struct House {
     pub(crate) approvals: Approvals,
     /// The placeholders of conversations.
     pub(crate) redactions: Sessions,
+    pub(crate) taints: Taints,
     pub(crate) drain: Arc<Drain>,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) started: Instant,
@@ -192,6 +194,7 @@ impl House {
             shield: Shield::default(),
             approvals: Approvals::default(),
             redactions: Sessions::default(),
+            taints: Taints::default(),
             drain: Drain::new(),
             events: broadcast::Sender::new(EVENTS_KEPT),
             started: Instant::now(),

@@ -37,6 +37,7 @@ mod redact;
 pub mod server;
 mod shield;
 mod stream;
+mod targets;
 pub mod telemetry;
 mod tls;
 mod translate;

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use std::sync::Arc;
-use zos_core::{Effect, RoomPolicy};
+use zos_core::{Context, Effect, RoomPolicy};
 use zos_rules::{Action, RoomRules, RuleKind, Scanner};
 
 /// The rules of the room that governs a call, whether the owner has paused the shield, and what the
@@ -16,6 +16,10 @@ pub(crate) struct Policy {
     may_ask: bool,
     /// What the owner decided, by rule.
     decided: SmallVec<[(usize, Effect); 2]>,
+    /// The rooms whose lists say where tool calls may point: the one that governs, and those whose memory
+    /// the conversation has read. Only those that list anything.
+    target_rooms: Arc<[Arc<Context>]>,
+    checks_links: bool,
 }
 
 impl Policy {
@@ -25,7 +29,43 @@ impl Policy {
     pub(crate) fn new(room: Arc<RoomPolicy>, is_paused: bool) -> Self {
         let may_ask = !is_paused && room.effects.contains(&Effect::Ask);
         let may_redact = may_ask || (!is_paused && room.effects.contains(&Effect::Redact));
-        Policy { room, is_paused, may_redact, may_ask, decided: SmallVec::new() }
+        Policy {
+            room,
+            is_paused,
+            may_redact,
+            may_ask,
+            decided: SmallVec::new(),
+            target_rooms: Arc::new([]),
+            checks_links: false,
+        }
+    }
+
+    /// The same with the target lists of these rooms, the one that governs first.
+    pub(crate) fn with_targets<'c>(mut self, rooms: impl IntoIterator<Item = &'c Arc<Context>>) -> Self {
+        let mut rooms = rooms.into_iter().peekable();
+        self.checks_links = rooms.peek().is_some_and(|governing| governing.targets.check_links);
+        self.target_rooms = rooms.filter(|room| room.targets.are_active()).cloned().collect();
+        self
+    }
+
+    /// The rooms whose target lists hold for the call.
+    pub(crate) fn target_rooms(&self) -> &[Arc<Context>] {
+        &self.target_rooms
+    }
+
+    /// Whether tool calls are judged by where they point.
+    pub(crate) fn judges_calls(&self) -> bool {
+        !self.target_rooms.is_empty()
+    }
+
+    /// Whether links in text are judged too.
+    pub(crate) fn judges_links(&self) -> bool {
+        self.checks_links && self.judges_calls()
+    }
+
+    /// Whether the owner has paused the shield: then all is reported and nothing is stopped.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// The compiled rules.

@@ -199,6 +199,9 @@ pub(crate) struct Channel {
     pub(crate) part: u64,
 }
 
+/// The part of a tool whose call may have arguments in any part of its block.
+pub(crate) const ANY_PART: u64 = u64::MAX - 1;
+
 /// A piece of a channel's text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
@@ -213,6 +216,8 @@ pub(crate) struct Piece<'a> {
 pub(crate) struct Reading<'a> {
     /// Pieces of text, in order. Every other string of the event is inspected as a whole text.
     pub(crate) pieces: SmallVec<[Piece<'a>; 2]>,
+    /// Tools that calls of this event name, by block and part of the channel of their arguments.
+    pub(crate) tools: SmallVec<[(u64, u64, Str<'a>); 1]>,
     /// Blocks that end with this event, after its pieces.
     pub(crate) ended: SmallVec<[u64; 1]>,
     /// Whether all texts end with this event.

@@ -25,4 +25,5 @@ mod redact;
 mod routing;
 mod stopping;
 mod streams;
+mod targets;
 mod translation;

@@ -10,6 +10,7 @@ use crate::policy::Policy;
 use crate::problem::{Code, Problem};
 use crate::redact::sessions::{Speaker, TooMany};
 use crate::redact::spots::{self, Edit};
+use crate::targets::taint::{self, Session};
 use crate::wire::{self, Asked, Face};
 use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
@@ -50,6 +51,7 @@ pub(super) fn run(
     let asked = wire::asked(arrived.face, &value)?;
     // A name that a provider could not have either is no name to keep.
     call.record.model = Some(asked.model.clone());
+    resolved.policy = targets(house, &resolved, &arrived, body);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
     drop(value);
@@ -173,6 +175,20 @@ fn redact(
     Ok((!edits.is_empty()).then(|| Redacted { body: json::replace(body, &edits), edits }))
 }
 
+/// The policy with the lists that say where the answer's tool calls may point: those of this room, and of
+/// every other room whose memory the conversation has read.
+fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str) -> Policy {
+    let key = resolved.presented.zos_key.as_ref().map(zos_seal::Secret::expose);
+    let session = Session::of(&arrived.headers, key.map(String::as_str), &resolved.name);
+    let read = house.taints.mark(session, taint::recalled(body));
+    let others: Vec<_> = read
+        .iter()
+        .filter(|name| **name != resolved.name)
+        .filter_map(|name| resolved.snapshot.context(name)?.context())
+        .collect();
+    resolved.policy.clone().with_targets(std::iter::once(&resolved.context).chain(others))
+}
+
 /// What an image or a page costs at most with the providers we know. A guess, for the reservation only.
 const ATTACHMENT_TOKENS: u64 = 1600;
 
@@ -187,12 +203,17 @@ pub(super) fn note(policy: &Policy, findings: &Findings, call: &mut Call, header
         }
     }
     call.note_terms(policy, findings);
+    for (rule, _) in &findings.targets {
+        if !call.record.rules.contains(rule) {
+            call.record.rules.push(rule.clone());
+        }
+    }
     for place in &findings.uninspected {
         if !call.record.uninspected.contains(place) {
             call.record.uninspected.push(place.clone());
         }
     }
-    if findings.found.is_empty() {
+    if findings.found.is_empty() && findings.targets.is_empty() {
         write_headers(call, headers);
     } else {
         raise_verdict(Verdict::Warn, call, headers);
@@ -235,19 +256,32 @@ pub(super) fn write_headers(call: &Call, headers: &mut HeaderMap) {
 
 /// Names rule, field and count, and never what was found.
 pub(super) fn refusal_sentence(subject: &str, resolved: &Resolved, findings: &Findings) -> String {
-    let found: Vec<String> = findings
+    let times = |count: u32| if count == 1 { String::new() } else { format!(", {count} times") };
+    let mut found: Vec<String> = findings
         .found
         .iter()
         .filter(|found| resolved.policy.effect(found.rule) != Effect::Report)
         .map(|found| {
-            let times = if found.count == 1 { String::new() } else { format!(", {} times", found.count) };
             let kinds = match found.detectors.as_slice() {
                 [] => String::new(),
                 kinds => format!(" ({})", kinds.join(", ")),
             };
-            format!("rule {}{kinds} in {}{times}", resolved.policy.rule_id(found.rule), found.field)
+            format!(
+                "rule {}{kinds} in {}{}",
+                resolved.policy.rule_id(found.rule),
+                found.field,
+                times(found.count)
+            )
         })
         .collect();
+    found.extend(findings.targets.iter().map(|(rule, count)| {
+        let asks = if rule.starts_with("target-confirm") {
+            " (it wants the owner's word, which this version cannot ask for)"
+        } else {
+            ""
+        };
+        format!("rule {rule} on where a tool call or link points{}{asks}", times(*count))
+    }));
     let isolation = resolved.context.isolation.name();
     format!(
         "{subject} holds something that the {isolation} context \"{}\" denies: {}.",

@@ -13,6 +13,7 @@ use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::problem::{Code, Problem};
 use crate::redact::restore;
+use crate::targets;
 use crate::translate::Pair;
 use axum::body::Body;
 use axum::response::Response;
@@ -178,7 +179,15 @@ fn judge(
     let read = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| json::parse(text).ok());
     let parsed = read(told.as_ref());
     match &parsed {
-        Some(value) => inspect::tree(&forwarded.policy, value, &[], &mut findings),
+        Some(value) => {
+            inspect::tree(&forwarded.policy, value, &[], &mut findings);
+            if is_success && forwarded.policy.judges_calls() {
+                targets::whole(&forwarded.policy, value, &[], "", &mut findings);
+            }
+            if is_success && forwarded.policy.judges_links() {
+                targets::whole_links(&forwarded.policy, value, &mut findings);
+            }
+        }
         None => inspect::text(&forwarded.policy, &text, "body", &mut findings),
     }
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));

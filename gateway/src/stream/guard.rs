@@ -9,6 +9,9 @@
 //! restored (`text`); every other event leaves as the bytes that came. What the owner is asked about
 //! waits in its place until the guard is told the decision.
 //!
+//! Where the room lists targets, the arguments of a tool call wait until the call is whole and judged, and
+//! where it checks links, a word that may be one waits until it ends.
+//!
 //! What this does not do: it does not split events. An event whose last letters might begin a term waits
 //! whole for the next one.
 
@@ -20,13 +23,14 @@ use crate::json::{self, Value};
 use crate::policy::Policy;
 use crate::redact::spots::Edit;
 use crate::redact::{Masks, Spot, restore};
-use crate::wire::{Channel, Delivered, Dialect, Kind, Piece, Reading, messages};
+use crate::targets::{self, LinkReader};
+use crate::wire::{ANY_PART, Channel, Delivered, Dialect, Kind, Piece, Reading, messages};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
-use text::Text;
+use text::{HeldCall, Text};
 use zos_core::Effect;
 use zos_meter::TextCount;
 use zos_rules::StreamViolation;
@@ -36,6 +40,9 @@ const KEEP_ALIVE_PASSES_AFTER: Duration = Duration::from_secs(1);
 
 /// More channels than any real answer opens. Beyond it the stream is not one that we understand.
 const CHANNELS_LIMIT: usize = 4096;
+
+/// The longest arguments of a call that are held to be judged.
+const CALL_LIMIT_BYTES: usize = 8 << 20;
 
 /// Why a stream must not go on.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,6 +90,10 @@ pub(crate) struct Guard {
     /// Where in the joined text one block ends and the next begins.
     seams: Vec<u64>,
     queue: VecDeque<Held>,
+    /// The tools of calls, by block and part of the channel of their arguments.
+    tools: HashMap<(u64, u64), String>,
+    /// Whether a call was stopped for where it points.
+    is_call_stopped: bool,
     /// What was found so far, reports included.
     pub(crate) findings: Findings,
     /// Text that arrived, for an estimate.
@@ -108,6 +119,8 @@ impl Guard {
             joined: None,
             seams: Vec::new(),
             queue: VecDeque::new(),
+            tools: HashMap::new(),
+            is_call_stopped: false,
             findings: Findings::default(),
             count: TextCount::default(),
             usage: Vec::new(),
@@ -124,9 +137,11 @@ impl Guard {
 
     /// Whether a tool call is open: then an ending must not look like one that can be acted upon.
     pub(crate) fn has_open_call(&self) -> bool {
-        self.by_channel
-            .iter()
-            .any(|(channel, text)| channel.kind == Kind::Arguments && !self.texts[*text].is_ended)
+        self.is_call_stopped
+            || self
+                .by_channel
+                .iter()
+                .any(|(channel, text)| channel.kind == Kind::Arguments && !self.texts[*text].is_ended)
     }
 
     /// Takes one event; what may leave is appended to `out`.
@@ -239,6 +254,9 @@ impl Guard {
             held.needs.push((usize::MAX, 0));
             return Err(Stop::Refused);
         }
+        if self.policy.judges_calls() {
+            self.whole_calls(reading, value, &skip).inspect_err(|_| held.needs.push((usize::MAX, 0)))?;
+        }
         for piece in &reading.pieces {
             self.piece(piece, held)?;
         }
@@ -251,10 +269,34 @@ impl Guard {
         Ok(())
     }
 
+    /// Remembers the tools that an event names, and judges the calls that stand whole in it.
+    fn whole_calls(&mut self, reading: &Reading<'_>, value: &Value<'_>, skip: &[usize]) -> Result<(), Stop> {
+        for (block, part, name) in &reading.tools {
+            if self.tools.len() == CHANNELS_LIMIT {
+                return Err(Stop::Unreadable("the answer opens too many channels"));
+            }
+            let name = name.text();
+            if !name.is_empty() {
+                self.tools.entry((*block, *part)).or_insert_with(|| name.into_owned());
+            }
+        }
+        let block = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
+        let tool = self.tools.get(&(block, ANY_PART)).map_or("", String::as_str);
+        targets::whole(&self.policy, value, skip, tool, &mut self.findings);
+        self.check_call()
+    }
+
+    /// After a call was judged.
+    fn check_call(&mut self) -> Result<(), Stop> {
+        let outcome = self.check_findings();
+        self.is_call_stopped |= outcome.is_err();
+        outcome
+    }
+
     fn piece(&mut self, piece: &Piece<'_>, held: &mut Held) -> Result<(), Stop> {
         let words = piece.text.text();
         self.count.add(&words);
-        if self.policy.rules().is_empty() {
+        if self.policy.rules().is_empty() && !self.policy.judges_calls() {
             return Ok(());
         }
         let text = self.text_of(piece.channel)?;
@@ -288,21 +330,64 @@ impl Guard {
             self.seams.push(self.texts[joined].pushed());
         }
         let is_arguments = channel.kind == Kind::Arguments;
-        self.texts.push(Text::new(&self.policy, is_arguments, self.masks.as_ref()));
+        let mut text = Text::new(&self.policy, is_arguments, self.masks.as_ref());
+        text.call = (is_arguments && self.policy.judges_calls()).then(|| HeldCall {
+            channel,
+            written: String::new(),
+            may_leave: self.policy.is_paused(),
+        });
+        text.links = (channel.kind == Kind::Text && self.policy.judges_links()).then(LinkReader::default);
+        self.texts.push(text);
         self.by_channel.insert(channel, self.texts.len() - 1);
         Ok(self.texts.len() - 1)
     }
 
     fn push(&mut self, text: usize, words: &str) -> Result<(), Stop> {
         let mut found = Vec::new();
+        if let Some(links) = &mut self.texts[text].links {
+            links.push(&self.policy, words, &mut self.findings);
+        }
+        if let Some(call) = &mut self.texts[text].call {
+            if call.written.len() + words.len() > CALL_LIMIT_BYTES {
+                return Err(Stop::Unreadable("the arguments of a tool call are too long"));
+            }
+            call.written.push_str(words);
+        }
         self.texts[text].push(words, &mut found);
-        self.note(text, &found)
+        self.note(text, &found)?;
+        self.check_findings()
     }
 
     fn end_text(&mut self, text: usize) -> Result<(), Stop> {
         let mut found = Vec::new();
+        let was_ended = self.texts[text].is_ended;
+        if let Some(links) = self.texts[text].links.as_mut().filter(|_| !was_ended) {
+            links.finish(&self.policy, &mut self.findings);
+        }
         self.texts[text].finish(&mut found);
-        self.note(text, &found)
+        self.note(text, &found)?;
+        if was_ended {
+            return Ok(());
+        }
+        // A call that ends behind something denied is not judged any more, and stays held.
+        if let (Err(stop), true) = (self.check_findings(), self.texts[text].call.is_some()) {
+            self.is_call_stopped = true;
+            return Err(stop);
+        }
+        self.check_findings()?;
+        self.end_call(text)
+    }
+
+    /// A call is whole: judges where it points. Before, nothing of its arguments has left.
+    fn end_call(&mut self, text: usize) -> Result<(), Stop> {
+        let Some(call) = &mut self.texts[text].call else { return Ok(()) };
+        let Channel { block, part, .. } = call.channel;
+        let tool = self.tools.get(&(block, part)).or_else(|| self.tools.get(&(block, ANY_PART)));
+        let tool = tool.map_or("", String::as_str);
+        targets::call(&self.policy, tool, &call.written, &mut self.findings);
+        call.written = String::new();
+        call.may_leave = !self.findings.are_blocked(&self.policy);
+        self.check_call()
     }
 
     fn end_block(&mut self, block: u64) -> Result<(), Stop> {

@@ -74,6 +74,10 @@ fn delta_pieces<'a>(delta: &'a Value<'a>, choice: u64, reading: &mut Reading<'a>
             "tool_calls" => {
                 for call in value.elements() {
                     let call_index = call.get("index").and_then(Value::as_u64).unwrap_or(0);
+                    for kind in ["function", "custom"] {
+                        let name = call.at(&[kind, "name"]).and_then(Value::as_str);
+                        reading.tools.extend(name.map(|name| (choice, call_index, name)));
+                    }
                     if let Some(arguments) = call.at(&["function", "arguments"]) {
                         push(reading, Kind::Arguments, choice, call_index, arguments);
                     }
@@ -83,6 +87,8 @@ fn delta_pieces<'a>(delta: &'a Value<'a>, choice: u64, reading: &mut Reading<'a>
                 }
             }
             "function_call" => {
+                let name = value.get("name").and_then(Value::as_str);
+                reading.tools.extend(name.map(|name| (choice, u64::MAX, name)));
                 if let Some(arguments) = value.get("arguments") {
                     push(reading, Kind::Arguments, choice, u64::MAX, arguments);
                 }

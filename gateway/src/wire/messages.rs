@@ -1,6 +1,6 @@
 //! Anthropic messages. Events: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
-use super::{Channel, Delivered, Kind, Piece, Reading, event, mark, number};
+use super::{ANY_PART, Channel, Delivered, Kind, Piece, Reading, event, mark, number};
 use crate::json::Value;
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
@@ -20,7 +20,11 @@ impl Stream {
         let block = data.get("index").and_then(Value::as_u64).unwrap_or(0);
         match kind.as_ref() {
             "message_start" => reading.usage = data.at(&["message", "usage"]).and_then(Value::raw_object),
-            "content_block_start" => pieces(data.get("content_block"), block, &mut reading),
+            "content_block_start" => {
+                pieces(data.get("content_block"), block, &mut reading);
+                let name = data.at(&["content_block", "name"]).and_then(Value::as_str);
+                reading.tools.extend(name.map(|name| (block, ANY_PART, name)));
+            }
             "content_block_delta" => pieces(data.get("delta"), block, &mut reading),
             "content_block_stop" => reading.ended.push(block),
             "message_delta" => {

@@ -1,6 +1,6 @@
 //! OpenAI responses. Events: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use super::{Channel, Kind, Piece, Reading, event, mark, number};
+use super::{ANY_PART, Channel, Kind, Piece, Reading, event, mark, number};
 use crate::json::Value;
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
@@ -45,6 +45,11 @@ impl Stream {
                 reading.is_failure = true;
             }
             "error" => reading.is_failure = true,
+            "response.output_item.added" => {
+                let name = data.at(&["item", "name"]).or_else(|| data.at(&["item", "type"]));
+                let name = name.and_then(Value::as_str);
+                reading.tools.extend(name.map(|name| (output, ANY_PART, name)));
+            }
             "response.output_item.done" => reading.ended.push(output),
             other => {
                 if let (Some(family), Some(text)) =

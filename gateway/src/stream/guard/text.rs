@@ -5,6 +5,8 @@ use crate::policy::Policy;
 use crate::redact::Masks;
 use crate::redact::restore::Restorer;
 use crate::stream::arguments::{ArgumentsReader, Part};
+use crate::targets::LinkReader;
+use crate::wire::Channel;
 use std::collections::VecDeque;
 use std::ops::Range;
 use zos_rules::{Scanner, StreamViolation};
@@ -20,8 +22,21 @@ pub(super) struct Text {
     pub(super) asked: Vec<(usize, Range<u64>)>,
     /// Where the first match begins that must never leave.
     blocked: Option<u64>,
+    /// The call, where the room judges where it points.
+    pub(super) call: Option<HeldCall>,
+    /// Its links, where the room judges them.
+    pub(super) links: Option<LinkReader>,
     /// For rooms that may redact.
     changes: Option<Changes>,
+}
+
+/// A tool call that waits for its verdict.
+pub(super) struct HeldCall {
+    pub(super) channel: Channel,
+    /// Its arguments so far.
+    pub(super) written: String,
+    /// Nothing of it leaves before.
+    pub(super) may_leave: bool,
 }
 
 /// What is to change in a text between its arrival and its leaving.
@@ -67,6 +82,8 @@ impl Text {
             is_onlooker: false,
             asked: Vec::new(),
             blocked: None,
+            call: None,
+            links: None,
             changes,
         }
     }
@@ -80,6 +97,8 @@ impl Text {
             is_onlooker: true,
             asked: Vec::new(),
             blocked: self.blocked,
+            call: None,
+            links: None,
             changes: None,
         }
     }
@@ -97,8 +116,12 @@ impl Text {
 
     /// How many bytes of the decoded text are no part of a match, or of one that is dealt with.
     pub(super) fn safe(&self) -> u64 {
+        if self.call.as_ref().is_some_and(|call| !call.may_leave) {
+            return 0;
+        }
         let asked = self.asked.iter().map(|(_, span)| span.start);
-        asked.chain(self.blocked).fold(self.scanner.safe(), u64::min)
+        let links = self.links.as_ref().map(LinkReader::safe);
+        asked.chain(self.blocked).chain(links).fold(self.scanner.safe(), u64::min)
     }
 
     /// A match must never leave.

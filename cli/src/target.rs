@@ -1,0 +1,71 @@
+//! `zos target check`: where a tool call points, and what a room makes of it. Nothing is called.
+
+use crate::admin::{Admin, Ask};
+use crate::arguments::Target;
+use crate::failure::{Failure, Outcome, Result};
+use crate::files;
+use crate::output::{Cell, Members, Output, Table, Tone};
+use serde_json::{Value, json};
+use std::io::Read;
+use zos_core::{ContextName, Home};
+
+/// The longest arguments that are tried: what the admin API reads, escaped as JSON.
+const ARGUMENTS_BYTES: u64 = 1 << 20;
+
+/// Tries a tool call; finds what would not pass by itself.
+pub(crate) fn run(home: &Home, admin: &Admin, command: &Target, output: &mut Output) -> Result<Outcome> {
+    let Target::Check { context, tool, args } = command;
+    let arguments = if args == "-" { read_input()? } else { args.clone() };
+    let context = context.context.as_ref();
+    let asked = json!({"context": context.map(ContextName::as_str), "tool": tool, "arguments": arguments});
+    let ask = Ask::post(&["targets", "check"], &asked);
+    let verdict = admin.ask_or(&ask, || from_files(home, context, tool, &arguments))?;
+    if output.is_json() {
+        output.json(&verdict)?;
+    } else {
+        show(&verdict, output)?;
+    }
+    Ok(if verdict.text("verdict") == "allow" { Outcome::Fine } else { Outcome::Found })
+}
+
+fn from_files(home: &Home, context: Option<&ContextName>, tool: &str, arguments: &str) -> Result<Value> {
+    let snapshot = files::brain(home)?.snapshot();
+    let name = match context {
+        Some(name) => name.clone(),
+        None => files::active(&snapshot)?,
+    };
+    let Some(state) = snapshot.context(&name) else { return Err(Failure::unknown_context(name.as_str())) };
+    let verdict = zos_gateway::admin::targets::verdict(&snapshot, &name, tool, arguments);
+    verdict.map(|verdict| files::value(&verdict)).ok_or_else(|| files::broken(&name, state))
+}
+
+fn show(verdict: &Value, output: &mut Output) -> Result<()> {
+    let (tone, sum) = match verdict.text("verdict") {
+        "allow" => (Tone::Good, "passes"),
+        "confirm" => (Tone::Bad, "waits for you"),
+        _ => (Tone::Bad, "is stopped"),
+    };
+    let room = verdict.text("context");
+    output.line(&format!("In the room {room} this call {}", output.toned(tone, sum)))?;
+    output.line("")?;
+    let mut table = Table::new(&["WOULD", "KIND", "TARGET", "RULE"]);
+    for target in verdict.list("targets") {
+        let word = target.text("verdict");
+        let tone = if word == "allow" { Tone::Good } else { Tone::Bad };
+        table.row(vec![
+            Cell(tone, word.to_owned()),
+            target.text("kind").into(),
+            target.text("target").into(),
+            target.text("rule").into(),
+        ]);
+    }
+    output.table(&table)
+}
+
+fn read_input() -> Result<String> {
+    let mut text = String::new();
+    std::io::stdin().lock().take(ARGUMENTS_BYTES).read_to_string(&mut text).map_err(|error| {
+        Failure::wrong("zos_environment", format!("Standard input cannot be read: {error}."))
+    })?;
+    Ok(text)
+}
