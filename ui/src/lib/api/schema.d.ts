@@ -1514,6 +1514,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/targets/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a tool call against a context's target lists. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TargetTest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TargetVerdict"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/usage": {
         parameters: {
             query?: never;
@@ -2472,6 +2519,35 @@ export interface components {
              * @description Seconds since the start of this process.
              */
             uptime_s: number;
+        };
+        /** @description One target of a tool call. */
+        TargetFound: {
+            /** @description `url`, `host`, `ip`, `email`, `phone`, `file`, `repo`, `channel`, `tool`, `model` or `room`. */
+            kind: string;
+            /** @description The target in its normal form. */
+            target: string;
+            /** @description `allow`, `deny` or `confirm`. */
+            verdict: string;
+            /** @description The rule that decided: `target-deny/1`, `target-allow/2`, `target-default`, … */
+            rule: string;
+        };
+        /** @description A tool call to try against a context's target lists. */
+        TargetTest: {
+            /** @description Name of the context; absent means the active one. */
+            context?: string | null;
+            /** @description Name of the tool. */
+            tool: string;
+            /** @description Its arguments: an object, or the text of one. */
+            arguments: Record<string, never>;
+        };
+        /** @description What a context makes of where a tool call points. */
+        TargetVerdict: {
+            /** @description The context that was asked. */
+            context: string;
+            /** @description `allow`, `deny` or `confirm`: the strictest of all targets. */
+            verdict: string;
+            /** @description Each target, in the order in which it was found; the tool itself is the first. */
+            targets: components["schemas"]["TargetFound"][];
         };
         /** @description Usage history. */
         UsageHistory: {
