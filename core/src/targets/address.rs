@@ -67,8 +67,12 @@ impl HostName {
             Host::Ipv4(ip) => Some(Self::Ip(IpAddr::V4(ip))),
             Host::Ipv6(ip) => Some(Self::Ip(plain(IpAddr::V6(ip)))),
             Host::Domain(name) => {
-                let name = name.trim_end_matches('.').to_ascii_lowercase();
-                (!name.is_empty()).then_some(Self::Name(name))
+                let bare = name.trim_end_matches('.').to_ascii_lowercase();
+                // A number with more dots behind it than an address may have is read as one all the same.
+                if let Ok(Host::Ipv4(ip)) = Host::parse(&bare) {
+                    return Some(Self::Ip(IpAddr::V4(ip)));
+                }
+                (!bare.is_empty()).then_some(Self::Name(bare))
             }
         }
     }
