@@ -68,9 +68,9 @@ impl HostName {
             Host::Ipv6(ip) => Some(Self::Ip(plain(IpAddr::V6(ip)))),
             Host::Domain(name) => {
                 let bare = name.trim_end_matches('.').to_ascii_lowercase();
-                // A number with more dots behind it than an address may have is read as one all the same.
-                if let Ok(Host::Ipv4(ip)) = Host::parse(&bare) {
-                    return Some(Self::Ip(IpAddr::V4(ip)));
+                if bare.len() < name.len() {
+                    // What stands before the dots is read anew: it may be an address.
+                    return Self::parse(&bare);
                 }
                 (!bare.is_empty()).then_some(Self::Name(bare))
             }
