@@ -361,3 +361,38 @@ async fn the_owner_can_try_a_call() {
     let body = json!({"context": "nobody", "tool": "fetch", "arguments": "{}"});
     assert_eq!(gateway.admin("POST", "/zos/v1/targets/check", Some(body)).await.0, 404);
 }
+
+/// A call whose address was redacted on the way out is judged by the address that the client will see.
+#[tokio::test]
+async fn what_was_redacted_is_judged_as_what_comes_back() {
+    let provider = Provider::json("{}").await;
+    let room = "outbound_deny:\n  - {term: evil.com, action: redact}\n  - {term: acme.com, action: redact}\n\
+                targets: {default: allow, deny: [evil.com], links: check}\n";
+    let gateway = house(room, &provider).await;
+    let asking = |path: &str, is_streamed: bool| {
+        request(path, is_streamed).replace("\"x\"", "\"evil.com or acme.com?\"")
+    };
+    for path in FACES {
+        for (host, is_stopped) in [("⟦term-1⟧", true), ("⟦term-2⟧", false)] {
+            let arguments = json!({"url": format!("https://{host}/q")});
+            provider.play(provider::json(200, &plain(path, "WebFetch", &arguments)));
+            let response = gateway.post(path, asking(path, false)).await;
+            assert_eq!(response.status(), if is_stopped { 502 } else { 200 }, "{path} {host}");
+            let text = response.text().await.unwrap();
+            assert_eq!(text.contains("acme.com"), !is_stopped, "{path}: {text}");
+
+            let bytes = streamed(path, "WebFetch", &arguments);
+            provider.play(provider::events(&[bytes.as_bytes()]));
+            let text = gateway.post(path, asking(path, true)).await.text().await.unwrap();
+            let delivered = arguments_of(&text);
+            assert_eq!(delivered.contains("acme.com"), !is_stopped, "{path}: {text}");
+            assert_eq!(delivered.is_empty(), is_stopped, "{path}: {text}");
+        }
+        let said =
+            |host: &str| plain(path, "x", &json!({})).replace("\"ok\"", &format!("\"see https://{host}/\""));
+        if path == "/v1/messages" {
+            provider.play(provider::json(200, &said("⟦term-1⟧")));
+            assert_eq!(gateway.post(path, asking(path, false)).await.status(), 502);
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::problem::{Code, Problem};
 use crate::redact::restore;
-use crate::targets;
+use crate::targets::{self, Court};
 use crate::translate::Pair;
 use axum::body::Body;
 use axum::response::Response;
@@ -181,11 +181,12 @@ fn judge(
     match &parsed {
         Some(value) => {
             inspect::tree(&forwarded.policy, value, &[], &mut findings);
+            let court = Court { policy: &forwarded.policy, masks: forwarded.resolved.masks.as_ref() };
             if is_success && forwarded.policy.judges_calls() {
-                targets::whole(&forwarded.policy, value, &[], "", &mut findings);
+                targets::whole(court, value, &[], "", &mut findings);
             }
             if is_success && forwarded.policy.judges_links() {
-                targets::whole_links(&forwarded.policy, value, &mut findings);
+                targets::whole_links(court, value, &mut findings);
             }
         }
         None => inspect::text(&forwarded.policy, &text, "body", &mut findings),

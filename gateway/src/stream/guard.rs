@@ -23,7 +23,7 @@ use crate::json::{self, Value};
 use crate::policy::Policy;
 use crate::redact::spots::Edit;
 use crate::redact::{Masks, Spot, restore};
-use crate::targets::{self, LinkReader};
+use crate::targets::{self, Court, LinkReader};
 use crate::wire::{ANY_PART, Channel, Delivered, Dialect, Kind, Piece, Reading, messages};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -282,7 +282,13 @@ impl Guard {
         }
         let block = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
         let tool = self.tools.get(&(block, ANY_PART)).map_or("", String::as_str);
-        targets::whole(&self.policy, value, skip, tool, &mut self.findings);
+        targets::whole(
+            Court { policy: &self.policy, masks: self.masks.as_ref() },
+            value,
+            skip,
+            tool,
+            &mut self.findings,
+        );
         self.check_call()
     }
 
@@ -345,7 +351,7 @@ impl Guard {
     fn push(&mut self, text: usize, words: &str) -> Result<(), Stop> {
         let mut found = Vec::new();
         if let Some(links) = &mut self.texts[text].links {
-            links.push(&self.policy, words, &mut self.findings);
+            links.push(Court { policy: &self.policy, masks: self.masks.as_ref() }, words, &mut self.findings);
         }
         if let Some(call) = &mut self.texts[text].call {
             if call.written.len() + words.len() > CALL_LIMIT_BYTES {
@@ -362,7 +368,7 @@ impl Guard {
         let mut found = Vec::new();
         let was_ended = self.texts[text].is_ended;
         if let Some(links) = self.texts[text].links.as_mut().filter(|_| !was_ended) {
-            links.finish(&self.policy, &mut self.findings);
+            links.finish(Court { policy: &self.policy, masks: self.masks.as_ref() }, &mut self.findings);
         }
         self.texts[text].finish(&mut found);
         self.note(text, &found)?;
@@ -384,7 +390,8 @@ impl Guard {
         let Channel { block, part, .. } = call.channel;
         let tool = self.tools.get(&(block, part)).or_else(|| self.tools.get(&(block, ANY_PART)));
         let tool = tool.map_or("", String::as_str);
-        targets::call(&self.policy, tool, &call.written, &mut self.findings);
+        let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
+        court.call(tool, &call.written, &mut self.findings);
         call.written = String::new();
         call.may_leave = !self.findings.are_blocked(&self.policy);
         self.check_call()
