@@ -14,6 +14,7 @@ const PAGE: &[(&str, &[&str])] = &[
     ("Rooms and rules", &["context", "firewall", "target", "allow", "canon", "lint"]),
     ("What a room knows", &["memory"]),
     ("Models and keys", &["models", "route", "providers", "key", "token"]),
+    ("AI clients", &["mcp"]),
     ("What happened", &["audit", "attest", "usage", "budget"]),
     ("Your shell", &["completions"]),
 ];
@@ -91,6 +92,12 @@ pub(crate) enum What {
     /// What a room remembers: add, search, review, forget
     #[command(subcommand)]
     Memory(Memory),
+    /// Offer a room to an AI client, as an MCP server over standard input and output
+    Mcp {
+        /// The room; the client cannot leave it
+        #[arg(long, short, value_name = "NAME")]
+        context: ContextName,
+    },
     /// Answer what waits for you, or list it
     Allow(Allow),
     /// Which models can be asked for, who serves them, and what they cost

@@ -25,6 +25,7 @@ mod init;
 mod key;
 mod lint;
 mod listening;
+mod mcp;
 mod memory;
 mod models;
 mod opening;
@@ -87,6 +88,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Firewall(command) => firewall::run(&home, &admin, &command, &mut output),
         What::Target(command) => target::run(&home, &admin, &command, &mut output),
         What::Memory(command) => memory::run(&home, &admin, &command, &mut output),
+        What::Mcp { context } => mcp::run(&home, &context),
         What::Allow(arguments) => allow::run(&admin, &arguments, &mut output),
         What::Models(of) => models::run(&home, &of, &mut output),
         What::Route(command) => route::run(&home, &command, &mut output),

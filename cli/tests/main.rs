@@ -7,6 +7,7 @@ mod contexts;
 mod doctor;
 mod evidence;
 mod keys;
+mod mcp;
 mod memory;
 mod models;
 mod rules;

@@ -24,6 +24,7 @@ pub mod types;
 pub use firewall::judge;
 
 use crate::house::House;
+use crate::mcp;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
@@ -95,7 +96,8 @@ pub fn openapi() -> String {
 /// The admin API and the screens for the desktop's own window: in this process, so without a token.
 pub fn window_router(house: Arc<House>) -> Router {
     let (api, _) = endpoints().split_for_parts();
-    api.merge(screens::router())
+    api.merge(mcp::owner_router())
+        .merge(screens::router())
         .fallback(|| async { AdminRefusal::unknown_endpoint() })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(middleware::from_fn(harden))
@@ -105,7 +107,8 @@ pub fn window_router(house: Arc<House>) -> Router {
 /// The admin API, behind its token, and the screens for the listener.
 pub(crate) fn listener_router(house: Arc<House>) -> Router<Arc<House>> {
     let (api, _) = endpoints().split_for_parts();
-    api.layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+    api.merge(mcp::owner_router())
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(middleware::from_fn_with_state(house, require_token))
         .merge(screens::router())
         .layer(middleware::from_fn(harden))

@@ -7,7 +7,7 @@
 //! Reading order: [`server`] (which handler serves a path), `pipeline` (the walk of a call), `wire` (the
 //! APIs), `translate` (calls between them), `inspect` and `stream` (what is looked at, and how a stream is guarded),
 //! `redact` (what is replaced on the way out and put back on the way in),
-//! `ask` (what waits for the owner), `upstream` (the way to
+//! `ask` (what waits for the owner), `mcp` (what a room offers to AI clients), `upstream` (the way to
 //! the providers), [`house`] (what all calls share), [`admin`] (the owner's side), [`config`].
 
 pub mod admin;
@@ -28,6 +28,7 @@ mod ids;
 mod inspect;
 mod json;
 pub mod ledger;
+mod mcp;
 mod models;
 mod pipeline;
 mod policy;

@@ -26,8 +26,9 @@ use std::sync::Arc;
 use zos_audit::Outcome;
 
 use inspect_request::Judged;
-pub(crate) use receive::Arrived;
-pub(crate) use resolve::{Resolved, resolve_headers};
+pub(crate) use inspect_request::{note, raise_verdict};
+pub(crate) use receive::{Arrived, whole};
+pub(crate) use resolve::{Resolved, resolve_headers, resolve_owner};
 
 /// Serves one call that arrived under `/v1` or `/rooms/<name>/v1` and leaves exactly one record.
 pub(crate) async fn serve(

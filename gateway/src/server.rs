@@ -6,7 +6,7 @@ use crate::exposure;
 use crate::house::{House, Listening};
 use crate::problem::{Code, Problem, Shape};
 use crate::wire::Face;
-use crate::{admin, ids, models, pipeline, tls};
+use crate::{admin, ids, mcp, models, pipeline, tls};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -251,6 +251,7 @@ pub fn router(house: Arc<House>) -> Router {
     Router::new()
         .route("/v1/{*path}", axum::routing::any(governed))
         .route("/rooms/{*path}", axum::routing::any(governed))
+        .route("/mcp", axum::routing::any(governed))
         .merge(side)
         .with_state(house)
 }
@@ -278,14 +279,15 @@ fn small_head(config: &Config, request: &Request) -> Result<(), Problem> {
     .status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
 }
 
-/// What a path below `/v1` or `/rooms` asks for.
+/// What a path below `/v1` or `/rooms`, or `/mcp`, asks for.
 enum Target {
     Face(Face),
     Models(Option<String>),
+    Mcp,
     Unknown,
 }
 
-/// Every call under `/v1` and `/rooms`: it leaves a record, whatever it asks for.
+/// Every call under `/v1` and `/rooms` and at `/mcp`: it leaves a record, whatever it asks for.
 async fn governed(State(house): State<Arc<House>>, request: Request) -> Response {
     let (room, target) = target(request.method(), request.uri().path());
     let shape = match &target {
@@ -300,6 +302,7 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
     let name = match &target {
         Target::Face(face) => face.name(),
         Target::Models(_) => "models",
+        Target::Mcp => mcp::FACE,
         Target::Unknown => "unknown",
     };
     let request_id = ids::of_request(request.headers());
@@ -317,6 +320,7 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
             (Err(problem), _) => pipeline::refuse(call, shape, problem, HeaderMap::new()).await,
             (Ok(()), Target::Face(face)) => pipeline::serve(house, face, room, request, call).await,
             (Ok(()), Target::Models(id)) => models::serve(house, room, id, shape, request, call).await,
+            (Ok(()), Target::Mcp) => mcp::serve(house, room, request, call).await,
             (Ok(()), Target::Unknown) => {
                 let problem = Problem::new(
                     Code::UnknownEndpoint,
@@ -337,7 +341,11 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
 }
 
 fn target(method: &Method, path: &str) -> (Option<String>, Target) {
+    if path == "/mcp" {
+        return (None, Target::Mcp);
+    }
     let (room, rest) = match path.strip_prefix("/rooms/").and_then(|rest| rest.split_once('/')) {
+        Some((room, "mcp")) => return (Some(room.to_owned()), Target::Mcp),
         Some((room, rest)) => (Some(room.to_owned()), rest.strip_prefix("v1/")),
         None => (None, path.strip_prefix("/v1/")),
     };
@@ -388,6 +396,7 @@ mod tests {
         match target(&method, path) {
             (room, Target::Face(face)) => format!("{room:?} {}", face.name()),
             (room, Target::Models(id)) => format!("{room:?} models {id:?}"),
+            (room, Target::Mcp) => format!("{room:?} mcp"),
             (room, Target::Unknown) => format!("{room:?} unknown"),
         }
     }
@@ -398,7 +407,10 @@ mod tests {
         assert_eq!(name(Method::POST, "/rooms/acme/v1/chat/completions"), "Some(\"acme\") chat_completions");
         assert_eq!(name(Method::GET, "/v1/models/demo/echo"), "None models Some(\"demo/echo\")");
         assert_eq!(name(Method::GET, "/rooms/acme/v1/models"), "Some(\"acme\") models None");
+        assert_eq!(name(Method::POST, "/mcp"), "None mcp");
+        assert_eq!(name(Method::GET, "/rooms/acme/mcp"), "Some(\"acme\") mcp");
         for (method, path) in [
+            (Method::POST, "/rooms/acme/mcp/"),
             (Method::GET, "/v1/messages"),
             (Method::POST, "/v1/files"),
             (Method::POST, "/v1/messages/"),

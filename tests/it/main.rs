@@ -21,6 +21,7 @@ mod firewall;
 mod forwarding;
 mod fuzz_corpus;
 mod limits;
+mod mcp;
 mod redact;
 mod routing;
 mod stopping;

@@ -193,7 +193,7 @@ fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str) ->
 const ATTACHMENT_TOKENS: u64 = 1600;
 
 /// Notes findings in the record and in the answer's headers.
-pub(super) fn note(policy: &Policy, findings: &Findings, call: &mut Call, headers: &mut HeaderMap) {
+pub(crate) fn note(policy: &Policy, findings: &Findings, call: &mut Call, headers: &mut HeaderMap) {
     for found in &findings.found {
         let id = policy.rule_id(found.rule);
         for name in std::iter::once(id).chain(found.detectors.iter().map(|detector| &**detector)) {
@@ -221,7 +221,7 @@ pub(super) fn note(policy: &Policy, findings: &Findings, call: &mut Call, header
 }
 
 /// Notes a verdict, unless a stronger one is known.
-pub(super) fn raise_verdict(verdict: Verdict, call: &mut Call, headers: &mut HeaderMap) {
+pub(crate) fn raise_verdict(verdict: Verdict, call: &mut Call, headers: &mut HeaderMap) {
     let strength = |verdict| match verdict {
         Verdict::Allow => 0,
         Verdict::Warn => 1,

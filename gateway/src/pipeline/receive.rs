@@ -6,6 +6,7 @@ use crate::problem::{Code, Problem};
 use crate::wire::Face;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use std::time::Duration;
@@ -29,6 +30,17 @@ pub(super) async fn run(
     request: Request,
     call: &mut Call,
 ) -> Result<Arrived, Problem> {
+    let (parts, body) = whole(house, request, call).await?;
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    Ok(Arrived { face, room, headers: parts.headers, query, body })
+}
+
+/// The head of a request and its whole body, within the bounds of every call.
+pub(crate) async fn whole(
+    house: &House,
+    request: Request,
+    call: &mut Call,
+) -> Result<(Parts, Bytes), Problem> {
     let (parts, body) = request.into_parts();
     let limit = house.config.limits.body_bytes;
     let declared = parts
@@ -48,8 +60,7 @@ pub(super) async fn run(
     }
     let body = read(body, declared, limit).await?;
     call.record.bytes_in = body.len() as u64;
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    Ok(Arrived { face, room, headers: parts.headers, query, body })
+    Ok((parts, body))
 }
 
 async fn read(mut body: axum::body::Body, declared: Option<usize>, limit: usize) -> Result<Bytes, Problem> {

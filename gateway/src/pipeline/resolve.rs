@@ -24,6 +24,8 @@ pub(crate) struct Resolved {
     pub(crate) name: ContextName,
     pub(crate) context: Arc<Context>,
     pub(crate) policy: Policy,
+    /// Whether key, header or path say which context it is, rather than the choice of the moment.
+    pub(crate) is_bound: bool,
     /// The conversation that the client names.
     pub(crate) conversation: Option<String>,
     /// Digest of the body as it arrived; set where the owner is asked about it.
@@ -64,13 +66,49 @@ pub(crate) fn resolve_headers(
         )
         .hint("Leave out the X-ZOS-Context header and the /rooms/ path, or use a key of that context."));
     }
-    let name = match bound.or(named) {
+    let named = bound.or(named);
+    let is_bound = named.is_some();
+    let name = match named {
         Some(name) => name,
         None => snapshot.effective_active().map_err(no_context)?.clone(),
     };
+    let conversation = conversation(request).map(str::to_owned);
+    governed(house, Chosen { presented, snapshot, name, is_bound, conversation }, call, headers)
+}
+
+/// Resolves the context that the owner names, on the owner's own side of the gateway: no key is asked for.
+pub(crate) fn resolve_owner(
+    house: &House,
+    room: &str,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Resolved, Problem> {
+    let name = room.parse().map_err(|_| unknown_context())?;
+    let snapshot = house.brain.snapshot();
+    let presented = Presented::read(&HeaderMap::new());
+    let chosen = Chosen { presented, snapshot, name, is_bound: true, conversation: None };
+    governed(house, chosen, call, headers)
+}
+
+/// A context that was chosen, before it is known whether it governs.
+struct Chosen {
+    presented: Presented,
+    snapshot: Arc<Snapshot>,
+    name: ContextName,
+    is_bound: bool,
+    conversation: Option<String>,
+}
+
+/// What governs in the context that was chosen.
+fn governed(
+    house: &House,
+    chosen: Chosen,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<Resolved, Problem> {
+    let Chosen { presented, snapshot, name, is_bound, conversation } = chosen;
     let Some(state) = snapshot.context(&name) else {
-        return Err(Problem::new(Code::UnknownContext, "There is no context of that name.")
-            .hint("`zos context list` shows the ones there are."));
+        return Err(unknown_context());
     };
     call.record.context = Some(name.to_string());
     if let Ok(value) = HeaderValue::from_str(name.as_str()) {
@@ -107,7 +145,6 @@ pub(crate) fn resolve_headers(
         }
     }
     let policy = Policy::new(policy, house.shield.is_paused(house.now_ms()));
-    let conversation = conversation(request).map(str::to_owned);
     Ok(Resolved {
         arrived: None,
         presented,
@@ -115,6 +152,7 @@ pub(crate) fn resolve_headers(
         name,
         context,
         policy,
+        is_bound,
         conversation,
         digest: [0; 32],
         masks: None,
@@ -161,10 +199,12 @@ fn named(request: &HeaderMap, room: Option<&str>) -> Result<Option<ContextName>,
         return Err(Problem::new(Code::ContextMismatch, "The call names two different contexts.")
             .hint("Name one, in the X-ZOS-Context header or in the path."));
     }
-    first.parse().map(Some).map_err(|_| {
-        Problem::new(Code::UnknownContext, "There is no context of that name.")
-            .hint("`zos context list` shows the ones there are.")
-    })
+    first.parse().map(Some).map_err(|_| unknown_context())
+}
+
+fn unknown_context() -> Problem {
+    Problem::new(Code::UnknownContext, "There is no context of that name.")
+        .hint("`zos context list` shows the ones there are.")
 }
 
 /// Why no context governs a call that names none.
