@@ -280,6 +280,23 @@ impl Asked {
     }
 }
 
+/// Gives every recalled memory its address. A model call that holds one has read this room's memory, and may
+/// only reach where the room allows; so it is added after the firewall, which must not take it away.
+fn name_sources(room: &str, data: &mut Value) {
+    let name = |memory: &mut Value| {
+        if let (Some(id), true) = (memory["id"].as_str(), memory["text"].is_string()) {
+            memory["uri"] = format!("zos://memory/{room}/{id}").into();
+        }
+    };
+    match data {
+        Value::Object(members) if members.contains_key("items") => {
+            members.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten().for_each(name);
+        }
+        Value::Object(_) => name(data),
+        _ => {}
+    }
+}
+
 /// The memory of a room, and what governs it.
 struct Remembering {
     room: Arc<Room>,

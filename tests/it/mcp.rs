@@ -73,6 +73,7 @@ async fn a_client_finds_tools_resources_and_prompts() {
             "memory_history",
             "context_list",
             "check_outbound",
+            "check_target",
             "route_explain",
             "budget_status",
             "attest_current"
@@ -121,7 +122,11 @@ async fn every_tool_answers_for_its_room() {
         (&json!("Ann prefers tea in the morning."), &json!("user"))
     );
     let id = found["items"][0]["id"].clone();
+    // By its address a model call is known to have read this room's memory.
+    let address = format!("zos://memory/acme/{}", id.as_str().unwrap());
+    assert_eq!(found["items"][0]["uri"], address.as_str());
     let history = call(&gateway, "/mcp", "memory_history", json!({"id": id})).await;
+    assert_eq!(history["uri"], address.as_str());
     assert_eq!((&history["status"], &history["changed"]), (&json!("active"), &json!([])));
     let checked = call(&gateway, "/mcp", "check_outbound", json!({"text": "about Falcon"})).await;
     assert_eq!(
@@ -131,6 +136,21 @@ async fn every_tool_answers_for_its_room() {
     );
     let fine = call(&gateway, "/mcp", "check_outbound", json!({"text": "about tea"})).await;
     assert_eq!(fine["verdict"], "allow");
+    gateway.write("contexts/globex.yml", "targets:\n  default: deny\n  allow: [\"*.example.com\"]\n");
+    let points = |url: &str| json!({"tool": "fetch", "arguments": {"url": url}});
+    let mut verdicts = Vec::new();
+    for _ in 0..100 {
+        verdicts.clear();
+        for url in ["https://api.example.com/x", "https://evil.example/x"] {
+            let checked = call(&gateway, "/rooms/globex/mcp", "check_target", points(url)).await;
+            verdicts.push(checked["verdict"].as_str().unwrap().to_owned());
+        }
+        if verdicts == ["allow", "deny"] {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(verdicts, ["allow", "deny"]);
     let route = call(&gateway, "/mcp", "route_explain", json!({"model": "demo/echo"})).await;
     assert_eq!(route["chosen"]["provider"], "demo", "{route}");
     let budget = call(&gateway, "/mcp", "budget_status", json!({})).await;
@@ -191,17 +211,23 @@ async fn what_the_firewall_denies_is_withheld_and_said_so() {
     let prompt = json!({"name": "recall", "arguments": {"query": "tea codename supplier"}});
     let prompt = ask(&gateway, "/mcp", "prompts/get", prompt).await.to_string();
     assert!(!prompt.contains("Falcon") && prompt.contains("[withheld: rule "), "{prompt}");
-    // A canon that says it is withheld too.
-    gateway.write("brain/a.md", &CANON.replace("brief", "brief about Falcon"));
-    for _ in 0..100 {
-        let canon = call(&gateway, "/mcp", "canon_get", json!({})).await.to_string();
-        assert!(!canon.contains("Falcon"));
-        if canon.contains("[withheld: rule ") {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("the new canon is not in force after five seconds");
+}
+
+#[tokio::test]
+async fn a_canon_that_says_what_is_denied_is_withheld_too() {
+    let gateway = Scratch::new()
+        .acme("outbound_deny: [Falcon]\n")
+        .file("manifest.json", "[\"brain/a.md\"]")
+        .file("brain/a.md", "---\nlevel: owner\n---\n## Tone\nBe brief about Falcon.\n")
+        .start()
+        .await;
+    let canon = call(&gateway, "/mcp", "canon_get", json!({})).await;
+    assert_eq!(canon["text"], "[withheld: rule deny/1]", "{canon}");
+    let read = ask(&gateway, "/mcp", "resources/read", json!({"uri": "zos://canon/acme"})).await;
+    assert_eq!(read["result"]["contents"][0]["text"], "[withheld: rule deny/1]");
+    let prompt = ask(&gateway, "/mcp", "prompts/get", json!({"name": "canon"})).await;
+    assert!(prompt.to_string().contains("[withheld: rule deny/1]"), "{prompt}");
+    assert!(!prompt.to_string().contains("Falcon"));
 }
 
 async fn resources(gateway: &Gateway) -> Vec<String> {

@@ -11,7 +11,7 @@ from conftest import ROOT, ZOS, calls
 
 TOOLS = {
     "canon_get", "canon_why", "memory_search", "memory_propose", "memory_history", "context_list",
-    "check_outbound", "route_explain", "budget_status", "attest_current",
+    "check_outbound", "check_target", "route_explain", "budget_status", "attest_current",
 }
 
 

@@ -2,8 +2,9 @@
 
 use super::guard::named;
 use super::message::RpcError;
-use super::{Asked, Remembering};
+use super::{Asked, Remembering, name_sources};
 use crate::admin::memory::{MemoryRecall, MemoryShown};
+use crate::admin::targets;
 use crate::admin::types::{BudgetState, CanonWhy};
 use crate::budget::all_limits;
 use crate::problem::Code;
@@ -23,6 +24,9 @@ struct Tool {
     takes: &'static [(&'static str, &'static str, bool)],
     only_reads: bool,
 }
+
+/// The one argument that may be an object; all others are texts.
+const ARGUMENTS: &str = "arguments";
 
 const TOOLS: &[Tool] = &[
     Tool {
@@ -72,6 +76,15 @@ const TOOLS: &[Tool] = &[
         name: "check_outbound",
         purpose: "What this room's firewall would make of a text. Nothing is sent.",
         takes: &[("text", "The text.", true)],
+        only_reads: true,
+    },
+    Tool {
+        name: "check_target",
+        purpose: "Where a tool call points, and whether this room permits it. Nothing is called.",
+        takes: &[
+            ("tool", "The name of the tool.", true),
+            (ARGUMENTS, "Its arguments: an object, or the text of one.", true),
+        ],
         only_reads: true,
     },
     Tool {
@@ -139,7 +152,7 @@ pub(super) fn catalogue() -> Vec<Value> {
         let properties: Map<String, Value> = tool
             .takes
             .iter()
-            .map(|(name, what, _)| ((*name).to_owned(), json!({"type": "string", "description": what})))
+            .map(|(name, what, _)| ((*name).to_owned(), json!({"type": type_of(name), "description": what})))
             .collect();
         let required: Vec<&str> =
             tool.takes.iter().filter(|(_, _, must)| *must).map(|(name, _, _)| *name).collect();
@@ -157,6 +170,10 @@ pub(super) fn catalogue() -> Vec<Value> {
     TOOLS.iter().map(shown).collect()
 }
 
+fn type_of(argument: &str) -> Value {
+    if argument == ARGUMENTS { json!(["object", "string"]) } else { json!("string") }
+}
+
 /// Calls a tool. What it refuses is a result too, for the model to read.
 pub(super) async fn call(asked: &mut Asked, params: &Map<String, Value>) -> Result<Value, RpcError> {
     let tool = params.get("name").and_then(Value::as_str).and_then(find);
@@ -172,7 +189,10 @@ pub(super) async fn call(asked: &mut Asked, params: &Map<String, Value>) -> Resu
         Err(refusal) => Err(refusal),
     };
     let done = done.and_then(|mut data| match asked.guard.clean(&mut data) {
-        Ok(()) => Ok(data),
+        Ok(()) => {
+            name_sources(asked.room(), &mut data);
+            Ok(data)
+        }
         Err(rules) => Err(Refusal::new(
             Code::FirewallResponse.as_str(),
             format!("The answer is withheld by this room's {}.", named(&rules)),
@@ -209,12 +229,16 @@ fn check(room: &str, tool: &Tool, arguments: &Map<String, Value>) -> Result<(), 
                 tool.name
             )));
         }
-        if !value.is_string() {
-            return Err(Refusal::invalid(format!("Every argument of {} is a string.", tool.name)));
+        if !(value.is_string() || (name == ARGUMENTS && value.is_object())) {
+            return Err(Refusal::invalid(format!(
+                "An argument of {} has another type than it takes.",
+                tool.name
+            )));
         }
     }
     let missing = tool.takes.iter().find(|(name, _, must)| {
-        *must && arguments.get(*name).and_then(Value::as_str).is_none_or(|text| text.trim().is_empty())
+        let is_there = |value: &Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
+        *must && !arguments.get(*name).is_some_and(is_there)
     });
     match missing {
         Some((name, _, _)) => Err(Refusal::invalid(format!("{} needs `{name}`.", tool.name))),
@@ -239,6 +263,7 @@ async fn run(asked: &mut Asked, tool: &str, arguments: &Map<String, Value>) -> R
         "memory_history" => history(asked, &text("id")).await,
         "context_list" => Ok(contexts(asked)),
         "check_outbound" => Ok(check_outbound(asked, &text("text"))),
+        "check_target" => check_target(asked, &text("tool"), &arguments[ARGUMENTS]),
         "route_explain" => Ok(explain(asked, &text("model"))),
         "budget_status" => budget(asked).await,
         "attest_current" => attested(asked),
@@ -343,6 +368,15 @@ fn check_outbound(asked: &mut Asked, text: &str) -> Value {
         })
         .collect();
     json!({"verdict": strongest.map_or("allow", Effect::name), "violations": violations})
+}
+
+fn check_target(asked: &Asked, tool: &str, arguments: &Value) -> Result<Value, Refusal> {
+    let arguments = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
+    let resolved = &asked.resolved;
+    match targets::verdict(&resolved.snapshot, &resolved.name, tool, &arguments) {
+        Some(verdict) => value(&verdict),
+        None => Err(Refusal::new(Code::ContextBroken.as_str(), "The file of this room never loaded.")),
+    }
 }
 
 fn explain(asked: &Asked, model: &str) -> Value {
