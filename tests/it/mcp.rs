@@ -214,7 +214,7 @@ async fn what_the_firewall_denies_is_withheld_and_said_so() {
 }
 
 #[tokio::test]
-async fn a_canon_that_says_what_is_denied_is_withheld_too() {
+async fn a_canon_that_says_what_is_denied_does_not_leave_either() {
     let gateway = Scratch::new()
         .acme("outbound_deny: [Falcon]\n")
         .file("manifest.json", "[\"brain/a.md\"]")
@@ -222,11 +222,11 @@ async fn a_canon_that_says_what_is_denied_is_withheld_too() {
         .start()
         .await;
     let canon = call(&gateway, "/mcp", "canon_get", json!({})).await;
-    assert_eq!(canon["text"], "[withheld: rule deny/1]", "{canon}");
+    assert_eq!((&canon["state"], &canon["text"]), (&json!("broken"), &Value::Null), "{canon}");
+    assert_eq!(resources(&gateway).await, Vec::<String>::new());
     let read = ask(&gateway, "/mcp", "resources/read", json!({"uri": "zos://canon/acme"})).await;
-    assert_eq!(read["result"]["contents"][0]["text"], "[withheld: rule deny/1]");
+    assert_eq!(read["error"]["code"], -32002);
     let prompt = ask(&gateway, "/mcp", "prompts/get", json!({"name": "canon"})).await;
-    assert!(prompt.to_string().contains("[withheld: rule deny/1]"), "{prompt}");
     assert!(!prompt.to_string().contains("Falcon"));
 }
 
