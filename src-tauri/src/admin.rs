@@ -89,6 +89,15 @@ impl Admin {
         self.ask(Method::PUT, path, body.into()).await.map(|_| ())
     }
 
+    /// Does.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Result<(), AdminError> {
+        let body = serde_json::to_vec(body).expect("what the desktop asks for has only text keys");
+        self.ask(Method::POST, path, body.into()).await.map(|_| ())
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, AdminError> {
         let request = Request::builder()
             .method(method)

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`start`] (from the command line to the running application), [`desk`] (what all parts
 //! share), [`tray`], [`window`], [`listen`] (the port), [`quit`] (the orderly end). Around them:
-//! [`arguments`], [`log`], [`display`], [`notice`], [`events`].
+//! [`arguments`], [`log`], [`display`], [`notice`], [`notification`], [`events`].
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
@@ -17,6 +17,7 @@ mod events;
 mod listen;
 mod log;
 mod notice;
+mod notification;
 mod quit;
 mod scheme;
 mod start;

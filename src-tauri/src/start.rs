@@ -3,7 +3,7 @@
 use crate::arguments::{self, Arguments};
 use crate::desk::Desk;
 use crate::display::{self, NoDisplay};
-use crate::{events, listen, log, quit, scheme, tray, window};
+use crate::{events, listen, log, notification, quit, scheme, tray, window};
 use sha2::{Digest, Sha256};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -103,6 +103,7 @@ fn ready(app: &AppHandle, is_hidden: bool) {
         // The window still shows everything.
         tracing::error!(%error, "no tray");
     }
+    notification::begin(app);
     if is_hidden {
         window::open_where_no_tray_comes(app);
     } else {

@@ -4,6 +4,7 @@
 //! reads it. Each group of items is a file: it adds its items, shows a [`View`], and knows its own clicks.
 //! The whole menu is written again after every click, because the toolkit ticks what was clicked by itself.
 
+mod asks;
 mod endpoint;
 mod icon;
 pub(crate) mod login;
@@ -52,7 +53,9 @@ pub(crate) fn build(app: &AppHandle) -> tauri::Result<()> {
     let groups: Vec<Box<dyn Group>> = vec![
         Box::new(status::Status::add(app, &menu)?),
         Box::new(retry::Retry::add(app, &menu)?),
+        Box::new(asks::Waiting::add(app, &menu)?),
         Box::new(rooms::Rooms::add(app, &menu)?),
+        Box::new(asks::Allow::add(app, &menu)?),
         Box::new(pause::Pause::add(app, &menu)?),
         Box::new(endpoint::Endpoint::add(app, &menu)?),
         Box::new(open::Open::add(app, &menu)?),
@@ -174,15 +177,33 @@ fn show(app: &AppHandle, view: View) {
     }
 }
 
-/// Asks the admin API for a change that the tray stands for. A refusal is told in the tray itself.
+/// How the admin API is asked for a change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wish {
+    /// Something becomes another.
+    Put,
+    /// Something is done.
+    Post,
+}
+
+/// Asks the admin API for a change that the tray stands for.
 fn ask(app: &AppHandle, path: &'static str, body: impl Serialize + Send + Sync + 'static) {
+    wish(app, Wish::Put, path.to_owned(), body);
+}
+
+/// Asks the admin API for a change. A refusal is told in the tray itself.
+pub(crate) fn wish(app: &AppHandle, how: Wish, path: String, body: impl Serialize + Send + Sync + 'static) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let desk = app.state::<Desk>();
-        let refusal = match desk.admin.put(path, &body).await {
+        let done = match how {
+            Wish::Put => desk.admin.put(&path, &body).await,
+            Wish::Post => desk.admin.post(&path, &body).await,
+        };
+        let refusal = match done {
             Ok(()) => None,
             Err(error) => {
-                tracing::warn!(path, %error, "a wish from the tray was refused");
+                tracing::warn!(path, %error, "a wish from the desktop was refused");
                 Some(error.to_string())
             }
         };
@@ -196,6 +217,25 @@ fn separate(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<PredefinedMenuIt
     let line = PredefinedMenuItem::separator(app)?;
     menu.append(&line)?;
     Ok(line)
+}
+
+/// The line that the menu ends with so far; drawn where there is none.
+fn last_line(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<PredefinedMenuItem<Wry>> {
+    match menu.items()?.last().and_then(|last| last.as_predefined_menuitem().cloned()) {
+        Some(line) => Ok(line),
+        None => separate(app, menu),
+    }
+}
+
+/// Puts an item right after another one.
+fn insert_after(
+    menu: &Menu<Wry>,
+    item: &dyn IsMenuItem<Wry>,
+    anchor: &dyn IsMenuItem<Wry>,
+) -> tauri::Result<()> {
+    let items = menu.items()?;
+    let position = items.iter().position(|other| other.id() == anchor.id());
+    menu.insert(item, position.map_or(items.len(), |position| position + 1))
 }
 
 /// Puts an item right before another one.

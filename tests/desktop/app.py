@@ -6,6 +6,7 @@ import re
 import subprocess
 import urllib.error
 import urllib.request
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,15 @@ class Answer:
 class Zos:
     """A home and the desktop on it."""
 
-    def __init__(self, machine: Machine, rooms: dict[str, str] | None = None, active: str | None = None):
+    def __init__(self, machine: Machine, rooms: dict[str, str] | None = None, active: str | None = None,
+                 config: str = ""):
         self.machine, self.home = machine, machine.home
         self.port = free_port()
         self.process: subprocess.Popen | None = None
+        self._calls: ThreadPoolExecutor | None = None
         (self.home / "gateway").mkdir(parents=True)
         (self.home / "contexts").mkdir()
-        (self.home / "gateway/config.yml").write_text(f"listen: 127.0.0.1:{self.port}\n")
+        (self.home / "gateway/config.yml").write_text(f"listen: 127.0.0.1:{self.port}\n{config}")
         for name, text in (rooms or {}).items():
             self.write_room(name, text)
         if active:
@@ -82,6 +85,12 @@ class Zos:
 
     def get(self, path: str, **headers: str) -> Answer:
         return self._send("GET", path, None, headers)
+
+    def call_held(self, text: str) -> Future[Answer]:
+        """One call that waits for the owner, made beside the test."""
+        if self._calls is None:
+            self._calls = ThreadPoolExecutor(4)
+        return self._calls.submit(self.call, text)
 
     def call(self, text: str = "Hello", **headers: str) -> Answer:
         """One call to the demo model, as an AI client makes it."""

@@ -10,12 +10,13 @@ import sys
 import time
 import traceback
 
+import ask_tests
 import keychain_tests
 import start_tests
 import tray_tests
 import window_tests
 
-MODULES = (start_tests, tray_tests, window_tests, keychain_tests)
+MODULES = (start_tests, tray_tests, window_tests, ask_tests, keychain_tests)
 
 
 def tests(words: list[str]):

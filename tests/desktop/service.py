@@ -45,14 +45,18 @@ class Service:
                                    LONGEST_MS, None).unpack()
 
     def _called(self, _bus, sender, _path, _interface, method, arguments, invocation):
-        self.called(sender, method, arguments.unpack())
-        invocation.return_value(None)
+        invocation.return_value(self.called(sender, method, arguments.unpack()))
 
     def _read(self, _bus, _sender, _path, _interface, name):
         return self.properties()[name]
 
-    def called(self, sender: str, method: str, arguments: tuple) -> None:
-        """Somebody called a method."""
+    def tell(self, signal: str, arguments: GLib.Variant) -> None:
+        """Tells everybody who listens."""
+        interface = Gio.DBusNodeInfo.new_for_xml(self.interface).interfaces[0].name
+        self._bus.emit_signal(None, self.path, interface, signal, arguments)
+
+    def called(self, sender: str, method: str, arguments: tuple) -> GLib.Variant | None:
+        """Somebody called a method; the answer, where it has one."""
 
     def properties(self) -> dict[str, GLib.Variant]:
         """What the object says of itself."""
@@ -79,3 +83,44 @@ class SilentPrompter(Service):
 
     def called(self, sender: str, method: str, arguments: tuple) -> None:
         self.prompts += method == "BeginPrompting"
+
+
+class Notifications(Service):
+    """Shows notifications, and clicks on them as a person would."""
+
+    name = "org.freedesktop.Notifications"
+    path = "/org/freedesktop/Notifications"
+    interface = """<node><interface name='org.freedesktop.Notifications'>
+      <method name='Notify'>
+        <arg type='s' direction='in'/><arg type='u' direction='in'/><arg type='s' direction='in'/>
+        <arg type='s' direction='in'/><arg type='s' direction='in'/><arg type='as' direction='in'/>
+        <arg type='a{sv}' direction='in'/><arg type='i' direction='in'/><arg type='u' direction='out'/>
+      </method>
+      <method name='CloseNotification'><arg type='u' direction='in'/></method>
+      <signal name='ActionInvoked'><arg type='u'/><arg type='s'/></signal>
+      <signal name='NotificationClosed'><arg type='u'/><arg type='u'/></signal>
+    </interface></node>"""
+
+    def __init__(self, address: str):
+        super().__init__(address)
+        # Number, title, body and buttons of each that came.
+        self.shown: list[tuple[int, str, str, list[str]]] = []
+        self.closed: list[int] = []
+        self._coming: list[tuple[int, str, str, list[str]]] = []
+
+    def _called(self, *arguments) -> None:
+        super()._called(*arguments)
+        # Only now: nobody can click what its sender has no number for yet.
+        self.shown += self._coming
+        self._coming = []
+
+    def called(self, sender: str, method: str, arguments: tuple) -> GLib.Variant | None:
+        if method == "Notify":
+            number = len(self.shown) + 1
+            self._coming.append((number, arguments[3], arguments[4], arguments[5]))
+            return GLib.Variant("(u)", (number,))
+        self.closed.append(arguments[0])
+        return None
+
+    def click(self, number: int, action: str) -> None:
+        self.tell("ActionInvoked", GLib.Variant("(us)", (number, action)))

@@ -16,14 +16,15 @@ outbound_deny:
 budget: {daily_tokens: 200000}
 """
 HOME = "title: At home\nisolation: open\n"
+ASKING = "title: Acme Corp\noutbound_deny:\n  - {term: Project Falcon, action: ask}\n"
 A_SECOND = 1.0
 
 
 @contextmanager
-def tray(rooms: dict[str, str], active: str | None):
+def tray(rooms: dict[str, str], active: str | None, config: str = ""):
     with Machine() as machine:
         panel = machine.also(Panel(machine.env["DBUS_SESSION_BUS_ADDRESS"]))
-        zos = Zos(machine, rooms, active).start("--hidden")
+        zos = Zos(machine, rooms, active, config).start("--hidden")
         wait(lambda: panel.count, "the tray")
         wait(lambda: panel.labels()[0] != "Starting…", "the status line")
         yield zos, panel
@@ -196,3 +197,37 @@ def test_what_is_refused_is_told_in_the_tray():
         panel.click("At home")
         wait(lambda: panel.labels()[0].startswith("Not done: "), f"the refusal: {panel.labels()}")
         assert panel.checked() != ["At home"], panel.checked()
+
+
+def test_an_ask_is_counted_and_its_call_can_be_let_through_when_it_was_late():
+    with tray({"acme": ASKING}, "acme", "ask: {timeout_s: 2}\n") as (zos, panel):
+        icon = panel.icon()
+        assert panel.find("1 ask waiting") is None and panel.find("Allow last block once") is None
+        asked = "tell me about Project Falcon"
+        held = zos.call_held(asked)
+        soon(lambda: panel.labels()[1] == "1 ask waiting…", f"the ask: {panel.labels()}")
+        soon(lambda: panel.icon() != icon, "another icon while an ask waits")
+        dotted = panel.icon()
+        assert panel.find("Allow last block once") is None, "the call is not blocked yet"
+        assert held.result().status == 403
+        late = wait(lambda: panel.find("Allow last block once: "), f"the way to let it through: {panel.labels()}")
+        labels = panel.labels()
+        assert labels.index("Acme Corp") + 1 == labels.index(late.label) == labels.index("Pause shield") - 1, labels
+        assert "Falcon" not in late.label, late.label
+        panel.click("Allow last block once")
+        soon(lambda: panel.find("1 ask waiting") is None, f"no ask any more: {panel.labels()}")
+        assert panel.find("Allow last block once") is None
+        soon(lambda: panel.icon() != dotted, "an icon without the dot")
+        assert zos.call(asked).status == 200
+        # Once.
+        assert zos.call_held(asked).result().status == 403
+        details = [line["detail"] for line in log_lines(zos) if line["kind"] == "decision"]
+        assert len(details) == 1 and details[0].endswith(": allow_once"), details
+
+
+def test_the_asks_in_the_tray_lead_to_the_window():
+    with tray({"acme": ASKING}, "acme", "ask: {timeout_s: 8}\n") as (zos, panel):
+        held = zos.call_held("Project Falcon")
+        panel.click("1 ask waiting")
+        wait(lambda: "WebKitWebProces" in zos.processes().values(), "the window")
+        held.result()

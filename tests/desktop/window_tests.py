@@ -97,7 +97,9 @@ def test_a_taken_port_is_told_in_words():
             said = page.text("listen-error")
             assert f"{zos.port} is taken" in said, said
             page.picture("taken-port")
-            assert page.later("window.__TAURI__.core.invoke('listen_again').then(arguments[0])") is False
+            page.press("listen-again")
+            page.shows("It still does not listen.")
+            page.by("listen-error")
 
 
 def test_listening_again_is_seen_on_the_page():
@@ -108,8 +110,9 @@ def test_listening_again_is_seen_on_the_page():
         with Window(zos) as page:
             page.by("listen-error")
             taken.close()
-            assert page.later("window.__TAURI__.core.invoke('listen_again').then(arguments[0])") is True
+            page.press("listen-again")
             assert page.text("address") == zos.address
+            assert not page.all(selector("listen-again"))
             assert zos.call().status == 200
 
 

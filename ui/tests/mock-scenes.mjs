@@ -36,6 +36,15 @@ function records(count) {
 
 const demo = { id: "demo", api: "openai", base_url: null, key: "none", key_name: null, key_writable: false, demo: true };
 
+function asks() {
+  const at = (minutes) => new Date(Date.now() + minutes * 60_000).toISOString();
+  const ask = (id, more) => ({ id, context: "acme", client: "claude-code", model: "claude-sonnet-4-5", side: "request", asked: at(-1), expires: at(9), calls: 1, waiting: 1, decision: null, ...more });
+  return [
+    ask("k7f2", { rules: [{ rule: "acme/deny-3", field: "messages[14].content[0].text", count: 2 }, { rule: "secrets/aws-key", field: "system", count: 1 }] }),
+    ask("m3xp", { client: null, side: "answer", model: "gpt-5-mini", waiting: 0, calls: 3, rules: [{ rule: "acme/deny-3", field: "choices[0].message.tool_calls[0].function.arguments", count: 1 }] }),
+  ];
+}
+
 function full() {
   const deny = [{ term: "Project Falcon" }, { term: "Ann Lee", action: "redact", note: "patient" }, { pattern: "ACME-\\d{6}", action: "ask", note: "order numbers" }, { pack: "secrets" }];
   const confidential = [{ term: "Globex merger", note: "until the announcement" }];
@@ -51,7 +60,7 @@ function full() {
       shield: { paused: false, until: null }, health: { ok: true, problems: [] },
       counts: { calls: 1412, denied: 9, warned: 4, refused: 1, failed: 3, in_flight: 2 }, uptime_s: 11_520,
     },
-    rooms, problems: [], records: records(130),
+    rooms, problems: [], records: records(130), asks: asks(),
     budgets: [
       { context: "acme", limit: 200_000, used: 138_420, reserved: 4_096, remaining: 57_484, resets_at: resets() },
       { context: "personal", limit: 50_000, used: 50_000, reserved: 0, remaining: 0, resets_at: resets() },
@@ -78,7 +87,7 @@ function empty() {
     ...house,
     status: { ...house.status, active: "default", active_is_builtin: true, counts: { calls: 0, denied: 0, warned: 0, refused: 0, failed: 0, in_flight: 0 }, uptime_s: 12 },
     rooms: [{ summary: summary("default", "Default", { active: true, builtin: true, isolation: "open" }), yaml: "", etag: "", outbound_deny: [], confidential: [] }],
-    records: [], budgets: [], keys: [], providers: [demo],
+    records: [], asks: [], budgets: [], keys: [], providers: [demo],
   };
 }
 

@@ -106,6 +106,14 @@ function answer(scene, call, query, body, response) {
       return save(scene, id, room, body, response);
     case "POST firewall":
       return json(response, tryText(scene, body));
+    case "GET approvals":
+      return json(response, { approvals: scene.asks });
+    case "POST approvals": {
+      const ask = scene.asks.find((each) => each.id === id);
+      if (!ask) return problem(response, 404, "zos_unknown_approval", "Nothing of that id waits for a decision.");
+      scene.asks = scene.asks.filter((each) => each !== ask);
+      return json(response, { approval: { ...ask, decision: body.decision }, written: [] });
+    }
     case "GET budgets":
       return json(response, { budgets: scene.budgets });
     case "GET audit":

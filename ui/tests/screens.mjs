@@ -48,6 +48,7 @@ try {
   await step("unsaved changes", () => unsaved(page));
   await step("live calls", () => live(page));
   await step("shield", () => shield(page));
+  await step("asks", () => asks(page));
   await step("keys", () => keys(page));
   await step("token in the address", () => tokenLink());
   await step("look at every screen", () => look(page));
@@ -202,6 +203,44 @@ async function shield(page) {
   must((await api("GET", "status")).shield.paused === false, "the shield is still paused");
 }
 
+/** A call that a rule holds, answered on the screen: once, by keyboard, and not at all. */
+async function asks(page) {
+  const room = await api("GET", "contexts/screens-a");
+  const outbound_deny = [...room.outbound_deny, { term: "Heron plan", action: "ask" }];
+  await api("PUT", "contexts/screens-a", { outbound_deny, etag: room.etag });
+  await go(page, "/shield");
+  await at(page, "no-asks").waitFor();
+  must((await at(page, "asks-count").count()) === 0, "asks are counted where there are none");
+  const answered = async (how, decision, status) => {
+    const answer = call("screens-a", `What about the Heron plan, ${decision}?`);
+    await at(page, "ask").getByTestId("ask-held").waitFor();
+    must((await at(page, "asks-count").textContent()).startsWith("1"), "the ask is not counted at the side");
+    must(!(await page.content()).includes("Heron"), "the page shows what was found");
+    await how();
+    must((await answer) === status, `${decision}: the call did not end with ${status}`);
+    await at(page, "ask").waitFor({ state: "detached" });
+    await at(page, "answered-ask").first().and(page.locator(`[data-decision="${decision}"]`)).waitFor();
+  };
+  await answered(() => at(page, "ask-allow").click(), "allow_once", 200);
+  await answered(async () => {
+    await at(page, "ask-redact").focus();
+    await page.keyboard.press("Enter");
+  }, "redact", 200);
+  await answered(() => at(page, "ask-deny").click(), "deny", 403);
+  await answered(async () => {
+    await at(page, "ask-always").click();
+    await audit(page, "always");
+    await at(page, "confirm-yes").click();
+  }, "always", 200);
+  await at(page, "written").filter({ hasText: "contexts/screens-a.yml" }).waitFor();
+  must((await call("screens-a", "What about the Heron plan?")) === 200, "a rule that only warns holds the call");
+  // One more for the pictures.
+  const now = await api("GET", "contexts/screens-a");
+  await api("PUT", "contexts/screens-a", { outbound_deny, etag: now.etag });
+  void call("screens-a", "What about the Heron plan, again?").catch(() => undefined);
+  await at(page, "ask").waitFor();
+}
+
 async function keys(page) {
   await go(page, "/keys");
   await at(page, "provider-demo").waitFor();
@@ -237,7 +276,7 @@ async function tokenLink() {
 
 /** Every screen in both themes and two sizes. */
 async function look(page) {
-  const screens = [["/", "Now"], ["/rooms", "Rooms"], ["/rooms/screens-a", "Screens A"], ["/traffic", "Traffic"], ["/keys", "Keys"]];
+  const screens = [["/", "Now"], ["/rooms", "Rooms"], ["/rooms/screens-a", "Screens A"], ["/traffic", "Traffic"], ["/shield", "Shield"], ["/keys", "Keys"]];
   for (const [width, height] of [[1180, 760], [640, 480]]) {
     for (const colorScheme of ["light", "dark"]) {
       await page.setViewportSize({ width, height });
@@ -297,6 +336,7 @@ async function call(context, content) {
 
 /** Takes the rooms away that a failed step left behind, and makes active what was. */
 async function cleanUp() {
+  for (const { id } of (await api("GET", "approvals")).approvals) await api("POST", `approvals/${id}`, { decision: "deny" });
   for (const name of ["screens-a", "screens-b"]) {
     const left = await api("GET", `contexts/${name}`).catch(() => null);
     if (left) await api("DELETE", `contexts/${name}?etag=${left.etag}`).catch((error) => console.log(`  note: ${error.message}`));

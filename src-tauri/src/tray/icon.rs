@@ -9,6 +9,7 @@ use tauri::tray::TrayIcon;
 const ON: Image<'_> = tauri::include_image!("icons/tray/on.png");
 const OBSERVE: Image<'_> = tauri::include_image!("icons/tray/observe.png");
 const PAUSED: Image<'_> = tauri::include_image!("icons/tray/paused.png");
+const ASKS: Image<'_> = tauri::include_image!("icons/tray/asks.png");
 const DOWN: Image<'_> = tauri::include_image!("icons/tray/down.png");
 
 /// The look that is shown.
@@ -42,6 +43,7 @@ fn picture(look: Look) -> Image<'static> {
         Look::On => ON,
         Look::Observe => OBSERVE,
         Look::Paused => PAUSED,
+        Look::Asks => ASKS,
         Look::Down => DOWN,
     }
 }

@@ -1,7 +1,7 @@
 //! "Try again to listen": only there while the gateway has no port.
 
 use super::view::View;
-use super::{Group, insert_before};
+use super::{Group, insert_before, last_line};
 use crate::listen;
 use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::{AppHandle, Wry};
@@ -18,11 +18,7 @@ impl Retry {
     /// Stands right below the status, so it takes the line that the status ended with.
     pub(super) fn add(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<Self> {
         let item = MenuItem::with_id(app, ID, "Try again to listen", true, None::<&str>)?;
-        let line = match menu.items()?.last().and_then(|last| last.as_predefined_menuitem().cloned()) {
-            Some(line) => line,
-            None => super::separate(app, menu)?,
-        };
-        Ok(Self { item, line })
+        Ok(Self { item, line: last_line(app, menu)? })
     }
 }
 

@@ -33,6 +33,10 @@ pub(super) struct View {
     pub(super) pause: Pause,
     /// Where clients reach the gateway.
     pub(super) address: Option<String>,
+    /// How many asks wait for an answer.
+    pub(super) asks: usize,
+    /// The last call that was blocked because nobody answered, while it can still be let through.
+    pub(super) blocked: Option<Blocked>,
     /// Whether the end has begun.
     pub(super) is_stopping: bool,
     /// How long this stays true if nothing happens.
@@ -48,6 +52,8 @@ pub(super) enum Look {
     Observe,
     /// The owner paused the shield.
     Paused,
+    /// A call waits for the owner's answer.
+    Asks,
     /// The gateway, or a part of it, does not work.
     Down,
 }
@@ -60,6 +66,15 @@ pub(super) struct Room {
     pub(super) is_active: bool,
     /// A room whose file never loaded cannot be chosen.
     pub(super) is_usable: bool,
+}
+
+/// A call that was blocked because nobody answered in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blocked {
+    /// The ask.
+    pub(super) id: String,
+    /// What it was about.
+    pub(super) rule: String,
 }
 
 /// The pause of the shield.
@@ -108,6 +123,24 @@ struct Context {
 }
 
 #[derive(Debug, Deserialize)]
+struct Asks {
+    approvals: Vec<Ask>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ask {
+    id: String,
+    rules: Vec<Rule>,
+    expires: Timestamp,
+    waiting: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rule {
+    rule: String,
+}
+
+#[derive(Debug, Deserialize)]
 struct Budgets {
     budgets: Vec<Budget>,
 }
@@ -126,6 +159,7 @@ struct Facts {
     status: Status,
     contexts: Vec<Context>,
     budgets: Vec<Budget>,
+    asks: Vec<Ask>,
     refusal: Option<String>,
     is_stopping: bool,
     now: Timestamp,
@@ -140,10 +174,12 @@ impl View {
     pub(super) async fn load(desk: &Desk) -> Result<Self, AdminError> {
         let contexts: Contexts = desk.admin.get("/zos/v1/contexts").await?;
         let budgets: Budgets = desk.admin.get("/zos/v1/budgets").await?;
+        let asks: Asks = desk.admin.get("/zos/v1/approvals").await?;
         let facts = Facts {
             status: desk.admin.get("/zos/v1/status").await?,
             contexts: contexts.contexts,
             budgets: budgets.budgets,
+            asks: asks.approvals,
             refusal: desk.refusal(),
             is_stopping: desk.is_stopping.load(Ordering::Acquire),
             now: Timestamp::now(),
@@ -162,6 +198,8 @@ impl View {
             has_more_rooms,
             pause,
             address: facts.status.address.clone(),
+            asks: facts.asks.len(),
+            blocked: blocked(facts),
             is_stopping: facts.is_stopping,
             is_good_for: is_good_for(facts),
         }
@@ -215,6 +253,8 @@ fn status(facts: &Facts, pause: &Pause) -> String {
 fn look(facts: &Facts) -> Look {
     if facts.status.listen_error.is_some() || !facts.status.health.ok || facts.status.active.is_none() {
         Look::Down
+    } else if !facts.asks.is_empty() {
+        Look::Asks
     } else if facts.status.shield.paused {
         Look::Paused
     } else if facts.observes() {
@@ -222,6 +262,17 @@ fn look(facts: &Facts) -> Look {
     } else {
         Look::On
     }
+}
+
+/// The newest ask that no call waits for any more: its call was blocked.
+fn blocked(facts: &Facts) -> Option<Blocked> {
+    let ask = facts.asks.iter().rev().find(|ask| ask.waiting == 0)?;
+    let rule = ask.rules.first().map(|first| first.rule.as_str()).unwrap_or_default();
+    let rule = match ask.rules.len() {
+        0 | 1 => rule.to_owned(),
+        more => format!("{rule} and {} more", more - 1),
+    };
+    Some(Blocked { id: ask.id.clone(), rule: shorten(&rule) })
 }
 
 fn pause(facts: &Facts) -> Pause {
@@ -254,9 +305,11 @@ fn rooms(facts: &Facts) -> (Vec<Room>, bool) {
     (chosen.into_iter().map(room).collect(), facts.contexts.len() > ROOMS_SHOWN)
 }
 
-/// Until the next thing that changes by itself: the end of the pause, the reset of a budget.
+/// Until the next thing that changes by itself: the end of the pause, the reset of a budget, the end of an ask.
 fn is_good_for(facts: &Facts) -> Duration {
-    let ends = facts.status.shield.until.iter().chain(facts.budgets.iter().map(|budget| &budget.resets_at));
+    let budgets = facts.budgets.iter().map(|budget| &budget.resets_at);
+    let asks = facts.asks.iter().map(|ask| &ask.expires);
+    let ends = facts.status.shield.until.iter().chain(budgets).chain(asks);
     let soonest = ends.filter(|end| **end > facts.now).min();
     let left = soonest.and_then(|end| Duration::try_from(end.duration_since(facts.now)).ok());
     // A moment later, so that it has surely come.

@@ -12,6 +12,7 @@ export const places: readonly Place[] = [
   { path: "/", label: "Now", icon: "now" },
   { path: "/rooms", label: "Rooms", icon: "rooms" },
   { path: "/traffic", label: "Traffic", icon: "traffic" },
+  { path: "/shield", label: "Shield", icon: "shield" },
   { path: "/keys", label: "Keys", icon: "keys" },
 ];
 

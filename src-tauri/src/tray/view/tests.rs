@@ -19,6 +19,7 @@ fn facts() -> Facts {
             {"context": "home", "limit": null, "used": 12, "resets_at": "2026-01-02T00:00:00Z"},
         ]))
         .unwrap(),
+        asks: Vec::new(),
         refusal: None,
         is_stopping: false,
         now: "2026-01-01T12:00:00Z".parse().unwrap(),
@@ -101,4 +102,27 @@ fn numbers_and_sentences_fit_a_menu() {
     let short = shorten(&long);
     assert!(short.chars().count() <= LONGEST_SENTENCE + 1 && short.ends_with("words…"), "{short}");
     assert_eq!(shorten("brief"), "brief");
+}
+
+fn asks(list: serde_json::Value) -> Vec<Ask> {
+    serde_json::from_value(list).unwrap()
+}
+
+#[test]
+fn asks_are_counted_and_the_last_one_that_nobody_answered_can_be_let_through() {
+    let mut facts = facts();
+    assert_eq!((View::of(&facts).asks, View::of(&facts).blocked), (0, None));
+    facts.asks = asks(json!([
+        {"id": "aaaa", "rules": [{"rule": "old"}], "expires": "2026-01-01T12:01:00Z", "waiting": 0},
+        {"id": "bbbb", "rules": [{"rule": "one"}, {"rule": "two"}, {"rule": "three"}],
+         "expires": "2026-01-01T12:09:00Z", "waiting": 0},
+        {"id": "cccc", "rules": [{"rule": "new"}], "expires": "2026-01-01T12:10:00Z", "waiting": 1},
+    ]));
+    let view = View::of(&facts);
+    assert_eq!(view.asks, 3);
+    assert_eq!(view.blocked, Some(Blocked { id: "bbbb".to_owned(), rule: "one and 2 more".to_owned() }));
+    assert_eq!(view.look, Look::Asks);
+    assert_eq!(view.is_good_for, Duration::from_millis(60_100), "the first of them ends by itself");
+    facts.status.listen_error = Some("The port is taken.".to_owned());
+    assert_eq!(View::of(&facts).look, Look::Down);
 }

@@ -4,6 +4,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 export type Active = Schemas["Active"];
+export type Approval = Schemas["Approval"];
 export type AuditPage = Schemas["AuditPage"];
 export type AuditRecord = Schemas["AuditRecord"];
 export type BudgetState = Schemas["BudgetState"];
@@ -11,6 +12,7 @@ export type ContextDetail = Schemas["ContextDetail"];
 export type ContextSummary = Schemas["ContextSummary"];
 export type Contexts = Schemas["Contexts"];
 export type Counts = Schemas["Counts"];
+export type Decision = Schemas["Decision"];
 export type FileProblem = Schemas["FileProblem"];
 export type FirewallVerdict = Schemas["FirewallVerdict"];
 export type FirewallViolation = Schemas["FirewallViolation"];

@@ -6,6 +6,11 @@ export function inDesktop(): boolean {
   return "__TAURI_INTERNALS__" in window;
 }
 
+/** Lets zOS try once more to listen. Whether it does now. Only in the desktop window. */
+export async function listenAgain(): Promise<boolean> {
+  return (await window.__TAURI__?.core.invoke("listen_again")) === true;
+}
+
 /**
  * Events through a Tauri channel: answers through the custom scheme are buffered, so a streamed
  * answer would never arrive. The command `events` resolves once the channel is subscribed; the

@@ -1,8 +1,9 @@
-import type { AuditRecord, BudgetState, Client, HouseEvent } from "$lib/api";
+import type { Approval, AuditRecord, BudgetState, Client, Decision, HouseEvent } from "$lib/api";
 import { browserTransport } from "$lib/live/browser";
 import { desktopTransport } from "$lib/live/desktop";
 import { Feed, type FeedState } from "$lib/live/feed";
 import { Throttle } from "$lib/live/throttle";
+import { type Answered, nextEnd, takeAnswered, takeOpen } from "./asks";
 import { Loaded } from "./loaded.svelte";
 import { isBlock, merge } from "./records";
 
@@ -15,7 +16,7 @@ type Follower = (event: HouseEvent) => void;
 
 /**
  * The state that every screen needs, kept current by events and never by polling: status, rooms,
- * budgets, last calls and blocks. Screens with more of their own follow the same events.
+ * budgets, asks, last calls and blocks. Screens with more of their own follow the same events.
  */
 export class House {
   readonly status;
@@ -23,6 +24,9 @@ export class House {
   readonly budgets;
   readonly calls;
   readonly blocks;
+  readonly asks;
+  /** What was answered since the page opened, newest first. */
+  answered = $state.raw<Answered[]>([]);
   connection = $state<FeedState>("connecting");
 
   readonly #client: Client;
@@ -33,8 +37,11 @@ export class House {
   readonly #amounts = new Throttle(() => {
     void this.status.load();
     void this.budgets.load();
+    // A call that ends waits no more; an ask says so only when it is looked at.
+    if (this.asks.data?.length) void this.asks.load();
   }, REFRESH_MS);
   #resetTimer: ReturnType<typeof setTimeout> | undefined;
+  #endTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client, desktop: boolean) {
     this.#client = client;
@@ -43,6 +50,7 @@ export class House {
     this.budgets = new Loaded(() => this.#loadBudgets());
     this.calls = new Loaded(() => this.#recent({}));
     this.blocks = new Loaded(() => this.#recent({ verdict: "deny" }));
+    this.asks = new Loaded(() => this.#loadAsks());
     this.#feed = new Feed(desktop ? desktopTransport() : browserTransport(client), {
       state: (state) => (this.connection = state),
       resync: () => this.#take({ type: "lagged" }),
@@ -61,7 +69,9 @@ export class House {
       this.#feed.stop();
       this.#amounts.cancel();
       clearTimeout(this.#resetTimer);
-      for (const loaded of [this.status, this.contexts, this.budgets, this.calls, this.blocks]) loaded.clear();
+      clearTimeout(this.#endTimer);
+      for (const loaded of this.#all) loaded.clear();
+      this.answered = [];
     };
   };
 
@@ -97,13 +107,47 @@ export class House {
     await this.status.load();
   }
 
+  /** Answers an ask. Throws an `ApiFailure`. */
+  async decide(id: string, decision: Decision): Promise<void> {
+    const { approval, written } = await this.#client.post("/zos/v1/approvals/{id}", { decision }, { at: { id } });
+    this.#takeAsk({ approval, written });
+  }
+
+  get #all() {
+    return [this.status, this.contexts, this.budgets, this.calls, this.blocks, this.asks];
+  }
+
   #loadAll(): void {
-    for (const loaded of [this.status, this.contexts, this.budgets, this.calls, this.blocks]) void loaded.load();
+    for (const loaded of this.#all) void loaded.load();
   }
 
   async #recent(filter: { verdict?: string }): Promise<AuditRecord[]> {
     const page = await this.#client.get("/zos/v1/audit", { query: { kind: "call", limit: RECENT, ...filter } });
     return page.records;
+  }
+
+  async #loadAsks(): Promise<Approval[]> {
+    const { approvals } = await this.#client.get("/zos/v1/approvals");
+    this.#loadAtEnd(approvals);
+    return approvals;
+  }
+
+  /** An ask that nobody answers ends at a known time: one timer then, as with budgets. */
+  #loadAtEnd(asks: readonly Approval[]): void {
+    clearTimeout(this.#endTimer);
+    const end = nextEnd(asks, Date.now());
+    if (end !== null) this.#endTimer = setTimeout(() => void this.asks.load(), end - Date.now() + 250);
+  }
+
+  #takeAsk(news: Answered): void {
+    if (this.asks.data) {
+      const asks = takeOpen(this.asks.data, news.approval);
+      this.asks.replace(asks);
+      this.#loadAtEnd(asks);
+    } else {
+      void this.asks.load();
+    }
+    if (news.approval.decision) this.answered = takeAnswered(this.answered, news);
   }
 
   async #loadBudgets() {
@@ -138,6 +182,9 @@ export class House {
         this.#amounts.ask();
         break;
       }
+      case "approval":
+        this.#takeAsk({ approval: event.approval, written: [] });
+        break;
       case "budget":
         this.#amounts.ask();
         break;

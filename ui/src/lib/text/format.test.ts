@@ -70,3 +70,11 @@ describe("times", () => {
     expect(format.fullMoment("soon")).toBe("soon");
   });
 });
+
+it("counts down to the second and stops at zero", () => {
+  const now = new Date("2026-01-01T12:00:00Z");
+  expect(format.left("2026-01-01T12:09:03.200Z", now)).toBe("9:04");
+  expect(format.left("2026-01-01T12:00:59Z", now)).toBe("0:59");
+  expect(format.left("2026-01-01T11:00:00Z", now)).toBe("0:00");
+  expect(format.left("nonsense", now)).toBe("0:00");
+});

@@ -82,3 +82,10 @@ export function until(then: string, now: Date): string {
   if (hours === 0) return `${minutes} min`;
   return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
 }
+
+/** Time from now to then, to the second, for counting down: `9:04`. Never below zero. */
+export function left(then: string, now: Date): string {
+  const seconds = Math.max(0, Math.ceil((new Date(then).getTime() - now.getTime()) / 1000));
+  if (!Number.isFinite(seconds)) return "0:00";
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}

@@ -75,6 +75,18 @@ export const recordKind = (key: string): string =>
 
 export const api = (key: string): string => ({ anthropic: "Anthropic API", openai: "OpenAI API" })[key] ?? key;
 
+/** What the owner answered to an ask. */
+export const decision = (key: string): Word =>
+  word(
+    {
+      allow_once: { label: "Allowed once", tone: "warn" },
+      redact: { label: "Redacted", tone: "info" },
+      deny: { label: "Kept blocked", tone: "bad" },
+      always: { label: "Always allowed", tone: "warn" },
+    },
+    key,
+  );
+
 /** Where a provider's key comes from. */
 export function keySource(source: string, name: string | null | undefined): Word {
   const named = name ? ` (${name})` : "";
