@@ -62,9 +62,13 @@ function full() {
     },
     rooms, problems: [], records: records(130), asks: asks(),
     budgets: [
-      { context: "acme", limit: 200_000, used: 138_420, reserved: 4_096, remaining: 57_484, resets_at: resets() },
-      { context: "personal", limit: 50_000, used: 50_000, reserved: 0, remaining: 0, resets_at: resets() },
-      { context: "open-house", limit: null, used: 8_210, reserved: 0, remaining: null, resets_at: resets() },
+      { context: "acme", limit: 200_000, used: 138_420, reserved: 4_096, remaining: 57_484, resets_at: resets(), cost_today_micros: 3_180_000, cost_month_micros: 41_020_000, unpriced_today: 3, unpriced_month: 3,
+        limits: [
+          { name: "daily_usd", scope: "context", of: null, period: "day", unit: "micros", limit: 10_000_000, used: 3_180_000, reserved: 0, remaining: 6_820_000, resets_at: resets(), runs_out_at: null },
+          { name: "daily_usd", scope: "key", of: "claude-code", period: "day", unit: "micros", limit: 5_000_000, used: 2_900_000, reserved: 0, remaining: 2_100_000, resets_at: resets(), runs_out_at: resets() },
+        ] },
+      { context: "personal", limit: 50_000, used: 50_000, reserved: 0, remaining: 0, resets_at: resets(), cost_today_micros: 3_180_000, cost_month_micros: 41_020_000, unpriced_today: 0, unpriced_month: 2, limits: [] },
+      { context: "open-house", limit: null, used: 8_210, reserved: 0, remaining: null, resets_at: resets(), cost_today_micros: 3_180_000, cost_month_micros: 41_020_000, unpriced_today: 0, unpriced_month: 2, limits: [] },
     ],
     keys: [
       { id: "k1", context: "acme", client: "claude-code", created: "2026-11-02T09:12:00Z", last_used: new Date(Date.now() - 40_000).toISOString() },

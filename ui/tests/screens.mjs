@@ -6,7 +6,8 @@
 //     node tests/screens.mjs http://127.0.0.1:8788 "$(cat ~/.zos/gateway/admin.token)"
 //
 // Exit code 0: all well; 1: something was found; 2: wrong use. It makes two rooms and a zOS key, and
-// takes them away again; it makes two demo calls, which stay in the log. CHROMIUM names the browser.
+// takes them away again; it makes demo calls, which stay in the log. Not twice within a minute: a rule that
+// is met more than five times a minute holds no calls. CHROMIUM names the browser.
 import { createRequire } from "node:module";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -49,6 +50,8 @@ try {
   await step("live calls", () => live(page));
   await step("shield", () => shield(page));
   await step("asks", () => asks(page));
+  await step("canon", () => canon(page));
+  await step("memory", () => memory(page));
   await step("keys", () => keys(page));
   await step("token in the address", () => tokenLink());
   await step("look at every screen", () => look(page));
@@ -241,9 +244,59 @@ async function asks(page) {
   await at(page, "ask").waitFor();
 }
 
+async function canon(page) {
+  await go(page, "/rooms/screens-a");
+  await at(page, "tab-canon").click();
+  await at(page, "canon").waitFor();
+  const view = await api("GET", "canon?context=screens-a");
+  if (view.text === "") {
+    await at(page, "no-canon").waitFor();
+  } else {
+    must((await at(page, "canon-digest").textContent()) === view.digest, "another digest than the API's");
+    const lines = at(page, "canon-lines").locator("li");
+    must((await lines.count()) === view.lines.length, "a line of the canon is missing");
+    must((await lines.first().textContent()).includes(`${view.lines[0].file}:${view.lines[0].file_line}`), "a line does not say where it was written");
+  }
+  await audit(page, "canon");
+  if (pictures) await page.screenshot({ path: join(pictures, "canon.png") });
+}
+
+/** The memory of the room, loaded anew. */
+async function openMemory(page) {
+  await go(page, "/shield");
+  await page.getByRole("heading", { level: 1, name: "Shield" }).waitFor();
+  await go(page, "/rooms/screens-a");
+  await at(page, "tab-memory").click();
+}
+
+async function memory(page) {
+  const propose = (text) => api("POST", "memory", { context: "screens-a", text, subject: "heron flight", source: "model" });
+  const first = await propose("The heron flies at dawn.");
+  await openMemory(page);
+  await at(page, "proposal").filter({ hasText: "at dawn" }).getByTestId("accept").click();
+  await at(page, "memory").filter({ hasText: "at dawn" }).waitFor();
+  await at(page, "no-review").waitFor();
+  const second = await propose("The heron flies at noon.");
+  const third = await propose("<b>The heron</b> rests at night.");
+  await openMemory(page);
+  const noon = at(page, "proposal").filter({ hasText: "at noon" });
+  await noon.getByTestId("supersedes").filter({ hasText: "at dawn" }).waitFor();
+  await at(page, "proposal").filter({ hasText: "<b>The heron</b>" }).waitFor();
+  await audit(page, "memory");
+  if (pictures) await page.screenshot({ path: join(pictures, "memory.png") });
+  await at(page, "proposal").filter({ hasText: "at night" }).getByTestId("reject").click();
+  await noon.getByTestId("accept").click();
+  await at(page, "no-review").waitFor();
+  await at(page, "memory-search").fill("heron");
+  await page.keyboard.press("Enter");
+  await at(page, "memory").filter({ hasText: "at noon" }).filter({ hasText: "Before: The heron flies at dawn." }).waitFor();
+  for (const { id } of [first, second, third]) await api("DELETE", `memory/screens-a/${id}`).catch(() => undefined);
+}
+
 async function keys(page) {
   await go(page, "/keys");
   await at(page, "provider-demo").waitFor();
+  await at(page, "spending").waitFor();
   await at(page, "provider-demo").getByTestId("provider-test").click();
   await at(page, "provider-demo").getByTestId("test-result").waitFor();
   await at(page, "key-client").fill("screens-check");

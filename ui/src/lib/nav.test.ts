@@ -7,6 +7,6 @@ it("marks one place for every address", () => {
   expect(at("/")).toEqual(["Now"]);
   expect(at("/rooms")).toEqual(["Rooms"]);
   expect(at("/rooms/keys")).toEqual(["Rooms"]);
-  expect(at("/keys")).toEqual(["Keys"]);
+  expect(at("/keys")).toEqual(["Keys & Money"]);
   expect(at("/roomsX")).toEqual([]);
 });

@@ -13,7 +13,7 @@ export const places: readonly Place[] = [
   { path: "/rooms", label: "Rooms", icon: "rooms" },
   { path: "/traffic", label: "Traffic", icon: "traffic" },
   { path: "/shield", label: "Shield", icon: "shield" },
-  { path: "/keys", label: "Keys", icon: "keys" },
+  { path: "/keys", label: "Keys & Money", icon: "keys" },
 ];
 
 /** Whether a screen at `pathname` belongs to `place`. */

@@ -378,12 +378,12 @@ export interface paths {
         /** The canon of a context, with everything that is wrong with its files. */
         get: {
             parameters: {
-                query?: never;
-                header?: never;
-                path: {
+                query?: {
                     /** @description The context; the active one where absent. */
-                    context: string | null;
+                    context?: string;
                 };
+                header?: never;
+                path?: never;
                 cookie?: never;
             };
             requestBody?: never;
@@ -432,14 +432,14 @@ export interface paths {
         /** Which lines of the canon hold a text, and where each was written. */
         get: {
             parameters: {
-                query?: never;
-                header?: never;
-                path: {
+                query: {
                     /** @description The context; the active one where absent. */
-                    context: string | null;
+                    context?: string;
                     /** @description Text of the canon: a part of a line, or several lines. */
                     text: string;
                 };
+                header?: never;
+                path?: never;
                 cookie?: never;
             };
             requestBody?: never;

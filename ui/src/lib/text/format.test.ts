@@ -78,3 +78,8 @@ it("counts down to the second and stops at zero", () => {
   expect(format.left("2026-01-01T11:00:00Z", now)).toBe("0:00");
   expect(format.left("nonsense", now)).toBe("0:00");
 });
+
+it("shows money in dollars, and never as nothing what is something", () => {
+  const shown = [0, 1, 99, 100, 4_200, 9_999, 10_000, 3_180_000, 12_000_000_000].map((micros) => format.money(micros, "en-US"));
+  expect(shown).toEqual(["$0.00", "< $0.0001", "< $0.0001", "$0.0001", "$0.0042", "$0.0100", "$0.01", "$3.18", "$12,000.00"]);
+});

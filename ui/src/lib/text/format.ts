@@ -89,3 +89,12 @@ export function left(then: string, now: Date): string {
   if (!Number.isFinite(seconds)) return "0:00";
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
+
+/** Millionths of a US dollar as dollars: `$3.18`, and a part of a cent to four places: `$0.0042`. */
+export function money(micros: number, locale?: Locale): string {
+  const digits = micros > 0 && micros < 10_000 ? 4 : 2;
+  if (micros > 0 && micros < 100) return `< ${money(100, locale)}`;
+  return new Intl.NumberFormat(locale, {
+    style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", minimumFractionDigits: digits, maximumFractionDigits: digits,
+  }).format(micros / 1_000_000);
+}

@@ -101,3 +101,21 @@ export function keySource(source: string, name: string | null | undefined): Word
     source,
   );
 }
+
+/** Where a memory comes from. */
+export const memorySource = (key: string): string =>
+  ({ user: "from you", tool: "from a tool", model: "from a model", import: "imported" })[key] ?? key;
+
+/** What was noticed about a proposed memory. */
+export const memoryFlag = (key: string): Word =>
+  word(
+    {
+      firewall: { label: "Holds what a rule denies", tone: "bad" },
+      secret: { label: "Looks like a secret", tone: "bad" },
+      hidden_unicode: { label: "Hidden characters", tone: "bad" },
+      instruction: { label: "Reads like an instruction", tone: "warn" },
+      duplicate: { label: "Said already", tone: "quiet" },
+      contradiction: { label: "Contradicts another", tone: "warn" },
+    },
+    key,
+  );
