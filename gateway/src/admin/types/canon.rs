@@ -9,6 +9,7 @@ use zos_core::{Canon, CanonState, Context};
 
 /// Which context's canon.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct CanonQuery {
     /// The context; the active one where absent.
     pub context: Option<String>,
@@ -16,6 +17,7 @@ pub struct CanonQuery {
 
 /// Which lines of which context's canon.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct CanonWhyQuery {
     /// The context; the active one where absent.
     pub context: Option<String>,
