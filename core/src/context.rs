@@ -45,7 +45,7 @@ pub struct Context {
     pub targets: Targets,
     /// How its canon reaches the model.
     pub canon: CanonDelivery,
-    /// How its memory is written. Kept, not acted upon yet.
+    /// How its memory is written.
     pub memory: MemoryRules,
     /// The prose overlay, `contexts/<name>.md`.
     pub prose: Option<String>,

@@ -2,7 +2,7 @@
 //!
 //! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to mend
 //! it, watches them, and publishes what is in force as an immutable [`Snapshot`]. It knows no HTTP
-//! and keeps no secret. Memory comes later; its section is read and kept.
+//! and keeps no secret.
 //!
 //! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
 //! [`yaml`] (reading with positions), [`context`] (one room), [`targets`] (where
