@@ -1,6 +1,8 @@
 # Everything that is done with this repository. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Where the system's Node.js is too old, scripts/setup puts a newer one there.
+export PATH := $(CURDIR)/.scratch/node/node_modules/node/bin:$(PATH)
 .PHONY: help run test test-desktop test-pages fuzz real-model test-real-model bench bundle api ui lint
 
 help: ## Show this list
