@@ -47,7 +47,8 @@ def test_the_room_is_switched_and_the_next_call_knows():
     with window() as (zos, page):
         page.click(f"{selector('room-switch')} option[value='home']")
         wait(lambda: zos.state()["active"] == "home", "the active room")
-        assert zos.call().headers["x-zos-context"] == "home"
+        # The file is written first, and in force a moment later.
+        wait(lambda: zos.call().headers["x-zos-context"] == "home", "a call in the new room", 1)
         wait(lambda: page.text("side-room").endswith("At home"), "the room at the side")
 
 

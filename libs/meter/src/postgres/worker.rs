@@ -238,7 +238,9 @@ impl Worker {
                 let _ = reply.send(outcome);
             }
             if !again {
-                if self.trouble.take().is_some() {
+                // As long as something else is owed there is trouble, although this one went through.
+                let others = self.owed.get() - usize::from(is_owed);
+                if others == 0 && self.trouble.take().is_some() {
                     tracing::info!("the usage ledger can be written again");
                 }
                 break;
