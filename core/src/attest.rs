@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use zos_rules::RuleKind;
 
-use crate::brain::{RoomPolicy, Snapshot};
+use crate::brain::{RoomPolicy, Snapshot, files};
+use crate::canon::hex;
 use crate::context::ContextName;
 
 /// The version of the state's shape.
@@ -119,7 +119,7 @@ fn policy_digest(policy: &RoomPolicy) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
+    hex(&files::digest(bytes))
 }
 
 /// The canonical form of RFC 8785, of JSON whose numbers are whole and exact everywhere; else `None`.

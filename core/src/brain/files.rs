@@ -115,7 +115,8 @@ pub(crate) fn sync_dir(folder: &Path) {
     }
 }
 
-fn create_private_dir(folder: &Path) -> io::Result<()> {
+/// Makes a folder, and those above it, for its owner's eyes only.
+pub(crate) fn create_private_dir(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use super::item::{Id, Item};
 use super::text;
 use super::time::Moment;
+use crate::brain::files::{create_private_dir, sync_dir};
 use crate::context::ContextName;
 use crate::home::Home;
 use crate::problem::Problem;
@@ -242,19 +243,4 @@ fn stamp(metadata: &fs::Metadata) -> Stamp {
         _ => 0,
     };
     Stamp { modified_ns, bytes: i64::try_from(metadata.len()).unwrap_or(i64::MAX) }
-}
-
-fn sync_dir(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        // Not all file systems can sync a folder; the rename itself has happened.
-        let _ = folder.sync_all();
-    }
-}
-
-fn create_private_dir(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

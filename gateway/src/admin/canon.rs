@@ -1,14 +1,13 @@
 //! `GET /zos/v1/canon` and `GET /zos/v1/canon/why`: what a context's AI is told, and who wrote it where.
 
 use super::Admin;
-use super::problem::AdminRefusal;
+use super::problem::{AdminRefusal, named_or_active};
 use super::types::{AdminProblem, CanonQuery, CanonView, CanonWhy, CanonWhyQuery};
 use axum::Json;
 use axum::extract::{Query, State};
-use http::StatusCode;
 use std::sync::Arc;
 use zos_core::canon::lint_canon;
-use zos_core::{CanonState, Context, ContextName, Snapshot};
+use zos_core::{CanonState, Context, Snapshot};
 
 /// The canon of a context, with everything that is wrong with its files.
 #[utoipa::path(
@@ -52,18 +51,10 @@ fn of<'s>(
     snapshot: &'s Snapshot,
     name: Option<&str>,
 ) -> Result<(&'s Arc<Context>, &'s CanonState), AdminRefusal> {
-    let name: ContextName = match name {
-        Some(name) => name.parse().map_err(|_| AdminRefusal::unknown_context())?,
-        None => snapshot.effective_active().map_err(|_| AdminRefusal::unknown_context())?.clone(),
-    };
+    let name = named_or_active(snapshot, name)?;
     let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
     match (state.context(), snapshot.canon(&name)) {
         (Some(context), Some(canon)) => Ok((context, canon)),
-        _ => Err(AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_context_broken",
-            "The file of this context never loaded.",
-        )
-        .problems(state.problems())),
+        _ => Err(AdminRefusal::context_broken(state)),
     }
 }

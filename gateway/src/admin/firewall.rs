@@ -1,11 +1,10 @@
 //! `POST /zos/v1/firewall/test`: what a context's rules make of a text, and nothing is sent anywhere.
 
 use super::Admin;
-use super::problem::{AdminRefusal, Body};
+use super::problem::{AdminRefusal, Body, named_or_active};
 use super::types::{AdminProblem, FirewallTest, FirewallVerdict, FirewallViolation};
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use zos_core::{ContextName, Effect, RoomPolicy};
 use zos_rules::{RuleKind, Violation};
 
@@ -19,19 +18,8 @@ pub(crate) async fn test(
     Body(wanted): Body<FirewallTest>,
 ) -> Result<Json<FirewallVerdict>, AdminRefusal> {
     let snapshot = house.brain.snapshot();
-    let name: ContextName = match &wanted.context {
-        Some(name) => name.parse().map_err(|_| AdminRefusal::unknown_context())?,
-        None => snapshot.effective_active().map_err(|_| AdminRefusal::unknown_context())?.clone(),
-    };
-    let policy = snapshot.policy(&name).ok_or_else(|| match snapshot.context(&name) {
-        None => AdminRefusal::unknown_context(),
-        Some(state) => AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_context_broken",
-            "The file of this context never loaded.",
-        )
-        .problems(state.problems()),
-    })?;
+    let name = named_or_active(&snapshot, wanted.context.as_deref())?;
+    let policy = snapshot.policy(&name).ok_or_else(|| AdminRefusal::no_context(&snapshot, &name))?;
     Ok(Json(judge(&name, &policy, &wanted.text)))
 }
 

@@ -203,10 +203,7 @@ impl Of {
         let name: ContextName = name.parse().map_err(|_| AdminRefusal::unknown_context())?;
         let snapshot = house.brain.snapshot();
         let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
-        let context = state.context().cloned().ok_or_else(|| {
-            let message = "The file of this context never loaded.";
-            AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", message).problems(state.problems())
-        })?;
+        let context = state.context().cloned().ok_or_else(|| AdminRefusal::context_broken(state))?;
         Ok(Of {
             house: house.clone(),
             policy: snapshot.policy(&name),

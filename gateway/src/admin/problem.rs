@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use zos_core::ContextName;
+use zos_core::{ContextName, ContextState, Snapshot};
 
 /// A refusal.
 #[derive(Debug)]
@@ -54,6 +54,17 @@ impl AdminRefusal {
 
     pub(crate) fn unknown_context() -> Self {
         AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_context", "There is no context of that name.")
+    }
+
+    /// A context of that name exists and never loaded.
+    pub(crate) fn context_broken(state: &ContextState) -> Self {
+        let message = "The file of this context never loaded.";
+        AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", message).problems(state.problems())
+    }
+
+    /// Why nothing can be asked of a context: it does not exist, or never loaded.
+    pub(crate) fn no_context(snapshot: &Snapshot, name: &ContextName) -> Self {
+        snapshot.context(name).map_or_else(AdminRefusal::unknown_context, AdminRefusal::context_broken)
     }
 
     pub(crate) fn wrong_token() -> Self {
@@ -106,6 +117,15 @@ impl From<&zos_core::Problem> for FileProblem {
             message: problem.message.clone(),
             mend: problem.mend.clone(),
         }
+    }
+}
+
+/// The context that was named, else the active one.
+pub(crate) fn named_or_active(snapshot: &Snapshot, name: Option<&str>) -> Result<ContextName, AdminRefusal> {
+    let unknown = AdminRefusal::unknown_context;
+    match name {
+        Some(name) => name.parse().map_err(|_| unknown()),
+        None => snapshot.effective_active().cloned().map_err(|_| unknown()),
     }
 }
 

@@ -1,11 +1,10 @@
 //! `POST /zos/v1/targets/check`: where a tool call points and what a context makes of it; nothing is called.
 
 use super::Admin;
-use super::problem::{AdminRefusal, Body};
+use super::problem::{AdminRefusal, Body, named_or_active};
 use super::types::AdminProblem;
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zos_core::targets::{self, Judged};
@@ -57,25 +56,13 @@ pub(crate) async fn check(
     Body(wanted): Body<TargetTest>,
 ) -> Result<Json<TargetVerdict>, AdminRefusal> {
     let snapshot = house.brain.snapshot();
-    let name: ContextName = match &wanted.context {
-        Some(name) => name.parse().map_err(|_| AdminRefusal::unknown_context())?,
-        None => snapshot.effective_active().map_err(|_| AdminRefusal::unknown_context())?.clone(),
-    };
+    let name = named_or_active(&snapshot, wanted.context.as_deref())?;
     let arguments = match wanted.arguments {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    verdict(&snapshot, &name, &wanted.tool, &arguments).map(Json).ok_or_else(|| {
-        match snapshot.context(&name) {
-            None => AdminRefusal::unknown_context(),
-            Some(state) => AdminRefusal::new(
-                StatusCode::CONFLICT,
-                "zos_context_broken",
-                "The file of this context never loaded.",
-            )
-            .problems(state.problems()),
-        }
-    })
+    let judged = verdict(&snapshot, &name, &wanted.tool, &arguments);
+    judged.map(Json).ok_or_else(|| AdminRefusal::no_context(&snapshot, &name))
 }
 
 /// What a context makes of a tool call; `None` where its file never loaded.
