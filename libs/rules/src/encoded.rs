@@ -13,6 +13,8 @@
 //! decoded once more, and not again. Nothing is stored but what is in progress, so there is no limit
 //! on the length of a run.
 
+mod sift;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -142,14 +144,18 @@ impl<'a> Runs<'a> {
         if at < self.start {
             return;
         }
-        if self.decoders.is_empty() {
-            self.decoders = decoders(self.rules);
-        }
         let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
         let rest = &self.text[at..];
         let end = at + rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len());
-        self.read(at..end, found);
         self.start = end;
+        let goes_on = matches!(self.text.get(end), Some(b'\r' | b'\n'));
+        if !goes_on && !sift::may_hold(self.rules, &self.text[at..end]) {
+            return;
+        }
+        if self.decoders.is_empty() {
+            self.decoders = decoders(self.rules);
+        }
+        self.read(at..end, found);
     }
 
     fn read(&mut self, run: Range<usize>, found: &mut Finds) {

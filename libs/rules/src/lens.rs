@@ -39,9 +39,17 @@ pub(crate) fn is_suspicious(c: char, next: Option<char>) -> bool {
 
 /// How many bytes of a text can be passed without a look at each character.
 pub(crate) fn next_suspicious(text: &str) -> usize {
-    let plain =
-        |byte: &u8| matches!(byte, b' '..=b'~' | b'\t'..=b'\r') && !matches!(byte, b'%' | b'&' | b'\\');
-    text.as_bytes().iter().position(|byte| !plain(byte)).unwrap_or(text.len())
+    let is_plain = |byte: u8| {
+        let (visible, space) =
+            (byte.wrapping_sub(b' ') <= b'~' - b' ', byte.wrapping_sub(b'\t') <= b'\r' - b'\t');
+        (visible | space) & (byte != b'%') & (byte != b'&') & (byte != b'\\')
+    };
+    // Without an early exit the compiler turns this into wide compares.
+    let are_plain = |part: &[u8]| part.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    let bytes = text.as_bytes();
+    let passed: usize = bytes.chunks(64).take_while(|part| are_plain(part)).map(<[u8]>::len).sum();
+    let rest = &bytes[passed..];
+    passed + rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len())
 }
 
 /// What a character is shown as; `None` for what cannot be seen.

@@ -94,7 +94,7 @@ impl Pattern {
         if longest < shortest {
             return Err(PatternError::TooShort { max_len: longest, shortest });
         }
-        let automaton = Arc::new(Expression::new(&hir)?);
+        let automaton = Arc::new(Expression::new(&hir, shortest)?);
         Ok(Self { source: source.to_owned(), max_len: longest, automaton })
     }
 
@@ -139,6 +139,8 @@ fn reason(error: &regex_syntax::Error) -> String {
 /// The automaton of one expression: it finds, from a given start, the longest match.
 pub(crate) struct Expression {
     dfa: dense::DFA<Vec<u32>>,
+    /// The fewest bytes of a match.
+    shortest: usize,
     /// The state to start in, by the byte before; the last one is for the beginning of a text.
     starts: Vec<StateID>,
     /// Whether a match can begin with a byte.
@@ -149,7 +151,7 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
-    fn new(hir: &Hir) -> Result<Self, PatternError> {
+    fn new(hir: &Hir, shortest: usize) -> Result<Self, PatternError> {
         let nfa = thompson::Compiler::new()
             .configure(
                 thompson::Config::new()
@@ -202,12 +204,17 @@ impl Expression {
                 pairs.extend(nexts.iter().map(|next| (byte, *next)));
             }
         }
-        Ok(Self { dfa, starts, first, pairs })
+        Ok(Self { dfa, shortest, starts, first, pairs })
     }
 
     /// The pairs of bytes that a match can begin with, by whether a word character stands before.
     pub(crate) fn pairs(&self, inside: bool) -> &[(u8, u8)] {
         &self.pairs[usize::from(inside)]
+    }
+
+    /// The fewest bytes of a match.
+    pub(crate) fn shortest(&self) -> usize {
+        self.shortest
     }
 
     /// Whether a match can begin with `byte`.

@@ -103,6 +103,7 @@ pub(crate) struct Watches {
     /// The kinds of bytes that are needed, and how near one must be for an expression that needs one
     /// nearby; 0 if there is none.
     needs: Vec<(Need, u64)>,
+    shortest: Option<usize>,
 }
 
 /// One bit for every [`pair`]: 16 KiB, which stay near.
@@ -205,7 +206,8 @@ impl Watches {
             })
         };
         let by_pair = pairs.into_iter().map(number).collect();
-        Self { all, by_first, by_pair, lists, any, undemanding, needs }
+        let shortest = all.iter().map(|watch| watch.expression.shortest()).min();
+        Self { all, by_first, by_pair, lists, any, undemanding, needs, shortest }
     }
 
     /// The expressions that can begin with a byte, given the one after it if that is known.
@@ -228,6 +230,11 @@ impl Watches {
     /// One of them by its number.
     pub(crate) fn get(&self, watch: usize) -> &Watch {
         &self.all[watch]
+    }
+
+    /// The fewest bytes of a match of any of them.
+    pub(crate) fn shortest(&self) -> Option<usize> {
+        self.shortest
     }
 
     /// Whether a match can begin with a byte.
