@@ -27,6 +27,10 @@ const CROWD_TIME: Duration = Duration::from_secs(3);
 
 /// Pieces of the long stream.
 const PIECES: usize = 2000;
+/// How often it is read.
+const STREAMS: usize = 20;
+/// Streams of which only the first piece is waited for.
+const FIRSTS: usize = 300;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -141,6 +145,9 @@ async fn crowded(lanes: &[(&str, &Child)]) -> Result<()> {
 }
 
 /// Streams: time to the first piece, and CPU for each piece.
+///
+/// For the first piece the provider sends it at once and then waits, as a model does; for CPU it sends
+/// everything as fast as it can.
 async fn streamed(lanes: &[(&str, &Child)]) -> Result<()> {
     println!("streams of {PIECES} pieces");
     println!("{:<10}{:>16}{:>16}{:>16}", "through", "first ms p50", "CPU µs/piece", "bytes");
@@ -148,14 +155,17 @@ async fn streamed(lanes: &[(&str, &Child)]) -> Result<()> {
         let client = client()?;
         let url = format!("{}/v1/chat/completions", child.url);
         let body = chat_body(1 << 10, true);
+        let held = held_body();
         let (mut firsts, mut total) = (Vec::new(), 0);
+        for _ in 0..FIRSTS {
+            let began = Instant::now();
+            first_piece(&client, &url, &held).await?;
+            firsts.push(began.elapsed());
+        }
         read_stream(&client, &url, &body).await?;
         let cpu = child.cpu()?;
-        const STREAMS: usize = 20;
         for _ in 0..STREAMS {
-            let (first, bytes) = read_stream(&client, &url, &body).await?;
-            firsts.push(first);
-            total = bytes;
+            total = read_stream(&client, &url, &body).await?;
         }
         let cpu = (child.cpu()? - cpu).as_secs_f64() * 1e6 / (STREAMS * PIECES) as f64;
         println!("{lane:<10}{:>16.3}{cpu:>16.2}{total:>16}", percentiles(&mut firsts).0);
@@ -170,12 +180,10 @@ async fn open_streams(lanes: &[(&str, &Child)]) -> Result<()> {
     println!("{OPEN} open streams");
     for (lane, child) in lanes.iter().skip(1) {
         let client = client()?;
-        let body = chat_body(1 << 10, true).replace("\"hold\":false", "\"hold\":true");
+        let (url, body) = (format!("{}/v1/chat/completions", child.url), held_body());
         let mut open = Vec::new();
         for _ in 0..OPEN {
-            let mut response = post(&client, &format!("{}/v1/chat/completions", child.url), &body).await?;
-            response.chunk().await?.context("a first piece")?;
-            open.push(response);
+            open.push(first_piece(&client, &url, &body).await?);
         }
         println!("{lane:<10}{:>10.1} MB", child.memory_mb()?);
     }
@@ -197,15 +205,24 @@ async fn call(client: &reqwest::Client, url: &str, body: &str) -> Result<Bytes> 
     Ok(post(client, url, body).await?.bytes().await?)
 }
 
-async fn read_stream(client: &reqwest::Client, url: &str, body: &str) -> Result<(Duration, usize)> {
-    let began = Instant::now();
+/// A stream that has sent its first piece.
+async fn first_piece(client: &reqwest::Client, url: &str, body: &str) -> Result<reqwest::Response> {
     let mut response = post(client, url, body).await?;
-    let mut bytes = response.chunk().await?.context("a first piece")?.len();
-    let first = began.elapsed();
+    response.chunk().await?.context("a first piece")?;
+    Ok(response)
+}
+
+async fn read_stream(client: &reqwest::Client, url: &str, body: &str) -> Result<usize> {
+    let (mut response, mut bytes) = (post(client, url, body).await?, 0);
     while let Some(chunk) = response.chunk().await? {
         bytes += chunk.len();
     }
-    Ok((first, bytes))
+    Ok(bytes)
+}
+
+/// Asks for a stream that stays open after its first piece.
+fn held_body() -> String {
+    chat_body(1 << 10, true).replace("\"hold\":false", "\"hold\":true")
 }
 
 /// A chat of about `bytes` bytes of ordinary English.

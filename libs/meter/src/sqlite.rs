@@ -1,12 +1,12 @@
 //! The ledger in one SQLite file: the default, for one machine.
 //!
-//! One thread owns the writing connection. It takes whatever is waiting and commits it as one
-//! transaction, so that many callers share the price of one commit (group commit). A second thread reads.
+//! One connection writes. A thread commits whatever is waiting as one transaction, so that many callers share
+//! the price of one commit (group commit); a lone caller commits by itself. A second thread reads.
 //! The rule that decides whether a budget can carry a call is in SQL, inside that transaction, so
 //! several processes on one file cannot overspend either.
 //!
-//! Start with [`SqliteLedger`]; `books` holds the statements, `writer` the thread, `file` opens
-//! and locks.
+//! Start with [`SqliteLedger`]; `books` holds the statements, `writer` the transactions, `queue` says on whose
+//! thread they run, `file` opens and locks.
 
 mod books;
 mod file;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::future::ready;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -30,6 +30,7 @@ use crate::{
 };
 use grant::Grant;
 use queue::{Job, Queue, Read};
+use writer::Writer;
 
 /// When a commit counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,19 +97,16 @@ impl SqliteLedger {
     /// As [`SqliteLedger::open`].
     pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, LedgerError> {
         let (file, connection) = file::open(path, &options)?;
-        let (queue, jobs) = queue::new();
-        let (reads, reading) = reader::spawn(file.place()).map_err(|error| file.cannot_open(error))?;
-        let standings = Arc::new(Standings::default());
-        let writing = writer::Writer::new(
-            file,
-            connection,
-            options.clock,
-            queue.clone(),
-            reads,
-            Arc::clone(&standings),
-        )
-        .spawn(jobs)
-        .map_err(|error| LedgerError::Open { path: path.to_owned(), source: Arc::new(error) })?;
+        let (reads, reading) =
+            reader::spawn(file.place().clone()).map_err(|error| file.cannot_open(error))?;
+        let (queue, standings) = (Queue::new(), Arc::new(Standings::default()));
+        let writer =
+            Writer::new(file, connection, options.clock, queue.clone(), reads, Arc::clone(&standings));
+        let serving = queue.clone();
+        let writing = thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || serving.run(writer))
+            .map_err(|error| LedgerError::Open { path: path.to_owned(), source: Arc::new(error) })?;
         // The writer first: its end is what ends the reader.
         Ok(Self { queue, standings, threads: vec![writing, reading] })
     }
@@ -116,7 +114,7 @@ impl SqliteLedger {
 
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
-        self.queue.send(Job::Stop);
+        self.queue.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the usage ledger has panicked");

@@ -5,9 +5,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::{Durability, SqliteOptions, books};
@@ -40,12 +42,20 @@ pub(super) struct Place {
     path: PathBuf,
     durability: Durability,
     busy_timeout: Duration,
+    exclusive: bool,
+    /// Pages of SQLite's log as the last commit left it. Carrying them over is the ledger's own work.
+    log_pages: Arc<AtomicU64>,
 }
 
 /// Opens, makes or refuses the file. Whoever finds nobody else books what the dead still held.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(LedgerFile, Connection), LedgerError> {
-    let place =
-        Place { path: path.to_owned(), durability: options.durability, busy_timeout: options.busy_timeout };
+    let place = Place {
+        path: path.to_owned(),
+        durability: options.durability,
+        busy_timeout: options.busy_timeout,
+        exclusive: options.exclusive,
+        log_pages: Arc::default(),
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| place.cannot_open(error))?;
     }
@@ -64,8 +74,8 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(LedgerFile, 
 }
 
 impl LedgerFile {
-    pub(super) fn place(&self) -> Place {
-        self.place.clone()
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn cannot_open(&self, error: impl Error + Send + Sync + 'static) -> LedgerError {
@@ -78,8 +88,13 @@ impl Place {
     pub(super) fn connect(&self) -> Result<Connection, LedgerError> {
         let connect = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(&self.path, flags)?;
+            let mut connection = Connection::open_with_flags(&self.path, flags)?;
             connection.busy_timeout(self.busy_timeout)?;
+            let log_pages = Arc::clone(&self.log_pages);
+            connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
+                log_pages.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+                Ok(())
+            }))?;
             connection.pragma_update(
                 None,
                 "synchronous",
@@ -92,6 +107,26 @@ impl Place {
             Ok(connection)
         };
         connect().map_err(|error| self.refusal(error))
+    }
+
+    /// Whether a commit waits neither for the disk nor for another process.
+    pub(super) fn commits_at_once(&self) -> bool {
+        self.exclusive && self.durability == Durability::Relaxed
+    }
+
+    /// How long a commit waits for another program that writes to the file.
+    pub(super) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    /// Pages of SQLite's log as the last commit left it.
+    pub(super) fn log_pages(&self) -> u64 {
+        self.log_pages.load(Ordering::Relaxed)
+    }
+
+    /// The log was carried over; the next commit tells how much of it is left.
+    pub(super) fn note_checkpoint(&self) {
+        self.log_pages.store(0, Ordering::Relaxed);
     }
 
     /// A connection that cannot write.

@@ -1,11 +1,19 @@
-//! The way into the writer: jobs in the order they were called for.
+//! The way to the books: jobs in the order they were called for, and who commits them.
+//!
+//! A thread commits whatever is in line as one transaction, so that many callers share the price of one
+//! commit. While few calls are under way there is nothing to share, and waking the thread and being woken by it
+//! costs more than a commit: then a job is committed where it comes from. What may keep a caller's thread for
+//! longer than that is always the thread's: a disk that is waited for or slow, books that other processes
+//! write to, work that failed, and SQLite's own checkpoints.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::writer::Writer;
 use super::{grant::Grant, wait_for};
 use crate::{Ask, Balance, BoxFuture, Day, HistoryQuery, LedgerError, Limit, ReserveError, Spend, UsageRow};
 
@@ -27,8 +35,6 @@ pub(super) enum Job {
     Read(Read),
     /// Answered once everything before it is committed.
     Flush { reply: Reply<()> },
-    /// The ledger is being closed; nothing after this is done.
-    Stop,
 }
 
 pub(super) enum Read {
@@ -36,28 +42,107 @@ pub(super) enum Read {
     History { query: HistoryQuery, reply: Reply<Vec<UsageRow>> },
 }
 
-/// The sending end.
-#[derive(Debug, Clone)]
-pub(super) struct Queue {
-    jobs: mpsc::Sender<Job>,
-    waiting: Arc<AtomicUsize>,
+/// The most jobs in one transaction: enough to share the price of a commit, few enough to keep the
+/// first of them from waiting long.
+const MAX_BATCH: usize = 512;
+
+/// How soon owed work is tried again when nothing else comes.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// With more calls under way than this, commits are shared.
+const FEW: usize = 2;
+
+/// After a commit that took longer, no caller makes one until one was faster.
+const SLOW: Duration = Duration::from_millis(1);
+
+/// The way in, one for everybody.
+#[derive(Clone)]
+pub(super) struct Queue(Arc<Shared>);
+
+struct Shared {
+    line: Mutex<Line>,
+    /// Wakes the thread.
+    called: Condvar,
+    /// `None` before the thread has begun, and when it has ended. Whoever held it looks at the line once
+    /// more after letting go, so a job may be left there while it is held.
+    writer: Mutex<Option<Writer>>,
+    /// Whether a caller may commit.
+    by_callers: AtomicBool,
+    /// Jobs that are not done, owed ones included.
+    waiting: AtomicUsize,
+    /// Reservations that were called for and neither settled nor released.
+    under_way: AtomicUsize,
 }
 
-pub(super) fn new() -> (Queue, mpsc::Receiver<Job>) {
-    let (jobs, receiver) = mpsc::channel();
-    (Queue { jobs, waiting: Arc::default() }, receiver)
+#[derive(Default)]
+struct Line {
+    jobs: VecDeque<Job>,
+    /// Something could not be committed and is tried again.
+    owes: bool,
+    /// SQLite's log has grown and is to be carried over into the file.
+    checkpoint_due: bool,
+    /// The ledger is being closed, or was left by a panic: nothing more is taken.
+    closed: bool,
+}
+
+impl Line {
+    fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && !self.checkpoint_due && !self.closed
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("waiting", &self.0.waiting).finish_non_exhaustive()
+    }
 }
 
 impl Queue {
-    pub(super) fn is_full(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= MAX_WAITING
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared {
+            line: Mutex::default(),
+            called: Condvar::new(),
+            writer: Mutex::new(None),
+            by_callers: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+        }))
     }
 
-    /// Whether the writer is there to take it. A job that is not taken drops its reply, which
-    /// tells the asker.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) >= MAX_WAITING
+    }
+
+    /// Whether it was taken; it may be done already. A job that is not taken drops its reply, which tells
+    /// the asker.
     pub(super) fn send(&self, job: Job) -> bool {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.jobs.send(job).is_ok()
+        let under_way = match &job {
+            Job::Reserve { .. } => self.0.under_way.fetch_add(1, Ordering::Relaxed) + 1,
+            Job::Settle { .. } | Job::Release { .. } => self.note_closed(),
+            Job::Read(_) | Job::Flush { .. } => self.0.under_way.load(Ordering::Relaxed),
+        };
+        let mut line = self.line();
+        if line.closed {
+            return false;
+        }
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        line.jobs.push_back(job);
+        drop(line);
+        if under_way > FEW || !self.0.by_callers.load(Ordering::Relaxed) || !self.serve() {
+            self.0.called.notify_one();
+        }
+        true
+    }
+
+    /// How many calls were under way before this one was closed. Closing twice is harmless.
+    fn note_closed(&self) -> usize {
+        let less = |under_way: usize| Some(under_way.saturating_sub(1));
+        self.0.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).unwrap_or_default()
+    }
+
+    /// A reservation that was called for is not granted: nobody will close it.
+    pub(super) fn note_refused(&self) {
+        self.note_closed();
     }
 
     pub(super) fn send_unless_full<T: Send + 'static>(
@@ -72,8 +157,95 @@ impl Queue {
         wait_for(answer)
     }
 
-    /// So many jobs are done, and wait no more.
-    pub(super) fn done(&self, jobs: usize) {
-        self.waiting.fetch_sub(jobs, Ordering::Relaxed);
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // Between two statements a line is in order, wherever a panic leaves it.
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commits what is in line on this thread. Whether nothing is left for the other.
+    fn serve(&self) -> bool {
+        match self.0.writer.try_lock() {
+            Ok(mut writer) => {
+                let Some(writer) = writer.as_mut() else { return false };
+                if !writer.begin_at_once() {
+                    self.0.by_callers.store(false, Ordering::Relaxed);
+                    return false;
+                }
+                self.commit(writer);
+            }
+            // Who is at it looks once more.
+            Err(TryLockError::WouldBlock) => return true,
+            Err(TryLockError::Poisoned(_)) => return false,
+        }
+        let line = self.line();
+        line.is_idle() && !line.owes
+    }
+
+    /// Commits what is in line as one transaction.
+    fn commit(&self, writer: &mut Writer) {
+        let batch: Vec<Job> = {
+            let mut line = self.line();
+            let taken = line.jobs.len().min(MAX_BATCH);
+            line.jobs.drain(..taken).collect()
+        };
+        let began = Instant::now();
+        let done = writer.work(batch);
+        let quick = began.elapsed() < SLOW;
+        self.0.waiting.fetch_sub(done, Ordering::Relaxed);
+        let mut line = self.line();
+        line.owes = writer.owes();
+        line.checkpoint_due |= writer.is_checkpoint_due();
+        // A checkpoint is not kept waiting by callers who come first again and again.
+        let by_callers = quick && writer.may_serve_callers() && !line.checkpoint_due;
+        self.0.by_callers.store(by_callers, Ordering::Relaxed);
+    }
+
+    /// Lets nothing more in; the thread commits what is in line, and ends.
+    pub(super) fn close(&self) {
+        self.line().closed = true;
+        self.0.called.notify_one();
+    }
+
+    /// What the thread does: whatever no caller does, until the ledger is closed.
+    pub(super) fn run(&self, writer: Writer) {
+        let lock = || self.0.writer.lock();
+        if let Ok(mut place) = lock() {
+            *place = Some(writer);
+        }
+        loop {
+            let (checkpoint_due, closed) = self.wait();
+            // A caller that panicked at the books left them in an unknown state.
+            let Ok(mut place) = lock() else { break };
+            let Some(writer) = place.as_mut() else { break };
+            if checkpoint_due {
+                writer.checkpoint();
+            }
+            self.commit(writer);
+            if closed && self.line().jobs.is_empty() {
+                break;
+            }
+        }
+        let mut line = self.line();
+        line.closed = true;
+        // Whoever still waits is told so by the loss of the reply.
+        line.jobs.clear();
+        drop(line);
+        let writer = lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            writer.farewell();
+        }
+    }
+
+    /// Waits until there is something to do. Whether a checkpoint is due, and whether to end.
+    fn wait(&self) -> (bool, bool) {
+        let mut line = self.line();
+        while line.is_idle() && !line.owes {
+            line = self.0.called.wait(line).unwrap_or_else(PoisonError::into_inner);
+        }
+        if line.is_idle() {
+            let waited = self.0.called.wait_timeout_while(line, RETRY, |line| line.is_idle());
+            line = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (std::mem::take(&mut line.checkpoint_due), line.closed)
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that writes: takes what is waiting, commits it as one transaction, then answers.
+//! Writes: commits jobs as one transaction, then answers. [`super::queue`] says on whose thread.
 //!
 //! When a commit fails, limited reservations are refused with the reason, for nothing was granted. What has
 //! already happened in the world (settlements, releases, unlimited reservations) is still owed:
@@ -7,10 +7,8 @@
 //! counts as spent at the next open.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -21,12 +19,8 @@ use super::queue::{Job, Queue, Read, Reply};
 use super::{Standings, books};
 use crate::{Balance, Clock, LedgerError, ReserveError, Trouble};
 
-/// The most jobs in one transaction: enough to share the price of a commit, few enough to keep the
-/// first of them from waiting long.
-const MAX_BATCH: usize = 512;
-
-/// How soon owed work is tried again when nothing else comes.
-const RETRY: Duration = Duration::from_millis(250);
+/// Pages of SQLite's log at which it is carried over into the file, as SQLite itself would do it.
+const CHECKPOINT_PAGES: u64 = 1000;
 
 /// How many calls are closed between two rounds of forgetting old ids.
 const FORGET_EVERY: usize = 512;
@@ -44,6 +38,8 @@ pub(super) struct Writer {
     /// The last failure, until a commit succeeds.
     trouble: Option<LedgerError>,
     closed_since_forgetting: usize,
+    /// Whether the next transaction has begun.
+    has_begun: bool,
 }
 
 impl Writer {
@@ -65,53 +61,39 @@ impl Writer {
             owed: VecDeque::new(),
             trouble: None,
             closed_since_forgetting: 0,
+            has_begun: false,
         }
     }
 
-    pub(super) fn spawn(mut self, jobs: Receiver<Job>) -> io::Result<JoinHandle<()>> {
-        thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || self.run(&jobs))
+    /// Begins the transaction of the next [`Self::work`] unless another program writes to the file just now.
+    pub(super) fn begin_at_once(&mut self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let begun = connection.busy_timeout(Duration::ZERO).and_then(|()| begin(connection));
+        if connection.busy_timeout(self.file.place().busy_timeout()).is_err() {
+            self.connection = None;
+            return false;
+        }
+        self.has_begun = begun.is_ok();
+        self.has_begun
     }
 
-    fn run(&mut self, jobs: &Receiver<Job>) {
-        loop {
-            let mut batch = Vec::new();
-            let first = if self.owed.is_empty() {
-                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                jobs.recv_timeout(RETRY)
-            };
-            match first {
-                Ok(job) => batch.push(job),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => batch.push(Job::Stop),
-            }
-            batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
-            let stop = batch.iter().position(|job| matches!(job, Job::Stop));
-            batch.truncate(stop.unwrap_or(batch.len()));
-            self.work(batch);
-            if stop.is_some() {
-                break;
-            }
-        }
-        if !self.owed.is_empty() {
-            tracing::error!(
-                owed = self.owed.len(),
-                "the usage ledger closes with work that could not be written"
-            );
-        }
-    }
-
-    fn work(&mut self, batch: Vec<Job>) {
+    /// Does these jobs, after what is owed; how many are done.
+    pub(super) fn work(&mut self, batch: Vec<Job>) -> usize {
         let taken = self.owed.len() + batch.len();
         let mut writes = std::mem::take(&mut self.owed);
         let mut reads = Vec::new();
         for job in batch {
             match job {
-                Job::Read(_) | Job::Flush { .. } | Job::Stop => reads.push(job),
+                Job::Read(_) | Job::Flush { .. } => reads.push(job),
                 write => writes.push_back(write),
             }
         }
         self.write(writes);
+        if std::mem::take(&mut self.has_begun)
+            && let Some(connection) = &self.connection
+        {
+            roll_back(connection);
+        }
         for read in reads {
             match read {
                 Job::Flush { reply } => {
@@ -123,7 +105,46 @@ impl Writer {
                 _ => {}
             }
         }
-        self.queue.done(taken - self.owed.len());
+        taken - self.owed.len()
+    }
+
+    /// Whether something could not be committed yet.
+    pub(super) fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Whether a commit waits for nothing but the operating system: no disk, no other process.
+    pub(super) fn may_serve_callers(&self) -> bool {
+        self.file.place().commits_at_once() && self.trouble.is_none()
+    }
+
+    /// Whether SQLite's log is long enough to be carried over into the file.
+    pub(super) fn is_checkpoint_due(&self) -> bool {
+        self.file.place().log_pages() >= CHECKPOINT_PAGES
+    }
+
+    /// Carries SQLite's log over into the file, which waits for the disk.
+    pub(super) fn checkpoint(&mut self) {
+        self.file.place().note_checkpoint();
+        let Some(connection) = &self.connection else { return };
+        // What a reader still needs is left for the next time.
+        let carried = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = carried {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the log of the usage ledger goes on growing"
+            );
+        }
+    }
+
+    /// The end: what could not be written stays reserved in the file.
+    pub(super) fn farewell(self) {
+        if self.owes() {
+            tracing::error!(
+                owed = self.owed.len(),
+                "the usage ledger closes with work that could not be written"
+            );
+        }
     }
 
     /// Commits the jobs as one transaction. If one of them is what the store chokes on, each
@@ -161,7 +182,9 @@ impl Writer {
         let closing = jobs.iter().filter(|job| !matches!(job, Job::Reserve { .. })).count();
         self.closed_since_forgetting += closing;
         let forget = self.closed_since_forgetting >= FORGET_EVERY;
-        let outcomes = transact(&connection, jobs, now_ms, forget).map_err(storage);
+        let has_begun = std::mem::take(&mut self.has_begun);
+        let begun = if has_begun { Ok(()) } else { begin(&connection) };
+        let outcomes = begun.and_then(|()| transact(&connection, jobs, now_ms, forget)).map_err(storage);
         if forget {
             self.closed_since_forgetting = 0;
         }
@@ -186,6 +209,9 @@ impl Writer {
     fn answer(&self, job: Job, outcome: Outcome) {
         match (job, outcome) {
             (Job::Reserve { ask, reply: Some(reply) }, Outcome::Reserved(outcome)) => {
+                if outcome.is_err() {
+                    self.queue.note_refused();
+                }
                 let granted = outcome.map(|balance| Grant::new(self.queue.clone(), ask.id, balance));
                 let _ = reply.send(granted);
             }
@@ -206,6 +232,7 @@ impl Writer {
         for job in jobs {
             let owed = match job {
                 Job::Reserve { reply: Some(reply), .. } => {
+                    self.queue.note_refused();
                     let _ = reply.send(Err(ReserveError::Ledger(error.clone())));
                     continue;
                 }
@@ -245,15 +272,25 @@ impl Outcome {
     }
 }
 
-/// Runs the jobs in one transaction: all of them are committed, or none.
+/// Begins a transaction.
+fn begin(books: &Connection) -> rusqlite::Result<()> {
+    // Immediate: a transaction that read first and wrote later could find its reading outdated.
+    books.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)
+}
+
+/// Ends a transaction without a trace. SQLite has done so by itself after some failures; whoever goes on
+/// looks at the connection.
+fn roll_back(books: &Connection) {
+    let _ = books.execute_batch("ROLLBACK");
+}
+
+/// Runs the jobs in the transaction that has begun: all of them are committed, or none.
 fn transact(
     books: &Connection,
     jobs: &VecDeque<Job>,
     now_ms: u64,
     forget: bool,
 ) -> rusqlite::Result<Vec<Outcome>> {
-    // Immediate: a transaction that read first and wrote later could find its reading outdated.
-    books.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let run = || {
         if forget {
             books::forget_some(books, now_ms)?;
@@ -262,10 +299,7 @@ fn transact(
         books.prepare_cached("COMMIT")?.execute([])?;
         Ok(outcomes)
     };
-    run().inspect_err(|_| {
-        // SQLite has rolled back by itself after some failures; the caller looks at the connection.
-        let _ = books.execute_batch("ROLLBACK");
-    })
+    run().inspect_err(|_| roll_back(books))
 }
 
 fn run(books: &Connection, job: &Job, now_ms: u64) -> rusqlite::Result<Outcome> {
@@ -273,7 +307,7 @@ fn run(books: &Connection, job: &Job, now_ms: u64) -> rusqlite::Result<Outcome> 
         Job::Reserve { ask, .. } => Outcome::Reserved(books::reserve(books, ask)?),
         Job::Settle { id, spend, .. } => Outcome::Settled(books::settle(books, id, spend, now_ms)?),
         Job::Release { id, .. } => Outcome::Released(books::release(books, id, now_ms)?),
-        Job::Read(_) | Job::Flush { .. } | Job::Stop => Outcome::Nothing,
+        Job::Read(_) | Job::Flush { .. } => Outcome::Nothing,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What every ledger promises, and what the SQLite one does when files, disks and processes fail.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod callers;
 mod contract;
 mod files;
 mod house;
