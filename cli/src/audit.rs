@@ -38,14 +38,17 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Audit, output: &mut Outp
 /// Looks for a term by its hash; the room's key tells it, and nothing else does.
 fn find_term(home: &Home, context: &ContextName, term: &str, output: &mut Output) -> Result<Outcome> {
     let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
-    let hash = keys.hash_known(context.as_str(), term).map_err(|error| Failure::environment(&error))?;
+    let hashes = zos_gateway::terms::hashes_known(&keys, context.as_str(), term)
+        .map_err(|error| Failure::environment(&error))?;
     let mut found = Vec::new();
     let mut count = 0_u64;
-    if let Some(hash) = &hash {
+    if !hashes.is_empty() {
         let entries = zos_audit::read_all(&home.audit_dir()).map_err(|error| Failure::environment(&error))?;
         for entry in entries {
             let record = entry.map_err(|error| Failure::environment(&error))?.record;
-            if record.context.as_deref() == Some(context.as_str()) && record.terms.contains(hash) {
+            if record.context.as_deref() == Some(context.as_str())
+                && record.terms.iter().any(|hash| hashes.contains(hash))
+            {
                 count += 1;
                 // The newest ones are the ones that are looked at.
                 if found.len() == AT_ONCE {

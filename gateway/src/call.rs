@@ -182,15 +182,15 @@ impl Call {
     /// Notes which terms were found, as hashes that only the owner can tell anything from.
     ///
     /// A listed term is hashed as the owner wrote it, in whatever disguise it was found; what a pattern or
-    /// a pack found is hashed as it stood there.
+    /// a pack found is hashed as it stood there and, where it was disguised, as it reads. All of them folded.
     pub(crate) fn note_terms(&mut self, policy: &Policy, findings: &Findings) {
         let Some(context) = self.record.context.clone() else { return };
         let listed = findings.found.iter().filter_map(|found| policy.term(found.rule));
-        for term in listed.chain(findings.matched.unlisted(policy)) {
+        for term in listed.chain(findings.matched.texts()) {
             if self.record.terms.len() >= zos_audit::record::LIST_ENTRIES {
                 return;
             }
-            match self.house.term_keys.hash(&context, term) {
+            match crate::terms::hash(&self.house.term_keys, &context, term) {
                 Ok(hash) if !self.record.terms.contains(&hash) => self.record.terms.push(hash),
                 Ok(_) => {}
                 Err(error) => {

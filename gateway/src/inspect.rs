@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use zos_core::Effect;
-use zos_rules::Violation;
+use zos_rules::{Evasion, Violation};
 
 /// How many times a string may be JSON or base64 inside another before its inside is only read as text.
 const NESTING_LIMIT: usize = 4;
@@ -103,33 +103,69 @@ pub(crate) struct Findings {
     pub(crate) binary_bytes: usize,
 }
 
-/// How many different finds are kept, and how long each may be.
-const MATCHED_LIMIT: usize = 32;
-const MATCHED_BYTES: usize = 512;
+/// How many different finds are kept, as many as a record has room for, and their bytes together.
+const MATCHED_LIMIT: usize = zos_audit::record::LIST_ENTRIES;
+const MATCHED_BYTES: usize = 256 << 10;
 
-/// Matched texts with their rules: wiped when they go, and shown to nobody.
+/// What patterns and packs found, as it stood there and as it reads without a disguise: wiped when it goes,
+/// and shown to nobody. What a listed term found is known by its rule.
 #[derive(Default)]
-pub(crate) struct Matched(Vec<(usize, zeroize::Zeroizing<String>)>);
+pub(crate) struct Matched {
+    texts: Vec<zeroize::Zeroizing<String>>,
+    bytes: usize,
+}
 
 impl Matched {
-    fn note(&mut self, rule: usize, text: &str) {
-        let is_new = || !self.0.iter().any(|(of, known)| *of == rule && **known == text);
-        // Streams of rooms that only deny keep no text: there the rule is all that is known.
-        if !text.is_empty() && self.0.len() < MATCHED_LIMIT && text.len() <= MATCHED_BYTES && is_new() {
-            self.0.push((rule, text.to_owned().into()));
+    fn note(&mut self, policy: &Policy, sighting: &Sighting<'_>) {
+        let Sighting { rule, text, span, evasion, .. } = sighting;
+        let Some(matched) = text.get(span.clone()).filter(|_| policy.term(*rule).is_none()) else { return };
+        if !self.keep(matched) {
+            return;
+        }
+        let plain =
+            evasion.and_then(|evasion| policy.rules().undisguised(*rule, text, span.clone(), evasion));
+        if let Some(plain) = plain {
+            self.keep(&plain);
         }
     }
 
-    /// The texts that a rule does not say itself: what patterns and packs found.
-    pub(crate) fn unlisted(&self, policy: &Policy) -> impl Iterator<Item = &str> {
-        let texts = self.0.iter().filter(|(rule, _)| policy.term(*rule).is_none());
-        texts.map(|(_, text)| text.as_str())
+    /// Keeps a text; `false` where it is known or there is no room for it.
+    fn keep(&mut self, text: &str) -> bool {
+        let has_room = self.texts.len() < MATCHED_LIMIT && self.bytes + text.len() <= MATCHED_BYTES;
+        let is_new = has_room && !text.is_empty() && !self.texts.iter().any(|known| **known == text);
+        if is_new {
+            self.bytes += text.len();
+            self.texts.push(text.to_owned().into());
+        }
+        is_new
+    }
+
+    /// The texts.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.as_str())
+    }
+}
+
+/// A violation and the text that it stands in.
+pub(crate) struct Sighting<'a> {
+    pub(crate) rule: usize,
+    /// The detector of a pack that found it.
+    pub(crate) detector: Option<&'a Arc<str>>,
+    pub(crate) evasion: Option<Evasion>,
+    pub(crate) text: &'a str,
+    pub(crate) span: Range<usize>,
+}
+
+impl<'a> Sighting<'a> {
+    pub(crate) fn new(violation: &'a Violation, text: &'a str) -> Self {
+        let Violation { rule, span, evasion, detector } = violation;
+        Sighting { rule: *rule, detector: detector.as_ref(), evasion: *evasion, text, span: span.clone() }
     }
 }
 
 impl std::fmt::Debug for Matched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Matched([{} texts])", self.0.len())
+        write!(f, "Matched([{} texts])", self.texts.len())
     }
 }
 
@@ -147,14 +183,9 @@ pub(crate) struct Found {
 }
 
 impl Findings {
-    /// Notes a violation, the detector of a pack that found it, and the text that it matched.
-    pub(crate) fn note(
-        &mut self,
-        rule: usize,
-        detector: Option<&Arc<str>>,
-        matched: &str,
-        field: impl FnOnce() -> String,
-    ) {
+    /// Notes a violation and the field that it stands in.
+    pub(crate) fn note(&mut self, policy: &Policy, sighting: &Sighting<'_>, field: impl FnOnce() -> String) {
+        let Sighting { rule, detector, .. } = *sighting;
         let known = self.found.iter().position(|found| found.rule == rule);
         let at = known.unwrap_or_else(|| {
             let found = Found { rule, field: field(), count: 0, detectors: SmallVec::new() };
@@ -166,7 +197,7 @@ impl Findings {
         if let Some(detector) = detector.filter(|detector| !found.detectors.contains(detector)) {
             found.detectors.push(Arc::clone(detector));
         }
-        self.matched.note(rule, matched);
+        self.matched.note(policy, sighting);
     }
 
     /// Notes a match that cannot be replaced.
@@ -198,9 +229,9 @@ impl Findings {
                 self.uninspected.push(place);
             }
         }
-        for (rule, text) in other.matched.0 {
-            self.matched.note(rule, &text);
-        }
+        other.matched.texts().for_each(|text| {
+            self.matched.keep(text);
+        });
         self.has_attachment |= other.has_attachment;
         self.binary_bytes += other.binary_bytes;
     }
@@ -254,8 +285,7 @@ pub(crate) fn text(policy: &Policy, text: &str, field: &str, findings: &mut Find
     let mut violations = Vec::new();
     policy.rules().scan(text, &mut violations);
     for violation in violations {
-        let (detector, span) = (violation.detector.as_ref(), violation.span);
-        findings.note(violation.rule, detector, &text[span], || field.to_owned());
+        findings.note(policy, &Sighting::new(&violation, text), || field.to_owned());
         if may_replace(policy, violation.rule) {
             findings.note_fixed(violation.rule, || field.to_owned());
         }
@@ -426,8 +456,8 @@ impl Walk<'_, '_> {
         self.policy.rules().scan(&text, &mut self.violations);
         for violation in std::mem::take(&mut self.violations) {
             if seams.iter().any(|seam| violation.span.start < *seam && violation.span.end > *seam) {
-                let (detector, span) = (violation.detector.as_ref(), violation.span);
-                self.findings.note(violation.rule, detector, &text[span], || place(&self.path));
+                let sighting = Sighting::new(&violation, &text);
+                self.findings.note(self.policy, &sighting, || place(&self.path));
                 if may_replace(self.policy, violation.rule) {
                     self.findings.note_fixed(violation.rule, || place(&self.path));
                 }
@@ -513,8 +543,7 @@ impl Walk<'_, '_> {
         let field = place(&self.path);
         let mut spots = Vec::new();
         for violation in self.violations.drain(..) {
-            let matched = &text[violation.span.clone()];
-            self.findings.note(violation.rule, violation.detector.as_ref(), matched, || field.clone());
+            self.findings.note(self.policy, &Sighting::new(&violation, text), || field.clone());
             if may_replace(self.policy, violation.rule) {
                 let what = What::Match(violation.rule);
                 spots.push(Spot { range: violation.span, depth: 0, what });

@@ -40,6 +40,7 @@ mod shield;
 mod stream;
 mod targets;
 pub mod telemetry;
+pub mod terms;
 mod tls;
 mod translate;
 mod upstream;

@@ -9,6 +9,7 @@ mod admin;
 mod architecture;
 mod ask;
 mod audit;
+mod audit_finds;
 mod bad_providers;
 mod budget;
 mod canon;

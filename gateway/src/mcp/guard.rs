@@ -4,7 +4,7 @@
 //! is. Both say which rule. There are no placeholders as in model calls: nothing comes back through here to
 //! have them replaced, and a number from another conversation would name something else there.
 
-use crate::inspect::Findings;
+use crate::inspect::{Findings, Sighting};
 use crate::policy::Policy;
 use serde_json::Value;
 use zos_core::Effect;
@@ -50,8 +50,7 @@ impl Guard {
         let mut found = Vec::new();
         self.policy.rules().scan(text, &mut found);
         for violation in &found {
-            let matched = text.get(violation.span.clone()).unwrap_or_default();
-            self.findings.note(violation.rule, violation.detector.as_ref(), matched, || field.to_owned());
+            self.findings.note(&self.policy, &Sighting::new(violation, text), || field.to_owned());
         }
         found
     }

@@ -15,6 +15,7 @@
 //! What this does not do: it does not split events. An event whose last letters might begin a term waits
 //! whole for the next one.
 
+mod tail;
 mod text;
 
 use super::sse::{Frame, FrameError};
@@ -446,9 +447,9 @@ impl Guard {
     /// Deals with what was found in a text: the room's rules say how.
     fn note(&mut self, text: usize, found: &[StreamViolation]) -> Result<(), Stop> {
         let mut noted = Ok(());
-        for StreamViolation { rule, span, detector, .. } in found {
-            let matched = self.texts[text].matched(span);
-            self.findings.note(*rule, detector.as_ref(), matched, || "stream".to_owned());
+        for violation @ StreamViolation { rule, span, .. } in found {
+            let sighting = self.texts[text].sighting(violation);
+            self.findings.note(&self.policy, &sighting, || "stream".to_owned());
             let effect = self.policy.effect(*rule);
             if effect == Effect::Ask && !self.is_seen_elsewhere(text, span) {
                 self.texts[text].asked.push((*rule, span.clone()));

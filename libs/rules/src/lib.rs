@@ -45,6 +45,7 @@
 //! for terms only. A term is found in what it is given: taking apart JSON, and telling text from
 //! binary data, is the caller's work. Transliteration, misspelling and translation are not found.
 
+mod canonical;
 mod detectors;
 mod encoded;
 mod evasion;
@@ -62,6 +63,7 @@ mod trie;
 #[cfg(test)]
 mod work;
 
+pub use canonical::canonical;
 pub use evasion::{Evasion, Evasions};
 pub use pack::{DeclaredCheck, DetectorSpec, LITERALS_MAX, Pack, UnknownDetector};
 pub use pattern::{PATTERN_MAX_LEN, Pattern, PatternError};

@@ -150,6 +150,18 @@ impl Scanner {
         [self.cut, pending, running, shown].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
     }
 
+    /// From which byte on the text may still be part of a violation that is yet to be reported, of
+    /// whatever rule: whoever wants the text of violations keeps it from here on. On ordinary text
+    /// that is nearly nothing; what an endless disguise may need is the reader's to bound.
+    pub fn needed(&self) -> u64 {
+        let every = self.rules.reach_of(|_| true);
+        let pending = self.matcher.pending(&self.rules, every);
+        let running = self.watcher.pending(self.rules.watches(), |_| true);
+        let shown = self.lens.as_ref().and_then(|lens| lens.pending(self.rules.watches(), |_| true));
+        let encoded = self.decoders.iter().map(|decoder| decoder.pending(&self.rules, every));
+        [pending, running, shown].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
+    }
+
     /// Goes on after the violations that were reported: whoever reads on has dealt with them, by
     /// replacing their text or by deciding that it may pass. Until then [`Scanner::safe`] stays at the
     /// start of the first one. What overlaps them and is not decided yet is held back all the same.

@@ -1,6 +1,8 @@
 //! One text of a stream: what arrives is scanned, what leaves has its redacted parts replaced and its
 //! placeholders restored.
 
+use super::tail::Tail;
+use crate::inspect::Sighting;
 use crate::policy::Policy;
 use crate::redact::Masks;
 use crate::redact::restore::Restorer;
@@ -28,6 +30,8 @@ pub(super) struct Text {
     pub(super) links: Option<LinkReader>,
     /// For rooms that may redact.
     changes: Option<Changes>,
+    /// For rooms with patterns and packs.
+    tail: Option<Tail>,
 }
 
 /// A tool call that waits for its verdict.
@@ -85,6 +89,7 @@ impl Text {
             call: None,
             links: None,
             changes,
+            tail: Tail::new(policy),
         }
     }
 
@@ -100,6 +105,7 @@ impl Text {
             call: None,
             links: None,
             changes: None,
+            tail: self.tail.clone(),
         }
     }
 
@@ -138,9 +144,12 @@ impl Text {
 
     /// Scans the next piece.
     pub(super) fn push(&mut self, words: &str, found: &mut Vec<StreamViolation>) {
-        let Text { scanner, arguments, changes, .. } = self;
+        let Text { scanner, arguments, changes, tail, .. } = self;
         let mut take = |part: Part<'_>| match part {
             Part::Text(decoded) => {
+                if let Some(tail) = tail {
+                    tail.push(decoded);
+                }
                 if let Some(changes) = changes {
                     changes.recent.push_str(decoded);
                 }
@@ -169,13 +178,24 @@ impl Text {
             if let Some(changes) = &mut self.changes {
                 changes.recent.push_str(&rest);
             }
+            if let Some(tail) = &mut self.tail {
+                tail.push(&rest);
+            }
             self.scanner.push(&rest, found);
         }
         self.scanner.finish(found);
     }
 
+    /// A match with the text that it stands in, for the record; with no text where none is kept.
+    pub(super) fn sighting<'a>(&'a self, found: &'a StreamViolation) -> Sighting<'a> {
+        let kept = self.tail.as_ref().and_then(|tail| tail.find(&found.span));
+        let (text, span) = kept.unwrap_or(("", 0..0));
+        let StreamViolation { rule, evasion, detector, .. } = found;
+        Sighting { rule: *rule, detector: detector.as_ref(), evasion: *evasion, text, span }
+    }
+
     /// The text of a match; empty where the text is not kept.
-    pub(super) fn matched(&self, span: &Range<u64>) -> &str {
+    fn matched(&self, span: &Range<u64>) -> &str {
         let Some(changes) = &self.changes else { return "" };
         let place = |at: u64| usize::try_from(at.saturating_sub(changes.recent_start)).unwrap_or(usize::MAX);
         changes.recent.get(place(span.start)..place(span.end)).unwrap_or("")
@@ -197,6 +217,9 @@ impl Text {
     /// Every match that was found is noted.
     pub(super) fn go_on(&mut self, policy: &Policy) {
         self.scanner.go_on();
+        if let Some(tail) = &mut self.tail {
+            tail.settle(&self.scanner);
+        }
         let safe = self.changes.is_some().then(|| self.safe());
         if let (Some(changes), Some(safe)) = (&mut self.changes, safe) {
             changes.settle(policy, safe);
