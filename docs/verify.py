@@ -8,7 +8,8 @@
 
 It shares no code with zOS: Python 3.11's standard library and `cryptography` alone, so that nobody has to
 take our word for it. VKEY is the verifier key, as text or as a file such as `log.vkey`; without one the key
-that lies beside is taken, which proves that nothing changed since that key signed, and not whose it is.
+that lies beside is taken, which proves that nothing changed since that key signed, and not whose it is. A key
+that was replaced will do: each key vouches for the next one (`log.keys`), and the way is followed.
 
 Exit codes: 0 intact, 1 not what was signed for, 2 not readable or used wrongly.
 """
@@ -96,6 +97,62 @@ def read_vkey(text):
     return name, bytes.fromhex(key_id), Ed25519PublicKey.from_public_bytes(raw[1:])
 
 
+def follow(lines, named):
+    """The keys that these lines lead to, each with the first record that it signs for."""
+    keys, newest = [], None
+    for line in lines:
+        seq, old, new, signature = line.split(" ")
+        if line != f"{int(seq)} {old} {new} {base64.b64encode(b64(signature)).decode()}":
+            raise Tampered("a key of the log is named in another way than ours")
+        if read_vkey(old)[0] != read_vkey(new)[0] or (keys and (keys[-1][1] != old or keys[-1][0] >= int(seq))):
+            raise Tampered("the keys of the log do not follow from one another")
+        try:
+            read_vkey(old)[2].verify(b64(signature), f"zos/log-key/1\n{seq}\n{old}\n{new}\n".encode())
+        except InvalidSignature as error:
+            raise Tampered("a key of the log is not signed by the one before") from error
+        keys = keys or [(-1, old)]
+        keys.append((int(seq), new))
+        newest = (old, new)
+    if newest and named not in newest:
+        raise Tampered("log.vkey does not name the newest key")
+    return keys or [(-1, named)]
+
+
+def keys_from(keys, vkey):
+    """The keys from the one that is known on."""
+    for index, (_, key) in enumerate(keys):
+        if key == vkey:
+            return [(-1, vkey)] + keys[index + 1 :]
+    return [(-1, vkey)]
+
+
+def open_note(note, keys):
+    """The size and the root, and the key among these that signed, which must be the one for that size."""
+    failed = None
+    for seq, key in reversed(keys):
+        try:
+            size, root = open_checkpoint(note, key)
+        except Tampered as error:
+            failed = error
+            continue
+        if key != next(key for seq, key in reversed(keys) if seq < size):
+            raise Tampered("the checkpoint is signed by a key that did not sign for that size")
+        return size, root, key
+    raise failed
+
+
+def told_key(record):
+    """The new key that a record tells of."""
+    return record["kind"] == "key" and (record["detail"] or "").startswith("the log: key ")
+
+
+def check_told(record, line):
+    """Whether a record tells of the replacement of this line."""
+    _, old, new, signature = line.split(" ")
+    told = f"the log: key {new} follows {old.split('+')[1]}, which signed {signature}"
+    return record["kind"] == "key" and record["detail"] == told
+
+
 def open_checkpoint(note, vkey):
     """The size and the root that this key signed for."""
     name, key_id, key = read_vkey(vkey)
@@ -148,21 +205,30 @@ def check_tiles(folder, leaves, size, settled):
 
 
 def verify_log(folder, vkey):
-    vkey = vkey or (folder / "log.vkey").read_text()
     notes = [folder / "checkpoint.new", folder / "checkpoint"]
+    notes = [(path, path.read_text()) for path in notes if path.is_file()]
+    beside = folder / "log.vkey"
+    named = vkey.strip() if vkey and not beside.is_file() else beside.read_text().strip()
+    words = (folder / "log.keys").read_text() if (folder / "log.keys").is_file() else ""
+    if words and not words.endswith("\n"):
+        raise Tampered("log.keys is cut")
+    words = words.split("\n")[:-1]
+    keys = follow(words, named)
+    known = keys_from(keys, vkey.strip()) if vkey else keys
     heads, settled = [], 0
-    for path in notes:
-        if path.is_file():
-            try:
-                heads.append(open_checkpoint(path.read_text(), vkey))
-                settled = heads[-1][0] if path.name == "checkpoint" else 0
-            except (Tampered, ValueError):
-                # Half a note that a crash left counts for nothing.
-                if path.name == "checkpoint":
-                    raise
+    for path, note in notes:
+        try:
+            heads.append(open_note(note, known))
+            settled = heads[-1][0] if path.name == "checkpoint" else 0
+        except (Tampered, ValueError):
+            # Half a note that a crash left counts for nothing.
+            if path.name == "checkpoint":
+                raise
     if not heads:
         raise Tampered("the checkpoint is missing")
-    size, root = max(heads)
+    size, root, signer = max(heads)
+    if signer == keys[-1][1] and named != signer:
+        raise Tampered("log.vkey names a key that signs no more")
 
     lines, torn = [], 0
     segments = [path for path in folder.iterdir() if re.fullmatch(r"\d{4}-\d\d-\d\d\.\d{3,}\.jsonl", path.name)]
@@ -185,6 +251,15 @@ def verify_log(folder, vkey):
         told = re.match(r"records \d+ to (\d+) removed", record.get("detail") or "")
         if record["kind"] == "prune" and told:
             pruned_to = max(pruned_to, int(told[1]) + 1)
+    for word in words:
+        seq = int(word.split(" ")[0])
+        begun = named != keys[-1][1] and seq >= first + len(lines) and seq >= size
+        if seq >= first and not begun:
+            if seq >= first + len(lines) or not check_told(json.loads(lines[seq - first]), word):
+                raise Tampered(f"record {seq} does not tell of the key that log.keys has for it")
+    told = {json.loads(line)["seq"] for line in lines if b'"kind":"key"' in line and told_key(json.loads(line))}
+    if told - {int(word.split(" ")[0]) for word in words}:
+        raise Tampered("a record tells of a key that log.keys does not have")
     if first > pruned_to:
         raise Tampered(f"the records before {first} are gone, and no record tells that they were pruned")
 
@@ -211,8 +286,16 @@ def verify_log(folder, vkey):
 # --- Proofs and bundles -------------------------------------------------------------------------------------
 
 
+def known_keys(proof, vkey):
+    """The keys of a proof or a bundle, as who knows this one sees them."""
+    words = proof.get("key_lines", [])
+    if not words:
+        return [(-1, vkey.strip())]
+    return keys_from(follow(words, words[-1].split(" ")[2]), vkey.strip())
+
+
 def verify_proof(proof, vkey):
-    size, root = open_checkpoint(proof["checkpoint"], vkey)
+    size, root, _ = open_note(proof["checkpoint"], known_keys(proof, vkey))
     line = proof["record"].encode()
     hashes = [b64(text) for text in proof["hashes"]]
     if proof["size"] != size or root_from_proof(proof["index"], size, leaf_hash(line), hashes) != root:
@@ -226,9 +309,9 @@ def verify_proof(proof, vkey):
 def verify_bundle(bundle, vkey):
     if bundle["format"] != "zos-evidence/1":
         raise Tampered("this bundle has another format")
-    common = {"size": bundle["size"], "checkpoint": bundle["checkpoint"]}
+    common = {key: bundle[key] for key in ("size", "checkpoint", "key_lines") if key in bundle}
     vkey = vkey or bundle["key"]
-    open_checkpoint(bundle["checkpoint"], vkey)
+    open_note(bundle["checkpoint"], known_keys(bundle, vkey))
     records = [verify_proof({**proven, **common}, vkey) for proven in bundle["records"]]
     keys = {key_id: entry["public_key"] for key_id, entry in bundle["keys"].items()}
     states = {check_statement(envelope, keys, bundle["objects"].get) for envelope in bundle["statements"]}

@@ -577,6 +577,8 @@ pub(crate) enum Audit {
         /// The term
         term: String,
     },
+    /// Make a new key for the log; the one before vouches for it, and a record tells of it
+    RotateKey,
     /// Remove old records; what is left stays provable
     Prune {
         /// All whole segments of days before this one: 2026-01-02

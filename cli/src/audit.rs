@@ -31,6 +31,7 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Audit, output: &mut Outp
         Audit::Prove { seq, dir } => export::prove(home, *seq, dir.as_deref(), output),
         Audit::Export(arguments) => export::run(home, arguments, output),
         Audit::FindTerm { context, term } => find_term(home, context, term, output),
+        Audit::RotateKey => rotate_key(admin, output),
         Audit::Prune { before } => prune(admin, before, output),
     }
 }
@@ -69,6 +70,20 @@ fn find_term(home: &Home, context: &ContextName, term: &str, output: &mut Output
     }
     // Here it is the other way round: 0 found, 1 never.
     Ok(if count > 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Replaces the key of the log through the one who writes it.
+fn rotate_key(admin: &Admin, output: &mut Output) -> Result<Outcome> {
+    let rotated = admin.ask(&Ask::post(&["audit", "rotate-key"], &json!({})))?;
+    if output.is_json() {
+        output.json(&rotated)?;
+    } else {
+        output.line("The log is signed with a new key from now on:")?;
+        output.line(&format!("  {}", rotated.text("id")))?;
+        output.line("The one before vouches for it; who knows the log by that one need not be told:")?;
+        output.line(&format!("  {}", rotated.text("previous")))?;
+    }
+    Ok(Outcome::Fine)
 }
 
 /// Removes old records through the one who writes the log.

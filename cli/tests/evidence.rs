@@ -4,7 +4,7 @@
 use crate::world::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The Python of the tests' own environment, else the one of the system.
 fn python() -> PathBuf {
@@ -209,6 +209,105 @@ fn what_governed_is_shown_and_verified_and_its_key_rotates() {
     assert_eq!(home.zos(&["attest", "verify"]).code, 1);
     assert_eq!(independent(&["statements", text(&attest)]).0, 1);
     home.zos(&["attest", "show", &"0".repeat(64)]).fails(1, &["no statement"]);
+}
+
+/// Both verifiers on the log of a home, held to a key: whether it is intact.
+fn verified(home: &Scratch, key: &str) -> bool {
+    let ours = home.zos(&["audit", "verify", "--key", key.trim()]);
+    let (code, said) = independent(&["log", text(&log(home)), key.trim()]);
+    assert_eq!(ours.code, code, "the verifiers disagree: {} {said}", ours.out);
+    assert!(code < 2, "{said}");
+    code == 0
+}
+
+#[test]
+fn the_key_of_the_log_rotates_offline_and_while_it_is_served_and_the_first_key_still_verifies() {
+    let home = home();
+    let first = home.read("gateway/audit/log.vkey");
+    let offline = home.json(&["audit", "rotate-key"]);
+    assert_eq!(offline["previous"], first.trim());
+    assert_eq!(home.read("gateway/audit/log.vkey").trim(), offline["id"]);
+    let private = home.read("gateway/keys/log.key");
+    let serving = home.serve();
+    serving.say("under the second key", "");
+    let online = home.json(&["audit", "rotate-key"]);
+    assert_eq!(online["previous"], offline["id"]);
+    serving.say("under the third key", "");
+    // While it runs, the log is signed by the newest key already.
+    assert!(verified(&home, &first));
+    assert!(serving.stop().success());
+    assert_ne!(home.read("gateway/keys/log.key"), private);
+    assert!(!home.path().join("gateway/keys/log.next.key").exists(), "the private key has one place");
+    for key in [first.trim(), offline["id"].as_str().unwrap(), online["id"].as_str().unwrap()] {
+        assert!(verified(&home, key));
+    }
+    let report = home.json(&["audit", "verify", "--key", first.trim()]);
+    assert_eq!((&report["key"], &report["key_changes"]), (&online["id"], &2.into()), "{report}");
+    assert!(home.zos(&["audit", "verify", "--key", first.trim()]).fine().contains("vouches for it"));
+    let told = home.zos(&["audit", "tail", "-n", "50"]).fine();
+    assert_eq!(told.matches("the log: key zos/").count(), 2, "{told}");
+
+    // A bundle and a proof lead from the first key to the newest.
+    let file = home.path().join("bundle.json");
+    home.json(&["audit", "export", "--bundle", text(&file)]);
+    let bundle = fs::read_to_string(&file).unwrap();
+    assert_eq!(home.zos(&["audit", "verify", text(&file), "--key", first.trim()]).code, 0);
+    assert_eq!(independent(&["bundle", text(&file), first.trim()]).0, 0);
+    home.write("proof.json", &home.json(&["audit", "prove", "2"]).to_string());
+    let proof = home.path().join("proof.json");
+    assert_eq!(independent(&["proof", text(&proof), first.trim()]).0, 0);
+    let mut changed: serde_json::Value = serde_json::from_str(&bundle).unwrap();
+    changed["key_lines"].as_array_mut().unwrap().remove(0);
+    fs::write(&file, changed.to_string()).unwrap();
+    assert_eq!(home.zos(&["audit", "verify", text(&file), "--key", first.trim()]).code, 1);
+    assert_eq!(independent(&["bundle", text(&file), first.trim()]).0, 1);
+
+    // Forged, by both programs: a key that nobody vouched for, a word that is gone, an old key put back.
+    let words = home.read("gateway/audit/log.keys");
+    let signature = |line: &str| line.trim().rsplit(' ').next().unwrap().to_owned();
+    let (one, two) = words.trim().split_once('\n').unwrap();
+    for (what, changed) in [
+        ("another signature", words.replacen(&signature(two), &signature(one), 1)),
+        ("another place", words.replacen(two, &two.replacen(char::is_numeric, "9", 1), 1)),
+        ("no first word", format!("{two}\n")),
+        ("no last word", format!("{one}\n")),
+    ] {
+        assert_ne!(changed, words, "{what}");
+        home.write("gateway/audit/log.keys", &changed);
+        assert!(!verified(&home, &first), "{what}");
+    }
+    home.write("gateway/audit/log.keys", &words);
+    let named = home.read("gateway/audit/log.vkey");
+    home.write("gateway/audit/log.vkey", &first);
+    assert!(!verified(&home, &first));
+    home.write("gateway/audit/log.vkey", &named);
+    assert!(verified(&home, &first));
+}
+
+#[test]
+fn a_kill_at_any_moment_of_a_rotation_leaves_a_log_that_goes_on() {
+    let home = home();
+    let first = home.read("gateway/audit/log.vkey");
+    let mut done = 0;
+    for round in 0..16_u64 {
+        // In turn the gateway that does it, and the command that does it by itself.
+        let serving = (round % 2 == 0).then(|| home.serve());
+        let mut rotating = home.command(&["audit", "rotate-key"]);
+        let mut rotating = rotating.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(round * 9));
+        match serving {
+            Some(serving) => drop(serving),
+            None => drop(rotating.kill()),
+        }
+        done += u64::from(rotating.wait().unwrap().success());
+        assert!(verified(&home, &first), "round {round}");
+    }
+    let serving = home.serve();
+    serving.say("it goes on", "");
+    assert!(serving.stop().success());
+    let report = home.json(&["audit", "verify", "--key", first.trim()]);
+    assert_eq!((&report["intact"], &report["unsigned"]), (&true.into(), &0.into()), "{report}");
+    assert!(report["key_changes"].as_u64().unwrap() >= done, "{report}");
 }
 
 #[test]

@@ -16,6 +16,10 @@ pub const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
 /// The payload type of the word of one key about the next.
 pub const SUCCESSOR_TYPE: &str = "application/vnd.zos.successor+json";
 
+/// The names of the key of the log and of the one that replaces it.
+const LOG: &str = "log";
+const LOG_NEXT: &str = "log.next";
+
 /// What our statements say.
 pub const PREDICATE_TYPE: &str = "https://zos.dev/attestation/governing-state/v1";
 
@@ -34,6 +38,19 @@ pub(crate) struct PrivateKeys {
     home: Home,
     vault: Vault,
     keys: Keys,
+    /// Held while the key of the log is replaced.
+    rotating: Mutex<()>,
+}
+
+/// Why the key of the log was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum LogKeyError {
+    /// A private key cannot be made or kept.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The log did not take it.
+    #[error(transparent)]
+    Log(#[from] zos_audit::RotateError),
 }
 
 impl PrivateKeys {
@@ -46,18 +63,60 @@ impl PrivateKeys {
             environment: |_| None,
             ..VaultOptions::default()
         });
-        Self { home: home.clone(), vault, keys }
+        Self { home: home.clone(), vault, keys, rotating: Mutex::default() }
     }
 
     fn place<'a>(&'a self, name: &'a str, file: &'a Path) -> KeyPlace<'a> {
         KeyPlace { file, vault: &self.vault, name, prefers_keychain: self.keys == Keys::Keychain }
     }
 
-    /// The key that signs the log.
+    /// The key that signs the log. Where a crash fell into its replacement, the one that signs from then on
+    /// is put in its place.
     pub(crate) fn log(&self) -> Result<SigningKey, KeyError> {
-        let file = self.home.private_keys().join("log.key");
-        let is_first = !self.home.audit_dir().join("log.vkey").exists();
-        SigningKey::find_or_make(self.place("log", &file), is_first)
+        let folder = self.home.audit_dir();
+        let (file, next_file) = self.log_files();
+        let (place, next_place) = (self.place(LOG, &file), self.place(LOG_NEXT, &next_file));
+        let found = SigningKey::find_or_make(place, !folder.join("log.vkey").exists());
+        // What is wrong with the log is told when it is opened.
+        let Ok(Some(wanted)) = zos_audit::signing_key(&folder) else { return found };
+        let is_wanted = |key: &SigningKey| key.public().to_bytes() == wanted.public_key();
+        if found.as_ref().is_ok_and(is_wanted) {
+            return found;
+        }
+        match SigningKey::find(next_place) {
+            Ok(Some(next)) if is_wanted(&next) => {
+                next.keep(place)?;
+                SigningKey::forget(next_place)?;
+                Ok(next)
+            }
+            _ => found,
+        }
+    }
+
+    /// Makes a new key for the log, which the one before vouches for. The new one is kept beside the old one
+    /// until it counts, so that a crash at any moment leaves the key that the log wants.
+    pub(crate) fn rotate_log(&self, log: &zos_audit::Log) -> Result<zos_audit::Rotated, LogKeyError> {
+        let _rotating = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, next_file) = self.log_files();
+        let (place, next_place) = (self.place(LOG, &file), self.place(LOG_NEXT, &next_file));
+        let new = SigningKey::generate()?;
+        new.keep(next_place)?;
+        let rotated = log.rotate_key(Arc::new(LogSigner(new.clone())));
+        if !matches!(rotated, Ok(_) | Err(zos_audit::RotateError::Unsealed(_))) {
+            // Kept or not: the log wants the old one.
+            let _ = SigningKey::forget(next_place);
+            return Ok(rotated?);
+        }
+        // Where this fails, the next start finds the new key beside the old one.
+        if let Err(error) = new.keep(place).and_then(|()| SigningKey::forget(next_place)) {
+            tracing::error!(%error, "the new key of the log is kept beside the old one until the next start");
+        }
+        Ok(rotated?)
+    }
+
+    fn log_files(&self) -> (PathBuf, PathBuf) {
+        let folder = self.home.private_keys();
+        (folder.join("log.key"), folder.join("log.next.key"))
     }
 
     /// The key that signs statements.
@@ -177,6 +236,11 @@ impl Attester {
             zos_seal::atomic_write(&path, format!("{}\n", key.public()).as_bytes(), 0o644)?;
         }
         Ok(())
+    }
+
+    /// Makes a new key for the log; see [`PrivateKeys::rotate_log`].
+    pub(crate) fn rotate_log(&self, log: &zos_audit::Log) -> Result<zos_audit::Rotated, LogKeyError> {
+        self.keys.rotate_log(log)
     }
 
     /// Makes a new key, lets the one before vouch for it, and signs with it from now on. Gives the ids of

@@ -63,7 +63,7 @@ fn log(dir: &Path, key: Option<&VerifierKey>, output: &mut Output) -> Result<Out
         output.json(&json!({
             "intact": report.is_intact(), "records": report.records, "signed": report.size,
             "unsigned": report.unsigned, "pruned": report.pruned, "torn": report.torn,
-            "key": key, "key_given": report.is_key_given, "witnessed": false, "findings": findings,
+            "key": key, "key_given": report.is_key_given, "key_changes": report.key_changes, "witnessed": false, "findings": findings,
         }))?;
         return Ok(outcome);
     }
@@ -76,6 +76,9 @@ fn log(dir: &Path, key: Option<&VerifierKey>, output: &mut Output) -> Result<Out
         false => Cell(Tone::Bad, "NOT what was signed for".to_owned()),
     };
     let whose = match (&key, report.is_key_given) {
+        (Some(key), true) if report.key_changes > 0 => {
+            format!("{key} (the one that was given vouches for it)")
+        }
         (Some(key), true) => format!("{key} (given)"),
         (Some(key), false) => format!("{key} (taken from the log itself; --key holds it to one you know)"),
         (None, _) => "none".to_owned(),
@@ -87,6 +90,9 @@ fn log(dir: &Path, key: Option<&VerifierKey>, output: &mut Output) -> Result<Out
         ("witnessed", "no: nobody but the owner of the key has vouched for it".into()),
         ("unsigned", grouped(report.unsigned).into()),
     ];
+    if report.key_changes > 0 {
+        facts.push(("new keys", grouped(report.key_changes).into()));
+    }
     if report.pruned > 0 {
         facts.push(("pruned", grouped(report.pruned).into()));
     }
@@ -116,6 +122,7 @@ fn bundle(
     let own = bundle.key.parse::<VerifierKey>();
     let is_given = key.is_some();
     let mut findings: Vec<String> = Vec::new();
+    let mut is_vouched = false;
     let (mut records, mut states, mut whose) = (0, 0, bundle.key.clone());
     match key.cloned().map_or(own, Ok) {
         Err(error) => findings.push(error.to_string()),
@@ -123,7 +130,9 @@ fn bundle(
             whose = key.to_string();
             match bundle.verify(&key) {
                 Err(error) => findings.push(error.to_string()),
-                Ok(zos_audit::proof::Judged { good, bad }) => {
+                Ok(zos_audit::proof::Judged { key: signing, good, bad }) => {
+                    is_vouched = signing != key;
+                    whose = signing.to_string();
                     records = good.len() as u64;
                     findings.extend(bad.iter().map(|(seq, why)| format!("record {seq}: {why}")));
                     let trust = Trust::of_bundle(&bundle, attest_key)?;
@@ -148,8 +157,11 @@ fn bundle(
         true => (Tone::Good, "intact"),
         false => (Tone::Bad, "NOT what was signed for"),
     };
-    let from =
-        if is_given { "given" } else { "taken from the bundle itself; --key holds it to one you know" };
+    let from = match (is_given, is_vouched) {
+        (true, true) => "the one that was given vouches for it",
+        (true, false) => "given",
+        (false, _) => "taken from the bundle itself; --key holds it to one you know",
+    };
     output.facts(&[
         ("verdict", Cell(tone, verdict.to_owned())),
         ("records", grouped(records).into()),

@@ -87,6 +87,22 @@ pub(crate) async fn prune(
     }
 }
 
+/// Makes a new key for the log; the one before vouches for it, and a record tells of it.
+#[utoipa::path(
+    post, path = "/zos/v1/audit/rotate-key", operation_id = "rotate_log_key",
+    responses((status = 200, body = RotatedKey), (status = 500, body = AdminProblem))
+)]
+pub(crate) async fn rotate_key(State(house): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
+    let keeper = std::sync::Arc::clone(&house);
+    match tokio::task::spawn_blocking(move || keeper.attester.rotate_log(&keeper.audit)).await {
+        Ok(Ok(rotated)) => {
+            Ok(Json(RotatedKey { id: rotated.new.to_string(), previous: rotated.old.to_string() }))
+        }
+        Ok(Err(error)) => Err(AdminRefusal::failed("The key of the log could not be replaced", &error)),
+        Err(error) => Err(AdminRefusal::failed("The key of the log could not be replaced", &error)),
+    }
+}
+
 /// Makes a new key for statements; the one before vouches for it.
 #[utoipa::path(
     post, path = "/zos/v1/attest/rotate", operation_id = "rotate_attest_key",

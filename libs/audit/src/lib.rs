@@ -12,10 +12,11 @@
 //! What it cannot tell: whether the newest checkpoint is the newest that ever was, once somebody has put
 //! the whole folder back to an earlier day. Only who keeps a checkpoint elsewhere can.
 //!
-//! Reading order: [`record`], `segment`, [`log`], [`read`], [`follow`], [`tree`], [`note`], [`verify`].
+//! Reading order: [`record`], `segment`, [`log`], [`read`], [`follow`], [`tree`], [`note`], [`keys`], [`verify`].
 
 pub mod export;
 pub mod follow;
+pub mod keys;
 pub mod log;
 pub mod note;
 pub mod proof;
@@ -30,6 +31,7 @@ pub mod tree;
 pub mod verify;
 
 pub use follow::{Entry, Lines, read_all};
+pub use keys::{RotateError, Rotated, signing_key};
 pub use log::{AppendError, Clock, Durability, Health, Log, OnDamage, OpenError, Options};
 pub use note::{Checkpoint, Signer, VerifierKey};
 pub use proof::{Bundle, Proof, ProofError, Prover};

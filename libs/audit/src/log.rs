@@ -20,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use opening::OpenError;
 
+use crate::keys::{RotateError, Rotated};
 use crate::note::Signer;
 use crate::record::Record;
 use flusher::Shared;
@@ -180,6 +181,15 @@ impl Log {
     /// When the disk does not take it; the log goes on trying by itself.
     pub fn seal(&self) -> Result<Option<u64>, AppendError> {
         self.0.shared.seal()
+    }
+
+    /// Replaces the key that signs checkpoints: the old one vouches for it, and a `key` record tells of it.
+    /// Blocks until the new key has signed.
+    ///
+    /// # Errors
+    /// When it cannot be done; unless it is [`RotateError::Unsealed`], the old key goes on.
+    pub fn rotate_key(&self, signer: Arc<dyn Signer>) -> Result<Rotated, RotateError> {
+        self.0.shared.rotate(signer)
     }
 
     /// What this log was opened with.

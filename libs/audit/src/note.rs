@@ -59,6 +59,16 @@ impl VerifierKey {
         self.key.to_bytes()
     }
 
+    /// Whether this key signed a message.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+
+    /// Its id, as the verifier key has it.
+    pub(crate) fn short(&self) -> String {
+        format!("{:08x}", u32::from_be_bytes(self.id()))
+    }
+
     /// What stands in front of a signature to say whose it is.
     fn id(&self) -> [u8; 4] {
         let mut hasher = Sha256::new();
@@ -72,9 +82,9 @@ impl VerifierKey {
 
 impl std::fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let id = u32::from_be_bytes(self.id());
+        let id = self.short();
         let key = STANDARD.encode([&[ED25519], self.key.as_bytes().as_slice()].concat());
-        write!(f, "{}+{id:08x}+{key}", self.name)
+        write!(f, "{}+{id}+{key}", self.name)
     }
 }
 
@@ -117,6 +127,9 @@ pub enum BadNote {
     /// No signature of this key.
     #[error("it is not signed by this key")]
     Unsigned,
+    /// Signed by a key that had been replaced, or was not in force yet.
+    #[error("it is signed by a key of this log that did not sign for that size")]
+    Replaced,
     /// A signature in the name of this key that is none.
     #[error("its signature is wrong")]
     Signature,

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use crate::keys::Keys;
 use crate::log::sealer;
 use crate::note::{BadNote, Checkpoint, VerifierKey};
 use crate::read::{ReadError, segments};
@@ -32,6 +33,9 @@ pub struct Proof {
     pub hashes: Vec<String>,
     /// The signed note.
     pub checkpoint: String,
+    /// The words of the log's keys about the next ones, for who knows it by an earlier key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_lines: Vec<String>,
 }
 
 /// Why something could not be proven.
@@ -62,6 +66,9 @@ pub enum ProofError {
 /// Why a proof proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadProof {
+    /// The keys do not lead from the one that is known to the one that signed.
+    #[error("the keys of the log do not follow from one another")]
+    Keys,
     /// Its checkpoint is none.
     #[error("the checkpoint: {0}")]
     Note(BadNote),
@@ -76,10 +83,25 @@ impl Proof {
     /// # Errors
     /// When it does not prove that the record is under a checkpoint that this key signed.
     pub fn verify(&self, key: &VerifierKey) -> Result<Checkpoint, BadProof> {
-        let head = Checkpoint::open(self.checkpoint.as_bytes(), key).map_err(BadProof::Note)?;
+        let head = open(&self.checkpoint, key, &self.key_lines)?.0;
         check(self.record.as_bytes(), self.index, self.size, &self.hashes, &head)?;
         Ok(head)
     }
+}
+
+/// Reads the note that a log's keys signed, as who knows `key` sees it, and says which of them did.
+fn open(note: &str, key: &VerifierKey, lines: &[String]) -> Result<(Checkpoint, VerifierKey), BadProof> {
+    let newest = lines.last().and_then(|line| line.split(' ').nth(2)?.parse::<VerifierKey>().ok());
+    let keys = match (newest, lines) {
+        (_, []) => Keys::new(key.clone()),
+        (None, _) => return Err(BadProof::Keys),
+        (Some(newest), lines) => {
+            let keys = Keys::follow(&newest, lines.iter().map(String::as_str)).map_err(|_| BadProof::Keys)?;
+            keys.from(key).unwrap_or_else(|| Keys::new(key.clone()))
+        }
+    };
+    let (checkpoint, by) = keys.open(note.as_bytes()).map_err(BadProof::Note)?;
+    Ok((checkpoint, by.clone()))
 }
 
 /// Whether a line is under a checkpoint, at the place that it names itself.
@@ -94,6 +116,7 @@ fn check(line: &[u8], index: u64, size: u64, hashes: &[String], head: &Checkpoin
 /// Proves records of one log against its newest checkpoint.
 pub struct Prover {
     dir: PathBuf,
+    keys: Keys,
     key: VerifierKey,
     note: String,
     head: Checkpoint,
@@ -112,17 +135,16 @@ impl Prover {
     pub fn open(dir: &Path) -> Result<Self, ProofError> {
         segments(dir)?;
         let io = |path: PathBuf| move |source| ReadError::Io { path, source };
-        let path = dir.join(sealer::VERIFIER_KEY);
-        let key = sealer::read(&path).map_err(io(path))?;
-        let key = key.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<VerifierKey>().ok());
-        let key = key.ok_or_else(|| ProofError::NoHead("log.vkey is missing".to_owned()))?;
         let path = dir.join(sealer::CHECKPOINT);
         let note = sealer::read(&path).map_err(io(path))?;
         let note = note.and_then(|note| String::from_utf8(note).ok());
         let note = note.ok_or_else(|| ProofError::NoHead("the checkpoint is missing".to_owned()))?;
-        let head = Checkpoint::open(note.as_bytes(), &key);
-        let head = head.map_err(|error| ProofError::NoHead(error.to_string()))?;
-        Ok(Self { dir: dir.to_owned(), key, note, head, known: HashMap::new() })
+        let keys = Keys::read(dir).map_err(io(dir.join(sealer::VERIFIER_KEY)))?;
+        let keys = keys.map_err(|why| ProofError::NoHead(format!("{}: {why}", crate::keys::LINKS)))?;
+        let (keys, _) = keys.ok_or_else(|| ProofError::NoHead("log.vkey is missing".to_owned()))?;
+        let opened = keys.open(note.as_bytes()).map(|(head, key)| (head, key.clone()));
+        let (head, key) = opened.map_err(|error| ProofError::NoHead(error.to_string()))?;
+        Ok(Self { dir: dir.to_owned(), keys, key, note, head, known: HashMap::new() })
     }
 
     /// The checkpoint.
@@ -175,7 +197,8 @@ impl Prover {
     pub fn prove(&mut self, seq: u64) -> Result<Proof, ProofError> {
         let line = find(&self.dir, seq)?.ok_or(ProofError::Gone(seq))?;
         let Proven { record, index, hashes } = self.prove_line(seq, &line)?;
-        Ok(Proof { record, index, size: self.head.size, hashes, checkpoint: self.note.clone() })
+        let (checkpoint, key_lines) = (self.note.clone(), self.keys.lines());
+        Ok(Proof { record, index, size: self.head.size, hashes, checkpoint, key_lines })
     }
 
     /// A bundle without records yet.
@@ -183,6 +206,7 @@ impl Prover {
         Bundle {
             format: BUNDLE_FORMAT.to_owned(),
             key: self.key.to_string(),
+            key_lines: self.keys.lines(),
             checkpoint: self.note.clone(),
             size: self.head.size,
             records: Vec::new(),
@@ -239,6 +263,9 @@ pub struct Bundle {
     pub format: String,
     /// The verifier key; whoever verifies should have it from elsewhere.
     pub key: String,
+    /// The words of the log's keys about the next ones, for who knows it by an earlier key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_lines: Vec<String>,
     /// The signed note that all proofs lead to.
     pub checkpoint: String,
     /// The size of its tree.
@@ -262,7 +289,7 @@ impl Bundle {
     /// # Errors
     /// When the checkpoint is none that this key signed: then nothing is proven.
     pub fn verify(&self, key: &VerifierKey) -> Result<Judged, BadProof> {
-        let head = Checkpoint::open(self.checkpoint.as_bytes(), key).map_err(BadProof::Note)?;
+        let (head, key) = open(&self.checkpoint, key, &self.key_lines)?;
         if self.size != head.size || self.format != BUNDLE_FORMAT {
             return Err(BadProof::Mismatch);
         }
@@ -276,13 +303,15 @@ impl Bundle {
                 (Ok(()), Err(_)) => bad.push((proven.index, BadProof::Mismatch)),
             }
         }
-        Ok(Judged { good, bad })
+        Ok(Judged { key, good, bad })
     }
 }
 
 /// What the records of a bundle are worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
+    /// The key that signed, which is the one that was given or one that it leads to.
+    pub key: VerifierKey,
     /// Those that are proven, read.
     pub good: Vec<Record>,
     /// The places of those that are not, with the reason.

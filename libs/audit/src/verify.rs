@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use check::Finding;
 
+use crate::keys::{self, Keys};
 use crate::log::sealer;
 use crate::note::VerifierKey;
 use crate::read::{ReadError, segments};
@@ -22,10 +23,13 @@ const FINDINGS: usize = 32;
 /// What a log was found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The verifier key that was used, where one is known.
+    /// The verifier key that signs now, where one is known.
     pub key: Option<VerifierKey>,
-    /// Whether that key was given, and not only found in the folder of the log itself.
+    /// Whether a key was given, and not only found in the folder of the log itself.
     pub is_key_given: bool,
+    /// How often the key was replaced, each time vouched for by the one before: since the one that was given,
+    /// else since the first.
+    pub key_changes: u64,
     /// How many records the newest checkpoint covers.
     pub size: u64,
     /// The records that are there.
@@ -69,14 +73,12 @@ pub fn verify(
     // that a log which is being written is never found to be less than it was signed for.
     segments(dir)?;
     let extent = tiles::extent(dir).map_err(io(dir.join("tile")))?;
-    let path = dir.join(sealer::VERIFIER_KEY);
-    let found = sealer::read(&path).map_err(io(path))?;
-    let own = found.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-    let is_key_given = key.is_some();
-    let key = key.cloned().or(own);
+    let notes = sealer::Notes::read(dir).map_err(io(dir.join(sealer::CHECKPOINT)))?;
+    let found = Keys::read(dir).map_err(io(dir.join(sealer::VERIFIER_KEY)))?;
     let mut report = Report {
-        key: key.clone(),
-        is_key_given,
+        key: key.cloned(),
+        is_key_given: key.is_some(),
+        key_changes: 0,
         size: 0,
         records: 0,
         pruned: 0,
@@ -84,12 +86,27 @@ pub fn verify(
         torn: Vec::new(),
         findings: Vec::new(),
     };
-    let head = match &key {
+    let (own, named) = match found {
+        Ok(found) => found.unzip(),
+        Err(why) => {
+            report.find(keys::LINKS, why);
+            (None, None)
+        }
+    };
+    // Whoever knows the log by an early key follows the words of the keys from there.
+    let keys = match (key, &own) {
+        (Some(known), Some(own)) => Some(own.from(known).unwrap_or_else(|| Keys::new(known.clone()))),
+        (Some(known), None) => Some(Keys::new(known.clone())),
+        (None, own) => own.clone(),
+    };
+    let head = match &keys {
         None => {
-            report.find(sealer::VERIFIER_KEY, "the verifier key is missing or is none");
+            if report.is_intact() {
+                report.find(sealer::VERIFIER_KEY, "the verifier key is missing or is none");
+            }
             None
         }
-        Some(key) => match sealer::head(dir, key).map_err(io(dir.join(sealer::CHECKPOINT)))? {
+        Some(keys) => match sealer::head(&notes, keys) {
             Ok(Some(head)) => Some(head),
             Ok(None) => {
                 report.find(sealer::CHECKPOINT, "the checkpoint is missing");
@@ -101,10 +118,19 @@ pub fn verify(
             }
         },
     };
+    if let (Some(keys), Some(head)) = (&keys, &head) {
+        report.key = Some(head.key.clone());
+        report.key_changes = keys.changes_to(&head.key);
+        if named.as_ref().is_some_and(|named| keys.is_replaced(named, &head.key)) {
+            report.find(sealer::VERIFIER_KEY, "it names a key that signs no more");
+        }
+    } else if let (None, Some(own)) = (&report.key, &own) {
+        report.key = Some(own.newest().clone());
+    }
     let settled = head.as_ref().map_or(0, |head| head.settled);
     let head = head.map(|head| head.checkpoint);
     let names = segments(dir)?;
-    if names.is_empty() && found.is_none() && extent == 0 {
+    if names.is_empty() && own.is_none() && extent == 0 {
         return Err(ReadError::Missing { dir: dir.to_owned() });
     }
     report.size = head.as_ref().map_or(0, |head| head.size);
@@ -113,7 +139,9 @@ pub fn verify(
             format!("it covers {} records, and the tree {extent}: an older one was put back", report.size);
         report.find(sealer::CHECKPOINT, what);
     }
-    check::run(dir, &names, head.as_ref().map(|head| (head, settled)), &mut report, progress)?;
+    let is_named = own.as_ref().map(Keys::newest) == named.as_ref();
+    let words = check::Words { links: own.map_or_else(Vec::new, |own| own.links().to_vec()), is_named };
+    check::run(dir, &names, head.as_ref().map(|head| (head, settled)), words, &mut report, progress)?;
     Ok(report)
 }
 

@@ -102,6 +102,39 @@ impl SigningKey {
         Ok(key)
     }
 
+    /// The key that is kept in this place, where one is.
+    ///
+    /// # Errors
+    /// When what is kept is no key, or the place cannot be used.
+    pub fn find(place: KeyPlace<'_>) -> Result<Option<Self>, KeyError> {
+        let malformed = || KeyError::Malformed(place.name.to_owned());
+        if let Some(text) = files::read_private(place.file)? {
+            return Self::parse(&text).ok_or_else(malformed).map(Some);
+        }
+        match place.vault.get(place.name) {
+            Ok(Some(secret)) => Self::parse(secret.expose()).ok_or_else(malformed).map(Some),
+            Ok(None) | Err(VaultError::Unavailable { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Forgets the key that is kept in this place, where one is.
+    ///
+    /// # Errors
+    /// When the place cannot be used.
+    pub fn forget(place: KeyPlace<'_>) -> Result<(), KeyError> {
+        match std::fs::remove_file(place.file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(files::failed("remove", place.file)(error).into());
+            }
+            _ => {}
+        }
+        match place.vault.delete(place.name) {
+            Ok(_) | Err(VaultError::Unavailable { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Keeps this key in place of the one that is there.
     ///
     /// # Errors
@@ -201,7 +234,10 @@ mod tests {
                 std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions()) & 0o777,
                 0o600
             );
-            std::fs::remove_file(&file).unwrap();
+            assert_eq!(SigningKey::find(place).unwrap().unwrap().public(), key.public());
+            SigningKey::forget(place).unwrap();
+            SigningKey::forget(place).unwrap();
+            assert!(SigningKey::find(place).unwrap().is_none());
             assert!(SigningKey::find_or_make(place, false).is_err(), "a key that signed is not replaced");
         }
         std::fs::write(&file, "nonsense").unwrap();

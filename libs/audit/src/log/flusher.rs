@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::sealer::Sealer;
 use super::writer::Writer;
 use super::{AppendError, Health};
+use crate::keys::{RotateError, Rotated};
+use crate::note::Signer;
 use crate::record::Record;
 
 /// From the first unsynced record to the sync; half of the 100 ms that are promised, the other
@@ -25,7 +27,7 @@ pub(super) struct Shared {
     work: Condvar,
     /// Wakes those who wait for the disk.
     done: Condvar,
-    /// The tree, where one is kept. Only the flusher takes this lock, and never with the other in hand.
+    /// The tree, where one is kept. Who takes both locks takes this one first.
     sealer: Mutex<Option<Sealer>>,
 }
 
@@ -122,6 +124,37 @@ impl Shared {
                 Some(_) => desk = self.done.wait(desk).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    /// Lets the key of the log vouch for the next one, and signs with that from the record on that tells of
+    /// it. Nothing is appended meanwhile, so that the record has the place that was signed.
+    pub(super) fn rotate(&self, signer: Arc<dyn Signer>) -> Result<Rotated, RotateError> {
+        let rotated = {
+            let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
+            let sealer = sealer.as_mut().ok_or(RotateError::NoTree)?;
+            let mut desk = self.desk();
+            let closed = || RotateError::Record(io::Error::other(AppendError::Closed));
+            if desk.stopping {
+                return Err(closed());
+            }
+            let writer = desk.writer.as_mut().ok_or_else(closed)?;
+            let seq = writer.ready().map_err(RotateError::Record)?;
+            let link = sealer.vouch(seq, &*signer)?;
+            if let Err(error) = writer.append_at(seq, link.record()) {
+                sealer.take_back();
+                return Err(RotateError::Record(error));
+            }
+            // Not by the flusher, which may wait for the tree.
+            let (file, up_to) = writer.unsynced();
+            let synced = file.sync_data();
+            desk.note_sync(up_to, &synced);
+            let rotated = Rotated { old: link.old.clone(), new: link.new.clone(), seq };
+            sealer.replace(link, signer);
+            rotated
+        };
+        self.done.notify_all();
+        self.seal().map_err(RotateError::Unsealed)?;
+        Ok(rotated)
     }
 
     pub(super) fn health(&self) -> Health {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::sealer::{self, Sealer};
 use super::writer::{FolderLock, Writer};
 use super::{OnDamage, Options};
+use crate::keys::{self, Keys};
 use crate::note::{Signer, VerifierKey};
 use crate::record::{Head, Kind, Record};
 use crate::scan::{Backward, Forward};
@@ -153,33 +154,9 @@ struct Tree<'a> {
 impl Tree<'_> {
     /// The sealer, and how many records it adopted that had no tree.
     fn open(&self, signer: &std::sync::Arc<dyn Signer>, now_ms: u64) -> Result<(Sealer, u64), OpenError> {
-        let path = self.dir.join(sealer::VERIFIER_KEY);
-        let public_key = signer.public_key();
-        let known = sealer::read(&path).map_err(failed("read", &path))?;
-        let (key, is_new) = match known {
-            Some(text) => {
-                let key = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<VerifierKey>().ok());
-                (
-                    key.ok_or_else(|| self.broken(format!("{} is no verifier key", sealer::VERIFIER_KEY)))?,
-                    false,
-                )
-            }
-            None if self.dir.join(sealer::CHECKPOINT).exists() => {
-                return Err(self.broken(format!("{} is missing", sealer::VERIFIER_KEY)));
-            }
-            None => {
-                let origin = Sealer::origin(&public_key, now_ms);
-                let key = VerifierKey::new(&origin, &public_key);
-                (key.map_err(|error| failed("sign", self.dir)(io::Error::other(error)))?, true)
-            }
-        };
-        if key.public_key() != public_key {
-            return Err(OpenError::OtherKey { dir: self.dir.to_owned() });
-        }
-        if is_new {
-            tiles::replace(&path, format!("{key}\n").as_bytes()).map_err(failed("write", &path))?;
-        }
-        let head = sealer::head(self.dir, &key).map_err(failed("read", self.dir))?;
+        let notes = sealer::Notes::read(self.dir).map_err(failed("read", self.dir))?;
+        let keys = self.keys(&signer.public_key(), notes.is_settled(), now_ms)?;
+        let head = sealer::head(&notes, &keys);
         let head = head.map_err(|why| self.broken(format!("{}: {why}", sealer::CHECKPOINT)))?;
         // A crash can fall between the key of a new log and its first checkpoint, before the first line;
         // beside lines the key alone tells that a checkpoint was taken away, or that adopting was cut.
@@ -207,7 +184,7 @@ impl Tree<'_> {
             return Err(self.broken("the records are not the ones that were signed for".to_owned()));
         }
         let is_rebuilt = !rest.is_empty();
-        let mut sealer = Sealer::new(self.dir.to_owned(), key, std::sync::Arc::clone(signer), edge);
+        let mut sealer = Sealer::new(self.dir.to_owned(), keys, std::sync::Arc::clone(signer), edge);
         for tile in rest {
             tiles::write(self.dir, &tile).map_err(failed("write", self.dir))?;
         }
@@ -219,6 +196,43 @@ impl Tree<'_> {
             sealer.seal().map_err(failed("sign", self.dir))?;
         }
         Ok((sealer, adopted))
+    }
+
+    /// The keys of the log, or its first one where it begins now. Finishes or drops a replacement that a
+    /// crash cut.
+    fn keys(&self, public_key: &[u8; 32], is_signed: bool, now_ms: u64) -> Result<Keys, OpenError> {
+        let path = self.dir.join(sealer::VERIFIER_KEY);
+        let name = |key: &VerifierKey| {
+            tiles::replace(&path, format!("{key}\n").as_bytes()).map_err(failed("write", &path))
+        };
+        let read = Keys::read(self.dir).map_err(failed("read", self.dir))?;
+        let read = read.map_err(|why| self.broken(format!("{}: {why}", keys::LINKS)))?;
+        let Some((known, named)) = read else {
+            if path.exists() {
+                return Err(self.broken(format!("{} is no verifier key", sealer::VERIFIER_KEY)));
+            }
+            if is_signed || self.dir.join(keys::LINKS).exists() {
+                return Err(self.broken(format!("{} is missing", sealer::VERIFIER_KEY)));
+            }
+            let key = VerifierKey::new(&Sealer::origin(public_key, now_ms), public_key);
+            let key = key.map_err(|error| failed("sign", self.dir)(io::Error::other(error)))?;
+            name(&key)?;
+            return Ok(Keys::new(key));
+        };
+        let keys = known.clone().told_by(self.end, &named);
+        if let Some(link) = keys.links().last().filter(|link| link.seq >= self.end) {
+            return Err(self.broken(format!("record {}, which tells of its key, is missing", link.seq)));
+        }
+        if keys.newest().public_key() != *public_key {
+            return Err(OpenError::OtherKey { dir: self.dir.to_owned() });
+        }
+        if keys != known {
+            keys.write(self.dir).map_err(failed("write", &self.dir.join(keys::LINKS)))?;
+        }
+        if *keys.newest() != named {
+            name(keys.newest())?;
+        }
+        Ok(keys)
     }
 
     fn broken(&self, why: String) -> OpenError {

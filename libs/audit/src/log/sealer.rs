@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::keys::{Keys, Link, RotateError};
 use crate::note::{Checkpoint, Signer, VerifierKey};
 use crate::tiles;
 use crate::tree::{Edge, Hash, Tile};
@@ -22,8 +23,12 @@ pub(crate) const VERIFIER_KEY: &str = "log.vkey";
 /// The tree of one log.
 pub(super) struct Sealer {
     dir: PathBuf,
+    keys: Keys,
+    /// The newest of the keys, and what signs with it.
     key: VerifierKey,
     signer: Arc<dyn Signer>,
+    /// What replaces them for trees of more records than this.
+    next: Option<(u64, VerifierKey, Arc<dyn Signer>)>,
     /// The tree as the newest checkpoint has it.
     edge: Edge,
     /// The leaves behind it.
@@ -41,8 +46,36 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    pub(super) fn new(dir: PathBuf, key: VerifierKey, signer: Arc<dyn Signer>, edge: Edge) -> Self {
-        Self { dir, key, signer, edge, pending: Vec::new() }
+    pub(super) fn new(dir: PathBuf, keys: Keys, signer: Arc<dyn Signer>, edge: Edge) -> Self {
+        let key = keys.newest().clone();
+        Self { dir, keys, key, signer, next: None, edge, pending: Vec::new() }
+    }
+
+    /// Lets the key vouch for the next one, which record `seq` will tell of, and keeps the line. The caller
+    /// says with [`Sealer::replace`] or [`Sealer::take_back`] whether the record came.
+    pub(super) fn vouch(&self, seq: u64, new: &dyn Signer) -> Result<Link, RotateError> {
+        if self.next.is_some() {
+            return Err(RotateError::Busy);
+        }
+        if self.keys.links().len() >= crate::keys::LINKS_LIMIT {
+            return Err(RotateError::TooMany);
+        }
+        let link = Link::sign(seq, &self.key, &*self.signer, &new.public_key())?;
+        let longer = self.keys.with(link.clone());
+        let path = self.dir.join(crate::keys::LINKS);
+        longer.write(&self.dir).map_err(|source| RotateError::Io { path, source })?;
+        Ok(link)
+    }
+
+    /// The record came: the next key signs for every tree with it.
+    pub(super) fn replace(&mut self, link: Link, signer: Arc<dyn Signer>) {
+        self.next = Some((link.seq, link.new.clone(), signer));
+        self.keys = self.keys.with(link);
+    }
+
+    /// The record did not come. A line that cannot be removed is harmless: nothing tells of it.
+    pub(super) fn take_back(&self) {
+        let _ = self.keys.write(&self.dir);
     }
 
     /// The origin of a log that begins now: of one key no two logs begin in the same millisecond.
@@ -70,9 +103,14 @@ impl Sealer {
         let mut edge = self.edge.clone();
         let mut full: Vec<Tile> = Vec::new();
         self.pending.iter().for_each(|leaf| edge.push(*leaf, |tile| full.push(tile)));
+        let next = self.next.as_ref().filter(|(seq, ..)| edge.size() > *seq);
+        if let Some((_, key, _)) = next {
+            tiles::replace(&self.dir.join(VERIFIER_KEY), format!("{key}\n").as_bytes())?;
+        }
+        let signer = next.map_or(&self.signer, |(_, _, signer)| signer);
         let checkpoint =
             Checkpoint { origin: self.key.name().to_owned(), size: edge.size(), root: edge.root() };
-        let note = checkpoint.sign(&*self.signer).map_err(io::Error::other)?;
+        let note = checkpoint.sign(&**signer).map_err(io::Error::other)?;
         let new = self.dir.join(CHECKPOINT_NEW);
         tiles::replace(&new, note.as_bytes())?;
         for tile in full.iter().cloned().chain(edge.partial()) {
@@ -86,6 +124,9 @@ impl Sealer {
         for tile in edge.partial() {
             tiles::remove_partial(&self.dir, tile.level, tile.index, tile.hashes.len());
         }
+        if let Some((_, key, signer)) = self.next.take_if(|(seq, ..)| edge.size() > *seq) {
+            (self.key, self.signer) = (key, signer);
+        }
         self.edge = edge;
         self.pending.clear();
         Ok(self.edge.size())
@@ -96,29 +137,46 @@ impl Sealer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Newest {
     pub(crate) checkpoint: Checkpoint,
+    /// The key that signed it.
+    pub(crate) key: VerifierKey,
     /// The size up to which all tiles are written: smaller while a crash left the newest note alone.
     pub(crate) settled: u64,
 }
 
-/// The newest checkpoint of a log that this key signed; `None` where no note of it is there.
+/// The notes of a log as they stand in its folder.
+pub(crate) struct Notes {
+    new: Option<Vec<u8>>,
+    settled: Option<Vec<u8>>,
+}
+
+impl Notes {
+    /// Reads them; before the keys are read, so that whatever signed them is among those.
+    pub(crate) fn read(dir: &Path) -> io::Result<Self> {
+        // In this order: the new one becomes the other, never the other way round.
+        Ok(Self { new: read(&dir.join(CHECKPOINT_NEW))?, settled: read(&dir.join(CHECKPOINT))? })
+    }
+
+    /// Whether there is one that counts.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.is_some()
+    }
+}
+
+/// The newest checkpoint of a log that its keys signed; `None` where no note of it is there.
 ///
 /// # Errors
-/// When a note cannot be read, or `checkpoint` is none of this log. What stands in `checkpoint.new` may
-/// be cut by a crash and counts only when it is whole.
-pub(crate) fn head(dir: &Path, key: &VerifierKey) -> io::Result<Result<Option<Newest>, String>> {
-    // In this order: the new one becomes the other, never the other way round.
-    let new = read(&dir.join(CHECKPOINT_NEW))?.and_then(|note| Checkpoint::open(&note, key).ok());
-    let settled = match read(&dir.join(CHECKPOINT))?.map(|note| Checkpoint::open(&note, key)) {
-        Some(Err(error)) => return Ok(Err(error.to_string())),
-        Some(Ok(checkpoint)) => Some(checkpoint),
-        None => None,
-    };
-    let size = settled.as_ref().map_or(0, |settled| settled.size);
+/// When `checkpoint` is none of this log. What stands in `checkpoint.new` may be cut by a crash and counts
+/// only when it is whole.
+pub(crate) fn head(notes: &Notes, keys: &Keys) -> Result<Option<Newest>, String> {
+    let open = |note: &Vec<u8>| keys.open(note).map(|(checkpoint, key)| (checkpoint, key.clone()));
+    let new = notes.new.as_ref().and_then(|note| open(note).ok());
+    let settled = notes.settled.as_ref().map(open).transpose().map_err(|error| error.to_string())?;
+    let size = settled.as_ref().map_or(0, |(settled, _)| settled.size);
     let newest = match (settled, new) {
-        (Some(settled), Some(new)) if new.size > settled.size => Some(new),
+        (Some(settled), Some(new)) if new.0.size > settled.0.size => Some(new),
         (settled, new) => settled.or(new),
     };
-    Ok(Ok(newest.map(|checkpoint| Newest { settled: size.min(checkpoint.size), checkpoint })))
+    Ok(newest.map(|(checkpoint, key)| Newest { settled: size.min(checkpoint.size), checkpoint, key }))
 }
 
 /// A small file, where it is.

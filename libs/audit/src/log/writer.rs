@@ -104,6 +104,20 @@ impl Writer {
         })
     }
 
+    /// Leaves trouble behind, and says which `seq` the next record has.
+    pub(super) fn ready(&mut self) -> io::Result<u64> {
+        self.recover()?;
+        Ok(self.next_seq)
+    }
+
+    /// Writes the record that has to have this `seq`, or none.
+    pub(super) fn append_at(&mut self, seq: u64, record: Record) -> io::Result<()> {
+        if self.next_seq != seq || !self.segment.is_linked() {
+            return Err(io::Error::other("the log changed meanwhile"));
+        }
+        self.write(record).map(|_| ())
+    }
+
     /// Notices a segment that was removed or moved away, and tries to leave trouble behind.
     pub(super) fn check(&mut self) {
         if !self.segment.is_in_place() {

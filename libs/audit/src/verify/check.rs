@@ -5,8 +5,10 @@ use std::path::Path;
 
 use super::Report;
 use super::lines::{self, Batch, Line};
+use crate::keys::{Keys, LINKS, Link};
 use crate::note::Checkpoint;
 use crate::read::ReadError;
+use crate::record::{Kind, Record};
 use crate::segment::SegmentName;
 use crate::tiles;
 use crate::tree::{Edge, TILE_WIDTH, Tile};
@@ -26,6 +28,15 @@ impl std::fmt::Display for Finding {
     }
 }
 
+/// What `log.keys` and `log.vkey` say.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// The replacements of the key.
+    pub(super) links: Vec<Link>,
+    /// Whether the newest key is named, so that the record which tells of it must be there.
+    pub(super) is_named: bool,
+}
+
 /// A log as it is walked through.
 pub(super) struct Walk<'a> {
     dir: &'a Path,
@@ -42,6 +53,9 @@ pub(super) struct Walk<'a> {
     next: u64,
     /// Up to which `seq` the newest prune record tells that records are gone.
     pruned_to: u64,
+    words: Words,
+    /// The records that tell of a new key.
+    told: Vec<Record>,
     /// Where the segments begin, to name the place of a `seq`.
     begins: Vec<(String, u64)>,
     is_broken: bool,
@@ -51,6 +65,7 @@ pub(super) fn run(
     dir: &Path,
     names: &[SegmentName],
     head: Option<(&Checkpoint, u64)>,
+    words: Words,
     report: &mut Report,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), ReadError> {
@@ -62,7 +77,7 @@ pub(super) fn run(
         }
     }
     report.torn.sort();
-    let mut walk = Walk::new(dir, head, report);
+    let mut walk = Walk::new(dir, head, words, report);
     // Behind the last segment with a line there can be empty ones: a crash right after a rotation.
     let has_bytes = |name: &SegmentName| {
         std::fs::metadata(dir.join(name.to_string())).is_ok_and(|metadata| metadata.len() > 0)
@@ -86,7 +101,12 @@ pub(super) fn run(
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(dir: &'a Path, head: Option<(&'a Checkpoint, u64)>, report: &'a mut Report) -> Self {
+    pub(super) fn new(
+        dir: &'a Path,
+        head: Option<(&'a Checkpoint, u64)>,
+        words: Words,
+        report: &'a mut Report,
+    ) -> Self {
         Self {
             dir,
             head: head.map(|(head, _)| head),
@@ -97,6 +117,8 @@ impl<'a> Walk<'a> {
             first: None,
             next: 0,
             pruned_to: 0,
+            words,
+            told: Vec::new(),
             begins: Vec::new(),
             is_broken: false,
         }
@@ -153,8 +175,15 @@ impl<'a> Walk<'a> {
             }
             Some(_) => {}
         }
-        if let Some(to) = record.and_then(|record| crate::prune::pruned_to(&record)) {
-            self.pruned_to = self.pruned_to.max(to);
+        if let Some(record) = record {
+            if record.kind == Kind::Prune
+                && let Some(to) = crate::prune::pruned_to(&record)
+            {
+                self.pruned_to = self.pruned_to.max(to);
+            }
+            if Link::is_told_by(&record) {
+                self.told.push(*record);
+            }
         }
         self.next += 1;
         self.report.records += 1;
@@ -228,6 +257,43 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Every replacement of the key has its record, and every such record its replacement.
+    fn compare_keys(&mut self, size: u64) -> io::Result<()> {
+        let told = |link: &Link, told: &[Record]| {
+            let expected = link.record();
+            told.iter().any(|record| record.seq == link.seq && record.detail == expected.detail)
+        };
+        for link in &self.words.links {
+            let is_gone = link.seq < self.first.unwrap_or(0);
+            // A crash, or a look while it is done, can fall between the word and its record.
+            let is_begun = !self.words.is_named && link.seq >= self.next && link.seq >= size;
+            if !is_gone && !is_begun && !told(link, &self.told) {
+                let what = format!("record {} does not tell of the key that it is about", link.seq);
+                self.report.find(LINKS, what);
+            }
+        }
+        let is_known = |record: &Record, links: &[Link]| links.iter().any(|link| link.seq == record.seq);
+        let unknown: Vec<u64> = self
+            .told
+            .iter()
+            .filter(|record| !is_known(record, &self.words.links))
+            .map(|record| record.seq)
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        // It may have come since the words were read.
+        let now = Keys::read(self.dir)?.ok().flatten().map(|(keys, _)| keys);
+        let now = now.as_ref().map_or(&[][..], Keys::links);
+        for seq in unknown {
+            if !now.iter().any(|link| link.seq == seq && told(link, &self.told)) {
+                let place = self.place_of(seq);
+                self.report.find(place, format!("record {seq} tells of a key that {LINKS} does not have"));
+            }
+        }
+        Ok(())
+    }
+
     /// What can only be said at the end.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.compare_full()?;
@@ -239,6 +305,7 @@ impl<'a> Walk<'a> {
         if self.is_broken {
             return Ok(());
         }
+        self.compare_keys(head.size)?;
         if self.report.pruned > self.pruned_to {
             let what = format!(
                 "the records before {} are gone, and no record tells that they were pruned",

@@ -19,7 +19,7 @@ const BLOCKS: usize = 4;
 /// What one line came to.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
-    /// Its `seq`, and the record where it is about pruning; or why it is no record.
+    /// Its `seq`, and the record where it is about pruning or a key; or why it is no record.
     pub(super) record: Result<(u64, Option<Box<Record>>), String>,
     pub(super) leaf: Hash,
 }
@@ -28,7 +28,9 @@ impl Line {
     pub(super) fn of(line: &[u8]) -> Self {
         let record = Head::parse(line).map_err(|error| error.to_string()).and_then(|head| {
             let record = match head.kind {
-                Kind::Prune => Some(Box::new(Record::parse(line).map_err(|error| error.to_string())?)),
+                Kind::Prune | Kind::Key => {
+                    Some(Box::new(Record::parse(line).map_err(|error| error.to_string())?))
+                }
                 _ => None,
             };
             Ok((head.seq, record))

@@ -111,6 +111,7 @@ fn judge<'a>(dir: &Path, head: &Checkpoint, lines: impl IntoIterator<Item = &'a 
     let mut report = Report {
         key: None,
         is_key_given: false,
+        key_changes: 0,
         size: head.size,
         records: 0,
         pruned: 0,
@@ -118,7 +119,7 @@ fn judge<'a>(dir: &Path, head: &Checkpoint, lines: impl IntoIterator<Item = &'a 
         torn: Vec::new(),
         findings: Vec::new(),
     };
-    let mut walk = Walk::new(dir, Some((head, head.size)), &mut report);
+    let mut walk = Walk::new(dir, Some((head, head.size)), check::Words::default(), &mut report);
     for line in lines {
         if let Err((what, _)) = walk.line(line.clone()) {
             report.find("line", what);
