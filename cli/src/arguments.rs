@@ -577,6 +577,14 @@ pub(crate) enum Audit {
         /// The term
         term: String,
     },
+    /// Did this system text go to a provider from a room? Exit 0 if so, 1 if never
+    FindSystem {
+        /// The room
+        #[arg(long, short, value_name = "NAME")]
+        context: ContextName,
+        /// The file with the text, exactly as it was sent; - for standard input
+        file: PathBuf,
+    },
     /// Make a new key for the log; the one before vouches for it, and a record tells of it
     RotateKey,
     /// Remove old records; what is left stays provable

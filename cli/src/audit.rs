@@ -14,6 +14,7 @@ use std::time::Duration;
 use zos_audit::{Filter, Page, ReadError, Record};
 use zos_core::{ContextName, Home};
 use zos_gateway::admin::types::AuditRecord;
+use zos_meter::Micros;
 
 /// How often the log is looked at for new records.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -31,6 +32,7 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Audit, output: &mut Outp
         Audit::Prove { seq, dir } => export::prove(home, *seq, dir.as_deref(), output),
         Audit::Export(arguments) => export::run(home, arguments, output),
         Audit::FindTerm { context, term } => find_term(home, context, term, output),
+        Audit::FindSystem { context, file } => find_system(home, context, file, output),
         Audit::RotateKey => rotate_key(admin, output),
         Audit::Prune { before } => prune(admin, before, output),
     }
@@ -41,15 +43,43 @@ fn find_term(home: &Home, context: &ContextName, term: &str, output: &mut Output
     let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
     let hashes = zos_gateway::terms::hashes_known(&keys, context.as_str(), term)
         .map_err(|error| Failure::environment(&error))?;
+    let is_found = |record: &Record| record.terms.iter().any(|hash| hashes.contains(hash));
+    find(home, context, !hashes.is_empty(), is_found, output)
+}
+
+/// Looks for a system text by its digest.
+fn find_system(home: &Home, context: &ContextName, file: &Path, output: &mut Output) -> Result<Outcome> {
+    let text = if file == Path::new("-") {
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut text).map(|_| text)
+    } else {
+        std::fs::read(file)
+    };
+    let text = text.map_err(|error| {
+        Failure::wrong("zos_environment", format!("{}: {error}.", file.display()))
+            .hint("Give the file with the system text, or - and the text on standard input.")
+    })?;
+    let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
+    let digest = zos_gateway::system::digest_known(&keys, context.as_str(), &text)
+        .map_err(|error| Failure::environment(&error))?;
+    find(home, context, digest.is_some(), |record| record.system == digest, output)
+}
+
+/// Shows the calls of a room in which something was found.
+fn find(
+    home: &Home,
+    context: &ContextName,
+    can_be_found: bool,
+    is_found: impl Fn(&Record) -> bool,
+    output: &mut Output,
+) -> Result<Outcome> {
     let mut found = Vec::new();
     let mut count = 0_u64;
-    if !hashes.is_empty() {
+    if can_be_found {
         let entries = zos_audit::read_all(&home.audit_dir()).map_err(|error| Failure::environment(&error))?;
         for entry in entries {
             let record = entry.map_err(|error| Failure::environment(&error))?.record;
-            if record.context.as_deref() == Some(context.as_str())
-                && record.terms.iter().any(|hash| hashes.contains(hash))
-            {
+            if record.context.as_deref() == Some(context.as_str()) && is_found(&record) {
                 count += 1;
                 // The newest ones are the ones that are looked at.
                 if found.len() == AT_ONCE {
@@ -214,10 +244,11 @@ fn show(records: Vec<Record>, above: Option<Vec<usize>>, output: &mut Output) ->
         "TIME (UTC)",
         "ROOM",
         "CLIENT",
-        "MODEL",
+        "ROUTE",
         "VERDICT",
         "OUTCOME",
         ">TOKENS",
+        ">COST",
         ">MS",
         "WHAT",
     ]);
@@ -233,6 +264,8 @@ fn show(records: Vec<Record>, above: Option<Vec<usize>>, output: &mut Output) ->
 fn row(record: &Value) -> Vec<Cell> {
     let time = short_time(record.text("time"));
     let is_call = record.text("kind") == "call";
+    let parts = [record.text("provider"), record.text("model")];
+    let route = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
     let tokens = record.get("usage").filter(|usage| usage.is_object()).map(|usage| {
         let sum = ["input", "output", "cache_read", "cache_write"]
             .iter()
@@ -240,6 +273,7 @@ fn row(record: &Value) -> Vec<Cell> {
             .fold(0, u64::saturating_add);
         format!("{}{}", if usage.flag("estimated") { "~" } else { "" }, grouped(sum))
     });
+    let cost = record.number("cost_micros").map(|micros| format!("${}", Micros(micros)));
     let verdict = record.text("verdict");
     let tone = match verdict {
         "deny" => Tone::Bad,
@@ -251,10 +285,11 @@ fn row(record: &Value) -> Vec<Cell> {
         Cell(Tone::Quiet, time),
         record.text("context").into(),
         record.text("client").into(),
-        record.text("model").into(),
+        route.into(),
         Cell(tone, verdict.to_owned()),
         record.text("outcome").into(),
         tokens.unwrap_or_default().into(),
+        cost.unwrap_or_default().into(),
         ms.unwrap_or_default().into(),
         what(record, is_call).into(),
     ]

@@ -354,8 +354,27 @@ fn records_are_exported_in_the_words_of_other_programs() {
         assert_eq!(text.lines().count(), count + heads, "{format}");
         assert!(!text.contains("Falcon"), "{format}");
     }
+    assert!(
+        home.zos(&["audit", "export", "--format", "csv"])
+            .fine()
+            .lines()
+            .next()
+            .unwrap()
+            .contains("cost_micros")
+    );
+    // The system text that went out, by its owner alone.
+    let serving = home.serve();
+    let said = r#"{"model":"demo/echo","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]}"#;
+    assert_eq!(serving.post("/v1/chat/completions", "", said).0, 200);
+    assert!(serving.stop().success());
+    home.write("system.txt", "Be brief.");
+    let file = home.path().join("system.txt");
+    assert_eq!(home.json(&["audit", "find-system", "-c", "acme", text(&file)])["count"], 1);
+    assert_eq!(home.zos_reading(&["audit", "find-system", "-c", "acme", "-"], b"Be brief.\n").code, 1);
+    assert_eq!(home.zos(&["audit", "find-system", "-c", "other", text(&file)]).code, 1);
+    home.zos(&["audit", "find-system", "-c", "acme", "/nonexistent"]).fails(2, &["/nonexistent"]);
     let some = home.zos(&["audit", "export", "--context", "acme"]).fine();
-    assert_eq!(some.lines().count(), 4);
+    assert_eq!(some.lines().count(), 5);
 }
 
 #[test]

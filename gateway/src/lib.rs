@@ -38,6 +38,7 @@ mod redact;
 pub mod server;
 mod shield;
 mod stream;
+pub mod system;
 mod targets;
 pub mod telemetry;
 pub mod terms;

@@ -68,7 +68,7 @@ async fn walk(
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
     let reserved = async {
         let inspected = judged.decided(house, &mut call, headers).await?; // the final bytes, or a refusal
-        let inspected = canon::run(inspected, &mut call, headers)?; // the owner's own words in front, if wanted
+        let inspected = canon::run(house, inspected, &mut call, headers)?; // the owner's own words in front, if wanted
         let routed = route::run(house, inspected, &mut call, headers)?; // which provider is permitted and asked
         reserve::run(house, routed, &mut call, headers).await // tokens are held from here on
     };

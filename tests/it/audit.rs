@@ -68,7 +68,7 @@ async fn no_word_of_a_call_is_written_anywhere() {
     let provider = Provider::json(&said).await;
     let gateway = Scratch::new().acme("outbound_deny: [canary-term]\n").provider(&provider).start().await;
     for text in ["canary-prompt", "canary-term canary-near"] {
-        let body = json!({"model": "m", "user": "canary-user", "canary-key": 1, "messages": [{"role": "user", "content": text}]});
+        let body = json!({"model": "m", "user": "canary-user", "canary-key": 1, "messages": [{"role": "system", "content": "canary-system"}, {"role": "user", "content": text}]});
         let request = client()
             .post(format!("{}/v1/chat/completions?q=canary-query", gateway.url))
             .header("content-type", "application/json");

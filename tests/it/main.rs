@@ -10,6 +10,7 @@ mod architecture;
 mod ask;
 mod audit;
 mod audit_finds;
+mod audit_system;
 mod bad_providers;
 mod budget;
 mod canon;

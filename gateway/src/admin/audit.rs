@@ -160,6 +160,7 @@ impl From<Record> for AuditRecord {
                 cache_write: usage.cache_write,
                 estimated: usage.estimated,
             }),
+            cost_micros: record.cost_micros,
             reserved: record.reserved,
             ms: record.ms,
             ttft_ms: record.ttft_ms,
@@ -168,6 +169,8 @@ impl From<Record> for AuditRecord {
             detail: record.detail,
             terms: record.terms,
             state_id: record.state_id,
+            canon: record.canon,
+            system: record.system,
         }
     }
 }

@@ -435,6 +435,8 @@ pub struct AuditRecord {
     pub uninspected: Vec<String>,
     /// Tokens; absent when nothing was forwarded.
     pub usage: Option<CallUsage>,
+    /// The price in millionths of the currency; absent when it is unknown or nothing was forwarded.
+    pub cost_micros: Option<u64>,
     /// Tokens that were held before forwarding.
     pub reserved: Option<u64>,
     /// Milliseconds from arrival to the end of the answer.
@@ -451,6 +453,10 @@ pub struct AuditRecord {
     pub terms: Vec<String>,
     /// The state that governed the call; its statement is `attest/<state_id>.json`.
     pub state_id: Option<String>,
+    /// Digest of the canon that stood in front of the call; absent where none did.
+    pub canon: Option<String>,
+    /// Keyed digest of the system text that went to the provider; `zos audit find-system` asks it.
+    pub system: Option<String>,
 }
 
 /// Which records are to go.

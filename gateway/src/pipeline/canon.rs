@@ -6,8 +6,10 @@
 use super::inspect_request::Inspected;
 use crate::call::Call;
 use crate::canon;
+use crate::house::House;
 use crate::json;
 use crate::problem::{Code, Problem};
+use crate::system;
 use crate::wire::Face;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
@@ -20,6 +22,7 @@ const BROKEN: &str = "broken";
 const NONE: &str = "none";
 
 pub(super) fn run(
+    house: &House,
     mut inspected: Inspected,
     call: &mut Call,
     headers: &mut HeaderMap,
@@ -39,6 +42,8 @@ pub(super) fn run(
     let changed = change.apply(body);
     drop(value);
     inspected.arrived.body = changed;
+    let (name, face) = (inspected.resolved.name.as_str(), inspected.arrived.face);
+    inspected.system = system::of_changed(house, name, face, &inspected.arrived.body);
     inspected.asked.model_place = change.moved(inspected.asked.model_place.clone());
     inspected.input_tokens = inspected.input_tokens.saturating_add(canon.tokens);
     call.record.canon = Some(canon.digest.clone());

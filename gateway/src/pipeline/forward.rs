@@ -211,6 +211,7 @@ impl Attempts<'_> {
                 }
             };
             call.forwarded();
+            call.record.system.clone_from(&prepared.system);
             let sent = self.house.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {

@@ -10,6 +10,7 @@ use crate::policy::Policy;
 use crate::problem::{Code, Problem};
 use crate::redact::sessions::{Speaker, TooMany};
 use crate::redact::spots::{self, Edit};
+use crate::system;
 use crate::targets::taint::{self, Session};
 use crate::wire::{self, Asked, Face};
 use http::{HeaderMap, HeaderValue};
@@ -24,6 +25,8 @@ pub(crate) struct Inspected {
     pub(super) asked: Asked,
     /// Tokens of the input, estimated.
     pub(super) input_tokens: u64,
+    /// The keyed digest of the body's system text.
+    pub(super) system: Option<String>,
 }
 
 /// A call whose body was inspected and waits for the owner, or for nothing.
@@ -32,6 +35,7 @@ pub(crate) struct Judged {
     arrived: Arrived,
     asked: Asked,
     findings: Findings,
+    system: Option<String>,
     waiting: Option<Waiting>,
 }
 
@@ -54,6 +58,7 @@ pub(super) fn run(
     resolved.policy = targets(house, &resolved, &arrived, body);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
+    let system = system::of(house, resolved.name.as_str(), arrived.face, &value);
     drop(value);
     note(&resolved.policy, &findings, call, headers);
     if findings.has_attachment && resolved.context.attachments == Attachments::Deny {
@@ -79,7 +84,7 @@ pub(super) fn run(
     let rules = findings.rules_with(&resolved.policy, Effect::Ask);
     let waiting =
         (!rules.is_empty()).then(|| Waiting::begin(house, call, &resolved, &findings, rules, Side::Request));
-    Ok(Judged { resolved, arrived, asked, findings, waiting })
+    Ok(Judged { resolved, arrived, asked, findings, system, waiting })
 }
 
 impl Judged {
@@ -96,7 +101,7 @@ impl Judged {
         call: &mut Call,
         headers: &mut HeaderMap,
     ) -> Result<Inspected, Problem> {
-        let Judged { mut resolved, mut arrived, mut asked, mut findings, waiting } = self;
+        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, waiting } = self;
         if let Some(mut waiting) = waiting {
             let effect = waiting.answer(house).await?;
             for rule in waiting.rules() {
@@ -106,13 +111,15 @@ impl Judged {
         if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
             asked.model_place = redacted.moved(&asked.model_place);
             arrived.body = redacted.body.into();
+            system = system
+                .and_then(|_| system::of_changed(house, resolved.name.as_str(), arrived.face, &arrived.body));
             raise_verdict(Verdict::Redact, call, headers);
         }
         let body = std::str::from_utf8(&arrived.body).expect("it was, and what was put in is text");
         let text_bytes = body.len().saturating_sub(findings.binary_bytes);
         let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64)
             + findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
-        Ok(Inspected { resolved, arrived, asked, input_tokens })
+        Ok(Inspected { resolved, arrived, asked, input_tokens, system })
     }
 }
 

@@ -5,6 +5,7 @@ use super::inspect_request::Inspected;
 use crate::call::Call;
 use crate::house::House;
 use crate::problem::{Code, Problem};
+use crate::system;
 use crate::translate::{Pair, Target, Untranslatable};
 use crate::wire::{Asked, Face};
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(super) struct Prepared {
     /// How the call is carried to the provider's format; `None` where its bytes go as they are.
     pub(super) pair: Option<Pair>,
     pub(super) body: Bytes,
+    /// The keyed digest of its system text.
+    pub(super) system: Option<String>,
 }
 
 pub(super) fn run(
@@ -89,7 +92,13 @@ pub(super) fn prepare(house: &House, inspected: &Inspected, route: Route) -> Res
         None if route.sent_as() != model => rename(body, model_place.clone(), route.sent_as()),
         None => body.clone(),
     };
-    Ok(Prepared { route, pair, body })
+    let system = match (pair, &inspected.system) {
+        (Some(pair), Some(_)) => {
+            system::of_changed(house, inspected.resolved.name.as_str(), pair.provider(), &body)
+        }
+        (_, system) => system.clone(),
+    };
+    Ok(Prepared { route, pair, body, system })
 }
 
 /// Whether this is OpenAI's own service, which no longer takes the older name of the output limit.

@@ -41,7 +41,7 @@ impl std::str::FromStr for Format {
 }
 
 /// The columns of CSV, and the fields of the others beside their own.
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 24] = [
     "seq",
     "time",
     "kind",
@@ -64,6 +64,8 @@ const COLUMNS: [&str; 22] = [
     "bytes_out",
     "state_id",
     "detail",
+    "canon",
+    "system",
 ];
 
 impl Format {
@@ -92,7 +94,7 @@ fn word<T: serde::Serialize>(word: &T) -> String {
 }
 
 /// The values of the columns.
-fn cells(record: &Record) -> [String; 22] {
+fn cells(record: &Record) -> [String; 24] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let input = record.usage.map(|usage| usage.input + usage.cache_read + usage.cache_write);
@@ -119,6 +121,8 @@ fn cells(record: &Record) -> [String; 22] {
         record.bytes_out.to_string(),
         text(&record.state_id),
         text(&record.detail),
+        text(&record.canon),
+        text(&record.system),
     ]
 }
 
@@ -191,6 +195,9 @@ fn cef(record: &Record) -> String {
         ("in", "bytes_in"),
         ("out", "bytes_out"),
         ("cs4", "state_id"),
+        ("cn1", "cost_micros"),
+        ("cs5", "canon"),
+        ("cs6", "system"),
         ("msg", "detail"),
     ];
     let cells = cells(record);
@@ -200,7 +207,7 @@ fn cef(record: &Record) -> String {
             write!(line, "{key}={} ", value(&cells[place])).expect("a string takes every character");
         }
     }
-    line + "cs1Label=context cs2Label=model cs3Label=rules cs4Label=state"
+    line + "cs1Label=context cs2Label=model cs3Label=rules cs4Label=state cn1Label=costMicros cs5Label=canon cs6Label=system"
 }
 
 fn otlp(record: &Record) -> Value {

@@ -85,6 +85,9 @@ pub struct Record {
     /// The HTTP status the caller got; `None` when there was none to send it to.
     #[serde(default)]
     pub status: Option<u16>,
+    /// The keyed digest of the system text that went to the provider; `None` where none did.
+    #[serde(default)]
+    pub system: Option<String>,
     /// Keyed hashes of the matched terms, never the terms.
     #[serde(default)]
     pub terms: Vec<String>,
@@ -355,7 +358,7 @@ mod tests {
 
     prop_compose! {
         fn record()(
-            strings in proptest::collection::vec(proptest::option::of(text()), 10),
+            strings in proptest::collection::vec(proptest::option::of(text()), 11),
             lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 3),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             optional in proptest::collection::vec(proptest::option::of(any::<u64>()), 3),
@@ -365,7 +368,7 @@ mod tests {
             let string = |index: usize| strings[index].clone();
             Record {
                 client: string(0), code: string(1), context: string(2), detail: string(3), face: string(4),
-                model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9),
+                model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9), system: string(10),
                 rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(),
                 bytes_in: numbers[0], bytes_out: numbers[1], ms: numbers[2], seq: numbers[3] >> 11,
                 cost_micros: optional[0], reserved: optional[1], ttft_ms: optional[2],
@@ -398,7 +401,7 @@ mod tests {
         assert_eq!(
             fields.join(" "),
             "bytes_in bytes_out canon client code context cost_micros detail face kind model ms outcome provider \
-             request_id reserved rules seq state_id status terms time ttft_ms uninspected usage v verdict"
+             request_id reserved rules seq state_id status system terms time ttft_ms uninspected usage v verdict"
         );
     }
 

@@ -114,6 +114,88 @@ fn every_acknowledged_record_survives_a_kill() {
     assert!(acknowledged > 200, "only {acknowledged} records were acknowledged: the test tests nothing");
 }
 
+/// Everything that a log of this folder takes, until its disk is full and after there is room again.
+fn outlive_a_full_disk(dir: &Path) {
+    let log = Log::open(dir, signed()).unwrap();
+    let key = zos_audit::signing_key(dir).unwrap().unwrap();
+    let filler = dir.join("filler");
+    let (mut kept, mut lost) = (Vec::new(), 0);
+    for round in 0..3 {
+        // Somebody else takes all the room there is.
+        let mut file = std::fs::File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+        while lost < 20 * (round + 1) {
+            match log.append(Record { detail: Some("x".repeat(200)), ..Record::default() }) {
+                Ok(seq) => kept.push(seq),
+                Err(error) => {
+                    assert!(error.to_string().contains("No space left"), "{error}");
+                    lost += 1;
+                }
+            }
+            assert!(kept.len() < 100_000, "the disk is never full");
+        }
+        let Health::Failing { error, .. } = log.health() else { panic!("healthy on a full disk") };
+        assert!(error.contains("No space left"), "{error}");
+        assert!(log.seal().is_err(), "a checkpoint on a full disk");
+        // Neither can the key be replaced then, and the old one goes on.
+        let next = Fixed(ed25519_dalek::SigningKey::from_bytes(&[6; 32]));
+        assert!(log.rotate_key(Arc::new(next)).is_err());
+        let report = verify(dir, Some(&key), &mut |_, _| ()).unwrap();
+        assert!(report.is_intact(), "full: {:?}", report.findings);
+        std::fs::remove_file(&filler).unwrap();
+        kept.push(log.append(Record::default()).unwrap());
+        log.wait_durable(*kept.last().unwrap()).unwrap();
+        log.seal().unwrap();
+        assert_eq!(log.health(), Health::Healthy);
+    }
+    log.close().unwrap();
+    let report = verify(dir, Some(&key), &mut |_, _| ()).unwrap();
+    assert!(report.is_intact() && report.unsigned == 0 && report.torn.is_empty(), "{report:?}");
+    let found = records(dir);
+    assert!(kept.iter().all(|seq| found[usize::try_from(*seq).unwrap()].kind == Kind::Call));
+    let gaps: Vec<&str> = found
+        .iter()
+        .filter(|record| record.kind == Kind::Gap)
+        .filter_map(|gap| gap.detail.as_deref())
+        .collect();
+    assert_eq!(gaps.len(), 3, "{gaps:?}");
+    assert!(
+        gaps.iter().all(|gap| gap.starts_with("20 records lost since ") && gap.contains("No space left"))
+    );
+    Log::open(dir, signed()).unwrap();
+}
+
+/// Runs one test of this binary in a mount namespace of its own, with a small disk as its folder; `None`
+/// where this system lets nobody have one.
+fn on_a_small_disk(test: &str, dir: &Path) -> Option<std::process::Output> {
+    std::fs::create_dir_all(dir).unwrap();
+    let mount = "mount -t tmpfs -o size=256k none \"$ZOS_AUDIT_TEST_CHILD\" || exit 77; exec \"$0\" \"$@\"";
+    let this = std::env::current_exe().unwrap();
+    let arguments = ["--user", "--map-root-user", "--mount", "sh", "-c", mount, this.to_str().unwrap()];
+    let output = child("unshare", &arguments, test, dir).output().ok()?;
+    let is_refused =
+        output.status.code() == Some(77) || String::from_utf8_lossy(&output.stderr).starts_with("unshare:");
+    (!is_refused).then_some(output)
+}
+
+/// Where no small disk can be mounted, the test below, whose file has a limit, stands alone.
+#[test]
+fn a_disk_that_is_full_again_and_again_corrupts_nothing_and_the_log_goes_on_by_itself() {
+    if let Some(dir) = child_folder() {
+        return outlive_a_full_disk(&dir);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("audit");
+    let test = "a_disk_that_is_full_again_and_again_corrupts_nothing_and_the_log_goes_on_by_itself";
+    let Some(output) = on_a_small_disk(test, &dir) else { return };
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 /// Fills the file up to its limit, and goes on the next day, in the next file.
 fn fill_up(dir: &Path) {
     let now = Arc::new(AtomicU64::new(BEGIN));

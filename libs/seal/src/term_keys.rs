@@ -1,4 +1,4 @@
-//! Keyed hashes of matched terms.
+//! Keyed hashes of matched terms, and of other things that nobody else may guess.
 //!
 //! Each room has a key of its own, so that its owner can ask whether a term was ever matched, and nobody
 //! without the key can guess it from the log. Once the key is removed the hashes say nothing any more.
@@ -49,23 +49,51 @@ impl TermKeys {
     /// # Errors
     /// When the key cannot be read or made.
     pub fn hash(&self, room: &str, term: &str) -> Result<String, TermKeyError> {
+        Ok(keyed(&*self.key(room)?, term))
+    }
+
+    /// The keyed digest, in hexadecimal, of bytes that are no term; those of different purposes have nothing
+    /// in common. Makes the room's key where it has none.
+    ///
+    /// # Errors
+    /// When the key cannot be read or made.
+    pub fn digest<'a>(
+        &self,
+        room: &str,
+        purpose: &str,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<String, TermKeyError> {
+        Ok(digest(&*self.key(room)?, purpose, parts))
+    }
+
+    /// The keyed digest of bytes; `None` where the room has no key.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub fn digest_known<'a>(
+        &self,
+        room: &str,
+        purpose: &str,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Option<String>, TermKeyError> {
+        Ok(self.read(room)?.map(|key| digest(&key, purpose, parts)))
+    }
+
+    /// The key of a room, which is made where it has none.
+    fn key(&self, room: &str) -> Result<Zeroizing<[u8; 32]>, TermKeyError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match known.get(room) {
-            Some(key) => key.clone(),
-            None => {
-                let key = match self.read(room)? {
-                    Some(key) => key,
-                    None => self.make(room)?,
-                };
-                if known.len() >= ROOMS {
-                    known.clear();
-                }
-                known.insert(room.to_owned(), key.clone());
-                key
-            }
+        if let Some(key) = known.get(room) {
+            return Ok(key.clone());
+        }
+        let key = match self.read(room)? {
+            Some(key) => key,
+            None => self.make(room)?,
         };
-        drop(known);
-        Ok(keyed(&key, term))
+        if known.len() >= ROOMS {
+            known.clear();
+        }
+        known.insert(room.to_owned(), key.clone());
+        Ok(key)
     }
 
     /// The keyed hash of a term; `None` where the room has no key, so that nothing was ever hashed.
@@ -118,6 +146,16 @@ fn keyed(key: &[u8; 32], term: &str) -> String {
     hex(&mac.finalize().into_bytes())
 }
 
+/// No term begins with a zero byte: a folded one has no control characters.
+fn digest<'a>(key: &[u8; 32], purpose: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
+    mac.update(b"\0");
+    mac.update(purpose.as_bytes());
+    mac.update(b"\0");
+    parts.into_iter().for_each(|part| mac.update(part));
+    hex(&mac.finalize().into_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +171,11 @@ mod tests {
         assert_eq!(other.hash_known("acme", "project falcon").unwrap(), Some(hash.clone()));
         assert_ne!(keys.hash("clinic", "Project Falcon").unwrap(), hash);
         assert_ne!(keys.hash("acme", "Project Eagle").unwrap(), hash);
+        let digest = |purpose, parts: &[&[u8]]| keys.digest("acme", purpose, parts.iter().copied()).unwrap();
+        assert_eq!(digest("text", &[b"a", b"b"]), digest("text", &[b"ab"]));
+        assert_eq!(other.digest_known("acme", "text", [&b"ab"[..]]).unwrap(), Some(digest("text", &[b"ab"])));
+        assert_ne!(digest("text", &[b"ab"]), digest("other", &[b"ab"]));
+        assert_ne!(digest("text", &[b"ab"]), keys.hash("acme", "ab").unwrap());
         assert!(keys.forget("acme").unwrap());
         assert!(!keys.forget("acme").unwrap());
         assert_eq!(other.hash_known("acme", "project falcon").unwrap(), None);
