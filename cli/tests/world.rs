@@ -102,7 +102,32 @@ impl Scratch {
 
     pub(crate) fn serve_with(&self, arguments: &[&str]) -> Serving {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut command = self.command(&arguments);
+        Self::greeted(self.command(&arguments))
+    }
+
+    /// Serves with a disk of its own of so many kB as a folder of the home; `None` where this system lets
+    /// nobody mount one, in a namespace of their own either. [`Serving::inside`] reaches it.
+    pub(crate) fn serve_on_small_disk(&self, folder: &str, kilobytes: u32, mode: &str) -> Option<Command> {
+        let folder = self.path().join(folder);
+        std::fs::create_dir_all(&folder).expect("the folder can be made");
+        let mount = format!("mount -t tmpfs -o size={kilobytes}k,{mode} none \"$0\" && exec \"$@\"");
+        let folder = folder.to_str().expect("scratch paths are UTF-8");
+        let small = ["--user", "--map-root-user", "--mount", "sh", "-c", &mount, folder];
+        let arguments = |program, rest: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(small).arg(program).args(rest).env_clear().stdin(Stdio::null());
+            for (name, value) in self.command(&[]).get_envs() {
+                command.env(name, value.unwrap_or_default());
+            }
+            command
+        };
+        let can_mount =
+            arguments("true", &[]).stderr(Stdio::null()).status().is_ok_and(|ended| ended.success());
+        can_mount.then(|| arguments(env!("CARGO_BIN_EXE_zos"), &["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// Starts it and waits for its greeting.
+    pub(crate) fn greeted(mut command: Command) -> Serving {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("zos starts");
         let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut first = String::new();
@@ -169,6 +194,12 @@ impl Serving {
     pub(crate) fn say(&self, text: &str, headers: &str) -> (u16, String) {
         let body = serde_json::json!({"model": "demo/echo", "messages": [{"role": "user", "content": text}]});
         self.post("/v1/chat/completions", headers, &body.to_string())
+    }
+
+    /// A path as the process sees it, in a mount namespace of its own.
+    pub(crate) fn inside(&self, path: &Path) -> PathBuf {
+        let path = path.strip_prefix("/").expect("an absolute path");
+        Path::new("/proc").join(self.child.id().to_string()).join("root").join(path)
     }
 
     pub(crate) fn signal(&self) {

@@ -124,6 +124,7 @@ fn outlive_a_full_disk(dir: &Path) {
         // Somebody else takes all the room there is.
         let mut file = std::fs::File::create(&filler).unwrap();
         while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+        drop(file);
         while lost < 20 * (round + 1) {
             match log.append(Record { detail: Some("x".repeat(200)), ..Record::default() }) {
                 Ok(seq) => kept.push(seq),
@@ -136,7 +137,6 @@ fn outlive_a_full_disk(dir: &Path) {
         }
         let Health::Failing { error, .. } = log.health() else { panic!("healthy on a full disk") };
         assert!(error.contains("No space left"), "{error}");
-        assert!(log.seal().is_err(), "a checkpoint on a full disk");
         // Neither can the key be replaced then, and the old one goes on.
         let next = Fixed(ed25519_dalek::SigningKey::from_bytes(&[6; 32]));
         assert!(log.rotate_key(Arc::new(next)).is_err());
