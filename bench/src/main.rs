@@ -10,6 +10,7 @@
 
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod log;
 mod process;
 mod servers;
 
@@ -39,9 +40,13 @@ async fn main() -> Result<()> {
     match words.as_slice() {
         ["provider"] => servers::provider().await,
         ["bare", upstream] => servers::bare(upstream).await,
+        ["log"] => log::run(),
         ["zos", home] => servers::zos(home).await,
         // `cargo bench` hands on a switch of its own.
-        [] | ["--bench"] => compare(&["plain", "crowded", "streamed", "open"]).await,
+        [] | ["--bench"] => {
+            compare(&["plain", "crowded", "streamed", "open"]).await?;
+            log::run()
+        }
         parts if parts.iter().all(|part| ["plain", "crowded", "streamed", "open"].contains(part)) => {
             compare(parts).await
         }

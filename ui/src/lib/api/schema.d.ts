@@ -325,6 +325,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/audit/rotate-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new key for the log; the one before vouches for it, and a record tells of it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RotatedKey"];
+                    };
+                };
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/budgets": {
         parameters: {
             query?: never;
@@ -1744,6 +1787,11 @@ export interface components {
             usage?: components["schemas"]["CallUsage"] | null;
             /**
              * Format: int64
+             * @description The price in millionths of the currency; absent when it is unknown or nothing was forwarded.
+             */
+            cost_micros?: number | null;
+            /**
+             * Format: int64
              * @description Tokens that were held before forwarding.
              */
             reserved?: number | null;
@@ -1773,6 +1821,10 @@ export interface components {
             terms: string[];
             /** @description The state that governed the call; its statement is `attest/<state_id>.json`. */
             state_id?: string | null;
+            /** @description Digest of the canon that stood in front of the call; absent where none did. */
+            canon?: string | null;
+            /** @description Keyed digest of the system text that went to the provider; `zos audit find-system` asks it. */
+            system?: string | null;
         };
         /** @description How one limit stands. */
         BudgetLimit: {
