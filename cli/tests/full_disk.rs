@@ -10,23 +10,24 @@ use std::path::Path;
 
 /// The status and the body of a `GET`.
 fn get(serving: &Serving, path: &str, headers: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    let mut stream = TcpStream::connect(&serving.address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{headers}\r\n", serving.address)
-        .unwrap();
+        .expect("it reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    stream.read_to_string(&mut answer).expect("it answers");
+    let status =
+        answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an answer has a status");
+    (status, answer.split_once("\r\n\r\n").expect("an answer has a head").1.to_owned())
 }
 
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
+    fs::create_dir_all(to).expect("the folder can be made");
+    for entry in fs::read_dir(from).expect("the folder can be read").flatten() {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target)
         } else {
-            fs::copy(entry.path(), target).map(|_| ()).unwrap()
+            fs::copy(entry.path(), target).map(|_| ()).expect("the file can be copied")
         }
     }
 }

@@ -477,12 +477,12 @@ pub struct Pruned {
     pub files: Vec<String>,
 }
 
-/// A new key for statements.
+/// A new key for statements or for the log.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RotatedKey {
-    /// Its id, the SHA-256 of the public key.
+    /// Its name: of statements the SHA-256 of the public key, of the log the verifier key.
     pub id: String,
-    /// The id of the one before, which vouches for it.
+    /// The name of the one before, which vouches for it.
     pub previous: String,
 }
 

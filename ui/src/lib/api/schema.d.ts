@@ -2519,11 +2519,11 @@ export interface components {
             /** @description The files that were removed. */
             files: string[];
         };
-        /** @description A new key for statements. */
+        /** @description A new key for statements or for the log. */
         RotatedKey: {
-            /** @description Its id, the SHA-256 of the public key. */
+            /** @description Its name: of statements the SHA-256 of the public key, of the log the verifier key. */
             id: string;
-            /** @description The id of the one before, which vouches for it. */
+            /** @description The name of the one before, which vouches for it. */
             previous: string;
         };
         /**
