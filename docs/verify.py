@@ -101,6 +101,8 @@ def follow(lines, named):
     """The keys that these lines lead to, each with the first record that it signs for."""
     keys, newest = [], None
     for line in lines:
+        if not re.fullmatch(r"[0-9]+ [^ +]+\+[^ +]+\+[^ ]+ [^ +]+\+[^ +]+\+[^ ]+ [^ ]+", line):
+            raise Tampered("log.keys has a line that names no keys")
         seq, old, new, signature = line.split(" ")
         if line != f"{int(seq)} {old} {new} {base64.b64encode(b64(signature)).decode()}":
             raise Tampered("a key of the log is named in another way than ours")
