@@ -308,6 +308,9 @@ fn what(record: &Value, is_call: bool) -> String {
     if !record.list("uninspected").is_empty() {
         parts.push(format!("not inspected: {}", list("uninspected")));
     }
+    if !record.list("recalled").is_empty() {
+        parts.push(format!("memory of: {}", list("recalled")));
+    }
     parts.retain(|part| !part.is_empty());
     parts.join("  ")
 }

@@ -67,7 +67,7 @@ async fn no_word_of_a_call_is_written_anywhere() {
     let said = json!({"choices": [{"message": {"content": "canary-answer"}}]}).to_string();
     let provider = Provider::json(&said).await;
     let gateway = Scratch::new().acme("outbound_deny: [canary-term]\n").provider(&provider).start().await;
-    for text in ["canary-prompt", "canary-term canary-near"] {
+    for text in ["canary-prompt", "canary-term canary-near", "zos://memory/canary-room/01J"] {
         let body = json!({"model": "m", "user": "canary-user", "canary-key": 1, "messages": [{"role": "system", "content": "canary-system"}, {"role": "user", "content": text}]});
         let request = client()
             .post(format!("{}/v1/chat/completions?q=canary-query", gateway.url))
@@ -82,11 +82,31 @@ async fn no_word_of_a_call_is_written_anywhere() {
             .unwrap();
     }
     client().get(format!("{}/v1/canary-path", gateway.url)).send().await.unwrap();
-    gateway.wait_records(3).await;
+    gateway.wait_records(4).await;
     let home = gateway.stop(std::time::Duration::from_secs(5)).await;
     let mut looked_at = 0;
     search(home.path(), &mut looked_at);
     assert!(looked_at > 3, "the search found no files");
+}
+
+#[tokio::test]
+async fn rooms_whose_memory_a_conversation_read_are_in_its_records() {
+    let provider = Provider::json(r#"{"choices":[]}"#).await;
+    let gateway = Scratch::new()
+        .acme("isolation: open\n")
+        .file("contexts/clinic.yml", "isolation: open\n")
+        .provider(&provider)
+        .start()
+        .await;
+    assert_eq!(gateway.chat("hi").await.status(), 200);
+    assert_eq!(
+        gateway.chat("Source: zos://memory/clinic/01J and zos://memory/nobody/01J").await.status(),
+        200
+    );
+    let records = gateway.wait_records(2).await;
+    assert_eq!((&records[0]["recalled"], &records[1]["recalled"]), (&json!([]), &json!(["clinic"])));
+    let (_, page) = gateway.admin("GET", "/zos/v1/audit?limit=1", None).await;
+    assert_eq!(page["records"][0]["recalled"], json!(["clinic"]));
 }
 
 fn search(folder: &Path, looked_at: &mut usize) {

@@ -153,6 +153,7 @@ impl From<Record> for AuditRecord {
             code: record.code,
             rules: record.rules,
             uninspected: record.uninspected,
+            recalled: record.recalled,
             usage: record.usage.map(|usage| CallUsage {
                 input: usage.input,
                 output: usage.output,

@@ -433,6 +433,8 @@ pub struct AuditRecord {
     pub rules: Vec<String>,
     /// What was not inspected, as `kind:place`.
     pub uninspected: Vec<String>,
+    /// Rooms whose memory the conversation had read by then.
+    pub recalled: Vec<String>,
     /// Tokens; absent when nothing was forwarded.
     pub usage: Option<CallUsage>,
     /// The price in millionths of the currency; absent when it is unknown or nothing was forwarded.

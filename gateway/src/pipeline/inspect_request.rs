@@ -55,7 +55,7 @@ pub(super) fn run(
     let asked = wire::asked(arrived.face, &value)?;
     // A name that a provider could not have either is no name to keep.
     call.record.model = Some(asked.model.clone());
-    resolved.policy = targets(house, &resolved, &arrived, body);
+    resolved.policy = targets(house, &resolved, &arrived, body, call);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
     let system = system::of(house, resolved.name.as_str(), arrived.face, &value);
@@ -184,10 +184,13 @@ fn redact(
 
 /// The policy with the lists that say where the answer's tool calls may point: those of this room, and of
 /// every other room whose memory the conversation has read.
-fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str) -> Policy {
+fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str, call: &mut Call) -> Policy {
     let key = resolved.presented.zos_key.as_ref().map(zos_seal::Secret::expose);
     let session = Session::of(&arrived.headers, key.map(String::as_str), &resolved.name);
     let read = house.taints.mark(session, taint::recalled(body));
+    // Names that only the caller knows are its words, and no record keeps them.
+    let known = read.iter().filter(|name| resolved.snapshot.context(name).is_some());
+    call.record.recalled = known.map(ToString::to_string).collect();
     let others: Vec<_> = read
         .iter()
         .filter(|name| **name != resolved.name)

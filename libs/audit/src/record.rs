@@ -68,6 +68,9 @@ pub struct Record {
     /// The provider the call was routed to.
     #[serde(default)]
     pub provider: Option<String>,
+    /// The rooms whose memory the conversation had read by then.
+    #[serde(default)]
+    pub recalled: Vec<String>,
     /// The id that the caller saw as `x-request-id`.
     #[serde(default)]
     pub request_id: Option<String>,
@@ -203,10 +206,11 @@ impl Record {
             &mut self.provider,
             &mut self.request_id,
             &mut self.state_id,
+            &mut self.system,
         ] {
             text.iter_mut().for_each(clip);
         }
-        for list in [&mut self.rules, &mut self.terms, &mut self.uninspected] {
+        for list in [&mut self.recalled, &mut self.rules, &mut self.terms, &mut self.uninspected] {
             list.truncate(LIST_ENTRIES);
             list.iter_mut().for_each(clip);
         }
@@ -359,7 +363,7 @@ mod tests {
     prop_compose! {
         fn record()(
             strings in proptest::collection::vec(proptest::option::of(text()), 11),
-            lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 3),
+            lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 4),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             optional in proptest::collection::vec(proptest::option::of(any::<u64>()), 3),
             status in proptest::option::of(any::<u16>()),
@@ -369,7 +373,7 @@ mod tests {
             Record {
                 client: string(0), code: string(1), context: string(2), detail: string(3), face: string(4),
                 model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9), system: string(10),
-                rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(),
+                rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(), recalled: lists[3].clone(),
                 bytes_in: numbers[0], bytes_out: numbers[1], ms: numbers[2], seq: numbers[3] >> 11,
                 cost_micros: optional[0], reserved: optional[1], ttft_ms: optional[2],
                 status, usage, v: RECORD_VERSION, time: "2026-01-02T03:04:05.678Z".to_owned(),
@@ -401,7 +405,7 @@ mod tests {
         assert_eq!(
             fields.join(" "),
             "bytes_in bytes_out canon client code context cost_micros detail face kind model ms outcome provider \
-             request_id reserved rules seq state_id status system terms time ttft_ms uninspected usage v verdict"
+             recalled request_id reserved rules seq state_id status system terms time ttft_ms uninspected usage v verdict"
         );
     }
 
@@ -428,7 +432,8 @@ mod tests {
         Record {
             rules: list.clone(),
             terms: list.clone(),
-            uninspected: list,
+            uninspected: list.clone(),
+            recalled: list,
             detail: Some(worst),
             ..Record::default()
         }

@@ -1784,6 +1784,8 @@ export interface components {
             rules: string[];
             /** @description What was not inspected, as `kind:place`. */
             uninspected: string[];
+            /** @description Rooms whose memory the conversation had read by then. */
+            recalled: string[];
             usage?: components["schemas"]["CallUsage"] | null;
             /**
              * Format: int64
