@@ -41,6 +41,7 @@ mod stream;
 mod targets;
 pub mod telemetry;
 mod tls;
+mod tokens;
 mod translate;
 mod upstream;
 mod wire;

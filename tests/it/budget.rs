@@ -1,6 +1,7 @@
 //! Budgets: reserved before, settled after, never overspent.
 
 use serde_json::json;
+use zos_meter::tokens::Vocabulary;
 use zos_tests::Provider;
 use zos_tests::gateway::Scratch;
 
@@ -254,4 +255,49 @@ async fn a_raised_limit_holds_from_the_next_call_on() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("the raised limit did not come into force");
+}
+
+/// What one call of a model holds for its input, and what the provider says afterwards.
+#[tokio::test]
+async fn what_is_held_for_the_input_is_counted_and_learned_from_the_bill() {
+    // Loaded beside the first call that wants it; here it is waited for.
+    Vocabulary::O200k.tokenizer();
+    Vocabulary::Cl100k.tokenizer();
+    let provider = Provider::json(&answer(900, 1)).await;
+    let gateway = Scratch::new().acme("budget: {daily_tokens: 1000000}\n").provider(&provider).start().await;
+    let words = "one word after another ".repeat(100);
+    let mut calls = 0;
+    let mut held = async |model: &str| {
+        let body = json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": words}]});
+        assert_eq!(gateway.post("/v1/chat/completions", body.to_string()).await.status(), 200);
+        calls += 1;
+        gateway.wait_records(calls).await[calls - 1]["reserved"].as_u64().unwrap() - 1
+    };
+    let counted = Vocabulary::O200k.tokenizer().count(&words);
+    let openai = held("gpt-4o").await;
+    assert!((counted + 7..counted + 30).contains(&openai), "{openai} for {counted}: the text and its frame");
+    assert_eq!(held("gpt-4o").await, openai, "what is exact is not learned");
+    let unknown = held("claude-sonnet-4-5").await;
+    assert!(unknown > openai * 14 / 10, "{unknown}: nothing is known yet");
+    // The provider bills 900 for it, so that is what the next call of the family holds.
+    let learned = held("claude-opus-4-5").await;
+    assert!((900..=930).contains(&learned), "{learned}");
+    let long = json!({"model": "gpt-4o", "max_tokens": 1, "messages": [{"role": "user", "content": words.repeat(500)}]});
+    assert_eq!(gateway.post("/v1/chat/completions", long.to_string()).await.status(), 200);
+    let sampled = gateway.wait_records(5).await[4]["reserved"].as_u64().unwrap();
+    assert!(sampled.abs_diff(counted * 500) * 20 < counted * 500, "{sampled}");
+}
+
+/// A program that cannot do what its configuration asks for says so and does not start on another ledger.
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_build_without_postgresql_says_so_where_one_is_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("gateway")).unwrap();
+    let config = "ledger: {url: \"postgres://zos:hunter2@db/zos\"}\n";
+    std::fs::write(home.path().join("gateway/config.yml"), config).unwrap();
+    let error = zos_gateway::House::open(zos_core::Home::resolve(Some(home.path())).unwrap()).err().unwrap();
+    let text = error.to_string();
+    assert!(text.contains("built without it") && text.contains("make server"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
 }
