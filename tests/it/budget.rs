@@ -288,16 +288,49 @@ async fn what_is_held_for_the_input_is_counted_and_learned_from_the_bill() {
     assert!(sampled.abs_diff(counted * 500) * 20 < counted * 500, "{sampled}");
 }
 
-/// A program that cannot do what its configuration asks for says so and does not start on another ledger.
-#[cfg(not(feature = "postgres"))]
-#[test]
-fn a_build_without_postgresql_says_so_where_one_is_asked_for() {
-    let home = tempfile::tempdir().unwrap();
-    std::fs::create_dir(home.path().join("gateway")).unwrap();
-    let config = "ledger: {url: \"postgres://zos:hunter2@db/zos\"}\n";
-    std::fs::write(home.path().join("gateway/config.yml"), config).unwrap();
-    let error = zos_gateway::House::open(zos_core::Home::resolve(Some(home.path())).unwrap()).err().unwrap();
-    let text = error.to_string();
-    assert!(text.contains("built without it") && text.contains("make server"), "{text}");
-    assert!(!text.contains("hunter2"), "{text}");
+/// Another program that holds the file stands in for every way in which it cannot be written.
+#[tokio::test]
+async fn while_the_ledger_cannot_be_written_open_rooms_go_on_and_say_so_and_hard_ones_refuse() {
+    let provider = Provider::json(&answer(60, 40)).await;
+    let limited = "budget: {daily_tokens: 1000}\n";
+    let gateway = Scratch::new()
+        .acme(limited)
+        .file("contexts/easy.yml", &format!("isolation: open\n{limited}"))
+        .provider(&provider)
+        .start()
+        .await;
+    let say = async |room: &str| {
+        let body = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]});
+        gateway.post(&format!("/rooms/{room}/v1/chat/completions"), body.to_string()).await
+    };
+    assert_eq!(say("acme").await.status(), 200);
+    let other = rusqlite::Connection::open(gateway.path("gateway/usage.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = say("acme").await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.text().await.unwrap().contains("zos_ledger_unavailable"));
+    let served = say("easy").await;
+    assert_eq!(
+        (served.status().as_u16(), &served.headers()["x-zos-budget"]),
+        (200, &"unknown".parse().unwrap())
+    );
+    let records = gateway.wait_records(3).await;
+    assert!(records[2]["detail"].as_str().unwrap().contains("the ledger failed"), "{}", records[2]);
+    assert_eq!((&records[2]["usage"]["input"], &records[2]["reserved"]), (&json!(60), &json!(null)));
+    let (_, status) = gateway.admin("GET", "/zos/v1/status", None).await;
+    assert_eq!(status["health"]["ok"], false);
+    let problem = status["health"]["problems"][0].as_str().unwrap();
+    assert!(problem.starts_with("Budgets cannot be read or written since"), "{problem}");
+    assert!(!problem.contains(gateway.home.path().to_str().unwrap()), "{problem}");
+    other.execute_batch("COMMIT").unwrap();
+    let mut tries = 0;
+    while gateway.admin("GET", "/zos/v1/status", None).await.1["health"]["ok"] == false {
+        tries += 1;
+        assert!(tries < 600, "it never recovers");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(say("acme").await.status(), 200);
+    let (_, budgets) = gateway.admin("GET", "/zos/v1/budgets", None).await;
+    let used: Vec<_> = budgets["budgets"].as_array().unwrap().iter().map(|budget| &budget["used"]).collect();
+    assert_eq!(used, [200, 0], "nothing is booked twice, and nothing for what was not held");
 }
