@@ -71,24 +71,35 @@ impl LedgerHealth {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Replaces what is known, and says whether there was trouble before.
-    fn replace(&self, trouble: Option<String>) -> bool {
-        std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
-            .is_some()
+    /// Notes trouble, and says whether it is new.
+    fn begins(&self, trouble: impl FnOnce() -> String) -> bool {
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.is_none();
+        known.get_or_insert_with(trouble);
+        is_new
+    }
+
+    fn ends(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// Notes that the ledger failed a call, and has it tried until it answers again.
 pub(crate) fn failed(house: &Arc<House>, error: &LedgerError) {
     // A call that was booked before, or never reserved, is no trouble of the store.
-    if matches!(error, LedgerError::UnknownId | LedgerError::DuplicateId) || house.ledger_health.is_failing()
-    {
+    if matches!(error, LedgerError::UnknownId | LedgerError::DuplicateId) {
         return;
     }
     let since = zos_audit::format_time(house.now_ms());
-    house.ledger_health.replace(Some(format!(
-        "Budgets cannot be read or written since {since}: {error}. Open contexts go on unheld, hard ones with limits refuse."
-    )));
+    let is_new = house.ledger_health.begins(|| {
+        format!(
+            "Budgets cannot be read or written since {since}: {error}. Open contexts go on unheld, hard ones with limits refuse."
+        )
+    });
+    // One task is enough, however many calls found out at once.
+    if !is_new {
+        return;
+    }
     house.announce_health();
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(until_mended(Arc::downgrade(house)));
@@ -111,7 +122,7 @@ async fn until_mended(house: Weak<House>) {
         };
         let granted = house.ledger.reserve(ask).await;
         if granted.is_ok() && house.ledger.release(&id).await.is_ok() {
-            house.ledger_health.replace(None);
+            house.ledger_health.ends();
             tracing::info!("budgets are read and written again");
             house.announce_health();
             return;

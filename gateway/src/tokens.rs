@@ -1,6 +1,6 @@
 //! How many tokens a request holds, for what is held against a limit.
 //!
-//! Counted is every key and every string of the body, unescaped and one by one, and a token for each member and
+//! Counted is every key and every string of the body, unescaped and one by one (long bodies in samples), and a token for each member and
 //! element: more than the three tokens that OpenAI puts around each message, and in the place of what
 //! providers make of tools. What an API declares to be no text is left out here. So the count of the text is
 //! exact for OpenAI's models, and the sum is an estimate that means to be no lower than the bill. For other
@@ -64,6 +64,8 @@ struct Text<'t> {
 impl Text<'_> {
     fn value(&mut self, value: &Value<'_>) {
         match value {
+            // What is only sampled need not be exact: there an escape counts as it is written, which is more.
+            Value::String(text) if self.sample.is_partial() => self.sample.add(text.raw()),
             Value::String(text) => self.sample.add(&text.text()),
             Value::Number(digits) => self.sample.add(digits),
             Value::Array(elements) => {

@@ -32,6 +32,12 @@ impl<'t> Sample<'t> {
         Self { tokenizer, every, block: 0, counted: 0, counted_bytes: 0, bytes: 0 }
     }
 
+    /// Whether the texts are long enough that only a part of them is counted.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.every > 1
+    }
+
     /// Counts one more text, in which no token reaches over from the one before.
     pub fn add(&mut self, mut text: &str) {
         self.bytes = self.bytes.saturating_add(text.len() as u64);
