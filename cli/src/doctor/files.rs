@@ -128,10 +128,10 @@ pub(super) fn log(home: &Home, _: &Admin) -> Result<Vec<Check>> {
 /// The ledger. While zOS runs it belongs to that process.
 pub(super) fn ledger(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     let path = home.usage_db();
-    if !matches!(admin.running()?, Running::No) {
+    let is_shared = Config::load(home).is_ok_and(|config| zos_gateway::ledger::address(&config).is_some());
+    if !is_shared && !matches!(admin.running()?, Running::No) {
         return Ok(vec![Check::ok("ledger", format!("{}, kept by the zOS that runs", path.display()))]);
     }
-    let is_shared = Config::load(home).is_ok_and(|config| zos_gateway::ledger::address(&config).is_some());
     Ok(vec![match crate::files::ledger(home) {
         Ok(None) => Check::ok("ledger", "none yet; the first run of zOS makes it"),
         Ok(Some(_)) if is_shared => Check::ok("ledger", "the PostgreSQL of ledger.url answers"),
