@@ -156,7 +156,7 @@ mod tests {
         Vocabulary::O200k.tokenizer();
         let body = format!(r#"{{"input":"{}"}}"#, "one word after another ".repeat(10_000));
         let counted = count(&Factors::default(), body.as_bytes(), "claude").unwrap();
-        assert!((60_000..=63_000).contains(&counted.tokens), "{}", counted.tokens);
+        assert!((60_000..=68_000).contains(&counted.tokens), "{}", counted.tokens);
         assert!(counted.lesson.is_none());
         assert!(count(&Factors::default(), b"{", "claude").is_none());
     }
