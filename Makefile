@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Where the system's Node.js is too old, scripts/setup puts a newer one there.
 export PATH := $(CURDIR)/.scratch/node/node_modules/node/bin:$(PATH)
-.PHONY: help run test test-desktop test-pages fuzz real-model test-real-model bench bundle api ui lint
+.PHONY: help run test test-desktop test-pages fuzz real-model test-real-model bench server bundle api ui lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,10 @@ fuzz: ## Run every fuzz target for 60 s each; SECONDS=10 for less, TARGETS="json
 bench: ## Measure zOS beside a bare pass-through proxy, in one run
 	@scripts/setup build
 	cargo run --release -p zos-bench
+
+server: ui ## Build `zos` for a server: no window, and the ledger in PostgreSQL (target/release/zos)
+	@scripts/setup build
+	cargo build --release -p zos-cli --features postgres
 
 bundle: ui ## Build the deb and rpm packages
 	@scripts/bundle

@@ -206,6 +206,7 @@ fn budget(brain: &Brain, of: &InContext, output: &mut Output) -> Result<Outcome>
     if output.is_json() {
         output.json(&json!({
             "context": view.context, "tokens": view.tokens, "tokens_estimated": view.tokens_estimated,
+            "tokenizer": Canon::TOKENIZER.name(),
             "budget": view.budget, "over": !over.is_empty(), "layers": view.layers, "problems": shapes(&over),
         }))?;
     } else if over.is_empty() {
@@ -224,7 +225,10 @@ fn budget(brain: &Brain, of: &InContext, output: &mut Output) -> Result<Outcome>
             allowed(view.budget).into(),
         ]);
         output.table(&table)?;
-        output.line("Tokens are estimated, on the high side: providers count differently.")?;
+        let tokenizer = Canon::TOKENIZER.name();
+        output.line(&format!(
+            "Counted with {tokenizer}: exact for OpenAI's newer models, an estimate for others."
+        ))?;
     } else {
         findings::show(&shapes(&over), output)?;
     }

@@ -31,6 +31,7 @@ pub(crate) use read::{CanonFiles, folders};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use zos_meter::tokens::Vocabulary;
 
 use crate::context::ContextName;
 
@@ -92,12 +93,13 @@ pub struct Canon {
     /// How many bytes of `text` are the stable segment. What comes after changes often, so prompt caches
     /// should end here.
     pub stable_bytes: usize,
-    /// Tokens of the text: an estimate that errs on the high side, because providers count differently
-    /// and not all of them say how.
+    /// Tokens of the text, counted with [`Canon::TOKENIZER`]: exact for OpenAI's newer models, an estimate for
+    /// others, because not all providers say how they count.
     pub tokens: u64,
     /// Where each line of `text` was written, in order.
     pub lines: Vec<CanonLine>,
-    /// Tokens of each file's share, estimated, in the order of the text.
+    /// Tokens of each file's share, in the order of the text. Their sum may differ a little from `tokens`, because a
+    /// token may reach over a seam.
     pub layers: Vec<LayerTokens>,
     /// What the manifest allows the whole to cost, in tokens.
     pub budget: Option<u64>,
@@ -121,13 +123,16 @@ pub struct CanonLine {
 pub struct LayerTokens {
     /// The file, relative to the home.
     pub file: Arc<str>,
-    /// Tokens, estimated.
+    /// Tokens, counted like the whole.
     pub tokens: u64,
     /// What the manifest allows.
     pub budget: Option<u64>,
 }
 
 impl Canon {
+    /// The vocabulary that its tokens are counted with, whatever model reads it.
+    pub const TOKENIZER: Vocabulary = Vocabulary::O200k;
+
     /// The digest of these bytes, as canons are known by it.
     pub fn digest_of(text: &str) -> String {
         format!("sha256:{}", hex(&Sha256::digest(text.as_bytes())))

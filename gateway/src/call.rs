@@ -9,6 +9,7 @@ use crate::house::House;
 use crate::inspect::Findings;
 use crate::policy::Policy;
 use crate::problem::{Code, Problem};
+use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
 use zos_audit::{Outcome, Record, Verdict};
@@ -40,6 +41,8 @@ pub(crate) struct Needs {
     pub(crate) micros: Option<Micros>,
     /// What its tokens cost, kept until it is settled: prices that change meanwhile are for later calls.
     pub(crate) price: Option<Arc<Price>>,
+    /// What the bill may teach about counting.
+    pub(crate) lesson: Option<Lesson>,
     /// The limits it has to keep, as they are now.
     pub(crate) limits: Vec<Limit>,
     /// The UTC day it belongs to, whenever it ends.
@@ -52,8 +55,11 @@ struct Reservation {
     tokens: u64,
     micros: Option<Micros>,
     price: Option<Arc<Price>>,
+    lesson: Option<Lesson>,
     /// Whether anything left for the provider. Before, nothing can have been spent.
     is_forwarded: bool,
+    /// Whether the ledger knows of it. Where it could not be written the cost is for the record only.
+    is_held: bool,
 }
 
 /// What the call cost.
@@ -96,28 +102,59 @@ impl Call {
         needs: Needs,
     ) -> Result<Balance, ReserveError> {
         let id = crate::ids::unique();
-        let Needs { tokens, micros, price, limits, day } = needs;
+        let Needs { tokens, micros, price, lesson, limits, day } = needs;
         // The call owns the reservation before the ledger is asked: should the caller leave while the
         // ledger decides, the drop below gives it back.
-        self.reservation = Some(Reservation { id: id.clone(), tokens, micros, price, is_forwarded: false });
+        self.reservation = Some(Reservation {
+            id: id.clone(),
+            tokens,
+            micros,
+            price,
+            lesson,
+            is_forwarded: false,
+            is_held: true,
+        });
         let asked = Ask { id, context: context.to_string(), day, tokens, micros, limits };
         let granted = self.house.ledger.reserve(asked).await;
         match &granted {
             Ok(_) => self.record.reserved = Some(tokens),
-            Err(error) => {
+            Err(ReserveError::Exhausted { standing, .. }) => {
                 self.reservation = None;
-                if let ReserveError::Exhausted { standing, .. } = error {
-                    self.house.budget_refused(context.as_str(), standing);
-                }
+                self.house.budget_refused(context.as_str(), standing);
+            }
+            Err(ReserveError::Ledger(error)) => {
+                self.is_unheld();
+                crate::ledger::failed(&self.house, error);
             }
         }
         granted
+    }
+
+    /// Goes on without anything held: the ledger is known to fail, so it is not even asked.
+    pub(crate) fn go_unheld(&mut self, needs: Needs) {
+        let Needs { tokens, micros, price, lesson, .. } = needs;
+        let id = String::new();
+        self.reservation =
+            Some(Reservation { id, tokens, micros, price, lesson, is_forwarded: false, is_held: false });
+    }
+
+    fn is_unheld(&mut self) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.is_held = false;
+        }
+    }
+
+    /// Adds a word for whoever reads the record.
+    pub(crate) fn remark(&mut self, words: &str) {
+        let before = self.record.detail.take().map(|detail| detail + "; ").unwrap_or_default();
+        self.record.detail = Some(before + words);
     }
 
     /// Another model than the one that was reserved for serves the call: it is charged at that model's price.
     pub(crate) fn is_served_at(&mut self, price: Option<Arc<Price>>) {
         if let Some(reservation) = &mut self.reservation {
             reservation.price = price;
+            reservation.lesson = None;
         }
     }
 
@@ -139,6 +176,9 @@ impl Call {
     pub(crate) async fn settle(&mut self, cost: Cost) -> Option<Balance> {
         let reservation = self.reservation.take()?;
         match self.close(&reservation, cost) {
+            // It is queued. While the ledger is known to fail, no answer is kept waiting for it.
+            Closing::Settled(_) | Closing::Released(_) if self.house.ledger_health.is_failing() => None,
+            Closing::Unheld => None,
             Closing::Settled(done) => match done.await {
                 Ok(balance) => {
                     self.house.budget_moved(&balance);
@@ -146,12 +186,14 @@ impl Call {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the usage of a call could not be written yet");
+                    crate::ledger::failed(&self.house, &error);
                     None
                 }
             },
             Closing::Released(done) => {
                 if let Err(error) = done.await {
                     tracing::error!(%error, "a reservation could not be given back yet");
+                    crate::ledger::failed(&self.house, &error);
                 }
                 None
             }
@@ -213,6 +255,10 @@ impl Call {
         let spent = match cost {
             Cost::Nothing => None,
             Cost::Spent(usage) => {
+                if let Some(lesson) = reservation.lesson.as_ref().filter(|_| !usage.estimated) {
+                    let input = usage.total().saturating_sub(usage.output);
+                    lesson.learn(&self.house.factors, input);
+                }
                 Some((usage, reservation.price.as_ref().and_then(|price| price.cost(&usage))))
             }
             Cost::Held => {
@@ -237,8 +283,13 @@ impl Call {
                     provider: self.record.provider.clone().unwrap_or_default(),
                     client: self.record.client.clone().unwrap_or_default(),
                 };
-                Closing::Settled(self.house.ledger.settle(&reservation.id, spend))
+                if reservation.is_held {
+                    Closing::Settled(self.house.ledger.settle(&reservation.id, spend))
+                } else {
+                    Closing::Unheld
+                }
             }
+            None if !reservation.is_held => Closing::Unheld,
             None => Closing::Released(self.house.ledger.release(&reservation.id)),
         }
     }
@@ -258,6 +309,8 @@ impl Call {
 enum Closing {
     Settled(zos_meter::BoxFuture<Result<Balance, zos_meter::LedgerError>>),
     Released(zos_meter::BoxFuture<Result<(), zos_meter::LedgerError>>),
+    /// The ledger knows nothing of the call.
+    Unheld,
 }
 
 impl Drop for Call {

@@ -6,7 +6,7 @@ use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
-use crate::ledger::{self, SharedLedgerError};
+use crate::ledger::{self, LedgerHealth, SharedLedgerError};
 use crate::models::ModelLists;
 use crate::prices::Prices;
 use crate::redact::Sessions;
@@ -24,6 +24,7 @@ use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
+use zos_meter::tokens::Factors;
 use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
 use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
 
@@ -42,6 +43,7 @@ pub struct House {
     pub(crate) memories: Memories,
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) ledger_health: LedgerHealth,
     /// The file of this home, which is locked as long as this lives.
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
@@ -56,6 +58,8 @@ pub struct House {
     pub(crate) upstreams: Upstreams,
     pub(crate) models: ModelLists,
     pub(crate) prices: Prices,
+    /// How many tokens models of other makers have for one of OpenAI's.
+    pub(crate) factors: Factors,
     pub(crate) counters: Counters,
     pub(crate) telemetry: Telemetry,
     pub(crate) shield: Shield,
@@ -78,12 +82,14 @@ pub struct House {
 }
 
 /// How a house is opened.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Opening {
     /// Where private keys are kept.
     pub keys: Keys,
     /// What becomes of a log that is damaged.
     pub on_damage: OnDamage,
+    /// What tells days apart; the machine's clock where there is none.
+    pub clock: Option<Clock>,
 }
 
 /// State of the listener.
@@ -148,7 +154,7 @@ impl House {
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
         let brain = Brain::open(home.clone())?;
-        let clock = Clock::system();
+        let clock = opening.clock.unwrap_or_else(Clock::system);
         let private_keys = PrivateKeys::new(&home, opening.keys);
         // A keychain that is locked, or a key that is gone, must not keep open rooms from working: the log
         // goes on without checkpoints, says so, and the next start with the key covers what was written.
@@ -179,6 +185,7 @@ impl House {
             brain,
             config,
             ledger,
+            ledger_health: LedgerHealth::default(),
             _own_ledger: own,
             audit,
             keys,
@@ -189,6 +196,7 @@ impl House {
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
             prices: Prices::new(home),
+            factors: Factors::default(),
             counters: Counters::default(),
             telemetry,
             shield: Shield::default(),
@@ -323,6 +331,7 @@ impl House {
         if let zos_audit::Health::Failing { since, error } = self.audit.health() {
             problems.push(format!("The log cannot be written since {since}: {error}."));
         }
+        problems.extend(self.ledger_health.problem());
         if let Some(error) = self.listening().error {
             problems.push(error);
         }

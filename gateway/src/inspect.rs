@@ -280,6 +280,15 @@ pub(crate) fn tree(policy: &Policy, value: &Value<'_>, skip: &[usize], findings:
     findings.spots.extend(spots);
 }
 
+/// Whether a member of an object says something, or is declared to be an image, a sound, a file or a signature. A
+/// document that is text counts as it stands, encoded, which is more than it says.
+pub(crate) fn is_text(object: &Value<'_>, key: &str, value: &Value<'_>) -> bool {
+    let Some(text) = value.as_str() else { return true };
+    let url = || text.raw().starts_with("data:").then(|| data_url(&text.text())).flatten();
+    let declared = Declared::of(object, key, text).or_else(url);
+    declared.is_none_or(|declared| declared.decoded.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok()))
+}
+
 /// Inspects a text that is no JSON.
 pub(crate) fn text(policy: &Policy, text: &str, field: &str, findings: &mut Findings) {
     let mut violations = Vec::new();

@@ -1,8 +1,10 @@
-//! Which ledger serves: the file of the home, or a PostgreSQL that several gateways share.
+//! Which ledger serves: the file of the home, or a PostgreSQL that several gateways share; and how it is.
 
 use crate::config::Config;
-use std::sync::Arc;
-use zos_meter::{Ledger, LedgerError};
+use crate::house::House;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use zos_meter::{Ask, Day, Ledger, LedgerError, Limit, Micros};
 use zos_seal::Secret;
 
 /// The variable with the address of a PostgreSQL; it goes before `ledger.url` of gateway/config.yml.
@@ -14,7 +16,7 @@ pub enum SharedLedgerError {
     /// This program was built without it.
     #[error(
         "a ledger in PostgreSQL is asked for (ledger.url or ZOS_LEDGER_URL), and this zOS was built without it: \
-         build it with `--features postgres`, or take the address away so that gateway/usage.db serves"
+         take a build with it (`make server`), or take the address away so that gateway/usage.db serves"
     )]
     NotBuilt,
     /// It cannot be reached, or is not ours.
@@ -46,4 +48,84 @@ pub fn open_shared(address: &Secret) -> Result<Arc<dyn Ledger>, SharedLedgerErro
 #[cfg(not(feature = "postgres"))]
 pub fn open_shared(_address: &Secret) -> Result<Arc<dyn Ledger>, SharedLedgerError> {
     Err(SharedLedgerError::NotBuilt)
+}
+
+/// How often a ledger in trouble is tried.
+const TRIED_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether the ledger takes what is booked. It is known from the calls themselves; once one failed, the ledger
+/// is tried until it answers again, so that no call has to find out.
+#[derive(Default)]
+pub(crate) struct LedgerHealth {
+    trouble: Mutex<Option<String>>,
+}
+
+impl LedgerHealth {
+    /// What is wrong, as a sentence; `None` while all is well.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a call that would go on anyway has no reason to wait for the ledger.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Notes trouble, and says whether it is new.
+    fn begins(&self, trouble: impl FnOnce() -> String) -> bool {
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.is_none();
+        known.get_or_insert_with(trouble);
+        is_new
+    }
+
+    fn ends(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Notes that the ledger failed a call, and has it tried until it answers again.
+pub(crate) fn failed(house: &Arc<House>, error: &LedgerError) {
+    // A call that was booked before, or never reserved, is no trouble of the store.
+    if matches!(error, LedgerError::UnknownId | LedgerError::DuplicateId) {
+        return;
+    }
+    let since = zos_audit::format_time(house.now_ms());
+    let is_new = house.ledger_health.begins(|| {
+        format!(
+            "Budgets cannot be read or written since {since}: {error}. Open contexts go on unheld, hard ones with limits refuse."
+        )
+    });
+    // One task is enough, however many calls found out at once.
+    if !is_new {
+        return;
+    }
+    house.announce_health();
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(until_mended(Arc::downgrade(house)));
+    }
+}
+
+/// Tries the ledger again and again: the smallest thing that it does for a call, in a context that no file can name.
+async fn until_mended(house: Weak<House>) {
+    loop {
+        tokio::time::sleep(TRIED_EVERY).await;
+        let Some(house) = house.upgrade() else { return };
+        let id = crate::ids::unique();
+        let ask = Ask {
+            id: id.clone(),
+            context: String::new(),
+            day: Day::from_unix_ms(house.now_ms()),
+            tokens: 0,
+            micros: Some(Micros(0)),
+            limits: vec![Limit::daily_tokens(u64::MAX)],
+        };
+        let granted = house.ledger.reserve(ask).await;
+        if granted.is_ok() && house.ledger.release(&id).await.is_ok() {
+            house.ledger_health.ends();
+            tracing::info!("budgets are read and written again");
+            house.announce_health();
+            return;
+        }
+    }
 }

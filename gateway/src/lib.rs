@@ -43,6 +43,7 @@ mod targets;
 pub mod telemetry;
 pub mod terms;
 mod tls;
+mod tokens;
 mod translate;
 mod upstream;
 mod wire;

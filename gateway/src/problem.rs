@@ -45,6 +45,8 @@ pub enum Code {
     UpstreamTimeout,
     /// The log cannot be written and the context is hard.
     AuditUnavailable,
+    /// Budgets cannot be read or written, the context is hard and has some.
+    LedgerUnavailable,
     /// The gateway is stopping.
     ShuttingDown,
     /// A defect of ours.
@@ -73,6 +75,7 @@ impl Code {
             Code::UpstreamUnreachable => "zos_upstream_unreachable",
             Code::UpstreamTimeout => "zos_upstream_timeout",
             Code::AuditUnavailable => "zos_audit_unavailable",
+            Code::LedgerUnavailable => "zos_ledger_unavailable",
             Code::ShuttingDown => "zos_shutting_down",
             Code::Internal => "zos_internal",
         }
@@ -93,6 +96,7 @@ impl Code {
             | Code::ContextBroken
             | Code::NoRoute
             | Code::AuditUnavailable
+            | Code::LedgerUnavailable
             | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

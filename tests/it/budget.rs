@@ -1,6 +1,7 @@
 //! Budgets: reserved before, settled after, never overspent.
 
 use serde_json::json;
+use zos_meter::tokens::Vocabulary;
 use zos_tests::Provider;
 use zos_tests::gateway::Scratch;
 
@@ -254,4 +255,82 @@ async fn a_raised_limit_holds_from_the_next_call_on() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("the raised limit did not come into force");
+}
+
+/// What one call of a model holds for its input, and what the provider says afterwards.
+#[tokio::test]
+async fn what_is_held_for_the_input_is_counted_and_learned_from_the_bill() {
+    // Loaded beside the first call that wants it; here it is waited for.
+    Vocabulary::O200k.tokenizer();
+    Vocabulary::Cl100k.tokenizer();
+    let provider = Provider::json(&answer(900, 1)).await;
+    let gateway = Scratch::new().acme("budget: {daily_tokens: 1000000}\n").provider(&provider).start().await;
+    let words = "one word after another ".repeat(100);
+    let mut calls = 0;
+    let mut held = async |model: &str| {
+        let body = json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": words}]});
+        assert_eq!(gateway.post("/v1/chat/completions", body.to_string()).await.status(), 200);
+        calls += 1;
+        gateway.wait_records(calls).await[calls - 1]["reserved"].as_u64().unwrap() - 1
+    };
+    let counted = Vocabulary::O200k.tokenizer().count(&words);
+    let openai = held("gpt-4o").await;
+    assert!((counted + 7..counted + 30).contains(&openai), "{openai} for {counted}: the text and its frame");
+    assert_eq!(held("gpt-4o").await, openai, "what is exact is not learned");
+    let unknown = held("claude-sonnet-4-5").await;
+    assert!(unknown > openai * 14 / 10, "{unknown}: nothing is known yet");
+    // The provider bills 900 for it, so that is what the next call of the family holds.
+    let learned = held("claude-opus-4-5").await;
+    assert!((900..=930).contains(&learned), "{learned}");
+    let long = json!({"model": "gpt-4o", "max_tokens": 1, "messages": [{"role": "user", "content": words.repeat(500)}]});
+    assert_eq!(gateway.post("/v1/chat/completions", long.to_string()).await.status(), 200);
+    let sampled = gateway.wait_records(5).await[4]["reserved"].as_u64().unwrap();
+    assert!((counted * 500..counted * 550).contains(&sampled), "{sampled} {counted}");
+}
+
+/// Another program that holds the file stands in for every way in which it cannot be written.
+#[tokio::test]
+async fn while_the_ledger_cannot_be_written_open_rooms_go_on_and_say_so_and_hard_ones_refuse() {
+    let provider = Provider::json(&answer(60, 40)).await;
+    let limited = "budget: {daily_tokens: 1000}\n";
+    let gateway = Scratch::new()
+        .acme(limited)
+        .file("contexts/easy.yml", &format!("isolation: open\n{limited}"))
+        .provider(&provider)
+        .start()
+        .await;
+    let say = async |room: &str| {
+        let body = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]});
+        gateway.post(&format!("/rooms/{room}/v1/chat/completions"), body.to_string()).await
+    };
+    assert_eq!(say("acme").await.status(), 200);
+    let other = rusqlite::Connection::open(gateway.path("gateway/usage.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = say("acme").await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.text().await.unwrap().contains("zos_ledger_unavailable"));
+    let served = say("easy").await;
+    assert_eq!(
+        (served.status().as_u16(), &served.headers()["x-zos-budget"]),
+        (200, &"unknown".parse().unwrap())
+    );
+    let records = gateway.wait_records(3).await;
+    assert!(records[2]["detail"].as_str().unwrap().contains("the ledger failed"), "{}", records[2]);
+    assert_eq!((&records[2]["usage"]["input"], &records[2]["reserved"]), (&json!(60), &json!(null)));
+    let (_, status) = gateway.admin("GET", "/zos/v1/status", None).await;
+    assert_eq!(status["health"]["ok"], false);
+    let problem = status["health"]["problems"][0].as_str().unwrap();
+    assert!(problem.starts_with("Budgets cannot be read or written since"), "{problem}");
+    assert!(!problem.contains(gateway.home.path().to_str().unwrap()), "{problem}");
+    other.execute_batch("COMMIT").unwrap();
+    let mut tries = 0;
+    while gateway.admin("GET", "/zos/v1/status", None).await.1["health"]["ok"] == false {
+        tries += 1;
+        assert!(tries < 600, "it never recovers");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(say("acme").await.status(), 200);
+    let (_, budgets) = gateway.admin("GET", "/zos/v1/budgets", None).await;
+    let used: Vec<_> = budgets["budgets"].as_array().unwrap().iter().map(|budget| &budget["used"]).collect();
+    assert_eq!(used, [200, 0], "nothing is booked twice, and nothing for what was not held");
 }

@@ -131,8 +131,12 @@ async fn its_tokens_are_held_before_the_call() {
     gateway.house.brain().reload();
     let without = reserved(2).await;
     let (_, canon) = gateway.admin("GET", "/zos/v1/canon", None).await;
-    assert_eq!(with - without, canon["tokens"].as_u64().unwrap());
-    assert!(canon["tokens"].as_u64().unwrap() > 5);
+    // Its own tokens, those of the block that it stands in, and what an unknown model may have beyond them.
+    let tokens = canon["tokens"].as_u64().unwrap();
+    assert!(
+        tokens > 5 && (tokens..=2 * tokens + 16).contains(&(with - without)),
+        "{with} {without} {tokens}"
+    );
     assert!(
         provider.received()[1].body.starts_with(br#"{"model":"m","max_tokens":10,"#),
         "it is not delivered any more"

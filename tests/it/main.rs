@@ -24,8 +24,11 @@ mod forwarding;
 mod fuzz_corpus;
 mod limits;
 mod mcp;
+mod midflight;
 mod redact;
 mod routing;
+#[cfg(feature = "postgres")]
+mod shared_ledger;
 mod stopping;
 mod streams;
 mod targets;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use zos_core::Home;
+use zos_gateway::house::Opening;
 use zos_gateway::{House, Server};
 
 /// A gateway that serves.
@@ -62,9 +63,14 @@ impl Scratch {
 
     /// Starts the gateway.
     pub async fn start(self) -> Gateway {
+        self.start_with(Opening::default()).await
+    }
+
+    /// Starts the gateway with a say in what it is opened with.
+    pub async fn start_with(self, opening: Opening) -> Gateway {
         let root = self.home.path().to_owned();
         let home = Home::resolve(Some(&root)).expect("an absolute path");
-        let house = tokio::task::spawn_blocking(move || House::open(home))
+        let house = tokio::task::spawn_blocking(move || House::open_with(home, opening))
             .await
             .expect("opening does not panic")
             .expect("it opens");

@@ -7,6 +7,7 @@ use crate::lint;
 use std::path::Path;
 use zos_audit::{Filter, ReadError};
 use zos_core::Home;
+use zos_gateway::config::Config;
 
 /// The folder itself.
 pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
@@ -127,22 +128,25 @@ pub(super) fn log(home: &Home, _: &Admin) -> Result<Vec<Check>> {
 /// The ledger. While zOS runs it belongs to that process.
 pub(super) fn ledger(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     let path = home.usage_db();
-    if !matches!(admin.running()?, Running::No) {
+    let is_shared = Config::load(home).is_ok_and(|config| zos_gateway::ledger::address(&config).is_some());
+    if !is_shared && !matches!(admin.running()?, Running::No) {
         return Ok(vec![Check::ok("ledger", format!("{}, kept by the zOS that runs", path.display()))]);
     }
     Ok(vec![match crate::files::ledger(home) {
         Ok(None) => Check::ok("ledger", "none yet; the first run of zOS makes it"),
+        Ok(Some(_)) if is_shared => Check::ok("ledger", "the PostgreSQL of ledger.url answers"),
         Ok(Some(_)) => Check::ok("ledger", path.display().to_string()),
         Err(failure) => {
             let why = failure.reason().map_or_else(String::new, |reason| reason.message.clone());
-            Check::problem(
-                "ledger",
-                why,
+            let mend = if is_shared {
+                "Mend ledger.url or ZOS_LEDGER_URL, or see to the server that it names.".to_owned()
+            } else {
                 format!(
                     "Make it readable and writable for you, or move {} away: budgets then start anew.",
                     path.display()
-                ),
-            )
+                )
+            };
+            Check::problem("ledger", why, mend)
         }
     }])
 }

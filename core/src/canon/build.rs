@@ -9,7 +9,7 @@ use super::assemble::{Text, assemble};
 use super::layer::{self, Clause, Origin};
 use super::manifest::Manifest;
 use super::read::CanonFiles;
-use super::{Canon, Finding, LayerTokens, Lint, MANIFEST, hex, overlay_of};
+use super::{Canon, CanonLine, Finding, LayerTokens, Lint, MANIFEST, hex, overlay_of};
 use crate::brain::files::FileRead;
 use crate::context::{ContextName, Isolation};
 use crate::problem::Problem;
@@ -117,34 +117,35 @@ fn measure(text: Text, manifest: &Manifest, findings: &mut Vec<Finding>) -> Opti
     if text.text.is_empty() {
         return None;
     }
-    let tokens = zos_meter::estimate_tokens(&text.text);
-    let mut shares: Vec<(Arc<str>, zos_meter::TextCount)> = Vec::new();
-    let mut by_clause: BTreeMap<(&str, &str), (zos_meter::TextCount, usize)> = BTreeMap::new();
-    for (line, origin) in text.text.split_inclusive('\n').zip(&text.lines) {
+    let tokenizer = Canon::TOKENIZER.tokenizer();
+    let tokens = tokenizer.count(&text.text);
+    let mut shares: Vec<(Arc<str>, u64)> = Vec::new();
+    let mut by_clause: BTreeMap<(&str, &str), (u64, usize)> = BTreeMap::new();
+    let lines: Vec<(&str, &CanonLine)> = text.text.split_inclusive('\n').zip(&text.lines).collect();
+    // Lines of one clause are counted together, since tokens reach over the ends of lines.
+    for part in lines.chunk_by(|(_, one), (_, next)| one.file == next.file && one.clause == next.clause) {
+        let (_, origin) = part[0];
+        let words: String = part.iter().map(|(line, _)| *line).collect();
+        let count = tokenizer.count(&words);
         match shares.iter_mut().find(|(file, _)| *file == origin.file) {
-            Some((_, count)) => count.add(line),
-            None => {
-                let mut count = zos_meter::TextCount::default();
-                count.add(line);
-                shares.push((Arc::clone(&origin.file), count));
-            }
+            Some((_, share)) => *share += count,
+            None => shares.push((Arc::clone(&origin.file), count)),
         }
-        let clause =
-            by_clause.entry((&origin.file, &origin.clause)).or_insert((Default::default(), origin.file_line));
-        clause.0.add(line);
+        let clause = by_clause.entry((&origin.file, &origin.clause)).or_insert((0, origin.file_line));
+        clause.0 += count;
     }
     let largest = |file: Option<&str>| {
         let mut clauses: Vec<_> =
             by_clause.iter().filter(|((from, _), _)| file.is_none_or(|file| *from == file)).collect();
-        clauses.sort_by_key(|(_, (count, _))| std::cmp::Reverse(count.tokens()));
-        let name = |((file, id), (count, line)): &(&(&str, &str), &(zos_meter::TextCount, usize))| {
-            format!("\"{id}\" ({file}:{line}) {}", count.tokens())
+        clauses.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        let name = |((file, id), (count, line)): &(&(&str, &str), &(u64, usize))| {
+            format!("\"{id}\" ({file}:{line}) {count}")
         };
         clauses.iter().take(NAMED_MAX).map(name).collect::<Vec<_>>().join(", ")
     };
     let mut over = |what: String, tokens: u64, limit: u64, place: crate::yaml::Place, file: Option<&str>| {
         let message = format!(
-            "{what} costs about {tokens} tokens, {} over its budget of {limit}; the largest clauses: {}",
+            "{what} costs {tokens} tokens, {} over its budget of {limit}; the largest clauses: {}",
             tokens - limit,
             largest(file)
         );
@@ -157,9 +158,8 @@ fn measure(text: Text, manifest: &Manifest, findings: &mut Vec<Finding>) -> Opti
         over("the canon".to_owned(), tokens, limit, place, None);
     }
     let mut layers = Vec::new();
-    for (file, count) in shares {
+    for (file, tokens) in shares {
         let budget = manifest.layers.iter().find(|(path, _, _)| **path == *file);
-        let tokens = count.tokens();
         if let Some((_, limit, place)) = budget
             && tokens > *limit
         {

@@ -186,7 +186,7 @@ fn a_canon_over_its_budget_is_refused_and_its_clauses_are_named() {
     for budget in [r#"{"total": 100}"#, r#"{"layers": {"brain/a.md": 100}}"#] {
         let said = over(budget);
         assert!(said[0].starts_with("over_budget manifest.json:2:"), "{said:?}");
-        assert!(said[0].contains("the largest clauses: \"long\" (brain/a.md:3) 5"), "{said:?}");
+        assert!(said[0].contains("the largest clauses: \"long\" (brain/a.md:3) 30"), "{said:?}");
     }
 }
 

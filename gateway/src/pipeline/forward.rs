@@ -119,8 +119,7 @@ pub(super) async fn run(
     }
     let Attempts { wasted, told, count, .. } = attempts;
     if count > 1 {
-        let before = call.record.detail.take().map(|detail| detail + "; ").unwrap_or_default();
-        call.record.detail = Some(before + &told);
+        call.remark(&told);
     }
     if defaults.retries > 0 {
         // Retries happen in one place only.

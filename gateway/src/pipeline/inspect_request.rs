@@ -27,6 +27,8 @@ pub(crate) struct Inspected {
     pub(super) input_tokens: u64,
     /// The keyed digest of the body's system text.
     pub(super) system: Option<String>,
+    /// Those of them that stand for attachments.
+    pub(super) attachment_tokens: u64,
 }
 
 /// A call whose body was inspected and waits for the owner, or for nothing.
@@ -117,9 +119,10 @@ impl Judged {
         }
         let body = std::str::from_utf8(&arrived.body).expect("it was, and what was put in is text");
         let text_bytes = body.len().saturating_sub(findings.binary_bytes);
-        let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64)
-            + findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
-        Ok(Inspected { resolved, arrived, asked, input_tokens, system })
+        let attachment_tokens = findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
+        // Every call has this; under a limit a tokenizer's count takes its place (`reserve`).
+        let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64) + attachment_tokens;
+        Ok(Inspected { resolved, arrived, asked, input_tokens, attachment_tokens, system })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::call::{Call, Needs};
 use crate::house::House;
 use crate::prices::Names;
 use crate::problem::{Code, Problem};
+use crate::tokens;
 use http::{HeaderMap, HeaderValue};
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 
@@ -23,11 +24,12 @@ pub(super) async fn run(
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Reserved, Problem> {
-    let inspected = &routed.inspected;
-    if inspected.arrived.face.is_free() {
+    let mut routed = routed;
+    if routed.inspected.arrived.face.is_free() {
         return Ok(Reserved { routed });
     }
-    let needs = needs(house, &routed, call);
+    let needs = needs(house, &mut routed, call);
+    let inspected = &routed.inspected;
     let is_limited = !needs.limits.is_empty();
     let money = needs.limits.iter().find(|limit| limit.unit == Unit::Micros);
     if let Some(limit) = money
@@ -37,6 +39,13 @@ pub(super) async fn run(
             return Err(unknown_price(&inspected.asked.model, limit, needs.day, call));
         }
         headers.insert("x-zos-price", HeaderValue::from_static("unknown"));
+    }
+    // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
+    let goes_on = !is_limited || !call.is_hard;
+    if goes_on && house.ledger_health.is_failing() {
+        call.go_unheld(needs);
+        unheld(is_limited, call, headers);
+        return Ok(Reserved { routed });
     }
     match call.reserve(&inspected.resolved.name, needs).await {
         Ok(balance) => {
@@ -49,25 +58,33 @@ pub(super) async fn run(
             }
             Err(exhausted(inspected.resolved.name.as_str(), &standing, asked, call))
         }
-        Err(ReserveError::Ledger(error)) if !is_limited => {
-            // Without a limit nothing can be overspent; the usage of this call may be missing.
-            tracing::error!(%error, "usage cannot be written");
+        Err(ReserveError::Ledger(error)) if goes_on => {
+            tracing::error!(%error, "a call goes on without anything held for it");
+            unheld(is_limited, call, headers);
             Ok(Reserved { routed })
         }
         Err(ReserveError::Ledger(error)) => {
             tracing::error!(%error, "the budget cannot be read");
             Err(Problem::new(
-                Code::Internal,
-                "The budget of this context cannot be read, so nothing may be spent.",
+                Code::LedgerUnavailable,
+                "The budget of this hard context cannot be read or written, so nothing may be spent.",
             )
-            .hint("See `zos doctor`: the ledger cannot be read or written."))
+            .hint("See `zos doctor`: the disk may be full, or the database away. It goes on by itself."))
         }
     }
 }
 
+/// Tells that nothing is held for a call, and that the ledger will not know what it cost.
+fn unheld(is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
+    call.remark("the ledger failed: nothing was held, and it lacks this usage");
+    if is_limited {
+        headers.insert("x-zos-budget", HeaderValue::from_static("unknown"));
+    }
+}
+
 /// What the call may need at most, what that costs, and which limits it has to keep.
-fn needs(house: &House, routed: &Routed, call: &Call) -> Needs {
-    let inspected = &routed.inspected;
+fn needs(house: &House, routed: &mut Routed, call: &Call) -> Needs {
+    let inspected = &mut routed.inspected;
     let output = match inspected.arrived.face {
         crate::wire::Face::Embeddings => 0,
         _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
@@ -75,13 +92,25 @@ fn needs(house: &House, routed: &Routed, call: &Call) -> Needs {
     let route = &routed.first.route;
     let names = Names { asked: &route.model, sent: route.sent_as() };
     let budget = &inspected.resolved.context.budget;
+    let limits = limits_of_call(budget, call.record.client.as_deref(), names);
+    let mut lesson = None;
+    // The provider that is built in has no tokenizer.
+    if !limits.is_empty()
+        && !route.provider.is_demo()
+        && let Some(counted) = tokens::count(&house.factors, &inspected.arrived.body, route.sent_as())
+    {
+        inspected.input_tokens = counted.tokens.saturating_add(inspected.attachment_tokens);
+        // What attachments cost is no matter of the text.
+        lesson = counted.lesson.filter(|_| inspected.attachment_tokens == 0);
+    }
     let day = Day::from_unix_ms(call.now_ms());
     let price = house.prices.price(&budget.prices, &route.provider, names, day);
     Needs {
         tokens: inspected.input_tokens.saturating_add(output),
         micros: price.as_ref().and_then(|price| price.bound(inspected.input_tokens, output)),
         price,
-        limits: limits_of_call(budget, call.record.client.as_deref(), names),
+        lesson,
+        limits,
         day,
     }
 }

@@ -3,7 +3,7 @@
 //! # Map
 //!
 //! Reading order: [`Usage`] is what a call cost, [`UsageReader`] takes it from what a provider
-//! reported, [`TextCount`] estimates where nothing was reported. [`Day`] and [`Clock`] are time,
+//! reported, [`TextCount`] estimates where nothing was reported, [`tokens`] counts with a tokenizer. [`Day`] and [`Clock`] are time,
 //! [`Ledger`] is the contract of a budget, [`SqliteLedger`] keeps it in one file.
 
 mod clock;
@@ -15,6 +15,7 @@ mod limit;
 mod postgres;
 mod price;
 mod sqlite;
+pub mod tokens;
 mod usage;
 
 pub use clock::Clock;

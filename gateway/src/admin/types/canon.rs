@@ -40,7 +40,7 @@ pub struct CanonView {
     pub text: String,
     /// Tokens of the text.
     pub tokens: u64,
-    /// Whether `tokens` is an estimate. It errs on the high side.
+    /// Whether `tokens` is an estimate: it is exact for OpenAI's newer models only.
     pub tokens_estimated: bool,
     /// What manifest.json allows it to cost.
     pub budget: Option<u64>,

@@ -9,6 +9,8 @@ mod limits;
 mod model;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_trouble;
 mod processes;
 mod race;
 mod trouble;

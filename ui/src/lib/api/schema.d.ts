@@ -2003,7 +2003,7 @@ export interface components {
              * @description Tokens of the text.
              */
             tokens: number;
-            /** @description Whether `tokens` is an estimate. It errs on the high side. */
+            /** @description Whether `tokens` is an estimate: it is exact for OpenAI's newer models only. */
             tokens_estimated: boolean;
             /**
              * Format: int64

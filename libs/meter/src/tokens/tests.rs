@@ -1,0 +1,210 @@
+use std::fmt::Write;
+
+use base64::Engine;
+use proptest::prelude::*;
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+use super::*;
+
+const BOTH: [Vocabulary; 2] = [Vocabulary::O200k, Vocabulary::Cl100k];
+
+/// The digests that `tiktoken_ext/openai_public.py` of <https://github.com/openai/tiktoken> holds the published
+/// files against.
+#[test]
+fn the_vocabularies_are_the_published_files() {
+    for (vocabulary, digest) in [
+        (Vocabulary::O200k, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
+        (Vocabulary::Cl100k, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
+    ] {
+        let (mut published, mut rank, mut data) = (String::new(), 0, vocabulary.data());
+        while let Some((length, rest)) = data.split_first() {
+            let (token, rest) = rest.split_at(usize::from(*length));
+            writeln!(published, "{} {rank}", base64::engine::general_purpose::STANDARD.encode(token))
+                .unwrap();
+            (rank, data) = (rank + 1, rest);
+        }
+        let found: String = Sha256::digest(published).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, digest, "{}", vocabulary.name());
+    }
+}
+
+/// Counts from `tests/test_encoding.py` and `tests/test_simple_public.py` of tiktoken, and from "How to count tokens
+/// with tiktoken" in <https://github.com/openai/openai-cookbook>.
+#[test]
+fn published_counts_are_met() {
+    for (text, o200k, cl100k) in [
+        ("", 0, 0),
+        ("hello world", 2, 2),
+        ("tiktoken is great!", 6, 6),
+        ("antidisestablishmentarianism", 6, 6),
+        ("2 + 2 = 4", 7, 7),
+        ("お誕生日おめでとう", 8, 9),
+    ] {
+        assert_eq!(Vocabulary::O200k.tokenizer().count(text), o200k, "o200k_base {text:?}");
+        assert_eq!(Vocabulary::Cl100k.tokenizer().count(text), cl100k, "cl100k_base {text:?}");
+    }
+    for (text, cl100k) in [
+        ("rer", 1),
+        ("'rer", 2),
+        ("today\n ", 3),
+        ("today\n \n", 2),
+        ("today\n  \n", 2),
+        (" \u{85}0", 4),
+        ("👍", 3),
+    ] {
+        assert_eq!(Vocabulary::Cl100k.tokenizer().count(text), cl100k, "cl100k_base {text:?}");
+    }
+}
+
+#[test]
+fn models_are_known_by_the_beginning_of_their_names() {
+    let (o200k, cl100k) = (Some(Vocabulary::O200k), Some(Vocabulary::Cl100k));
+    for (model, wanted) in [
+        ("gpt-5", o200k),
+        ("gpt-5.1-codex", o200k),
+        ("gpt-4o-mini-2024-07-18", o200k),
+        ("gpt-4.1-nano", o200k),
+        ("chatgpt-4o-latest", o200k),
+        ("gpt-oss-20b", o200k),
+        ("o1", o200k),
+        ("o3-mini", o200k),
+        ("o4-mini", o200k),
+        ("codex-mini-latest", o200k),
+        ("openai/gpt-4o", o200k),
+        ("ft:gpt-4o:acme::1", o200k),
+        ("GPT-4O", o200k),
+        ("gpt-4", cl100k),
+        ("gpt-4-turbo", cl100k),
+        ("gpt-3.5-turbo", cl100k),
+        ("text-embedding-3-large", cl100k),
+        ("text-embedding-ada-002", cl100k),
+        ("o11", None),
+        ("o1x", None),
+        ("gpt-40", None),
+        ("claude-sonnet-4-5", None),
+        ("qwen3:8b", None),
+        ("", None),
+        ("é", None),
+    ] {
+        assert_eq!(Vocabulary::of_model(model), wanted, "{model}");
+    }
+}
+
+/// The published expressions. This engine does not look ahead, so white space is cut back by hand.
+fn published(vocabulary: Vocabulary) -> Regex {
+    let words = match vocabulary {
+        Vocabulary::O200k => {
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*"
+        }
+        Vocabulary::Cl100k => {
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        }
+    };
+    Regex::new(&format!(r"^(?:{words}|\s*[\r\n]+|(?<white>\s+))")).unwrap()
+}
+
+fn published_pieces<'t>(expression: &Regex, text: &'t str) -> Vec<&'t str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let found = expression.captures(rest).unwrap();
+        let mut end = found.get(0).unwrap().end();
+        // `\s+(?!\S)|\s+`: without what stands before the next word, unless that is all.
+        if let Some(white) = found.name("white")
+            && end < rest.len()
+            && white.as_str().chars().count() > 1
+        {
+            end -= white.as_str().chars().next_back().unwrap().len_utf8();
+        }
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
+
+/// As the definition says it: again and again the lowest pair, the first of equals.
+fn merged_slowly(piece: &[u8], table: &Table) -> usize {
+    let mut parts: Vec<Vec<u8>> = piece.iter().map(|byte| vec![*byte]).collect();
+    while let Some((_, at)) = (1..parts.len())
+        .filter_map(|at| Some((table.rank(&[parts[at - 1].as_slice(), &parts[at]].concat())?, at)))
+        .min()
+    {
+        let second = parts.remove(at);
+        parts[at - 1].extend(second);
+    }
+    parts.len()
+}
+
+fn like_the_definition(text: &str) {
+    for vocabulary in BOTH {
+        let tokenizer = vocabulary.tokenizer();
+        let pieces: Vec<&str> = Pieces::new(text, vocabulary, tokenizer.kinds).collect();
+        assert_eq!(pieces, published_pieces(&published(vocabulary), text), "{} {text:?}", vocabulary.name());
+        let slowly: usize =
+            pieces.iter().map(|piece| merged_slowly(piece.as_bytes(), &tokenizer.table)).sum();
+        assert_eq!(tokenizer.count(text), slowly as u64, "{} {text:?}", vocabulary.name());
+    }
+}
+
+#[test]
+fn corners_of_the_expressions_are_met() {
+    for text in [
+        "I'll we'VE it'ſ 'S'd ''s don'T O'Reilly rock'n'roll",
+        "HTTPServer XMLHttpRequest aB AB Ab ǅ ǅabc ʰabc ABʰ ABʰC",
+        "e\u{301}te\u{301} \u{301}\u{301}A \u{301}AB !\u{301}x",
+        "x \u{a0} y\u{2003}\u{2003}z\t\ta \r\n\r\n b\n\n\n",
+        "// path/to/file\r\n!!!\n/\n …—",
+        "1234567 ١٢٣٤ Ⅻ½ 12a",
+        "日本語のテキスト と 한국어 русский",
+        "👩‍👩‍👧‍👦 🇩🇪 ",
+        " ",
+        "\n",
+        "  ",
+        " \n ",
+    ] {
+        like_the_definition(text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_counted_as_the_definition_says(text in "(?s).{0,80}") {
+        like_the_definition(&text);
+    }
+
+    #[test]
+    fn texts_of_the_characters_that_decide_are_too(
+        text in "[aAbBsStTlLvVeErRmMdDſ'’ \t\r\n/!.09١ʰǅaé\u{301}日\u{a0}\u{85}]{0,60}"
+    ) {
+        like_the_definition(&text);
+    }
+
+    #[test]
+    fn long_words_are_merged_like_short_ones(word in "[a-c]{0,300}") {
+        like_the_definition(&word);
+    }
+}
+
+/// Nothing without an end: what has no place to be cut takes time in proportion to its length.
+#[test]
+fn a_word_without_end_is_counted() {
+    let endless = "a".repeat(300_000);
+    let counted = Vocabulary::O200k.tokenizer().count(&endless);
+    assert!((30_000..=80_000).contains(&counted), "{counted}");
+}
+
+#[test]
+fn the_tokenizer_is_loaded_beside_its_first_caller() {
+    let first = Vocabulary::Cl100k.if_loaded().is_some();
+    let mut turns = 0;
+    while Vocabulary::Cl100k.if_loaded().is_none() {
+        std::thread::yield_now();
+        turns += 1;
+    }
+    // Another test of this process may have loaded it before.
+    assert!(first || turns > 0);
+    assert_eq!(Vocabulary::Cl100k.if_loaded().unwrap().count("hello world"), 2);
+}
