@@ -24,6 +24,7 @@ mod limits;
 mod mcp;
 mod redact;
 mod routing;
+mod routing_budget;
 mod stopping;
 mod streams;
 mod targets;

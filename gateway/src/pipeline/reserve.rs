@@ -1,5 +1,6 @@
-//! Step 4: tokens and money are held before anything is forwarded.
+//! Step 4: tokens and money are held before anything is forwarded, and anew before a fallback is.
 
+use super::inspect_request::Inspected;
 use super::route::Routed;
 use crate::budget::limits_of_call;
 use crate::call::{Call, Needs};
@@ -7,6 +8,7 @@ use crate::house::House;
 use crate::prices::Names;
 use crate::problem::{Code, Problem};
 use http::{HeaderMap, HeaderValue};
+use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 
 /// Tokens held for an answer without a limit of its own.
@@ -23,25 +25,41 @@ pub(super) async fn run(
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Reserved, Problem> {
-    let inspected = &routed.inspected;
+    hold(house, &routed.inspected, &routed.first.route, call, headers).await?;
+    Ok(Reserved { routed })
+}
+
+/// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
+/// the model before it, or have limits of its own, so this stands before every attempt.
+pub(super) async fn hold(
+    house: &House,
+    inspected: &Inspected,
+    route: &Route,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<(), Problem> {
     if inspected.arrived.face.is_free() {
-        return Ok(Reserved { routed });
+        return Ok(());
     }
-    let needs = needs(house, &routed, call);
+    let needs = needs(house, inspected, route, call);
     let is_limited = !needs.limits.is_empty();
     let money = needs.limits.iter().find(|limit| limit.unit == Unit::Micros);
     if let Some(limit) = money
         && needs.micros.is_none()
     {
         if call.is_hard {
-            return Err(unknown_price(&inspected.asked.model, limit, needs.day, call));
+            return Err(unknown_price(&route.model, limit, needs.day, call));
         }
         headers.insert("x-zos-price", HeaderValue::from_static("unknown"));
+    } else {
+        headers.remove("x-zos-price");
     }
     match call.reserve(&inspected.resolved.name, needs).await {
         Ok(balance) => {
-            write_remaining(&balance, headers);
-            Ok(Reserved { routed })
+            if let Some(balance) = balance {
+                write_remaining(&balance, headers);
+            }
+            Ok(())
         }
         Err(ReserveError::Exhausted { standing, asked }) => {
             if let Limit { scope: Scope::Context, unit: Unit::Tokens, .. } = standing.limit {
@@ -52,7 +70,7 @@ pub(super) async fn run(
         Err(ReserveError::Ledger(error)) if !is_limited => {
             // Without a limit nothing can be overspent; the usage of this call may be missing.
             tracing::error!(%error, "usage cannot be written");
-            Ok(Reserved { routed })
+            Ok(())
         }
         Err(ReserveError::Ledger(error)) => {
             tracing::error!(%error, "the budget cannot be read");
@@ -66,13 +84,11 @@ pub(super) async fn run(
 }
 
 /// What the call may need at most, what that costs, and which limits it has to keep.
-fn needs(house: &House, routed: &Routed, call: &Call) -> Needs {
-    let inspected = &routed.inspected;
+fn needs(house: &House, inspected: &Inspected, route: &Route, call: &Call) -> Needs {
     let output = match inspected.arrived.face {
         crate::wire::Face::Embeddings => 0,
         _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
     };
-    let route = &routed.first.route;
     let names = Names { asked: &route.model, sent: route.sent_as() };
     let budget = &inspected.resolved.context.budget;
     let day = Day::from_unix_ms(call.now_ms());
