@@ -29,3 +29,4 @@ mod stopping;
 mod streams;
 mod targets;
 mod translation;
+mod translation_governed;
