@@ -6,6 +6,7 @@ mod canon;
 mod contexts;
 mod doctor;
 mod evidence;
+mod isolation;
 mod keys;
 mod mcp;
 mod memory;

@@ -20,6 +20,7 @@ mod files;
 mod firewall;
 mod forwarding;
 mod fuzz_corpus;
+mod isolation;
 mod limits;
 mod mcp;
 mod redact;
