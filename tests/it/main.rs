@@ -9,6 +9,7 @@ mod admin;
 mod architecture;
 mod ask;
 mod audit;
+mod bad_input;
 mod bad_providers;
 mod budget;
 mod canon;
