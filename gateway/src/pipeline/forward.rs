@@ -83,7 +83,8 @@ pub(super) async fn run(
     let routed = reserved.routed;
     let inspected = routed.inspected;
     let defaults = *inspected.resolved.snapshot.fleet.defaults();
-    let mut attempts = Attempts { house, inspected: &inspected, defaults, told: String::new(), count: 0 };
+    let mut attempts =
+        Attempts { house, inspected: &inspected, defaults, is_held: true, told: String::new(), count: 0 };
     let mut first_failure = None;
     let mut served = None;
     let asked_for = routed.first.route.clone();
@@ -140,6 +141,8 @@ struct Attempts<'a> {
     house: &'a House,
     inspected: &'a Inspected,
     defaults: Defaults,
+    /// Whether the budget holds what the next attempt may cost, as it does for the very first.
+    is_held: bool,
     /// What was tried and what came of it, for the record: names of models and statuses only.
     told: String,
     /// How many times something was tried or skipped.
@@ -156,6 +159,7 @@ impl Attempts<'_> {
 
     /// A fallback, past the hard filter once more.
     fn prepare(&mut self, route: Route) -> Result<Prepared, Problem> {
+        self.is_held = false;
         let fleet = &self.inspected.resolved.snapshot.fleet;
         if let Err(reason) = fleet.permits(&wish(self.inspected), &route) {
             self.tell(&route, "not permitted");
@@ -185,10 +189,13 @@ impl Attempts<'_> {
         let mut pause = PAUSE;
         let mut last: Option<Result<Answer, Problem>> = None;
         for attempt in 0..=self.defaults.retries {
-            if let Err(problem) = hold(self.house, self.inspected, &prepared.route, call, headers).await {
+            if !self.is_held
+                && let Err(problem) = hold(self.house, self.inspected, &prepared.route, call, headers).await
+            {
                 self.tell(&prepared.route, format_args!("skipped, {}", problem.code.as_str()));
                 return Err(Failure::of(prepared, last.unwrap_or(Err(problem))));
             }
+            self.is_held = true;
             note(&prepared.route, call, headers);
             let leave = match self.house.upstreams.breakers.ask(&provider.name, Instant::now()) {
                 Ok(leave) => leave,
@@ -223,6 +230,7 @@ impl Attempts<'_> {
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
                         let input = self.inspected.input_tokens;
                         call.settle(Cost::Spent(Usage { input, estimated: true, ..Usage::default() })).await;
+                        self.is_held = false;
                     }
                     call.came_to_nothing();
                     self.tell(&prepared.route, &error);
