@@ -66,6 +66,24 @@ fn golden_streams() -> Vec<(Pair, Vec<u8>)> {
 }
 
 #[test]
+fn an_event_without_data_is_a_comment_to_the_caller() {
+    for (name, event) in [
+        ("messages-chat", "data:\n\n"),
+        ("chat-messages", "event: ping\ndata:  \n\n"),
+        ("responses-chat", "event: x\n\n"),
+        ("chat-messages", "event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    ] {
+        assert_eq!(
+            streamed(pair(name), "{}", event.as_bytes()),
+            (": ping\n\n".to_owned(), None),
+            "{event:?}"
+        );
+    }
+    let comment = ": the model is being loaded\n\n";
+    assert_eq!(streamed(pair("messages-chat"), "{}", comment.as_bytes()).0, comment);
+}
+
+#[test]
 fn a_stream_in_single_bytes_is_the_same_as_whole() {
     let streams = golden_streams();
     assert!(streams.len() >= 20, "only {} streams were found", streams.len());
