@@ -27,7 +27,7 @@ test-pages: ui ## Walk the screens in headless Chromium against a real gateway
 real-model: ## Play governed chats over a small real model on this machine
 	@scripts/real-model play
 
-test-real-model: ## Test them: token counts, and a denied word that the model says by itself
+test-real-model: ## Test them over both SDKs: token counts, tools, a denied word that the model says by itself
 	@scripts/real-model test
 
 fuzz: ## Run every fuzz target for 60 s each; SECONDS=10 for less, TARGETS="json stream" for some

@@ -27,9 +27,10 @@ pub(crate) fn run(home: &Home, strict: bool, output: &mut Output) -> Result<Outc
     Ok(if errors > 0 || (strict && warnings > 0) { Outcome::Found } else { Outcome::Fine })
 }
 
-/// All findings, errors first, those of the gateway's own configuration included.
+/// All findings, errors first, those of the gateway's own configuration and of the prices included.
 pub(crate) fn problems(home: &Home) -> Result<Vec<Problem>> {
     let mut problems = Config::load(home).err().map(|error| error.0).unwrap_or_default();
+    problems.extend(zos_gateway::prices::problem(home));
     problems.extend(lint_home(home.clone()).map_err(|error| Failure::environment(&error))?);
     problems.sort_by_key(|problem| problem.severity);
     Ok(problems)

@@ -91,7 +91,7 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
         What::Mcp { context } => mcp::run(&home, &context),
         What::Allow(arguments) => allow::run(&admin, &arguments, &mut output),
         What::Models(of) => models::run(&home, &of, &mut output),
-        What::Route(command) => route::run(&home, &command, &mut output),
+        What::Route(command) => route::run(&home, &admin, &command, &mut output),
         What::Providers(command) => providers::run(&home, &admin, &command, &mut output),
         What::Key(command) => key::run(&home, &admin, &command, &mut output),
         What::Token(arguments) => token::run(&home, &admin, &arguments, &mut output),

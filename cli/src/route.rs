@@ -1,15 +1,17 @@
 //! `zos route explain`: where a call for a model would go, what would be tried after it, and why not the
-//! others. Only the files are asked; whether a provider answers is `zos providers test`.
+//! others. A key is only looked for, never shown; whether a provider takes it is `zos providers test`.
 
+use crate::admin::{Admin, Ask};
 use crate::arguments::{Face, Route};
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::files;
-use crate::output::{Cell, Output, Tone};
+use crate::output::{Cell, Members, Output, Tone};
 use serde_json::json;
-use zos_core::{Api, Home, KeySource, Plan, RouteError, Wish};
+use std::collections::BTreeMap;
+use zos_core::{Api, Home, KeySource, Plan, Provider, RouteError, Wish};
 
 /// Explains the route of a model; finds that there is none.
-pub(crate) fn run(home: &Home, command: &Route, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Output) -> Result<Outcome> {
     let Route::Explain { model, named, context, api, caps, tokens } = command;
     let model = named.as_ref().or(model.as_ref()).expect("clap asks for one of the two");
     let snapshot = files::brain(home)?.snapshot();
@@ -39,15 +41,30 @@ pub(crate) fn run(home: &Home, command: &Route, output: &mut Output) -> Result<O
         tokens: *tokens,
         may_fall_back: true,
     });
+    // The running zOS may have keys in its environment that this process has not.
+    let told = admin.ask_or(&Ask::get(&["providers"]), || files::providers(home))?;
+    let keys: Keys = told
+        .list("providers")
+        .iter()
+        .map(|provider| (provider.text("id").to_owned(), provider.text("key").to_owned()))
+        .collect();
+    let plan = plan.with_keys(&snapshot.fleet, face, |provider| key_of(&keys, provider) != "missing");
     if output.is_json() {
-        output.json(&as_json(&plan, model, name.as_str(), face))?;
+        output.json(&as_json(&plan, &keys, model, name.as_str(), face))?;
     } else {
-        show(&plan, model, name.as_str(), face, output)?;
+        show(&plan, &keys, model, name.as_str(), face, output)?;
     }
     Ok(if plan.routes.is_empty() { Outcome::Found } else { Outcome::Fine })
 }
 
-fn as_json(plan: &Plan, model: &str, context: &str, face: Api) -> serde_json::Value {
+/// Whether each provider's key is there, in the words of `zos providers list --json`.
+type Keys = BTreeMap<String, String>;
+
+fn key_of<'a>(keys: &'a Keys, provider: &Provider) -> &'a str {
+    keys.get(&provider.name).map_or("unavailable", String::as_str)
+}
+
+fn as_json(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api) -> serde_json::Value {
     let dropped: Vec<_> = plan
         .dropped
         .iter()
@@ -56,21 +73,20 @@ fn as_json(plan: &Plan, model: &str, context: &str, face: Api) -> serde_json::Va
     let chosen = plan.routes.first();
     let provider = chosen.map(|route| &route.provider);
     let address = provider.and_then(|provider| provider.base_url.as_ref()).map(ToString::to_string);
-    let keys: Vec<String> =
+    let sources: Vec<String> =
         provider.iter().flat_map(|provider| &provider.keys).map(KeySource::to_string).collect();
-    let then: Vec<_> = plan
-        .routes
-        .iter()
-        .skip(1)
-        .map(|route| json!({"model": route.model, "provider": route.provider.name}))
-        .collect();
+    let shown = |route: &zos_core::Route| {
+        let key = key_of(keys, &route.provider);
+        json!({"model": route.model, "provider": route.provider.name, "key": key})
+    };
+    let then: Vec<_> = plan.routes.iter().skip(1).map(shown).collect();
     json!({
-        "chosen": chosen.map(|route| json!({"model": route.model, "provider": route.provider.name})),
+        "chosen": chosen.map(shown),
         "considered": plan.considered, "dropped": dropped, "then": then,
         "model": model, "context": context, "possible": chosen.is_some(),
         "reason": plan.refusal().map(|reason| sentence(reason)),
         "provider": provider.map(|provider| &provider.name), "address": address,
-        "sent_as": chosen.map(zos_core::Route::sent_as), "keys": keys,
+        "sent_as": chosen.map(zos_core::Route::sent_as), "keys": sources,
         "translated": chosen.is_some_and(|route| is_translated(route, face)),
     })
 }
@@ -80,7 +96,7 @@ fn is_translated(route: &zos_core::Route, face: Api) -> bool {
     route.provider.api != face && !route.provider.is_demo()
 }
 
-fn show(plan: &Plan, model: &str, context: &str, face: Api, output: &mut Output) -> Result<()> {
+fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output: &mut Output) -> Result<()> {
     let Some(route) = plan.routes.first() else {
         let why = plan.refusal().expect("a plan without a route has a reason");
         output.line(&output.toned(Tone::Bad, &sentence(why)))?;
@@ -88,11 +104,14 @@ fn show(plan: &Plan, model: &str, context: &str, face: Api, output: &mut Output)
         return dropped(plan, output);
     };
     let provider = &route.provider;
-    let keys: Vec<String> = provider.keys.iter().map(KeySource::to_string).collect();
-    let keys = match keys.as_slice() {
-        [] => "none needed".to_owned(),
-        keys if is_translated(route, face) => keys.join(", else "),
-        keys => format!("the client's own, else {}", keys.join(", else ")),
+    let sources: Vec<String> = provider.keys.iter().map(KeySource::to_string).collect();
+    let own = if is_translated(route, face) { "" } else { "the client's own, else " };
+    let stored = |tone, state: &str| Cell(tone, format!("{own}{} ({state})", sources.join(", else ")));
+    let key = match key_of(keys, provider) {
+        "none" => "none needed".into(),
+        "missing" => stored(Tone::Notice, "not there"),
+        "unavailable" => stored(Tone::Notice, "the keychain did not answer"),
+        _ => stored(Tone::Plain, "there"),
     };
     let address = provider.base_url.as_ref().map(ToString::to_string);
     let mut facts = vec![
@@ -101,7 +120,7 @@ fn show(plan: &Plan, model: &str, context: &str, face: Api, output: &mut Output)
         ("goes to", Cell(Tone::Strong, provider.name.clone())),
         ("address", address.unwrap_or_else(|| "inside zOS".to_owned()).into()),
         ("sent as", route.sent_as().into()),
-        ("key", keys.into()),
+        ("key", key),
     ];
     if is_translated(route, face) {
         facts.push(("API", format!("{}, carried over from {face}", provider.api).into()));
@@ -134,6 +153,11 @@ fn mend(why: &RouteError, context: &str) -> String {
         RouteError::EmptySlot { .. } => "Name a model under `slots` in routing/fleet.yml.".to_owned(),
         RouteError::NoProvider { .. } => {
             "Add a provider that does under `providers` in routing/fleet.yml.".to_owned()
+        }
+        RouteError::NoKey { provider, .. } => {
+            format!(
+                "zos providers key set {provider}, or set the variable that `key` names in routing/fleet.yml."
+            )
         }
         RouteError::TooLong { .. } | RouteError::Lacks { .. } => {
             "See `context` and `caps` of the model, and name a fallback, in routing/fleet.yml.".to_owned()

@@ -7,6 +7,7 @@ mod contexts;
 mod doctor;
 mod evidence;
 mod full_disk;
+mod isolation;
 mod keys;
 mod mcp;
 mod memory;

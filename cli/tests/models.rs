@@ -1,6 +1,6 @@
 //! `zos models` and `zos route explain`.
 
-use crate::world::Scratch;
+use crate::world::{Run, Scratch};
 
 #[test]
 fn models_show_what_the_room_permits() {
@@ -36,8 +36,37 @@ fn a_route_is_explained_and_so_is_its_absence() {
         "{}",
         denied.out
     );
-    let crossed = home.zos(&["route", "explain", "claude-sonnet-4"]).fine();
-    assert!(crossed.contains("carried over from openai"), "{crossed}");
+    // No keychain runs here.
+    assert!(
+        shown.contains("the client's own, else ") && shown.contains("(the keychain did not answer)"),
+        "{shown}"
+    );
+    home.write(
+        "routing/fleet.yml",
+        "providers:\n  anthropic: {api: anthropic, base_url: \"https://api.anthropic.com\", key: \"env:CLAUDE_KEY\"}\n\
+         models:\n  - {match: \"claude-*\", provider: anthropic}\n",
+    );
+    let own = home.zos(&["route", "explain", "claude-sonnet-4", "--api", "anthropic"]).fine();
+    assert!(own.contains("the client's own, else env:CLAUDE_KEY (not there)"), "{own}");
+    // Another API's client has no key for it.
+    let unpaid = home.zos(&["route", "explain", "claude-sonnet-4"]);
+    assert!(
+        unpaid.code == 1 && unpaid.out.contains("no key for the provider \"anthropic\""),
+        "{}",
+        unpaid.out
+    );
+    assert!(unpaid.out.contains("zos providers key set anthropic"), "the way out: {}", unpaid.out);
+    let with_key = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("CLAUDE_KEY", "sk-ant-never-shown");
+        let run = Run::of(command).fine();
+        assert!(!run.contains("never-shown"), "{run}");
+        run
+    };
+    let crossed = with_key(&["route", "explain", "claude-sonnet-4"]);
+    assert!(crossed.contains("carried over from openai") && crossed.contains("(there)"), "{crossed}");
+    let told = with_key(&["route", "explain", "claude-sonnet-4", "--json"]);
+    assert!(told.contains(r#""key": "environment""#), "{told}");
     assert_eq!(home.json(&["route", "explain", "demo/echo"])["provider"], "demo");
 }
 
@@ -58,7 +87,10 @@ fn an_explanation_names_what_was_considered_dropped_and_comes_next() {
         home.json(&arguments)
     };
     let shown = explain(&["--caps", "vision", "--tokens", "2000"]);
-    assert_eq!(shown["chosen"], serde_json::json!({"model": "local/big", "provider": "local"}));
+    assert_eq!(
+        shown["chosen"],
+        serde_json::json!({"model": "local/big", "provider": "local", "key": "none"})
+    );
     assert_eq!(shown["considered"], serde_json::json!(["claude-x", "local/small", "local/big"]));
     let reasons: Vec<&str> = shown["dropped"]
         .as_array()
@@ -70,4 +102,17 @@ fn an_explanation_names_what_was_considered_dropped_and_comes_next() {
     let plain = explain(&[]);
     assert_eq!(plain["chosen"]["provider"], "cloud");
     assert_eq!(plain["then"][1]["model"], "local/big");
+    // Without its key the provider is passed over, and said to be.
+    let fleet = home.read("routing/fleet.yml");
+    home.write(
+        "routing/fleet.yml",
+        &fleet.replace("cloud.example/v1\", key: none", "cloud.example/v1\", key: \"env:CLOUD_KEY\""),
+    );
+    for is_served in [false, true] {
+        let _serving = is_served.then(|| home.serve());
+        let passed = explain(&[]);
+        assert_eq!(passed["chosen"]["model"], "local/small", "{passed}");
+        assert_eq!(passed["dropped"][0]["model"], "claude-x");
+        assert!(passed["dropped"][0]["reason"].as_str().unwrap().contains("no key"), "{passed}");
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Call {
     _active: Option<Active>,
 }
 
-/// What a call is reserved with.
+/// What a call is reserved with: what the model that is about to be asked may cost.
 pub(crate) struct Needs {
     /// The most tokens it is expected to use.
     pub(crate) tokens: u64,
@@ -56,10 +56,24 @@ struct Reservation {
     micros: Option<Micros>,
     price: Option<Arc<Price>>,
     lesson: Option<Lesson>,
-    /// Whether anything left for the provider. Before, nothing can have been spent.
+    /// What it is held against, and will be booked on.
+    limits: Vec<Limit>,
+    /// Whether anything is at the provider. Otherwise nothing can have been spent of this.
     is_forwarded: bool,
     /// Whether the ledger knows of it. Where it could not be written the cost is for the record only.
     is_held: bool,
+}
+
+impl Reservation {
+    /// Whether this is held against the same limits, and is enough.
+    fn covers(&self, needs: &Needs) -> bool {
+        let money = match (self.micros, needs.micros) {
+            (Some(held), Some(needed)) => held.0 >= needed.0,
+            (None, None) => true,
+            _ => false,
+        };
+        self.is_held && money && self.tokens >= needs.tokens && self.limits == needs.limits
+    }
 }
 
 /// What the call cost.
@@ -95,12 +109,24 @@ impl Call {
         }
     }
 
-    /// Holds tokens and money in the ledger.
+    /// Holds tokens and money in the ledger, in place of what this call holds; `None` where that covers
+    /// the needs already.
+    ///
+    /// What was held goes back first, so that a call never stands in its own way. Another call may take it
+    /// before the ledger decides: then this one is refused, and holds nothing.
     pub(crate) async fn reserve(
         &mut self,
         context: &ContextName,
         needs: Needs,
-    ) -> Result<Balance, ReserveError> {
+    ) -> Result<Option<Balance>, ReserveError> {
+        if let Some(held) = &mut self.reservation
+            && held.covers(&needs)
+        {
+            held.price = needs.price;
+            held.lesson = needs.lesson;
+            return Ok(None);
+        }
+        self.give_back();
         let id = crate::ids::unique();
         let Needs { tokens, micros, price, lesson, limits, day } = needs;
         // The call owns the reservation before the ledger is asked: should the caller leave while the
@@ -111,6 +137,7 @@ impl Call {
             micros,
             price,
             lesson,
+            limits: limits.clone(),
             is_forwarded: false,
             is_held: true,
         });
@@ -127,15 +154,32 @@ impl Call {
                 crate::ledger::failed(&self.house, error);
             }
         }
-        granted
+        granted.map(Some)
     }
 
     /// Goes on without anything held: the ledger is known to fail, so it is not even asked.
     pub(crate) fn go_unheld(&mut self, needs: Needs) {
-        let Needs { tokens, micros, price, lesson, .. } = needs;
+        self.give_back();
+        let Needs { tokens, micros, price, lesson, limits, .. } = needs;
         let id = String::new();
-        self.reservation =
-            Some(Reservation { id, tokens, micros, price, lesson, is_forwarded: false, is_held: false });
+        self.reservation = Some(Reservation {
+            id,
+            tokens,
+            micros,
+            price,
+            lesson,
+            limits,
+            is_forwarded: false,
+            is_held: false,
+        });
+    }
+
+    /// Gives back what is held for an attempt that came to nothing. Nothing has to wait for it: whatever is asked
+    /// for next is queued behind it.
+    fn give_back(&mut self) {
+        if let Some(held) = self.reservation.take() {
+            drop(self.close(&held, Cost::Nothing));
+        }
     }
 
     fn is_unheld(&mut self) {
@@ -150,18 +194,19 @@ impl Call {
         self.record.detail = Some(before + words);
     }
 
-    /// Another model than the one that was reserved for serves the call: it is charged at that model's price.
-    pub(crate) fn is_served_at(&mut self, price: Option<Arc<Price>>) {
-        if let Some(reservation) = &mut self.reservation {
-            reservation.price = price;
-            reservation.lesson = None;
-        }
-    }
-
     /// From here on the provider may charge for the call.
     pub(crate) fn forwarded(&mut self) {
+        self.set_forwarded(true);
+    }
+
+    /// What was forwarded came to nothing that a provider charges for.
+    pub(crate) fn came_to_nothing(&mut self) {
+        self.set_forwarded(false);
+    }
+
+    fn set_forwarded(&mut self, is_forwarded: bool) {
         if let Some(reservation) = &mut self.reservation {
-            reservation.is_forwarded = true;
+            reservation.is_forwarded = is_forwarded;
         }
     }
 
@@ -268,14 +313,7 @@ impl Call {
         };
         match spent {
             Some((usage, micros)) => {
-                self.record.cost_micros = micros.map(|micros| micros.0);
-                self.record.usage = Some(zos_audit::Usage {
-                    input: usage.input,
-                    output: usage.output,
-                    cache_read: usage.cache_read,
-                    cache_write: usage.cache_write,
-                    estimated: usage.estimated,
-                });
+                self.note_spent(&usage, micros);
                 let spend = Spend {
                     usage,
                     micros,
@@ -292,6 +330,27 @@ impl Call {
             None if !reservation.is_held => Closing::Unheld,
             None => Closing::Released(self.house.ledger.release(&reservation.id)),
         }
+    }
+
+    /// Adds to what the record says that the call cost: attempts that broke before the one that served are
+    /// a part of it. A sum with an unknown part is unknown.
+    fn note_spent(&mut self, usage: &Usage, micros: Option<Micros>) {
+        let micros = micros.map(|micros| micros.0);
+        let (before, cost) = match self.record.usage.take() {
+            Some(before) => (
+                before,
+                self.record.cost_micros.zip(micros).map(|(before, more)| before.saturating_add(more)),
+            ),
+            None => (zos_audit::Usage::default(), micros),
+        };
+        self.record.cost_micros = cost;
+        self.record.usage = Some(zos_audit::Usage {
+            input: before.input.saturating_add(usage.input),
+            output: before.output.saturating_add(usage.output),
+            cache_read: before.cache_read.saturating_add(usage.cache_read),
+            cache_write: before.cache_write.saturating_add(usage.cache_write),
+            estimated: before.estimated || usage.estimated,
+        });
     }
 
     fn write(&mut self, outcome: Outcome, status: Option<u16>) -> Result<u64, ()> {

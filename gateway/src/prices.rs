@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use zos_core::{Home, ModelPrice, Provider};
+use zos_core::{Home, ModelPrice, Problem, Provider};
 use zos_meter::{Catalogue, CatalogueError, Day, Price, Rate, Tiered};
 
 /// How long a look at the file is good for: `zos models update` is in force that soon.
@@ -24,6 +24,40 @@ pub enum PricesError {
 #[must_use]
 pub fn file(home: &Home) -> PathBuf {
     home.root().join("routing").join("prices.json")
+}
+
+/// What is wrong with the home's own catalogue, if anything is.
+#[must_use]
+pub fn problem(home: &Home) -> Option<Problem> {
+    let error = load(home).err()?;
+    let mend =
+        "mend it, or delete it and the prices that come with zOS hold; `zos models update` makes it anew";
+    let wrong = |message: String| Problem::error("routing/prices.json", message, mend);
+    Some(match error {
+        PricesError::Read(error) => wrong(format!("the file cannot be read: {error}")),
+        PricesError::Catalogue(CatalogueError::Shape { line, column, message }) => {
+            // The place is in the problem already, so it is cut from the sentence.
+            let sentence = message.split(" at line ").next().unwrap_or_default();
+            wrong(format!("this is no catalogue of prices: {sentence}")).at(line.max(1), column.max(1))
+        }
+        PricesError::Catalogue(error) => {
+            let line = match &error {
+                CatalogueError::Entry { provider, model, .. } => line_of(home, [provider, model]),
+                _ => 1,
+            };
+            wrong(error.to_string()).at(line, 1)
+        }
+    })
+}
+
+/// The line where these ids stand one after the other; an entry that makes no sense has no other place.
+fn line_of(home: &Home, ids: [&str; 2]) -> usize {
+    let text = std::fs::read_to_string(file(home)).unwrap_or_default();
+    let at = ids.iter().fold(0, |from, id| {
+        let quoted = serde_json::Value::from(*id).to_string();
+        text[from..].find(&quoted).map_or(from, |step| from + step)
+    });
+    1 + text[..at].matches('\n').count()
 }
 
 /// Reads the home's own catalogue; `None` where it has none, and the shipped one holds.

@@ -96,6 +96,18 @@ impl Pair {
         }
     }
 
+    /// A pair of two formats that differ.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn between(client: Face, provider: Face) -> Pair {
+        Pair { client, provider }
+    }
+
+    /// The format that the caller speaks.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn client(self) -> Face {
+        self.client
+    }
+
     /// The format that the provider speaks.
     pub(crate) fn provider(self) -> Face {
         self.provider

@@ -11,7 +11,7 @@ type Check = fn(&[u8]);
 
 #[test]
 fn the_corpus_of_every_target_holds() {
-    let targets: [(&str, Check); 7] = [
+    let targets: [(&str, Check); 8] = [
         ("arguments", checks::arguments),
         ("audit", checks::audit),
         ("context", checks::context),
@@ -19,6 +19,7 @@ fn the_corpus_of_every_target_holds() {
         ("json", checks::json),
         ("rules", checks::rules),
         ("stream", checks::stream),
+        ("translate", checks::translate),
     ];
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let mut folders: Vec<_> =

@@ -152,7 +152,20 @@ async fn every_tool_answers_for_its_room() {
     }
     assert_eq!(verdicts, ["allow", "deny"]);
     let route = call(&gateway, "/mcp", "route_explain", json!({"model": "demo/echo"})).await;
-    assert_eq!(route["chosen"]["provider"], "demo", "{route}");
+    assert_eq!(
+        (&route["chosen"]["provider"], &route["chosen"]["key"]),
+        (&json!("demo"), &json!("none")),
+        "{route}"
+    );
+    // Each API has its own provider for what no rule names, and a key is looked for.
+    for (api, provider) in [("openai", "openai"), ("anthropic", "anthropic")] {
+        let asked = json!({"model": "some-model", "api": api});
+        let route = call(&gateway, "/mcp", "route_explain", asked).await;
+        assert_eq!((&route["api"], &route["chosen"]["provider"]), (&json!(api), &json!(provider)), "{route}");
+        assert!(route["chosen"]["key"].is_string() && !route.to_string().contains("keychain:"), "{route}");
+    }
+    let wrong = call(&gateway, "/mcp", "route_explain", json!({"model": "m", "api": "gopher"})).await;
+    assert_eq!(wrong["error"]["code"], "zos_invalid_request");
     let budget = call(&gateway, "/mcp", "budget_status", json!({})).await;
     assert_eq!((&budget["limit"], &budget["used"]), (&json!(1000), &json!(0)));
     let state = call(&gateway, "/mcp", "attest_current", json!({})).await;

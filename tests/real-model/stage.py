@@ -1,5 +1,6 @@
 """A llama.cpp server with a small real model, and a `zos serve` whose only provider it is."""
 
+import json
 import os
 import re
 import socket
@@ -48,8 +49,12 @@ def running(command, **options):
 def llama():
     """The server's address, once it answers."""
     port = free_port()
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", model_file(), "--model_alias", "gemma",
-               "--chat_format", "gemma", "--port", str(port), "--n_ctx", "2048"]
+    # One model by two names: as it was trained to talk, and with a format that lets it call tools.
+    models = [{"model": str(model_file()), "model_alias": alias, "chat_format": chat_format, "n_ctx": 2048}
+              for alias, chat_format in [("gemma", "gemma"), ("gemma-tools", "tools")]]
+    config = SCRATCH / "server.json"
+    config.write_text(json.dumps({"host": "127.0.0.1", "port": port, "models": models}))
+    command = [sys.executable, Path(__file__).with_name("serve.py"), config]
     with open(SCRATCH / "server.log", "w") as log, running(command, stdout=log, stderr=log) as process:
         url = f"http://127.0.0.1:{port}"
         for _ in range(600):
@@ -70,7 +75,8 @@ def zos(model_url):
         files = {
             "routing/fleet.yml": "version: 1\nproviders:\n"
             f'  local: {{api: openai, base_url: "{model_url}/v1", key: none, residency: local}}\n'
-            "models:\n  - {id: local/gemma, provider: local, model: gemma}\n",
+            "models:\n  - {id: local/gemma, provider: local, model: gemma}\n"
+            "  - {id: local/gemma-tools, provider: local, model: gemma-tools, caps: [tools]}\n",
             "contexts/birds.yml": "isolation: open\nbudget: {daily_tokens: 100000}\n",
             "contexts/acme.yml": f"outbound_deny: [{DENIED}]\nbudget: {{daily_tokens: 100000}}\n",
             "state.json": '{"active": "acme"}',

@@ -1,4 +1,4 @@
-"""The official SDK, zOS, and a real model behind it."""
+"""OpenAI's SDK, zOS, and a real model behind it."""
 
 import json
 import urllib.request
@@ -6,18 +6,6 @@ import urllib.request
 import openai
 import pytest
 import stage
-
-
-@pytest.fixture(scope="session")
-def model_url():
-    with stage.llama() as url:
-        yield url
-
-
-@pytest.fixture
-def house(model_url):
-    with stage.zos(model_url) as (url, home):
-        yield url, home
 
 
 def client(url, room):
@@ -38,36 +26,31 @@ def said(chunks):
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
-def calls(home):
-    lines = [line for file in sorted((home / "gateway/audit").glob("*.jsonl")) for line in file.read_text().splitlines()]
-    return [record for record in map(json.loads, lines) if record["kind"] == "call"]
-
-
-def test_a_plain_answer_is_the_models_own_and_its_tokens_are_the_servers(house, model_url):
-    url, home = house
+def test_a_plain_answer_is_the_models_own_and_its_tokens_are_the_servers(house, calls, model_url):
+    url, _ = house
     own = direct(model_url, stage.QUESTION)
     answer = ask(client(url, "birds"), stage.QUESTION)
     assert answer.choices[0].message.content == own.choices[0].message.content
     assert stage.DENIED in answer.choices[0].message.content, "the model no longer says it by itself"
     assert answer.usage == own.usage
-    [record] = calls(home)
+    [record] = calls()
     usage = record["usage"]
     assert (usage["input"], usage["output"]) == (own.usage.prompt_tokens, own.usage.completion_tokens)
     assert not usage["estimated"]
     assert record["model"] and stage.DENIED not in json.dumps(record)
 
 
-def test_a_stream_is_the_models_own_and_its_cost_is_marked_as_an_estimate(house, model_url):
-    url, home = house
+def test_a_stream_is_the_models_own_and_its_cost_is_marked_as_an_estimate(house, calls, model_url):
+    url, _ = house
     own = direct(model_url, stage.HARMLESS)
     assert said(ask(client(url, "acme"), stage.HARMLESS, stream=True)) == own.choices[0].message.content
-    [record] = calls(home)
+    [record] = calls()
     # This server tells no usage in streams.
     assert record["usage"]["estimated"] and record["verdict"] == "allow"
 
 
-def test_a_word_that_the_model_says_by_itself_never_arrives(house, model_url):
-    url, home = house
+def test_a_word_that_the_model_says_by_itself_never_arrives(house, calls, model_url):
+    url, _ = house
     own = direct(model_url, stage.QUESTION).choices[0].message.content
     with pytest.raises(openai.APIStatusError) as refusal:
         ask(client(url, "acme"), stage.QUESTION)
@@ -84,13 +67,13 @@ def test_a_word_that_the_model_says_by_itself_never_arrives(house, model_url):
     assert chunks[-1].choices[0].finish_reason == "content_filter"
     before = own.lower().index(stage.DENIED)
     assert said(chunks) and own[:before].startswith(said(chunks)) and len(said(chunks)) >= before - 1
-    assert [record["verdict"] for record in calls(home)] == ["deny"] * 3
+    assert [record["verdict"] for record in calls()] == ["deny"] * 3
 
 
-def test_a_word_that_the_caller_says_never_reaches_the_model(house):
-    url, home = house
+def test_a_word_that_the_caller_says_never_reaches_the_model(house, calls):
+    url, _ = house
     with pytest.raises(openai.PermissionDeniedError) as refusal:
         ask(client(url, "acme"), f"Tell me about the {stage.DENIED}.")
     assert refusal.value.code == "zos_firewall_request"
-    [record] = calls(home)
+    [record] = calls()
     assert record["verdict"] == "deny" and record["usage"] is None

@@ -35,6 +35,12 @@ impl Scratch {
         Scratch { home: TempDir::new().expect("the temporary folder can be written") }
     }
 
+    /// A home that a gateway has left.
+    #[must_use]
+    pub fn of(home: TempDir) -> Scratch {
+        Scratch { home }
+    }
+
     /// Writes a file of the home.
     #[must_use]
     pub fn file(self, path: &str, text: &str) -> Scratch {

@@ -7,6 +7,7 @@ use super::files::{self, FileRead};
 use super::snapshot::ContextState;
 use crate::context::ContextName;
 use crate::problem::Problem;
+use crate::yaml;
 
 pub(super) const FILE: &str = "state.json";
 const ACTIVE: &str = "active";
@@ -41,15 +42,29 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<ContextName>, Problem> {
         broken(format!("this is not JSON: {sentence}")).at(error.line().max(1), error.column().max(1))
     })?;
     let Value::Object(state) = state else {
-        return Err(broken("the file must hold a JSON object".to_owned()));
+        return Err(broken("the file must hold a JSON object".to_owned()).at(1, 1));
     };
+    let (line, column) = place_of_active(bytes);
+    let wrong = |message: String| broken(message).at(line, column);
     match state.get(ACTIVE) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(name)) => {
-            name.parse().map(Some).map_err(|_| broken(format!("\"{ACTIVE}\" is not a context's name")))
+            name.parse().map(Some).map_err(|_| wrong(format!("\"{ACTIVE}\" is not a context's name")))
         }
-        Some(_) => Err(broken(format!("\"{ACTIVE}\" must be a context's name or null"))),
+        Some(_) => Err(wrong(format!("\"{ACTIVE}\" must be a context's name or null"))),
     }
+}
+
+/// Where the value of `active` stands. JSON readers do not tell, so the YAML reader is asked, which reads
+/// all of JSON but tabs between values; where even that fails, the start of the file.
+fn place_of_active(bytes: &[u8]) -> (usize, usize) {
+    let text = String::from_utf8_lossy(bytes).replace('\t', " ");
+    let document = yaml::parse(FILE, text.as_bytes()).ok();
+    let place = document.as_ref().and_then(|document| match &document.root.value {
+        yaml::Value::Map(entries) => entries.iter().find(|entry| entry.key == ACTIVE),
+        _ => None,
+    });
+    place.map_or((1, 1), |entry| (entry.value.place.line, entry.value.place.column))
 }
 
 impl Brain {

@@ -1,7 +1,7 @@
 //! What may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
 //! asked for each of them, so nothing that follows can leave it.
 
-use super::{Api, Fleet, Route, RouteError, SLOTS, Slot};
+use super::{Api, Fleet, Provider, Route, RouteError, SLOTS, Slot};
 use crate::context::{Isolation, ModelFilter};
 
 /// What a call asks for.
@@ -146,6 +146,29 @@ impl Fleet {
 }
 
 impl Plan {
+    /// Leaves out what would not be served for want of a key: the provider needs one, `has_key` knows of
+    /// none, and a client's own key is for the provider of its own API.
+    ///
+    /// For explanations. A call finds out when it is its turn: only it knows what the client presents.
+    #[must_use]
+    pub fn with_keys(mut self, fleet: &Fleet, face: Api, has_key: impl Fn(&Provider) -> bool) -> Plan {
+        let reaches = |provider: &Provider| {
+            provider.keys.is_empty()
+                || has_key(provider)
+                || (provider.api == face && fleet.is_face_default(provider, face))
+        };
+        let (kept, left): (Vec<Route>, Vec<Route>) =
+            std::mem::take(&mut self.routes).into_iter().partition(|route| reaches(&route.provider));
+        self.routes = kept;
+        self.dropped.extend(left.into_iter().map(|route| Dropped {
+            reason: RouteError::NoKey { model: route.model.clone(), provider: route.provider.name.clone() },
+            model: route.model,
+        }));
+        // The first reason is the one of the model that was asked for.
+        self.dropped.sort_by_key(|dropped| self.considered.iter().position(|model| *model == dropped.model));
+        self
+    }
+
     /// Why nothing may serve the call: what speaks against the model that was asked for.
     pub fn refusal(&self) -> Option<&RouteError> {
         if !self.routes.is_empty() {

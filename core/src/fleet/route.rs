@@ -96,6 +96,14 @@ pub enum RouteError {
         /// The slot.
         slot: String,
     },
+    /// The provider needs a key, has none, and a client's own would not reach it.
+    #[error("there is no key for the provider \"{provider}\" of the model \"{model}\"")]
+    NoKey {
+        /// The model.
+        model: String,
+        /// Its provider.
+        provider: String,
+    },
     /// There is no provider at all that speaks this API.
     #[error("no provider speaks the {api} API")]
     NoProvider {

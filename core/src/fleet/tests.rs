@@ -54,6 +54,46 @@ default_provider: {anthropic: anthropic, openai: openai}
 "#;
 
 #[test]
+fn a_plan_with_keys_leaves_out_who_has_none_and_cannot_be_paid_by_the_client() {
+    let fleet = good(
+        "providers:\n  a: {api: anthropic, base_url: \"https://a.example\", key: \"env:A\"}\n  \
+         b: {api: openai, base_url: \"https://b.example\", key: \"env:B\"}\n  \
+         c: {api: openai, base_url: \"https://c.example\", key: \"env:C\"}\n  \
+         d: {api: openai, base_url: \"https://d.example\", key: none}\nmodels:\n  \
+         - {id: one, provider: a}\n  - {id: two, provider: b}\n  - {id: three, provider: c}\n  - {id: four, provider: d}\n\
+         fallback: {\"*\": [two, missing, three, four]}\ndefault_provider: {openai: b, anthropic: none}\n",
+    );
+    let told = |face, keys: &[&str]| {
+        let filter = ModelFilter::default();
+        let wish = Wish {
+            face,
+            model: "one",
+            filter: &filter,
+            context: "acme",
+            isolation: Isolation::Hard,
+            caps: &[],
+            thinks: false,
+            tokens: 0,
+            may_fall_back: true,
+        };
+        let plan =
+            fleet.plan(&wish).with_keys(&fleet, face, |provider| keys.contains(&provider.name.as_str()));
+        let served: Vec<String> = plan.routes.iter().map(|route| route.model.clone()).collect();
+        (served, plan.dropped.iter().map(|dropped| dropped.model.clone()).collect::<Vec<_>>())
+    };
+    let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    // A client's own key is for the provider that serves its API; whatever needs no key is served.
+    assert_eq!(told(Api::OpenAi, &[]).0, words(&["two", "missing", "four"]));
+    assert_eq!(
+        told(Api::OpenAi, &[]).1,
+        words(&["one", "three"]),
+        "in the order in which they were looked at"
+    );
+    assert_eq!(told(Api::OpenAi, &["a", "c"]).0, words(&["one", "two", "missing", "three", "four"]));
+    assert_eq!(told(Api::Anthropic, &["a"]), (words(&["one", "four"]), words(&["two", "missing", "three"])));
+}
+
+#[test]
 fn the_reference_file_is_read_and_routes() {
     let fleet = good(REFERENCE);
     let names: Vec<_> = fleet.providers().map(|provider| provider.name.as_str()).collect();

@@ -95,9 +95,9 @@ fn a_contexts_folder_that_cannot_be_listed_any_more_changes_no_room() {
 fn a_broken_state_file_is_told_and_nobody_guesses() {
     for (broken, message) in [
         ("{", "state.json:1:1: this is not JSON"),
-        ("[]", "state.json: the file must hold a JSON object"),
-        ("{\"active\": 7}", "state.json: \"active\" must be"),
-        ("{\"active\": \"../x\"}", "state.json: \"active\" is not a context's name"),
+        ("[]", "state.json:1:1: the file must hold a JSON object"),
+        ("{\"active\": 7}", "state.json:1:12: \"active\" must be"),
+        ("{\"active\": \"../x\"}", "state.json:1:12: \"active\" is not a context's name"),
         ("", "state.json:1:1: this is not JSON"),
     ] {
         let scratch = Scratch::with(&[("state.json", broken), ("contexts/default.yml", "isolation: open")]);

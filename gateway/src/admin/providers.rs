@@ -25,13 +25,11 @@ pub(crate) async fn list(State(house): Admin) -> Json<Providers> {
 }
 
 async fn info(house: &House, provider: &Provider) -> ProviderInfo {
-    let found = credentials::find(&provider.keys, &house.vault).await;
-    let (key, key_name) = match (&found, provider.keys.is_empty()) {
-        (_, true) => ("none", None),
-        (Ok(Some((_, KeySource::Env(name)))), _) => ("environment", Some(name.clone())),
-        (Ok(Some((_, KeySource::Keychain(name)))), _) => ("keychain", Some(name.clone())),
-        (Ok(None), _) => ("missing", keychain_name(provider).map(str::to_owned)),
-        (Err(_), _) => ("unavailable", keychain_name(provider).map(str::to_owned)),
+    let (key, source) = credentials::presence(provider, &house.vault).await;
+    let key_name = match source {
+        Some(KeySource::Env(name) | KeySource::Keychain(name)) => Some(name),
+        None if key == "none" => None,
+        None => keychain_name(provider).map(str::to_owned),
     };
     ProviderInfo {
         id: provider.name.clone(),

@@ -8,7 +8,9 @@ use crate::admin::targets;
 use crate::admin::types::{BudgetState, CanonWhy};
 use crate::budget::all_limits;
 use crate::problem::Code;
+use crate::upstream::credentials;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use zos_core::memory::{self, Kind, MemoryError, New, Origin, Source, Status};
 use zos_core::{Api, Effect, Route, Wish};
 use zos_meter::Day;
@@ -90,7 +92,10 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "route_explain",
         purpose: "Where a call for a model would go from this room, and why not elsewhere.",
-        takes: &[("model", "The model or slot, such as zos/background.", true)],
+        takes: &[
+            ("model", "The model or slot, such as zos/background.", true),
+            ("api", "The API that the client speaks: openai (without this) or anthropic.", false),
+        ],
         only_reads: true,
     },
     Tool {
@@ -264,7 +269,7 @@ async fn run(asked: &mut Asked, tool: &str, arguments: &Map<String, Value>) -> R
         "context_list" => Ok(contexts(asked)),
         "check_outbound" => Ok(check_outbound(asked, &text("text"))),
         "check_target" => check_target(asked, &text("tool"), &arguments[ARGUMENTS]),
-        "route_explain" => Ok(explain(asked, &text("model"))),
+        "route_explain" => explain(asked, &text("model"), &text("api")).await,
         "budget_status" => budget(asked).await,
         "attest_current" => attested(asked),
         _ => Err(Refusal::invalid("zOS has no such tool.")),
@@ -379,10 +384,17 @@ fn check_target(asked: &Asked, tool: &str, arguments: &Value) -> Result<Value, R
     }
 }
 
-fn explain(asked: &Asked, model: &str) -> Value {
+/// Where a call would go, the presence of keys included. Keys that only a client has are not known here.
+async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal> {
+    let face = match api {
+        "" | "openai" => Api::OpenAi,
+        "anthropic" => Api::Anthropic,
+        _ => return Err(Refusal::invalid("`api` is openai or anthropic.")),
+    };
     let resolved = &asked.resolved;
-    let plan = resolved.snapshot.fleet.plan(&Wish {
-        face: Api::OpenAi,
+    let fleet = &resolved.snapshot.fleet;
+    let plan = fleet.plan(&Wish {
+        face,
         model,
         filter: &resolved.context.models,
         context: resolved.name.as_str(),
@@ -392,17 +404,28 @@ fn explain(asked: &Asked, model: &str) -> Value {
         tokens: 0,
         may_fall_back: true,
     });
-    let shown = |route: &Route| json!({"model": route.model, "provider": route.provider.name});
+    let mut keys = BTreeMap::new();
+    for Route { provider, .. } in &plan.routes {
+        if !keys.contains_key(&provider.name) {
+            keys.insert(provider.name.clone(), credentials::presence(provider, &asked.house.vault).await.0);
+        }
+    }
+    let plan = plan.with_keys(fleet, face, |provider| keys.get(&provider.name) != Some(&"missing"));
+    let shown = |route: &Route| {
+        let name = &route.provider.name;
+        json!({"model": route.model, "provider": name, "key": keys.get(name)})
+    };
     let dropped: Vec<Value> = plan
         .dropped
         .iter()
         .map(|dropped| json!({"model": dropped.model, "reason": dropped.reason.to_string()}))
         .collect();
-    json!({
-        "model": model, "possible": !plan.routes.is_empty(), "chosen": plan.routes.first().map(shown),
+    Ok(json!({
+        "model": model, "api": face.name(), "possible": !plan.routes.is_empty(),
+        "chosen": plan.routes.first().map(shown),
         "then": plan.routes.iter().skip(1).map(shown).collect::<Vec<_>>(),
         "considered": plan.considered, "dropped": dropped,
-    })
+    }))
 }
 
 async fn budget(asked: &Asked) -> Result<Value, Refusal> {

@@ -1,17 +1,17 @@
 //! Step 5: the only step that leaves the machine.
 //!
 //! The routes of the plan are tried in order. A provider that fails before the first byte of its answer is
-//! asked again as often as the fleet allows, then the next route is tried, past the hard filter again. An
-//! answer whose head has arrived is the answer. When nothing serves, the caller gets the first failure:
+//! asked again as often as the fleet allows, then the next route is tried, past the hard filter again. Before
+//! each attempt the budget holds what it may cost; a route that does not fit is skipped. An answer whose head
+//! has arrived is the answer. When nothing serves, the caller gets the first failure:
 //! that of the model it asked for.
 
-use super::reserve::Reserved;
+use super::reserve::{Reserved, hold};
 use super::route::{Prepared, note, prepare, wish};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
 use crate::policy::Policy;
-use crate::prices::Names;
 use crate::problem::{Code, Problem};
 use crate::translate::Pair;
 use crate::upstream::{Answer, Outgoing, UpstreamError};
@@ -22,7 +22,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 use zos_core::fleet::Defaults;
 use zos_core::{Api, Route};
-use zos_meter::{Day, Usage};
+use zos_meter::Usage;
 
 /// Headers of the caller that reach a provider. Everything else stays here.
 const PASSED: &[&str] = &[
@@ -55,17 +55,6 @@ pub(crate) struct Forwarded {
     pub(super) pair: Option<Pair>,
     /// The caller's own request.
     pub(super) request: Bytes,
-    /// Input tokens of attempts that broke after they were sent.
-    pub(super) wasted: u64,
-}
-
-impl Forwarded {
-    /// The usage of the answer and of the attempts before it.
-    pub(super) fn with_wasted(wasted: u64, mut usage: Usage) -> Usage {
-        usage.input = usage.input.saturating_add(wasted);
-        usage.estimated |= wasted > 0;
-        usage
-    }
 }
 
 /// How one route failed.
@@ -92,18 +81,18 @@ pub(super) async fn run(
     headers: &mut HeaderMap,
 ) -> Result<Forwarded, Problem> {
     let routed = reserved.routed;
-    let inspected = routed.inspected;
+    let mut inspected = routed.inspected;
     let defaults = *inspected.resolved.snapshot.fleet.defaults();
     let mut attempts =
-        Attempts { house, inspected: &inspected, defaults, wasted: 0, told: String::new(), count: 0 };
+        Attempts { house, inspected: &mut inspected, defaults, is_held: true, told: String::new(), count: 0 };
     let mut first_failure = None;
     let mut served = None;
-    let reserved_for = routed.first.route.model.clone();
+    let asked_for = routed.first.route.clone();
     let mut prepared = Some(Ok(routed.first));
     let mut next = routed.next.into_iter();
     while let Some(candidate) = prepared.take() {
         let tried = match candidate {
-            Ok(candidate) => attempts.route(candidate, call).await,
+            Ok(candidate) => attempts.route(candidate, call, headers).await,
             Err(problem) => Err(Failure::Problem(problem)),
         };
         match tried {
@@ -117,7 +106,7 @@ pub(super) async fn run(
         }
         prepared = next.next().map(|route| attempts.prepare(route));
     }
-    let Attempts { wasted, told, count, .. } = attempts;
+    let Attempts { told, count, .. } = attempts;
     if count > 1 {
         call.remark(&told);
     }
@@ -129,20 +118,12 @@ pub(super) async fn run(
         (Some(served), _) => served,
         (None, Some(Failure::Answer(answered))) => *answered,
         (None, Some(Failure::Problem(problem))) => {
-            let spent = Usage { input: wasted, estimated: true, ..Usage::default() };
-            call.settle(if wasted > 0 { Cost::Spent(spent) } else { Cost::Nothing }).await;
+            note(&asked_for, call, headers);
             return Err(problem);
         }
         (None, None) => unreachable!("the first route is always tried"),
     };
-    let route = &prepared.route;
-    note(route, call, headers);
-    if route.model != reserved_for {
-        let prices = &inspected.resolved.context.budget.prices;
-        let names = Names { asked: &route.model, sent: route.sent_as() };
-        let day = Day::from_unix_ms(call.now_ms());
-        call.is_served_at(house.prices.price(prices, &route.provider, names, day));
-    }
+    note(&prepared.route, call, headers);
     Ok(Forwarded {
         face: inspected.arrived.face,
         input_tokens: inspected.input_tokens,
@@ -151,16 +132,16 @@ pub(super) async fn run(
         answer,
         pair: prepared.pair,
         request: inspected.arrived.body,
-        wasted,
     })
 }
 
 /// The attempts at one call.
 struct Attempts<'a> {
     house: &'a House,
-    inspected: &'a Inspected,
+    inspected: &'a mut Inspected,
     defaults: Defaults,
-    wasted: u64,
+    /// Whether the budget holds what the next attempt may cost, as it does for the very first.
+    is_held: bool,
     /// What was tried and what came of it, for the record: names of models and statuses only.
     told: String,
     /// How many times something was tried or skipped.
@@ -177,6 +158,7 @@ impl Attempts<'_> {
 
     /// A fallback, past the hard filter once more.
     fn prepare(&mut self, route: Route) -> Result<Prepared, Problem> {
+        self.is_held = false;
         let fleet = &self.inspected.resolved.snapshot.fleet;
         if let Err(reason) = fleet.permits(&wish(self.inspected), &route) {
             self.tell(&route, "not permitted");
@@ -188,8 +170,13 @@ impl Attempts<'_> {
         })
     }
 
-    /// Asks one provider, as often as it may be asked.
-    async fn route(&mut self, prepared: Prepared, call: &mut Call) -> Result<(Prepared, Answer), Failure> {
+    /// Asks one provider, as often as it may be asked and the budget carries it.
+    async fn route(
+        &mut self,
+        prepared: Prepared,
+        call: &mut Call,
+        headers: &mut HeaderMap,
+    ) -> Result<(Prepared, Answer), Failure> {
         let outgoing = match self.outgoing(&prepared).await {
             Ok(outgoing) => outgoing,
             Err(problem) => {
@@ -201,6 +188,14 @@ impl Attempts<'_> {
         let mut pause = PAUSE;
         let mut last: Option<Result<Answer, Problem>> = None;
         for attempt in 0..=self.defaults.retries {
+            if !self.is_held
+                && let Err(problem) = hold(self.house, self.inspected, &prepared.route, call, headers).await
+            {
+                self.tell(&prepared.route, format_args!("skipped, {}", problem.code.as_str()));
+                return Err(Failure::of(prepared, last.unwrap_or(Err(problem))));
+            }
+            self.is_held = true;
+            note(&prepared.route, call, headers);
             let leave = match self.house.upstreams.breakers.ask(&provider.name, Instant::now()) {
                 Ok(leave) => leave,
                 Err(wait) => {
@@ -221,6 +216,7 @@ impl Attempts<'_> {
                 }
                 Ok(answer) => {
                     self.tell(&prepared.route, answer.status.as_u16());
+                    call.came_to_nothing();
                     // Too many requests is no failure of the provider.
                     if answer.status != StatusCode::TOO_MANY_REQUESTS {
                         leave.failed(&self.defaults.breaker, Instant::now());
@@ -229,10 +225,14 @@ impl Attempts<'_> {
                 }
                 Err(error) => {
                     leave.failed(&self.defaults.breaker, Instant::now());
-                    // What never arrived costs nothing; what was sent and not answered is charged as read.
+                    // What never arrived costs nothing; what was sent and not answered is charged as read,
+                    // to the model that read it, and the next attempt is held anew.
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
-                        self.wasted = self.wasted.saturating_add(self.inspected.input_tokens);
+                        let input = self.inspected.input_tokens;
+                        call.settle(Cost::Spent(Usage { input, estimated: true, ..Usage::default() })).await;
+                        self.is_held = false;
                     }
+                    call.came_to_nothing();
                     self.tell(&prepared.route, &error);
                     (pause, Err(problem(&error, &provider.name)))
                 }
@@ -249,7 +249,7 @@ impl Attempts<'_> {
 
     async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
         let provider = &prepared.route.provider;
-        let Inspected { arrived, resolved, .. } = self.inspected;
+        let Inspected { arrived, resolved, .. } = &*self.inspected;
         let crosses = provider.api != arrived.face.api() && !provider.is_demo();
         // A client's own credential is for the API that it speaks.
         let is_face_default =

@@ -79,15 +79,14 @@ async fn plain(
         Err(problem) => (body.clone(), Some(problem)),
     };
     if let Err(problem) = ask(house, &mut forwarded, &told, &mut call, headers).await {
-        call.settle(Cost::Spent(Forwarded::with_wasted(forwarded.wasted, read_as_sent))).await;
+        call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), problem));
     }
     let judged = judge(&forwarded, &provider, &body, &told, &mut call, headers);
     let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
-        Ok((usage, _)) if is_charged => Cost::Spent(Forwarded::with_wasted(forwarded.wasted, *usage)),
-        Err(refused) if is_charged => Cost::Spent(Forwarded::with_wasted(forwarded.wasted, refused.0)),
-        _ if forwarded.wasted > 0 => Cost::Spent(Forwarded::with_wasted(forwarded.wasted, Usage::default())),
+        Ok((usage, _)) if is_charged => Cost::Spent(*usage),
+        Err(refused) if is_charged => Cost::Spent(refused.0),
         _ => Cost::Nothing,
     };
     if let Some(balance) = call.settle(cost).await {

@@ -1,5 +1,6 @@
-//! Step 4: tokens and money are held before anything is forwarded.
+//! Step 4: tokens and money are held before anything is forwarded, and anew before a fallback is.
 
+use super::inspect_request::Inspected;
 use super::route::Routed;
 use crate::budget::limits_of_call;
 use crate::call::{Call, Needs};
@@ -8,6 +9,7 @@ use crate::prices::Names;
 use crate::problem::{Code, Problem};
 use crate::tokens;
 use http::{HeaderMap, HeaderValue};
+use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 
 /// Tokens held for an answer without a limit of its own.
@@ -25,32 +27,48 @@ pub(super) async fn run(
     headers: &mut HeaderMap,
 ) -> Result<Reserved, Problem> {
     let mut routed = routed;
-    if routed.inspected.arrived.face.is_free() {
-        return Ok(Reserved { routed });
+    hold(house, &mut routed.inspected, &routed.first.route, call, headers).await?;
+    Ok(Reserved { routed })
+}
+
+/// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
+/// the model before it, or have limits of its own, so this stands before every attempt.
+pub(super) async fn hold(
+    house: &House,
+    inspected: &mut Inspected,
+    route: &Route,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<(), Problem> {
+    if inspected.arrived.face.is_free() {
+        return Ok(());
     }
-    let needs = needs(house, &mut routed, call);
-    let inspected = &routed.inspected;
+    let needs = needs(house, inspected, route, call);
     let is_limited = !needs.limits.is_empty();
     let money = needs.limits.iter().find(|limit| limit.unit == Unit::Micros);
     if let Some(limit) = money
         && needs.micros.is_none()
     {
         if call.is_hard {
-            return Err(unknown_price(&inspected.asked.model, limit, needs.day, call));
+            return Err(unknown_price(&route.model, limit, needs.day, call));
         }
         headers.insert("x-zos-price", HeaderValue::from_static("unknown"));
+    } else {
+        headers.remove("x-zos-price");
     }
     // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
     let goes_on = !is_limited || !call.is_hard;
     if goes_on && house.ledger_health.is_failing() {
         call.go_unheld(needs);
         unheld(is_limited, call, headers);
-        return Ok(Reserved { routed });
+        return Ok(());
     }
     match call.reserve(&inspected.resolved.name, needs).await {
         Ok(balance) => {
-            write_remaining(&balance, headers);
-            Ok(Reserved { routed })
+            if let Some(balance) = balance {
+                write_remaining(&balance, headers);
+            }
+            Ok(())
         }
         Err(ReserveError::Exhausted { standing, asked }) => {
             if let Limit { scope: Scope::Context, unit: Unit::Tokens, .. } = standing.limit {
@@ -61,7 +79,7 @@ pub(super) async fn run(
         Err(ReserveError::Ledger(error)) if goes_on => {
             tracing::error!(%error, "a call goes on without anything held for it");
             unheld(is_limited, call, headers);
-            Ok(Reserved { routed })
+            Ok(())
         }
         Err(ReserveError::Ledger(error)) => {
             tracing::error!(%error, "the budget cannot be read");
@@ -83,13 +101,11 @@ fn unheld(is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
 }
 
 /// What the call may need at most, what that costs, and which limits it has to keep.
-fn needs(house: &House, routed: &mut Routed, call: &Call) -> Needs {
-    let inspected = &mut routed.inspected;
+fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -> Needs {
     let output = match inspected.arrived.face {
         crate::wire::Face::Embeddings => 0,
         _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
     };
-    let route = &routed.first.route;
     let names = Names { asked: &route.model, sent: route.sent_as() };
     let budget = &inspected.resolved.context.budget;
     let limits = limits_of_call(budget, call.record.client.as_deref(), names);

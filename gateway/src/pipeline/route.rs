@@ -152,6 +152,8 @@ fn refusal(reason: &RouteError) -> Problem {
             no_route("The fleet has no provider that speaks this API for that model.".to_owned())
                 .hint("See routing/fleet.yml: the model's provider speaks another API.")
         }
+        RouteError::NoKey { .. } => no_route("There is no key for the provider of that model.".to_owned())
+            .hint("Set it in Keys, or in the provider's environment variable."),
         RouteError::TooLong { tokens, context, .. } => no_route(format!(
             "The call may need {tokens} tokens, and the context of that model has {context}."
         ))

@@ -104,9 +104,12 @@ impl StreamTranslator {
             FrameError::TooLarge(_) => Stop::Unreadable("an event is too large"),
             FrameError::NotUtf8 => Stop::Unreadable("an event is not valid UTF-8"),
         })?;
-        let Some(data) = fields.data.as_deref().filter(|data| !data.trim().is_empty()) else {
+        let data = match fields.data.as_deref() {
+            Some(data) if !data.trim().is_empty() => data,
             // A keep-alive: comments are the same in every format.
-            return Ok(vec![frame.clone()]);
+            None if fields.event.is_empty() => return Ok(vec![frame.clone()]),
+            // An event that says nothing is none of the caller's format, whose reader expects JSON.
+            _ => return Ok(vec![keep_alive()]),
         };
         if self.is_over {
             return Ok(Vec::new());
@@ -129,7 +132,7 @@ impl StreamTranslator {
             match &mut self.reader {
                 Reader::Chat(reader) => reader.take(&data, &mut events)?,
                 Reader::Messages(_) if data["type"] == "ping" => {
-                    return Ok(vec![Frame { raw: Bytes::from_static(b": ping\n\n") }]);
+                    return Ok(vec![keep_alive()]);
                 }
                 Reader::Messages(reader) => reader.take(&data, &mut events)?,
             }
@@ -147,6 +150,11 @@ impl StreamTranslator {
         }
         Ok(frames)
     }
+}
+
+/// A comment, which no reader takes for more than a sign of life.
+fn keep_alive() -> Frame {
+    Frame { raw: Bytes::from_static(b": ping\n\n") }
 }
 
 /// One event with a name.

@@ -26,21 +26,71 @@ fn pair(name: &str) -> Pair {
 
 /// What comes of a stream, and why it stopped where it could not go on.
 fn streamed(pair: Pair, request: &str, stream: &[u8]) -> (String, Option<Stop>) {
+    in_pieces(pair, request, &[stream])
+}
+
+/// The same for a stream whose bytes arrive in these pieces.
+fn in_pieces(pair: Pair, request: &str, pieces: &[&[u8]]) -> (String, Option<Stop>) {
     let mut translator = pair.stream(request.as_bytes(), NOW_S, LIMIT);
     let mut framer = Framer::new(LIMIT);
-    framer.push(stream);
     let mut out = String::new();
-    while let Ok(Some(frame)) = framer.next() {
-        match translator.take(&frame) {
-            Ok(frames) => {
-                for frame in frames {
-                    out.push_str(std::str::from_utf8(&frame.raw).unwrap());
+    for piece in pieces {
+        framer.push(piece);
+        while let Ok(Some(frame)) = framer.next() {
+            match translator.take(&frame) {
+                Ok(frames) => {
+                    for frame in frames {
+                        out.push_str(std::str::from_utf8(&frame.raw).unwrap());
+                    }
                 }
+                Err(stop) => return (out, Some(stop)),
             }
-            Err(stop) => return (out, Some(stop)),
         }
     }
     (out, None)
+}
+
+/// Every golden stream of every pair.
+fn golden_streams() -> Vec<(Pair, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let of = |name: &str| {
+        let folders = std::fs::read_dir(root.join(name)).unwrap();
+        let streams =
+            folders.filter_map(|folder| std::fs::read(folder.unwrap().path().join("stream.sse")).ok());
+        streams.map(|stream| (pair(name), stream)).collect::<Vec<_>>()
+    };
+    ["messages-chat", "chat-messages", "responses-chat", "responses-messages"]
+        .into_iter()
+        .flat_map(of)
+        .collect()
+}
+
+#[test]
+fn an_event_without_data_is_a_comment_to_the_caller() {
+    for (name, event) in [
+        ("messages-chat", "data:\n\n"),
+        ("chat-messages", "event: ping\ndata:  \n\n"),
+        ("responses-chat", "event: x\n\n"),
+        ("chat-messages", "event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    ] {
+        assert_eq!(
+            streamed(pair(name), "{}", event.as_bytes()),
+            (": ping\n\n".to_owned(), None),
+            "{event:?}"
+        );
+    }
+    let comment = ": the model is being loaded\n\n";
+    assert_eq!(streamed(pair("messages-chat"), "{}", comment.as_bytes()).0, comment);
+}
+
+#[test]
+fn a_stream_in_single_bytes_is_the_same_as_whole() {
+    let streams = golden_streams();
+    assert!(streams.len() >= 20, "only {} streams were found", streams.len());
+    for (pair, stream) in streams {
+        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(in_pieces(pair, "{}", &bytes), streamed(pair, "{}", &stream), "{pair:?}");
+    }
 }
 
 fn pretty(bytes: &[u8]) -> String {
@@ -365,6 +415,24 @@ fn mixed(calls: &[String], cuts: &[usize], order: &[usize]) -> String {
 }
 
 proptest! {
+    #[test]
+    fn any_cutting_of_a_stream_gives_the_same(
+        which in any::<prop::sample::Index>(), lengths in prop::collection::vec(1usize..90, 1..60),
+    ) {
+        let streams = golden_streams();
+        let (pair, stream) = which.get(&streams);
+        let (mut rest, mut pieces) = (stream.as_slice(), Vec::new());
+        for length in lengths.into_iter().cycle() {
+            let (piece, after) = rest.split_at(length.min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(in_pieces(*pair, "{}", &pieces), streamed(*pair, "{}", stream));
+    }
+
     #[test]
     fn mixed_parallel_calls_become_one_open_block_at_a_time(
         texts in proptest::collection::vec("[a-zé\"\\\\]{0,12}", 1..5),

@@ -97,6 +97,21 @@ pub(crate) async fn find(
     Ok(None)
 }
 
+/// Whether a provider's key is there and where it comes from, in the words of the admin API: `none` (it needs
+/// none), `environment`, `keychain`, `missing`, or `unavailable` where the keychain does not say. The value
+/// goes no further than this.
+pub(crate) async fn presence(provider: &Provider, vault: &Arc<Vault>) -> (&'static str, Option<KeySource>) {
+    if provider.keys.is_empty() {
+        return ("none", None);
+    }
+    match find(&provider.keys, vault).await {
+        Ok(Some((_, source @ KeySource::Env(_)))) => ("environment", Some(source.clone())),
+        Ok(Some((_, source @ KeySource::Keychain(_)))) => ("keychain", Some(source.clone())),
+        Ok(None) => ("missing", None),
+        Err(_) => ("unavailable", None),
+    }
+}
+
 fn from_environment(variable: &str) -> Option<Secret> {
     let key = std::env::var(variable).ok()?;
     (!key.trim().is_empty()).then(|| Secret::new(key.trim().to_owned()))

@@ -88,6 +88,105 @@ pub fn stream(data: &[u8]) {
     }
 }
 
+/// The translation between wire formats: a request goes up as a JSON object with the routed model and without
+/// a term that the caller's own did not hold; an answer comes down as one, and a refusal as a refusal; a stream
+/// is the same however it is cut, has one open block at a time, ends only where the provider ended it, and no
+/// term passes the guard behind it.
+pub fn translate(data: &[u8]) {
+    let [pair, seed, kind, bytes @ ..] = data else { return };
+    let index = usize::from(*pair) % 4;
+    let translation = fuzzing::Translation::of(index);
+    match kind % 4 {
+        0 => translate_request(translation, bytes),
+        1 => translate_answer(index, bytes),
+        2 => drop(object(&translation.failure(bytes))),
+        _ => translate_stream(index, *seed, bytes),
+    }
+}
+
+fn object(bytes: &[u8]) -> serde_json::Value {
+    let value: serde_json::Value = serde_json::from_slice(bytes).expect("what is written is JSON");
+    assert!(value.is_object(), "{value}");
+    value
+}
+
+fn translate_request(translation: fuzzing::Translation, bytes: &[u8]) {
+    let Ok(written) = translation.request(bytes) else { return };
+    let told = object(&written);
+    assert_eq!(told["model"], "there");
+    let (asked, sent) = (String::from_utf8_lossy(bytes), String::from_utf8_lossy(&written));
+    if !fuzzing::is_denied(&WORDS, &asked) {
+        assert!(!fuzzing::is_denied(&WORDS, &sent), "carried over, a term has come to be: {sent}");
+    }
+}
+
+fn translate_answer(index: usize, bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(written) = fuzzing::Translation::of(index).answer(text) else { return };
+    let told = object(&written);
+    let Ok(said) = serde_json::from_str::<serde_json::Value>(text) else { return };
+    let was_refused = match index {
+        0 | 2 => said["choices"][0]["finish_reason"] == "content_filter",
+        _ => said["stop_reason"] == "refusal",
+    };
+    let is_refused = match index {
+        0 => told["stop_reason"] == "refusal",
+        1 => told["choices"][0]["finish_reason"] == "content_filter",
+        _ => told["status"] == "incomplete" || told["output"].to_string().contains("\"refusal\""),
+    };
+    assert!(is_refused || !was_refused, "a refusal was lost: {told}");
+}
+
+fn translate_stream(index: usize, seed: u8, bytes: &[u8]) {
+    let translation = fuzzing::Translation::of(index);
+    let pieces = cut(seed, bytes);
+    let whole = translation.stream(None, &[bytes]);
+    assert_eq!(translation.stream(None, &pieces), whole, "it depends on how the stream is cut");
+    let events = fuzzing::events(&whole.0);
+    let is_ended = events.iter().any(|(name, data)| match index {
+        0 => name == "message_stop",
+        1 => data == "[DONE]",
+        _ => ["response.completed", "response.incomplete"].contains(&name.as_str()),
+    });
+    let is_chat = matches!(index, 0 | 2);
+    let terminator: &[u8] = if is_chat { b"[DONE]" } else { b"message_stop" };
+    let may_end = bytes.windows(terminator.len()).any(|window| window == terminator)
+        // It may be written with escapes.
+        || (!is_chat && bytes.contains(&b'\\'));
+    assert!(may_end || !is_ended, "it ends where the provider did not");
+    let mut open = None;
+    let mut blocks = 0;
+    for (name, data) in &events {
+        if data == "[DONE]" {
+            continue;
+        }
+        let data = object(data.as_bytes());
+        match name.as_str() {
+            "content_block_start" => {
+                assert_eq!((open, data["index"].as_u64()), (None, Some(blocks)), "one block at a time");
+                (open, blocks) = (Some(blocks), blocks + 1);
+            }
+            "content_block_delta" => assert_eq!(data["index"].as_u64(), open, "of a block that is not open"),
+            "content_block_stop" => assert_eq!(data["index"].as_u64(), open.take()),
+            "message_stop" => assert_eq!(open, None, "it ends with an open block"),
+            _ => {}
+        }
+    }
+    // What is written is what the guard reads.
+    let guarded = translation.stream(Some(&WORDS), &pieces);
+    assert_eq!(translation.stream(Some(&WORDS), &[bytes]), guarded, "it depends on how the stream is cut");
+    if let Err(why) = &guarded.1 {
+        assert!(whole.1.is_err() || !why.contains("guard: Unreadable"), "{why}");
+    }
+    let rules = PLAIN.room("acme").expect("the room is there");
+    for string in fuzzing::event_strings(&guarded.0) {
+        let mut found = Vec::new();
+        rules.scan(&string, &mut found);
+        let is_whole = |violation: &Violation| violation.span.start > 0 && violation.span.end < string.len();
+        assert!(!found.iter().any(is_whole), "let out: {string:?}");
+    }
+}
+
 /// The JSON reader: takes what serde_json takes and nothing else, and reads the same strings.
 pub fn json(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

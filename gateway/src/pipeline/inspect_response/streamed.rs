@@ -47,7 +47,6 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
         house: house.clone(),
         face: forwarded.face,
         translator,
-        wasted: forwarded.wasted,
         input_tokens: forwarded.input_tokens,
         provider: call.record.provider.clone().unwrap_or_default(),
         resolved: forwarded.resolved,
@@ -76,8 +75,6 @@ struct Pump {
     face: Face,
     /// Turns the provider's events into the caller's, where their formats differ.
     translator: Option<StreamTranslator>,
-    /// Input tokens of attempts that broke before this one.
-    wasted: u64,
     input_tokens: u64,
     provider: String,
     resolved: Resolved,
@@ -339,7 +336,7 @@ impl Pump {
             reader.report(report);
         }
         let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
-        Forwarded::with_wasted(self.wasted, reader.finish(estimate))
+        reader.finish(estimate)
     }
 }
 

@@ -22,17 +22,17 @@ pub(in crate::translate) fn read(body: &Value) -> Result<Answer, Untranslatable>
         Value::String(text) => blocks.push(Block::Text(text.clone())),
         _ => return Err(Untranslatable::nowhere("choices[0].message.content")),
     }
-    for key in ["audio", "function_call"] {
-        if !message[key].is_null() {
-            return Err(Untranslatable::nowhere(format!("choices[0].message.{key}")));
-        }
+    let calls = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let has_audio = !message["audio"].is_null();
+    if has_audio || is_only_old_call(message) {
+        let key = if has_audio { "audio" } else { "function_call" };
+        return Err(Untranslatable::nowhere(format!("choices[0].message.{key}")));
     }
     let refusal = text(&message["refusal"]);
     let is_refused = !refusal.is_empty();
     if is_refused {
         blocks.push(Block::Refusal(refusal));
     }
-    let calls = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
     for (index, call) in calls.iter().enumerate() {
         let (name, arguments) = (text(&call["function"]["name"]), &call["function"]["arguments"]);
         if name.is_empty() {
@@ -51,6 +51,12 @@ pub(in crate::translate) fn read(body: &Value) -> Result<Answer, Untranslatable>
             .ok_or_else(|| Untranslatable::nowhere("choices[0].finish_reason"))?,
         usage: Tokens::of_chat(&body["usage"]),
     })
+}
+
+/// Whether a message, or a piece of one, makes a call in the way from before `tool_calls`, and in that way
+/// alone. Beside them it is the same call once more, as llama.cpp's Python server says it.
+pub(super) fn is_only_old_call(message: &Value) -> bool {
+    !message["function_call"].is_null() && message["tool_calls"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// An id for a call that came without one.

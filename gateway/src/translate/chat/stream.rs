@@ -1,6 +1,6 @@
 //! Streams of the chat completions API, read and written.
 
-use super::answer::{call_id, detail, finish_reason, stop};
+use super::answer::{call_id, detail, finish_reason, is_only_old_call, stop};
 use crate::problem::Shape;
 use crate::stream::guard::Stop;
 use crate::translate::answer::{Stop as Reason, Tokens, text};
@@ -115,7 +115,7 @@ impl Reader {
             self.is_refused |= !piece.is_empty();
             self.piece(Key::Refusal, piece, events)?;
         }
-        if !delta["audio"].is_null() || !delta["function_call"].is_null() {
+        if !delta["audio"].is_null() || is_only_old_call(delta) {
             return Err(unknown());
         }
         for (position, call) in delta["tool_calls"].as_array().into_iter().flatten().enumerate() {

@@ -174,8 +174,9 @@ fn assistant(place: &str, blocks: Vec<Block>) -> Result<Value, Untranslatable> {
     }
     let mut message = Map::new();
     message.insert("role".into(), json!("assistant"));
-    let is_silent = texts.is_empty() && (!calls.is_empty() || refusal.is_some());
-    message.insert("content".into(), if is_silent { Value::Null } else { content(texts) });
+    // Beside calls alone this is an empty text: some servers refuse a `null`, others a message without it.
+    let is_only_refusal = texts.is_empty() && calls.is_empty() && refusal.is_some();
+    message.insert("content".into(), if is_only_refusal { Value::Null } else { content(texts) });
     if !thoughts.is_empty() {
         message.insert("reasoning_content".into(), json!(thoughts.join(BETWEEN_THOUGHTS)));
     }
