@@ -28,6 +28,9 @@ use crate::problem::Problem;
 const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 
+/// The most numbers of one vector. A vector of each part of each memory is kept.
+pub(super) const DIMENSIONS_MAX: usize = 1024;
+
 /// The direction of a text, each step a 127th of the longest one.
 pub(super) type Vector = Vec<i8>;
 
@@ -70,9 +73,11 @@ impl Sense {
     fn look<T>(&self, answer: impl FnOnce(&State) -> T) -> T {
         // Whatever panicked left a state that was made of files whose versions it knows.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.seen != self.stamps(state.folder.as_deref()) {
-            *state = self.read();
-            for problem in &state.problems {
+        // A folder that is not there has no files to watch: the setting is looked at again.
+        let lacks_folder = state.folder.is_none() && !state.problems.is_empty();
+        if lacks_folder || state.seen != self.stamps(state.folder.as_deref()) {
+            let before = std::mem::replace(&mut *state, self.read());
+            for problem in state.problems.iter().filter(|problem| !before.problems.contains(problem)) {
                 tracing::warn!(%problem, "the sentence model");
             }
         }

@@ -49,6 +49,15 @@ fn a_build_without_sentence_models_says_so() {
 }
 
 #[test]
+fn a_folder_that_is_made_later_is_seen() {
+    let scratch = Scratch::with(&[("memory/config.yml", "sentence_model: models/static\n")]);
+    let memories = Memories::new(scratch.home());
+    assert!(memories.problems()[0].message.contains("no such folder"));
+    scratch.put("models/static/README.md", "x");
+    assert!(!memories.problems()[0].message.contains("no such folder"));
+}
+
+#[test]
 fn lint_tells_it_once_for_all_rooms() {
     let scratch = Scratch::with(&[
         ("memory/config.yml", "sentence_model: ../x\n"),

@@ -6,9 +6,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::sense::Model;
 use super::{Index, parts};
 use crate::memory::item::Item;
+use crate::memory::sense::{DIMENSIONS_MAX, Model};
 
 /// The most vectors of one context. Memories beyond are found by their words alone.
 const VECTORS_MAX: usize = 200_000;
@@ -83,6 +83,7 @@ impl Index {
             let (item, parts) = (row.get(0)?, row.get::<_, i64>(1)?);
             let bytes = row.get_ref(2)?.as_blob().unwrap_or_default();
             let Ok(parts) = usize::try_from(parts) else { continue };
+            // Not ours where it is not so: the file may be damaged.
             if parts == 0 || bytes.is_empty() || !bytes.len().is_multiple_of(parts) {
                 continue;
             }
@@ -90,7 +91,10 @@ impl Index {
             if vectors.of.is_empty() {
                 vectors.dimensions = dimensions;
             }
-            if dimensions != vectors.dimensions || vectors.of.len() + parts > VECTORS_MAX {
+            if dimensions > DIMENSIONS_MAX
+                || dimensions != vectors.dimensions
+                || vectors.of.len() + parts > VECTORS_MAX
+            {
                 continue;
             }
             for vector in bytes.chunks_exact(dimensions) {

@@ -16,15 +16,12 @@ use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 use super::setting::size;
-use super::{TOKENIZER, Unusable, Vector, WEIGHTS};
+use super::{DIMENSIONS_MAX, TOKENIZER, Unusable, Vector, WEIGHTS};
 use crate::canon::hex;
 
 /// The largest files that are read: the static models that people publish for one language have 2 to 130 MB.
 const WEIGHTS_MAX_BYTES: u64 = 192 << 20;
 const TOKENIZER_MAX_BYTES: u64 = 32 << 20;
-
-/// The most numbers of one vector. A vector of each part of each memory is kept.
-const DIMENSIONS_MAX: usize = 1024;
 
 /// The most word pieces.
 const PIECES_MAX: usize = 1 << 20;
