@@ -251,7 +251,7 @@ fn reindex(home: &Home, context: Option<&ContextName>, output: &mut Output) -> R
         None => Memories::contexts(home),
     };
     let memories = Memories::new(home.clone());
-    let (mut indexed, mut errors) = (0, Vec::new());
+    let (mut indexed, mut errors) = (0, memories.problems());
     for name in &contexts {
         let made = memories.room(name).reindex().map_err(|error| Failure::environment(&error))?;
         indexed += made.indexed;

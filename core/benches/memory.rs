@@ -1,6 +1,7 @@
 //! Speed of memory: recall at 10,000 memories, and making an index.
 //!
-//! `cargo bench -p zos-core --bench memory`
+//! `cargo bench -p zos-core --bench memory`, and with a sentence model besides
+//! `scripts/with-sentence-model cargo bench -p zos-core --features sentence-model --bench memory`
 
 #![expect(clippy::unwrap_used, reason = "in a bench, what cannot go on ends it")]
 
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use zos_core::Home;
-use zos_core::memory::{Memories, Moment};
+use zos_core::memory::{Memories, Moment, Room};
 
 const ITEMS: usize = 10_000;
 
@@ -56,6 +57,34 @@ fn fill(root: &Path) -> Home {
     home
 }
 
+fn question(numbers: &mut Numbers) -> String {
+    format!("what about {} and {} in {}", numbers.word(), numbers.word(), numbers.word())
+}
+
+fn measure(room: &Room, how: &str) {
+    let mut numbers = Numbers(7);
+    room.search(&question(&mut numbers), 10, Moment::now()).unwrap();
+    let mut times: Vec<Duration> = (0..400)
+        .map(|_| {
+            let text = question(&mut numbers);
+            let begun = Instant::now();
+            room.search(&text, 10, Moment::now()).unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    eprintln!("recall {how} at {ITEMS} memories: p50 {:?}, p95 {:?}", times[200], times[380]);
+}
+
+fn use_model(root: &Path, model: &Path) {
+    let folder = root.join("models/static");
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["model.safetensors", "tokenizer.json"] {
+        fs::copy(model.join(file), folder.join(file)).unwrap();
+    }
+    fs::write(root.join("memory/config.yml"), "sentence_model: models/static\n").unwrap();
+}
+
 fn memory(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let home = fill(folder.path());
@@ -65,20 +94,16 @@ fn memory(criterion: &mut Criterion) {
     let rate = made.indexed as f64 / begun.elapsed().as_secs_f64();
     eprintln!("index of {} memories: {rate:.0} a second", made.indexed);
     room.follow();
+    measure(&room, "by words");
+    if let Some(model) = std::env::var_os("ZOS_TEST_SENTENCE_MODEL") {
+        use_model(folder.path(), Path::new(&model));
+        let begun = Instant::now();
+        room.search("what about the first question", 10, Moment::now()).unwrap();
+        eprintln!("model read and vectors made in {:?}", begun.elapsed());
+        measure(&room, "by words and meaning");
+    }
     let mut numbers = Numbers(7);
-    let mut question =
-        move || format!("what about {} and {} in {}", numbers.word(), numbers.word(), numbers.word());
-    room.search(&question(), 10, Moment::now()).unwrap();
-    let mut times: Vec<Duration> = (0..400)
-        .map(|_| {
-            let text = question();
-            let begun = Instant::now();
-            room.search(&text, 10, Moment::now()).unwrap();
-            begun.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    eprintln!("recall at {ITEMS} memories: p50 {:?}, p95 {:?}", times[200], times[380]);
+    let mut question = move || question(&mut numbers);
     criterion.bench_function("recall", |bencher| {
         bencher.iter(|| room.search(&question(), 10, Moment::now()).unwrap());
     });

@@ -19,7 +19,7 @@ pub fn lint(snapshot: &Snapshot) -> Vec<Problem> {
 /// files that changed since their index was made.
 pub fn lint_memories(snapshot: &Snapshot, home: &Home) -> Vec<Problem> {
     let memories = Memories::new(home.clone());
-    let mut problems = Vec::new();
+    let mut problems = memories.problems();
     for name in Memories::contexts(home) {
         let folder = format!("memory/{name}");
         if snapshot.context(&name).is_none() {

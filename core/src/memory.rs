@@ -11,7 +11,8 @@
 //! This module blocks on the disk; async code calls it from a blocking thread.
 //!
 //! Reading order: [`item`] (what a memory is), `text` (its file), `folder` (the files of one
-//! context), `index` (what makes them searchable), `recall` (which of them answer a question),
+//! context), `index` (what makes them searchable), `sense` (a model of what
+//! is meant, where the person provides one), `recall` (which of them answer a question),
 //! `gate` (what is noticed about a text before it is kept), [`room`] (all that can be done),
 //! [`tool`] (the same for a model, as Anthropic's memory tool).
 
@@ -22,6 +23,7 @@ mod index;
 pub mod item;
 mod recall;
 pub mod room;
+mod sense;
 mod stop_words;
 mod text;
 mod time;
@@ -37,18 +39,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::context::ContextName;
 use crate::home::Home;
+use crate::problem::Problem;
+use sense::Sense;
 
 /// The memories of all contexts of a home. Each is opened when it is first asked for; nothing reads
 /// over two.
 pub struct Memories {
     home: Home,
     rooms: Mutex<BTreeMap<ContextName, Arc<Room>>>,
+    sense: Arc<Sense>,
 }
 
 impl Memories {
     /// The memories of a home. Touches no file.
     pub fn new(home: Home) -> Self {
-        Self { home, rooms: Mutex::default() }
+        let sense = Arc::new(Sense::new(home.clone()));
+        Self { home, rooms: Mutex::default(), sense }
     }
 
     /// The contexts whose folders are there, whether or not there is a context of that name.
@@ -65,8 +71,14 @@ impl Memories {
     /// The memory of one context. Touches no file before it is used.
     pub fn room(&self, context: &ContextName) -> Arc<Room> {
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        let room =
-            rooms.entry(context.clone()).or_insert_with(|| Arc::new(Room::new(&self.home, context.clone())));
+        let room = rooms
+            .entry(context.clone())
+            .or_insert_with(|| Arc::new(Room::new(&self.home, context.clone(), Arc::clone(&self.sense))));
         Arc::clone(room)
+    }
+
+    /// What is wrong with `memory/config.yml` and the sentence model that it names. Reads the model.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.sense.problems()
     }
 }

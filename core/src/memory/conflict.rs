@@ -36,6 +36,35 @@ const OPPOSITES: &[(&str, &str)] = &[
     ("alive", "dead"),
 ];
 
+/// Words that say that something is no longer as it was.
+const CHANGES: &[&str] = &[
+    "now",
+    "moved",
+    "changed",
+    "became",
+    "becomes",
+    "switched",
+    "replaced",
+    "renamed",
+    "postponed",
+    "delayed",
+    "cancelled",
+    "canceled",
+    "went",
+    "rose",
+    "fell",
+    "dropped",
+    "raised",
+    "lowered",
+    "increased",
+    "decreased",
+    "ended",
+    "stopped",
+    "quit",
+    "since",
+    "anymore",
+];
+
 /// What two memories are to each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Relation {
@@ -97,7 +126,10 @@ impl Said {
             (has(ours, one) && has(theirs, other) && !has(ours, other))
                 || (has(ours, other) && has(theirs, one) && !has(ours, one))
         };
-        (alike >= 0.5 && OPPOSITES.iter().any(is_opposed)) || differs_in_one_place(ours, theirs)
+        (alike >= 0.5 && OPPOSITES.iter().any(is_opposed))
+            || differs_in_one_place(ours, theirs)
+            || tells_a_change(ours, theirs)
+            || names_another(ours, theirs)
     }
 }
 
@@ -153,6 +185,26 @@ fn differs_in_one_place(ours: &[String], theirs: &[String]) -> bool {
         && start > 0
 }
 
+/// Whether two sentences begin with the same and one of them says that it changed: "the meeting is on
+/// Friday", "the meeting was moved to Monday".
+fn tells_a_change(ours: &[String], theirs: &[String]) -> bool {
+    let start = ours.iter().zip(theirs).take_while(|(one, other)| one == other).count();
+    let changes = |words: &[String]| words[start..].iter().any(|word| CHANGES.contains(&word.as_str()));
+    start >= 2 && ours[..start].iter().any(|word| !is_stop_word(word)) && changes(ours) != changes(theirs)
+}
+
+/// Whether two sentences give one place to two: "Eva is the head of sales", "Finn is the head of sales".
+fn names_another(ours: &[String], theirs: &[String]) -> bool {
+    let end = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(one, other)| one == other).count();
+    let same = &ours[ours.len() - end..];
+    let is_one = |words: &[String]| matches!(words, [is, the, ..] if is == "is" && ["the", "our", "my"].contains(&the.as_str()));
+    let begins = (0..same.len()).find(|at| is_one(&same[*at..]));
+    begins.is_some_and(|at| {
+        let before = ours.len().max(theirs.len()) - end + at;
+        before <= 3 && same[at..].iter().any(|word| !is_stop_word(word))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +224,8 @@ mod tests {
             ("Two-factor login is enabled for all", "Two-factor login is disabled for all"),
             ("The office opens at 9", "The office opens at 10"),
             ("The database is PostgreSQL 15", "The database is MySQL 8"),
+            ("The meeting is on Friday", "The meeting was moved to Monday"),
+            ("Eva is the head of sales", "Finn Berg is the head of sales"),
         ] {
             assert!(check(one, other), "{one} / {other}");
             assert!(check(other, one), "{other} / {one}");
@@ -183,6 +237,8 @@ mod tests {
         for (one, other) in [
             ("Ann lives in Paris", "The invoice is due on Monday"),
             ("The office has a kitchen on the second floor", "The kitchen needs a new fridge soon"),
+            ("Ann likes coffee", "Bob likes coffee"),
+            ("The meeting moved us all", "The lunch was good"),
             ("Use tabs in Go code", "The Go meetup is on Thursday evening at the library"),
         ] {
             assert!(!check(one, other), "{one} / {other}");

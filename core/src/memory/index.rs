@@ -3,6 +3,8 @@
 //! It holds nothing that the files do not: it is brought up to date with them before it is asked, and
 //! made anew where it is missing, damaged, or of another version.
 
+mod vectors;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -11,9 +13,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::folder::{Entry, FileRead, Folder, Stamp};
 use super::item::{Id, Item};
 use crate::problem::Problem;
+use vectors::Vectors;
 
 /// Grows when the tables or what is put into them changes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// A part's row is that of its memory, and these bits for its place in it. More parts than they can
 /// count do not fit into the longest text, but for one of single letters.
@@ -43,11 +46,15 @@ const TABLES: &str = "
     CREATE VIRTUAL TABLE parts USING fts5 (
         text, subject, tokenize = \"porter unicode61 remove_diacritics 2\"
     );
+    CREATE TABLE vectors (row INTEGER PRIMARY KEY, parts INTEGER NOT NULL, bytes BLOB NOT NULL);
+    CREATE TABLE model (digest TEXT NOT NULL);
 ";
 
 /// The index, open.
 pub(super) struct Index {
     connection: Connection,
+    /// The vectors of the sentence model, where there is one.
+    vectors: Vectors,
 }
 
 /// A part of a memory that holds words of a question.
@@ -87,7 +94,7 @@ impl Index {
         tracing::warn!(context = %folder.context(), "the index of a memory cannot be written; it is made anew in this process");
         let connection = Connection::open_in_memory()?;
         connection.execute_batch(TABLES)?;
-        Ok(Self { connection })
+        Ok(Self { connection, vectors: Vectors::default() })
     }
 
     fn open_existing(path: &Path) -> rusqlite::Result<Self> {
@@ -107,7 +114,7 @@ impl Index {
             connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
         private(path);
-        Ok(Self { connection })
+        Ok(Self { connection, vectors: Vectors::default() })
     }
 
     /// Removes the index's files.
@@ -324,6 +331,7 @@ fn put_broken(connection: &Connection, entry: &Entry, problems: &[Problem]) -> r
 fn drop_row(connection: &Connection, row: i64) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM items WHERE row = ?1")?.execute([row])?;
     connection.prepare_cached("DELETE FROM replaced WHERE row = ?1")?.execute([row])?;
+    connection.prepare_cached("DELETE FROM vectors WHERE row = ?1")?.execute([row])?;
     connection
         .prepare_cached("DELETE FROM parts WHERE rowid BETWEEN ?1 AND ?2")?
         .execute([row << PART_BITS, row << PART_BITS | PART_MASK])?;

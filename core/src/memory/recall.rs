@@ -24,6 +24,13 @@ const BESIDE: f64 = 0.3;
 /// What all other parts add.
 const ELSEWHERE: f64 = 0.1;
 
+/// The share of what is meant in a score, where there is a sentence model; the rest is the words'.
+const MEANING: f64 = 0.3;
+
+/// Memories whose meaning is farther from the question's than this are not found by it: texts that have
+/// nothing to do with each other are about so near.
+const FAR: f64 = 0.2;
+
 /// How much of its score a memory loses in its first year; half as much again in each further one,
 /// and never more than twice that.
 const FIRST_YEAR: f64 = 0.05;
@@ -63,6 +70,20 @@ fn score(parts: &[(i64, f64)]) -> f64 {
     parts.iter().map(window).fold(0.0, f64::max)
 }
 
+/// The scores of memories by their words together with how near their meaning is. The best by words
+/// counts as one, and so does the same meaning; a rank alone would forget by how much one is better.
+pub(super) fn blend(words: HashMap<i64, f64>, near: &[(i64, f64)]) -> HashMap<i64, f64> {
+    let best = words.values().copied().fold(0.0, f64::max);
+    let mut blended: HashMap<i64, f64> = words
+        .into_iter()
+        .map(|(row, score)| (row, (1.0 - MEANING) * score / best.max(f64::MIN_POSITIVE)))
+        .collect();
+    for (row, near) in near.iter().filter(|(_, near)| *near > FAR) {
+        *blended.entry(*row).or_default() += MEANING * (near - FAR) / (1.0 - FAR);
+    }
+    blended
+}
+
 /// The factor by which age lowers a score.
 pub(super) fn aged(item: &Item, now: Moment) -> f64 {
     if item.pinned {
@@ -86,6 +107,15 @@ mod tests {
         assert_eq!(query(" ?! "), None);
         let long: String = (0..1000).map(|number| format!("w{number} ")).collect();
         assert_eq!(query(&long).unwrap().matches(" OR ").count(), WORDS_MAX - 1);
+    }
+
+    #[test]
+    fn meaning_adds_to_words_and_what_is_far_is_not_found() {
+        let words = HashMap::from([(1, 8.0), (2, 4.0)]);
+        let both = blend(words.clone(), &[(2, 0.9), (3, 0.6), (4, FAR - 0.01)]);
+        assert!(both[&1] > both[&2] && both[&2] > both[&3] && !both.contains_key(&4));
+        assert!(blend(words, &[(2, 1.0)])[&2] > blend(HashMap::from([(1, 8.0), (2, 4.0)]), &[])[&2]);
+        assert_eq!(blend(HashMap::new(), &[(3, 1.0)]), HashMap::from([(3, MEANING)]));
     }
 
     #[test]

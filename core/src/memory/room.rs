@@ -21,6 +21,7 @@ use super::gate::Flag;
 use super::index::{Index, Stored};
 use super::item::{Id, Item, Kind, Origin, Source, Status};
 use super::recall;
+use super::sense::{Model, Sense};
 use super::time::Moment;
 use crate::context::ContextName;
 use crate::home::Home;
@@ -28,6 +29,9 @@ use crate::problem::Problem;
 
 /// Parts that are looked at for one question.
 const HITS_MAX: usize = 400;
+
+/// Memories near in meaning that are looked at for one question.
+const NEAR_MAX: usize = 50;
 
 /// Earlier memories that are told of one.
 const CHANGED_MAX: usize = 8;
@@ -38,6 +42,7 @@ pub const LIMIT_MAX: usize = 200;
 /// The memory of one context.
 pub struct Room {
     folder: Folder,
+    sense: Arc<Sense>,
     state: Mutex<State>,
 }
 
@@ -225,8 +230,8 @@ pub enum MemoryError {
 pub(super) type Result<T> = std::result::Result<T, MemoryError>;
 
 impl Room {
-    pub(super) fn new(home: &Home, context: ContextName) -> Self {
-        Self { folder: Folder::new(home, context), state: Mutex::default() }
+    pub(super) fn new(home: &Home, context: ContextName, sense: Arc<Sense>) -> Self {
+        Self { folder: Folder::new(home, context), sense, state: Mutex::default() }
     }
 
     /// The context that remembers.
@@ -270,8 +275,13 @@ impl Room {
     pub fn search(&self, question: &str, limit: usize, now: Moment) -> Result<Recall> {
         let Some(query) = recall::query(question) else { return Ok(Recall { items: Vec::new(), total: 0 }) };
         let limit = limit.min(LIMIT_MAX);
-        self.read(Recall { items: Vec::new(), total: 0 }, |index| {
-            let scores = recall::scores(&index.search(&query, HITS_MAX)?);
+        let model = self.sense.model();
+        let meant = model.as_ref().and_then(|model| model.vector(question));
+        self.read_with(model.as_deref(), Recall { items: Vec::new(), total: 0 }, |index| {
+            let mut scores = recall::scores(&index.search(&query, HITS_MAX)?);
+            if let Some(meant) = &meant {
+                scores = recall::blend(scores, &index.nearest(meant, NEAR_MAX));
+            }
             let mut ranked: Vec<(f64, Stored)> = Vec::with_capacity(scores.len());
             for (row, score) in scores {
                 let Some(stored) = index.by_row(row)? else { continue };
@@ -367,17 +377,34 @@ impl Room {
     /// Asks the index, brought up to date; `nothing` where there is no folder. An index that fails is
     /// made anew once.
     fn read<T>(&self, nothing: T, ask: impl Fn(&Index) -> rusqlite::Result<T>) -> Result<T> {
+        self.read_with(None, nothing, ask)
+    }
+
+    /// As [`Room::read`], with the vectors of a model at hand.
+    fn read_with<T>(
+        &self,
+        model: Option<&Model>,
+        nothing: T,
+        ask: impl Fn(&Index) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         if !self.folder.root().is_dir() {
             return Ok(nothing);
         }
         let mut state = self.state();
-        let first = self.fresh(&mut state).map_err(MemoryError::from).and_then(|index| Ok(ask(index)?));
+        let ask = |state: &mut State| -> rusqlite::Result<T> {
+            let index = self.fresh(state)?;
+            if let Some(model) = model {
+                index.follow_model(model)?;
+            }
+            ask(index)
+        };
+        let first = ask(&mut state).map_err(MemoryError::from);
         match first {
             Err(MemoryError::Index(error)) => {
                 tracing::warn!(%error, context = %self.context(), "the index of a memory failed and is made anew");
                 state.index = None;
                 Index::remove(&self.folder);
-                Ok(ask(self.fresh(&mut state)?)?)
+                Ok(ask(&mut state)?)
             }
             other => other,
         }

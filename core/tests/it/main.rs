@@ -8,6 +8,9 @@ mod loading;
 mod memory;
 mod memory_crash;
 mod memory_recall;
+#[cfg(feature = "sentence-model")]
+mod memory_sense;
+mod memory_setting;
 mod scratch;
 mod watching;
 mod writing;

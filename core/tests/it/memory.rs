@@ -380,6 +380,10 @@ fn nothing_that_a_model_or_tool_wrote_is_in_force_without_review() {
             format!("---\nstatus: active\nsource: {{type: model}}\n---\n{poison} one").as_str(),
         ),
         ("memory/acme/b.md", format!("---\nsource: {{type: tool, ref: x}}\n---\n{poison} two").as_str()),
+        (
+            "memory/acme/c.md",
+            "---\nstatus: active\nsource: {type: model}\nsupersedes: [own]\n---\nThe note is zanzibar.",
+        ),
         ("memory/acme/own.md", "The owner's own note."),
     ]);
     let acme = room(&scratch, "acme");
@@ -401,6 +405,7 @@ fn nothing_that_a_model_or_tool_wrote_is_in_force_without_review() {
         new_str: "zanzibar".into(),
     });
     tool(Command::Insert { path: path("own.md"), insert_line: 0, insert_text: "zanzibar".into() });
+    tool(Command::Rename { old_path: path("own.md"), new_path: path("zanzibar-own.md") });
     tool(Command::Delete { path: path("own.md") });
     assert_eq!(texts(&acme, "zanzibar password note owner"), ["The owner's own note."]);
     for shown in [
@@ -466,6 +471,7 @@ fn the_memory_tool_works_on_what_the_owner_accepted() {
 fn every_contradiction_is_flagged_and_none_is_served_stale() {
     let cases = include_str!("memory/contradictions.tsv");
     let mut count = 0;
+    let mut missed = Vec::new();
     for line in cases.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
         let [subject, old, new] = fields.as_slice() else { panic!("three fields: {line}") };
@@ -478,21 +484,35 @@ fn every_contradiction_is_flagged_and_none_is_served_stale() {
         let proposal = New { source: from(Origin::Model), ..fact(new) };
         let later = at("2026-11-25T12:00:00.500Z");
         let proposed = acme.add(proposal, None, &["fact".into()], later).unwrap();
-        assert!(proposed.flags.contains(&Flag::Contradiction), "not flagged: {line}");
+        if !proposed.flags.contains(&Flag::Contradiction) {
+            missed.push(line);
+            continue;
+        }
         assert_eq!(proposed.item.status, Status::Proposed, "{line}");
-        let found = texts(&acme, new);
-        assert!(!found.contains(&(*new).to_owned()), "served before review: {line}");
+        for question in [old, new] {
+            assert!(!texts(&acme, question).contains(&(*new).to_owned()), "served before review: {line}");
+        }
         acme.accept(&proposed.item.id, &[], later).unwrap();
-        let recall = acme.search(new, 20, later).unwrap();
-        assert_eq!(recall.items[0].text, *new, "stale: {line}");
-        match subject {
-            Some(_) => assert_eq!(recall.total, 1, "stale: {line}"),
-            // Without a subject both may be so: the newer one stands first and each names the other.
-            None => assert_eq!(recall.items[0].conflicts, [first.item.id], "{line}"),
+        // Whichever way it is asked for, also in the words of the old one, and by another process.
+        for (question, asked) in [(old, &acme), (new, &acme), (old, &room(&scratch, "acme"))] {
+            let recall = asked.search(question, 20, later).unwrap();
+            assert_eq!(recall.items[0].text, *new, "stale: {line}");
+            match subject {
+                Some(_) => {
+                    assert_eq!(recall.total, 1, "stale: {line}");
+                    assert_eq!(recall.items[0].changed[0].text, *old, "not told what was: {line}");
+                }
+                // Without a subject both may be so: the newer one stands first and each names the other.
+                None => {
+                    assert_eq!(recall.items[0].conflicts, std::slice::from_ref(&first.item.id), "{line}");
+                    assert_eq!(recall.items[1].conflicts, std::slice::from_ref(&proposed.item.id), "{line}");
+                }
+            }
         }
         count += 1;
     }
-    assert!(count >= 60, "{count}");
+    assert_eq!(missed, [""; 0], "not flagged");
+    assert!(count >= 85, "{count}");
 }
 
 proptest! {

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use zos_core::memory::{Memories, Moment, New};
+use zos_core::memory::{Memories, MemoryError, Moment, New, Origin, Source, Status};
 
 use crate::scratch::{Scratch, name};
 
@@ -20,8 +20,20 @@ fn writes_until_it_is_killed() {
     let room = Memories::new(home).room(&name("acme"));
     for number in 0.. {
         let new = New { subject: Some(format!("s{}", number % 7)), ..New::fact(format!("value {number}")) };
+        // Every third is a model's, which the owner accepts at once; every fifth is forgotten again.
+        let by_model = Source { origin: Origin::Model, reference: None };
+        let new = if number % 3 == 2 { New { source: by_model, ..new } } else { new };
         let added = room.add(new, None, &[], Moment::now()).unwrap();
-        println!("kept {} {number}", added.item.id);
+        if number % 3 == 2 {
+            room.accept(&added.item.id, &[], Moment::now()).unwrap();
+        }
+        match number % 5 == 4 {
+            true => {
+                room.forget(&added.item.id).unwrap();
+                println!("gone {} {number}", added.item.id);
+            }
+            false => println!("kept {} {number}", added.item.id),
+        }
     }
 }
 
@@ -39,9 +51,9 @@ fn what_was_acknowledged_survives_kill_9() {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut kept = Vec::new();
         for line in lines.map_while(Result::ok) {
-            let mut words = line.split_whitespace().skip_while(|word| *word != "kept").skip(1);
-            if let (Some(id), Some(number)) = (words.next(), words.next()) {
-                kept.push((id.to_owned(), number.to_owned()));
+            let mut words = line.split_whitespace().skip_while(|word| !["kept", "gone"].contains(word));
+            if let (Some(what), Some(id), Some(number)) = (words.next(), words.next(), words.next()) {
+                kept.push((what == "kept", id.to_owned(), number.to_owned()));
                 if kept.len() == 5 + round * 3 {
                     child.kill().unwrap();
                 }
@@ -50,9 +62,15 @@ fn what_was_acknowledged_survives_kill_9() {
         child.wait().unwrap();
         assert!(kept.len() >= 5 + round * 3);
         let room = Memories::new(scratch.home()).room(&name("acme"));
-        for (id, number) in &kept {
-            let (item, _) = room.show(&id.parse().unwrap(), Moment::now()).unwrap();
-            assert_eq!(item.text, format!("value {number}"));
+        for (is_kept, id, number) in &kept {
+            match room.show(&id.parse().unwrap(), Moment::now()) {
+                Ok((item, _)) if *is_kept => {
+                    assert_eq!(item.text, format!("value {number}"));
+                    assert!(matches!(item.status, Status::Active | Status::Superseded), "{:?}", item.status);
+                }
+                Err(MemoryError::UnknownId) if !is_kept => {}
+                other => panic!("{id} {number}: {other:?}"),
+            }
         }
         // One in force on each subject, however the end came.
         assert_eq!(room.problems().unwrap(), []);
