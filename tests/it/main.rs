@@ -14,6 +14,7 @@ mod audit_system;
 mod bad_providers;
 mod budget;
 mod canon;
+mod confirm;
 mod corpus;
 mod documents;
 mod encryption;
