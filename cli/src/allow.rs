@@ -38,7 +38,11 @@ fn decide(admin: &Admin, id: &str, arguments: &Allow, output: &mut Output) -> Re
         _ => output.line(&format!("{calls}."))?,
     }
     for line in decided.list("written") {
-        output.line(&format!("From now on the rule only reports: {}", line.as_str().unwrap_or_default()))?;
+        let said = match decided["approval"].list("targets").is_empty() {
+            true => "From now on the rule only reports",
+            false => "Allowed from now on",
+        };
+        output.line(&format!("{said}: {}", line.as_str().unwrap_or_default()))?;
     }
     Ok(Outcome::Fine)
 }
@@ -72,6 +76,18 @@ fn list(admin: &Admin, output: &mut Output) -> Result<Outcome> {
         ]);
     }
     output.table(&table)?;
+    for ask in waiting.list("approvals") {
+        for target in ask.list("targets") {
+            let tool =
+                target["tool"].as_str().map_or_else(|| "a link".to_owned(), |tool| format!("tool {tool}"));
+            output.line(&format!(
+                "{}: {tool} points at {} {}",
+                ask.text("id"),
+                target.text("kind"),
+                target.text("target")
+            ))?;
+        }
+    }
     output.line("\nzos allow ID lets it pass once; --redact, --deny and --always are the other answers.")?;
     Ok(Outcome::Fine)
 }

@@ -1,4 +1,4 @@
-//! Edits of the two firewall lists that leave everything else in the file as the person wrote it:
+//! Edits of the two firewall lists, and of the targets that are allowed, that leave everything else in the file as the person wrote it:
 //! comments, order, quotes, unknown keys, line ends, and whether the last line ends.
 //!
 //! The editing is `yaml-edit`'s, a lossless syntax tree. [`set_list`] does not trust it: it reads
@@ -10,16 +10,18 @@
 
 mod entry;
 mod lossless;
+mod target;
 mod verify;
 
 pub use entry::EntryText;
+pub use target::allow_target;
 
 use crate::yaml::{self, Document, MapEntry, Node, Place, Value};
 
 /// Why an edit was refused. The file is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// Only `outbound_deny` and `confidential` are lists of entries.
+    /// Only `outbound_deny` and `confidential` are lists of entries that can be set.
     #[error("\"{0}\" is not a list of entries")]
     UnknownList(String),
     /// A new entry must have exactly one of term, pattern and pack, with a visible character.

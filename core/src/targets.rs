@@ -9,6 +9,7 @@
 //! What it cannot read (a variable, a broken address) is on no allow list.
 
 mod address;
+mod always;
 mod extract;
 mod json;
 mod path;
@@ -16,6 +17,7 @@ mod rules;
 mod shell;
 mod text;
 
+pub use always::{NotAlways, for_the_owner};
 pub use extract::{extract, links};
 pub use rules::{EntryError, TargetEntry, Targets};
 

@@ -1,7 +1,8 @@
 //! Asking the owner: a call that meets an `ask` rule waits for a decision, for a bounded time.
 //!
-//! What waits is a list in memory: which rules, in which fields, of which room and client, and the digest
-//! of the body, never its text. The same question of one conversation within ten seconds is one ask with a
+//! An ask is about rules that found something, or about targets of tool calls and links. What waits is a
+//! list in memory: which rules, in which fields, of which room and client, the targets, and the digest of
+//! the body, never its text. Targets are shown to the owner alone. The same question of one conversation within ten seconds is one ask with a
 //! count; a rule that is met more than five times in a minute no longer holds calls: they are denied at
 //! once and the ask waits in the list. No answer in time denies this call only. An ask can be answered
 //! for ten minutes: then the same body passes once when it is sent again.
@@ -18,6 +19,7 @@ use crate::inspect::Findings;
 use crate::pipeline::Resolved;
 use crate::policy::Policy;
 use crate::problem::{Code, Problem};
+use crate::targets::Destination;
 use approvals::{Place, Question, Reply, Ticket};
 use std::time::Duration;
 use zos_core::Effect;
@@ -25,9 +27,34 @@ use zos_core::Effect;
 /// How often a client that streams hears from us while its call waits.
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(10);
 
+/// What the owner is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// What these rules of the room's policy found.
+    Rules(Vec<usize>),
+    /// Where tool calls or links point. It passes or not: a target cannot be redacted.
+    Targets(Vec<Destination>),
+}
+
+impl Subject {
+    /// What the owner has yet to decide about a call: words first, then targets.
+    pub(crate) fn open(policy: &Policy, findings: &Findings) -> Option<Subject> {
+        let rules = findings.rules_with(policy, Effect::Ask);
+        if !rules.is_empty() {
+            return Some(Subject::Rules(rules));
+        }
+        Self::targets(findings.targets.open(policy))
+    }
+
+    /// Targets to ask about, where there are any.
+    pub(crate) fn targets(targets: Vec<Destination>) -> Option<Subject> {
+        (!targets.is_empty()).then_some(Subject::Targets(targets))
+    }
+}
+
 /// A call that waits for the owner.
 pub(crate) struct Waiting {
-    rules: Vec<usize>,
+    subject: Subject,
     /// Rules and fields as a sentence says them.
     what: String,
     side: Side,
@@ -58,22 +85,39 @@ impl Waiting {
         call: &Call,
         resolved: &Resolved,
         findings: &Findings,
-        rules: Vec<usize>,
+        subject: Subject,
         side: Side,
     ) -> Waiting {
-        let asked = asked_rules(&resolved.policy, findings, &rules);
-        let what =
-            asked.iter().map(|asked| format!("rule {} in {}", asked.rule, asked.field)).collect::<Vec<_>>();
+        let (asked, targets) = match &subject {
+            Subject::Rules(rules) => (asked_rules(&resolved.policy, findings, rules), Vec::new()),
+            Subject::Targets(targets) => (
+                asked_targets(findings, targets),
+                targets
+                    .iter()
+                    .map(|target| (target.clone(), findings.targets.times(target)))
+                    .collect::<Vec<_>>(),
+            ),
+        };
+        let what = asked.iter().map(|asked| match targets.is_empty() {
+            true => format!("rule {} in {}", asked.rule, asked.field),
+            false => format!("rule {} on where {} points", asked.rule, asked.field),
+        });
+        let what: Vec<String> = what.collect();
+        let mut rules: Vec<String> = asked.iter().map(|asked| asked.rule.clone()).collect();
+        rules.sort_unstable();
+        rules.dedup();
         let room = resolved.name.to_string();
         let question = Question {
             place: Place {
                 context: room.clone(),
                 client: call.record.client.clone(),
                 conversation: resolved.conversation.clone(),
-                rules: asked.iter().map(|asked| asked.rule.clone()).collect(),
+                rules,
+                targets: targets.iter().map(|(target, _)| target.clone()).collect(),
                 side,
             },
             asked,
+            targets,
             model: call.record.model.clone().unwrap_or_default(),
             digest: resolved.digest,
         };
@@ -81,27 +125,28 @@ impl Waiting {
         let state = match house.approvals.ask(question, house.now_ms()) {
             Reply::Decided(decision) => State::Decided(decision),
             Reply::Asked(ticket, approval) => {
-                house.announce(crate::admin::types::Event::Approval {
-                    approval: Box::new((&*approval).into()),
-                });
+                announce(house, &approval);
                 State::Asked(ticket)
             }
             Reply::NotHeld(approval) => {
                 let id = approval.id.clone();
-                house.announce(crate::admin::types::Event::Approval {
-                    approval: Box::new((&*approval).into()),
-                });
+                announce(house, &approval);
                 State::NotHeld(id)
             }
             Reply::Full => State::Full,
         };
         let deadline = tokio::time::Instant::now() + timeout;
-        Waiting { rules, what: what.join("; "), side, room, timeout, deadline, state }
+        Waiting { subject, what: what.join("; "), side, room, timeout, deadline, state }
     }
 
-    /// The rules that it is about.
-    pub(crate) fn rules(&self) -> &[usize] {
-        &self.rules
+    /// What it is about.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// What it was about.
+    pub(crate) fn into_subject(self) -> Subject {
+        self.subject
     }
 
     /// Whether there is anything to wait for.
@@ -166,8 +211,11 @@ impl Waiting {
             Some(Decision::AllowOnce | Decision::Always) => Ok(Effect::Report),
             Some(Decision::Redact) => Ok(Effect::Redact),
             Some(Decision::Deny) => {
-                Err(Problem::new(self.code(), format!("The owner denied this: {}.", self.found()))
-                    .hint("Take it out of the conversation."))
+                let hint = match self.subject {
+                    Subject::Rules(_) => "Take it out of the conversation.",
+                    Subject::Targets(_) => "Do without it, or ask the person what to do instead.",
+                };
+                Err(Problem::new(self.code(), format!("The owner denied this: {}.", self.found())).hint(hint))
             }
             None => {
                 Err(self.refusal(id, &format!("there was no answer within {} s", self.timeout.as_secs())))
@@ -195,6 +243,25 @@ impl Waiting {
             Side::Answer => Code::FirewallResponse,
         }
     }
+}
+
+/// Tells the screens.
+fn announce(house: &House, approval: &Approval) {
+    let approval = Box::new(crate::admin::approvals::shown(house, approval));
+    house.announce(crate::admin::types::Event::Approval { approval });
+}
+
+/// The rules that ask about targets, and where these were found.
+fn asked_targets(findings: &Findings, targets: &[Destination]) -> Vec<AskedRule> {
+    let mut asked: Vec<AskedRule> = Vec::new();
+    for target in targets {
+        let (rule, field, times) = (&target.rule, target.place(), findings.targets.times(target));
+        match asked.iter_mut().find(|known| known.rule == *rule && known.field == field) {
+            Some(known) => known.count = known.count.saturating_add(times),
+            None => asked.push(AskedRule { rule: rule.clone(), field: field.to_owned(), count: times }),
+        }
+    }
+    asked
 }
 
 fn asked_rules(policy: &Policy, findings: &Findings, rules: &[usize]) -> Vec<AskedRule> {

@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::redact::Spot;
 use crate::redact::names;
 use crate::redact::spots::{Coding, What};
+use crate::targets::TargetFindings;
 use declared::{Declared, data_url};
 use smallvec::SmallVec;
 use std::collections::HashSet;
@@ -91,8 +92,8 @@ pub(crate) struct Findings {
     pub(crate) fixed: Vec<(usize, String)>,
     /// What the text holds that looks like one of our placeholders.
     pub(crate) look_alikes: HashSet<String>,
-    /// Rules of the target lists that a tool call or link did not pass, and how often.
-    pub(crate) targets: Vec<(String, u32)>,
+    /// What tool calls and links point at that does not pass by itself.
+    pub(crate) targets: TargetFindings,
     /// What could not be read, as `kind:place`.
     pub(crate) uninspected: Vec<String>,
     /// Whether something of `uninspected` is an attachment that the context's `attachments` speaks of.
@@ -232,6 +233,7 @@ impl Findings {
         other.matched.texts().for_each(|text| {
             self.matched.keep(text);
         });
+        self.targets.absorb(other.targets);
         self.has_attachment |= other.has_attachment;
         self.binary_bytes += other.binary_bytes;
     }
@@ -241,20 +243,10 @@ impl Findings {
         self.found.iter().map(|found| found.rule).filter(|rule| policy.effect(*rule) == effect).collect()
     }
 
-    /// Notes a target that does not pass.
-    pub(crate) fn note_target(&mut self, rule: &str) {
-        match self.targets.iter_mut().find(|(known, _)| known == rule) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.targets.push((rule.to_owned(), 1)),
-        }
-    }
-
     /// Whether something was found that must not pass.
     pub(crate) fn are_blocked(&self, policy: &Policy) -> bool {
-        if !self.targets.is_empty() && !policy.is_paused() {
-            return true;
-        }
-        self.found.iter().any(|found| policy.effect(found.rule) == Effect::Block)
+        self.targets.are_blocked(policy)
+            || self.found.iter().any(|found| policy.effect(found.rule) == Effect::Block)
     }
 
     /// The first place where a match would have to be replaced and cannot be.

@@ -1,5 +1,7 @@
 //! The rules of a room as they hold for one call.
 
+use crate::ask::Subject;
+use crate::targets::Destination;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use zos_core::{Context, Effect, RoomPolicy};
@@ -16,6 +18,8 @@ pub(crate) struct Policy {
     may_ask: bool,
     /// What the owner decided, by rule.
     decided: SmallVec<[(usize, Effect); 2]>,
+    /// Targets of which the owner said whether they pass.
+    confirmed: Vec<(Destination, bool)>,
     /// The rooms whose lists say where tool calls may point: the one that governs, and those whose memory
     /// the conversation has read. Only those that list anything.
     target_rooms: Arc<[Arc<Context>]>,
@@ -35,6 +39,7 @@ impl Policy {
             may_redact,
             may_ask,
             decided: SmallVec::new(),
+            confirmed: Vec::new(),
             target_rooms: Arc::new([]),
             checks_links: false,
         }
@@ -82,10 +87,25 @@ impl Policy {
         decided.map_or(self.room.effects[rule], |(_, effect)| *effect)
     }
 
-    /// The owner decided what a rule leads to in this call.
-    pub(crate) fn decide(&mut self, rule: usize, effect: Effect) {
-        self.decided.retain(|(of, _)| *of != rule);
-        self.decided.push((rule, effect));
+    /// What the owner said of a target; `None` where nothing yet.
+    pub(crate) fn confirmed(&self, target: &Destination) -> Option<bool> {
+        let known = self.confirmed.iter().find(|(known, _)| known == target);
+        known.map(|(_, passes)| *passes)
+    }
+
+    /// The owner decided what the subject of an ask leads to in this call.
+    pub(crate) fn decide(&mut self, subject: &Subject, effect: Effect) {
+        match subject {
+            Subject::Rules(rules) => {
+                self.decided.retain(|(rule, _)| !rules.contains(rule));
+                self.decided.extend(rules.iter().map(|rule| (*rule, effect)));
+            }
+            Subject::Targets(targets) => {
+                self.confirmed.retain(|(known, _)| !targets.contains(known));
+                let passes = effect == Effect::Report;
+                self.confirmed.extend(targets.iter().map(|target| (target.clone(), passes)));
+            }
+        }
     }
 
     /// Whether any rule replaces text of a call, or may be decided to.
@@ -96,6 +116,11 @@ impl Policy {
     /// Whether any rule may ask the owner.
     pub(crate) fn may_ask(&self) -> bool {
         self.may_ask
+    }
+
+    /// Whether any target may have to be confirmed by the owner.
+    pub(crate) fn may_confirm(&self) -> bool {
+        !self.is_paused && self.target_rooms.iter().any(|room| room.targets.may_confirm())
     }
 
     /// The id of a rule, safe to show.

@@ -4,18 +4,20 @@
 //! Which words are a call is told from its shape (a name beside arguments or input), not from a list of
 //! fields, so that new kinds of calls fail safe.
 
+mod found;
+mod links;
 pub(crate) mod taint;
 
-use crate::inspect::Findings;
+pub(crate) use found::{Destination, TargetFindings};
+pub(crate) use links::{LinkReader, whole_links};
+
 use crate::json::Value;
 use crate::policy::Policy;
 use crate::redact::restore::{self, Restorer};
 use crate::redact::sessions::Masks;
 use std::borrow::Cow;
-use zos_core::targets::{self, Judged, TargetVerdict};
-
-/// The longest run of text without white space that is looked at as a link, in bytes.
-const LINK_LIMIT: usize = 64 << 10;
+use zos_core::ContextName;
+use zos_core::targets::{self, Judged};
 
 /// What decides where the calls and links of one answer may point.
 #[derive(Clone, Copy)]
@@ -28,18 +30,18 @@ pub(crate) struct Court<'a> {
 
 impl Court<'_> {
     /// Judges one call.
-    pub(crate) fn call(self, tool: &str, arguments: &str, findings: &mut Findings) {
+    pub(crate) fn call(self, tool: &str, arguments: &str, findings: &mut TargetFindings) {
         let arguments = self.restored(arguments, true);
         for room in self.policy.target_rooms() {
-            note(&targets::check(&room.targets, tool, &arguments), findings);
+            note(&room.name, Some(tool), &targets::check(&room.targets, tool, &arguments), findings);
         }
     }
 
     /// Judges the links of a text.
-    pub(crate) fn links(self, text: &str, findings: &mut Findings) {
+    pub(crate) fn links(self, text: &str, findings: &mut TargetFindings) {
         let text = self.restored(text, false);
         for room in self.policy.target_rooms() {
-            note(&targets::check_links(&room.targets, &text), findings);
+            note(&room.name, None, &targets::check_links(&room.targets, &text), findings);
         }
     }
 
@@ -56,9 +58,10 @@ impl Court<'_> {
     }
 }
 
-fn note(judged: &Judged, findings: &mut Findings) {
-    for target in judged.targets.iter().filter(|target| target.verdict != TargetVerdict::Allow) {
-        findings.note_target(&target.rule);
+/// Takes what a room makes of a call, or, where there is no tool, of links.
+fn note(room: &ContextName, tool: Option<&str>, judged: &Judged, findings: &mut TargetFindings) {
+    for target in &judged.targets {
+        findings.take(room, tool, target);
     }
 }
 
@@ -69,7 +72,7 @@ pub(crate) fn whole(
     value: &Value<'_>,
     skip: &[usize],
     tool: &str,
-    findings: &mut Findings,
+    findings: &mut TargetFindings,
 ) {
     for element in value.elements() {
         whole(court, element, skip, tool, findings);
@@ -101,69 +104,6 @@ pub(crate) fn whole(
                 court.call(name, "", findings);
                 whole(court, member, skip, tool, findings);
             }
-        }
-    }
-}
-
-/// Judges the links in the text of a plain answer, block by block.
-pub(crate) fn whole_links(court: Court<'_>, value: &Value<'_>, findings: &mut Findings) {
-    for element in value.elements() {
-        whole_links(court, element, findings);
-    }
-    for (key, member) in value.members() {
-        match member {
-            Value::String(text) if key.is("text") || key.is("content") => court.links(&text.text(), findings),
-            Value::String(_) => {}
-            _ => whole_links(court, member, findings),
-        }
-    }
-}
-
-/// The links of a text that arrives in pieces. A word that may be one is held until it ends.
-#[derive(Clone, Default)]
-pub(crate) struct LinkReader {
-    /// The word that is not over.
-    word: String,
-    /// How much of the text lies before it, in bytes.
-    safe: u64,
-}
-
-impl LinkReader {
-    /// How much of the text holds no link that is not judged.
-    pub(crate) fn safe(&self) -> u64 {
-        self.safe
-    }
-
-    /// Takes the next piece.
-    pub(crate) fn push(&mut self, court: Court<'_>, piece: &str, findings: &mut Findings) {
-        self.word.push_str(piece);
-        if let Some((at, space)) = self.word.char_indices().rev().find(|(_, letter)| letter.is_whitespace()) {
-            court.links(&self.word[..at], findings);
-            self.pass(court.policy, at + space.len_utf8(), findings);
-        }
-        // Before anything of an address was seen, a letter that no scheme has ends the candidate.
-        if !self.word.contains([':', '@', '&', '\\', '/', '(', '[', '<']) {
-            let foreign = self.word.char_indices().rev().find(|(_, letter)| !letter.is_ascii());
-            if let Some((at, letter)) = foreign {
-                self.pass(court.policy, at + letter.len_utf8(), findings);
-            }
-        }
-        if self.word.len() > LINK_LIMIT {
-            findings.note_target("target-limit");
-        }
-    }
-
-    /// The text is over.
-    pub(crate) fn finish(&mut self, court: Court<'_>, findings: &mut Findings) {
-        court.links(&self.word, findings);
-        self.pass(court.policy, self.word.len(), findings);
-    }
-
-    /// Lets go of the first bytes of the word, unless something was stopped.
-    fn pass(&mut self, policy: &Policy, bytes: usize, findings: &Findings) {
-        if !findings.are_blocked(policy) {
-            self.word.drain(..bytes);
-            self.safe += bytes as u64;
         }
     }
 }

@@ -15,6 +15,7 @@ mod bad_input;
 mod bad_providers;
 mod budget;
 mod canon;
+mod confirm;
 mod corpus;
 mod documents;
 mod encryption;

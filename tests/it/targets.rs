@@ -6,9 +6,9 @@ use zos_tests::gateway::{Gateway, Scratch, client};
 use zos_tests::{Provider, provider};
 
 const ROOM: &str = "targets: {allow: [acme.com], confirm: [pay.acme.com]}\n";
-const FACES: [&str; 3] = ["/v1/messages", "/v1/chat/completions", "/v1/responses"];
+pub(crate) const FACES: [&str; 3] = ["/v1/messages", "/v1/chat/completions", "/v1/responses"];
 
-fn request(path: &str, is_streamed: bool) -> String {
+pub(crate) fn request(path: &str, is_streamed: bool) -> String {
     let stream = if is_streamed { r#","stream":true"# } else { "" };
     match path {
         "/v1/responses" => format!(r#"{{"model":"m","input":"x"{stream}}}"#),
@@ -19,7 +19,7 @@ fn request(path: &str, is_streamed: bool) -> String {
 }
 
 /// A plain answer that calls a tool.
-fn plain(path: &str, tool: &str, arguments: &Value) -> String {
+pub(crate) fn plain(path: &str, tool: &str, arguments: &Value) -> String {
     let text = arguments.to_string();
     match path {
         "/v1/messages" => json!({"content": [{"type": "text", "text": "ok"}, {"type": "tool_use", "id": "t", "name": tool, "input": arguments}], "usage": {"input_tokens": 1, "output_tokens": 1}}),
@@ -29,12 +29,12 @@ fn plain(path: &str, tool: &str, arguments: &Value) -> String {
     .to_string()
 }
 
-fn event(data: &Value) -> String {
+pub(crate) fn event(data: &Value) -> String {
     format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap())
 }
 
 /// A streamed answer that calls a tool, its arguments a letter at a time.
-fn streamed(path: &str, tool: &str, arguments: &Value) -> String {
+pub(crate) fn streamed(path: &str, tool: &str, arguments: &Value) -> String {
     let text = arguments.to_string();
     let mut bytes = String::new();
     match path {
@@ -102,7 +102,7 @@ fn streamed(path: &str, tool: &str, arguments: &Value) -> String {
 }
 
 /// Every byte of arguments that a stream delivers.
-fn arguments_of(stream: &str) -> String {
+pub(crate) fn arguments_of(stream: &str) -> String {
     fn collect(value: &Value, found: &mut String) {
         match value {
             Value::Object(members) => {
@@ -205,16 +205,6 @@ async fn an_allowed_call_is_streamed_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn what_needs_the_owners_word_does_not_pass_and_says_so() {
-    let provider = Provider::json(&plain(FACES[1], "fetch", &json!({"url": "https://pay.acme.com"}))).await;
-    let gateway = house(ROOM, &provider).await;
-    let response = gateway.post(FACES[1], request(FACES[1], false)).await;
-    assert_eq!(response.status(), 502);
-    let text = response.text().await.unwrap();
-    assert!(text.contains("target-confirm/1") && text.contains("cannot ask"), "{text}");
-}
-
-#[tokio::test]
 async fn a_hard_room_without_targets_and_an_open_room_go_on_as_before() {
     let answer = plain(FACES[1], "fetch", &json!({"url": "https://evil.com"}));
     for yaml in ["isolation: hard\n", "isolation: open\n", "isolation: open\ntargets: {allow: [acme.com]}\n"]
@@ -239,7 +229,7 @@ async fn calls_of_the_past_are_not_judged_again() {
     assert_eq!(gateway.post("/v1/messages", body.to_string()).await.status(), 200);
 }
 
-fn said(path: &str, text: &str, is_streamed: bool) -> String {
+pub(crate) fn said(path: &str, text: &str, is_streamed: bool) -> String {
     match (path, is_streamed) {
         ("/v1/messages", false) => json!({"content": [{"type": "text", "text": text}]}).to_string(),
         ("/v1/chat/completions", false) => {
@@ -394,5 +384,50 @@ async fn what_was_redacted_is_judged_as_what_comes_back() {
             provider.play(provider::json(200, &said("⟦term-1⟧")));
             assert_eq!(gateway.post(path, asking(path, false)).await.status(), 502);
         }
+    }
+}
+
+/// Clients join the text blocks of one message, or show each by itself: a link must pass both ways.
+#[tokio::test]
+async fn a_link_over_two_text_blocks_is_judged_as_one() {
+    let provider = Provider::json("{}").await;
+    let gateway = house("targets: {allow: [acme.com, '*.acme.com'], links: check}\n", &provider).await;
+    for (first, second, is_stopped) in [
+        ("see ![x](https:", "//evil.com/p?d=1) ok", true),
+        ("see htt", "ps://evil.com/p", true),
+        ("see https://acme.co", "m.evil.org/p", true),
+        ("see https://evil.com", ".acme.com/p", true),
+        ("see [a][1] and\n[1]: https://ev", "il.com/p", true),
+        ("see <img src=\"https:/", "/evil.com/p\">", true),
+        ("see <https://ev", "il.com>", true),
+        ("see https://acme.com/a", "bout this", false),
+        ("see [a][1]\n[1]: https://acme.com/a ", "fine", false),
+    ] {
+        let block = |index: u64, text: &str| {
+            event(
+                &json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}}),
+            ) + &event(
+                &json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": text}}),
+            ) + &event(&json!({"type": "content_block_stop", "index": index}))
+        };
+        let bytes = event(&json!({"type": "message_start", "message": {"id": "m"}}))
+            + &block(0, first)
+            + &block(1, second)
+            + &event(&json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}))
+            + &event(&json!({"type": "message_stop"}));
+        provider.play(provider::events(&[bytes.as_bytes()]));
+        let text = gateway.post("/v1/messages", request("/v1/messages", true)).await.text().await.unwrap();
+        if is_stopped {
+            assert!(
+                text.contains("zos_firewall_response") && !text.contains("il.com"),
+                "{first}|{second}: {text}"
+            );
+        } else {
+            assert_eq!(text, bytes, "{first}|{second}");
+        }
+        let whole = json!({"content": [{"type": "text", "text": first}, {"type": "text", "text": second}]});
+        provider.play(provider::json(200, &whole.to_string()));
+        let status = gateway.post("/v1/messages", request("/v1/messages", false)).await.status();
+        assert_eq!(status, if is_stopped { 502 } else { 200 }, "{first}|{second}");
     }
 }

@@ -58,13 +58,13 @@ fn others(document: &Document, key: &str) -> Vec<(String, Plain)> {
 
 /// A value without its places.
 #[derive(PartialEq, Debug)]
-enum Plain {
+pub(super) enum Plain {
     Scalar(Value),
     List(Vec<Plain>),
     Map(Vec<(String, Plain)>),
 }
 
-fn plain(node: &Node) -> Plain {
+pub(super) fn plain(node: &Node) -> Plain {
     match &node.value {
         Value::List(items) => Plain::List(items.iter().map(plain).collect()),
         Value::Map(entries) => {

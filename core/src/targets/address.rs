@@ -23,6 +23,8 @@ pub(crate) struct Address {
     /// Only a port that is stated and is not the scheme's own.
     pub(crate) port: Option<u16>,
     pub(crate) path: String,
+    /// Query and fragment, with what sets them off: they take data along.
+    pub(crate) rest: String,
     /// Programs do not agree on where it points, or it is not quite an address.
     pub(crate) is_ambiguous: bool,
 }
@@ -153,6 +155,7 @@ impl Address {
             host,
             port: url.port(),
             path: url.path().to_owned(),
+            rest: url[url::Position::AfterPath..].to_owned(),
             is_ambiguous: is_ambiguous(raw),
         })
     }
@@ -174,8 +177,8 @@ impl Address {
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         match (self.scheme.as_str(), &self.host) {
             ("", _) => format!("{host}{port}"),
-            (scheme, None) => format!("{scheme}:"),
-            (scheme, Some(_)) => format!("{scheme}://{host}{port}{}", self.path),
+            (scheme, None) => format!("{scheme}:{}{}", self.path, self.rest),
+            (scheme, Some(_)) => format!("{scheme}://{host}{port}{}{}", self.path, self.rest),
         }
     }
 }

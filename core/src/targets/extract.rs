@@ -510,8 +510,7 @@ impl Finder {
     }
 
     pub(super) fn unreadable(&mut self, text: &str) {
-        let shown: String = text.chars().take(200).collect();
-        self.push(TargetKind::Url, shown, Form::Unreadable);
+        self.push(TargetKind::Url, text.to_owned(), Form::Unreadable);
     }
 
     /// A host, with or without its port.
@@ -538,6 +537,7 @@ impl Finder {
                     host: Some(host),
                     port,
                     path: String::new(),
+                    rest: String::new(),
                     is_ambiguous: false,
                 };
                 self.push(kind, address.shown(), Form::Web(address));

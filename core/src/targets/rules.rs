@@ -220,17 +220,18 @@ impl Targets {
         if let Some(index) = first(&self.allow, false) {
             return (TargetVerdict::Allow, format!("target-allow/{}", index + 1));
         }
-        // Every call has a tool: the default speaks of tools only where the allow list does.
-        let is_name = matches!(target.kind, TargetKind::Tool | TargetKind::Model | TargetKind::Room);
-        if is_name
-            && !self
-                .allow
-                .iter()
-                .any(|entry| matches!(&entry.place, Place::Word(kind, _) if *kind == target.kind))
-        {
+        if !self.speaks_of(target.kind) {
             return (TargetVerdict::Allow, "target-unlisted".to_owned());
         }
         (self.default, "target-default".to_owned())
+    }
+
+    /// Whether the default holds for a kind of target. Every call has a tool: for names it does only where the
+    /// allow list has one.
+    pub(super) fn speaks_of(&self, kind: TargetKind) -> bool {
+        let is_name = matches!(kind, TargetKind::Tool | TargetKind::Model | TargetKind::Room);
+        let is_of = |entry: &TargetEntry| matches!(&entry.place, Place::Word(of, _) if *of == kind);
+        !is_name || self.allow.iter().any(is_of)
     }
 }
 

@@ -1,8 +1,13 @@
 //! `/zos/v1/approvals`: what waits for the owner, and the owner's decision.
 
+mod targets;
+
 use super::Admin;
 use super::problem::{AdminRefusal, Body};
-use super::types::{AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, Decision, Event};
+use super::types::{
+    AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, AskedRule, AskedTarget, Decision,
+    Event,
+};
 use crate::ask::{self, Unknown};
 use crate::house::House;
 use axum::Json;
@@ -12,11 +17,12 @@ use zos_audit::Kind;
 use zos_core::edit;
 use zos_core::{ContextName, WriteError};
 
-/// What can be answered, oldest first. It never holds the words that were found.
+/// What can be answered, oldest first. It never holds the words that were found; targets of tool calls it
+/// does, for the owner to look at.
 #[utoipa::path(get, path = "/zos/v1/approvals", operation_id = "list_approvals", responses((status = 200, body = Approvals)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Approvals> {
     let approvals = house.approvals.list(house.now_ms());
-    Json(Approvals { approvals: approvals.iter().map(Approval::from).collect() })
+    Json(Approvals { approvals: approvals.iter().map(|approval| shown(&house, approval)).collect() })
 }
 
 /// Answers an ask. Calls that wait go on or are refused; where none waits any more, the same body passes
@@ -26,7 +32,9 @@ pub(crate) async fn list(State(house): Admin) -> Json<Approvals> {
     params(("id" = String, Path, description = "The ask, as `zos allow` shows it.")),
     request_body = ApprovalDecision,
     responses(
-        (status = 200, body = ApprovalDecided), (status = 404, body = AdminProblem),
+        (status = 200, body = ApprovalDecided),
+        (status = 400, description = "`redact`, and the ask is about targets.", body = AdminProblem),
+        (status = 404, body = AdminProblem),
         (status = 409, description = "`always`, and the rule cannot be changed from here.", body = AdminProblem),
     )
 )]
@@ -42,11 +50,20 @@ pub(crate) async fn decide(
         Decision::Deny => ask::Decision::Deny,
         Decision::Always => ask::Decision::Always,
     };
+    if decision == ask::Decision::Redact && !asked.targets.is_empty() {
+        return Err(AdminRefusal::invalid(
+            "This ask is about where a tool call or link points, and that cannot be redacted.",
+        )
+        .hint("Answer with `allow_once`, `deny` or `always`."));
+    }
     let rules: Vec<&str> = asked.asked.iter().map(|asked| asked.rule.as_str()).collect();
     let detail = format!("ask {id} about {}: {}", rules.join(", "), decision.name());
     let written = if decision == ask::Decision::Always {
         let (house, asked) = (house.clone(), asked.clone());
-        let writing = tokio::task::spawn_blocking(move || write_rules(&house, &asked, detail));
+        let writing = tokio::task::spawn_blocking(move || match asked.targets.is_empty() {
+            true => write_rules(&house, &asked, detail),
+            false => targets::write(&house, &asked, detail),
+        });
         writing
             .await
             .map_err(|error| AdminRefusal::failed("The context's file could not be written", &error))??
@@ -57,7 +74,7 @@ pub(crate) async fn decide(
         Vec::new()
     };
     let decided = house.approvals.decide(&id, decision, house.now_ms()).map_err(|Unknown| unknown())?;
-    let approval = Approval::from(&decided);
+    let approval = shown(&house, &decided);
     house.announce(Event::Approval { approval: Box::new(approval.clone()) });
     Ok(Json(ApprovalDecided { approval, written }))
 }
@@ -123,28 +140,37 @@ fn refusal(error: WriteError) -> AdminRefusal {
     }
 }
 
-impl From<&ask::Approval> for Approval {
-    fn from(approval: &ask::Approval) -> Self {
-        Approval {
-            id: approval.id.clone(),
-            context: approval.context.clone(),
-            client: approval.client.clone(),
-            model: approval.model.clone(),
-            side: approval.side.name().to_owned(),
-            rules: approval
-                .asked
-                .iter()
-                .map(|asked| super::types::AskedRule {
-                    rule: asked.rule.clone(),
-                    field: asked.field.clone(),
-                    count: asked.count.into(),
-                })
-                .collect(),
-            asked: zos_audit::format_time(approval.created_ms),
-            expires: zos_audit::format_time(approval.expires_ms),
-            calls: approval.calls,
-            waiting: approval.waiting,
-            decision: approval.decision.map(|decision| decision.name().to_owned()),
+/// An ask as the screens see it.
+pub(crate) fn shown(house: &House, approval: &ask::Approval) -> Approval {
+    let rules = approval.asked.iter().map(|asked| AskedRule {
+        rule: asked.rule.clone(),
+        field: asked.field.clone(),
+        count: asked.count.into(),
+    });
+    let targets = approval.targets.iter().map(|(asked, times)| {
+        let always = targets::entry(house, &approval.context, asked);
+        AskedTarget {
+            rule: asked.rule.clone(),
+            tool: asked.tool.clone(),
+            kind: asked.target.kind.name().to_owned(),
+            target: asked.shown.clone(),
+            count: (*times).into(),
+            not_always: always.as_ref().err().map(|why| format!("{why}.")),
+            always: always.ok(),
         }
+    });
+    Approval {
+        id: approval.id.clone(),
+        context: approval.context.clone(),
+        client: approval.client.clone(),
+        model: approval.model.clone(),
+        side: approval.side.name().to_owned(),
+        rules: rules.collect(),
+        targets: targets.collect(),
+        asked: zos_audit::format_time(approval.created_ms),
+        expires: zos_audit::format_time(approval.expires_ms),
+        calls: approval.calls,
+        waiting: approval.waiting,
+        decision: approval.decision.map(|decision| decision.name().to_owned()),
     }
 }

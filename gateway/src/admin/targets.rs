@@ -79,7 +79,7 @@ pub fn verdict(
         .into_iter()
         .map(|one| TargetFound {
             kind: one.target.kind.name().to_owned(),
-            target: one.target.shown,
+            target: one.target.for_the_owner().unwrap_or_else(|| "too long to be shown".to_owned()),
             verdict: one.verdict.name().to_owned(),
             rule: one.rule,
         })

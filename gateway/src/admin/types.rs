@@ -545,7 +545,8 @@ pub struct Approvals {
     pub approvals: Vec<Approval>,
 }
 
-/// An ask: calls that met an `ask` rule. Never the words that were found.
+/// An ask: calls that met an `ask` rule, or whose answers point where the owner has to confirm. Never the
+/// words that were found.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Approval {
     /// Four letters and digits, for `zos allow ID`.
@@ -560,6 +561,9 @@ pub struct Approval {
     pub side: String,
     /// What was met.
     pub rules: Vec<AskedRule>,
+    /// The targets of tool calls and links that it is about; empty where it is about words. Where there are
+    /// any, `redact` is no answer.
+    pub targets: Vec<AskedTarget>,
     /// When it was first asked.
     pub asked: String,
     /// Until when it can be answered.
@@ -583,6 +587,35 @@ pub struct AskedRule {
     pub count: u64,
 }
 
+/// A target that the owner has to confirm.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct AskedTarget {
+    /// The rule that asks: `target-confirm/1`, `target-default`.
+    pub rule: String,
+    /// The tool that would be called; absent for a link in text.
+    pub tool: Option<String>,
+    /// `url`, `host`, `ip`, `email`, `phone`, `file`, `repo`, `channel`, `tool`, `model` or `room`.
+    pub kind: String,
+    /// The target in its normal form, whole, with letters that would not show written out.
+    pub target: String,
+    /// How many times.
+    pub count: u64,
+    /// The entry that `always` would add to the context's `targets.allow`; absent where it cannot.
+    pub always: Option<String>,
+    /// Why it cannot.
+    pub not_always: Option<String>,
+}
+
+impl std::fmt::Debug for AskedTarget {
+    /// Without the target, which is the owner's to see and no log's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AskedTarget")
+            .field("rule", &self.rule)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The owner's decision.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct ApprovalDecision {
@@ -596,11 +629,12 @@ pub struct ApprovalDecision {
 pub enum Decision {
     /// These calls go on, and nothing else.
     AllowOnce,
-    /// These calls go on with placeholders.
+    /// These calls go on with placeholders. No answer to an ask about targets.
     Redact,
     /// These calls are refused.
     Deny,
-    /// As `allow_once`, and the rule only reports from now on: the context's file is changed.
+    /// As `allow_once`, and the rule only reports from now on, or the targets are allowed from now on: the
+    /// context's file is changed.
     Always,
 }
 

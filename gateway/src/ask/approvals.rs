@@ -1,5 +1,6 @@
 //! The list of what waits for the owner, and what was allowed once. In memory, every part bounded.
 
+use crate::targets::Destination;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -80,6 +81,7 @@ pub(super) struct Place {
     pub(super) client: Option<String>,
     pub(super) conversation: Option<String>,
     pub(super) rules: Vec<String>,
+    pub(super) targets: Vec<Destination>,
     pub(super) side: Side,
 }
 
@@ -87,6 +89,8 @@ pub(super) struct Place {
 pub(super) struct Question {
     pub(super) place: Place,
     pub(super) asked: Vec<AskedRule>,
+    /// The targets that it is about, and how often each was met. Empty where it is about words.
+    pub(super) targets: Vec<(Destination, u32)>,
     pub(super) model: String,
     /// Of the request's body as it arrived.
     pub(super) digest: [u8; 32],
@@ -101,6 +105,8 @@ pub(crate) struct Approval {
     pub(crate) model: String,
     pub(crate) side: Side,
     pub(crate) asked: Vec<AskedRule>,
+    /// The targets that it is about, and how often each was met. Empty where it is about words.
+    pub(crate) targets: Vec<(Destination, u32)>,
     pub(crate) created_ms: u64,
     pub(crate) expires_ms: u64,
     /// Calls that asked this.
@@ -161,7 +167,7 @@ impl Approvals {
     pub(super) fn ask(&self, question: Question, now_ms: u64) -> Reply {
         let mut inner = self.lock();
         inner.forget(now_ms);
-        let Question { place, asked, model, digest } = question;
+        let Question { place, asked, targets, model, digest } = question;
         if let Some(index) = inner.passes.iter().position(|pass| pass.digest == digest && pass.covers(&place))
         {
             let pass = inner.passes.remove(index).expect("it was just found");
@@ -174,7 +180,7 @@ impl Approvals {
         });
         let (index, is_new) = match same {
             Some(index) => (index, false),
-            None => match inner.add(&place, asked, model, now_ms) {
+            None => match inner.add(&place, asked, targets, model, now_ms) {
                 Some(index) => (index, true),
                 None => return Reply::Full,
             },
@@ -262,11 +268,12 @@ impl Approvals {
 }
 
 impl Pass {
-    /// Whether it is about these rules of this room. Who asks does not matter: the body is the same.
+    /// Whether it is about these rules and targets of this room. Who asks does not matter: the body is the same.
     fn covers(&self, place: &Place) -> bool {
         self.place.context == place.context
             && self.place.side == place.side
             && place.rules.iter().all(|rule| self.place.rules.contains(rule))
+            && place.targets.iter().all(|target| self.place.targets.contains(target))
     }
 }
 
@@ -281,7 +288,14 @@ impl Inner {
     }
 
     /// Adds an ask; `None` where the list is full of asks that hold calls.
-    fn add(&mut self, place: &Place, asked: Vec<AskedRule>, model: String, now_ms: u64) -> Option<usize> {
+    fn add(
+        &mut self,
+        place: &Place,
+        asked: Vec<AskedRule>,
+        targets: Vec<(Destination, u32)>,
+        model: String,
+        now_ms: u64,
+    ) -> Option<usize> {
         if self.asks.len() >= ASKS_LIMIT {
             let idle = self.asks.iter().position(|ask| ask.approval.waiting == 0)?;
             self.asks.remove(idle);
@@ -293,6 +307,7 @@ impl Inner {
             model,
             side: place.side,
             asked,
+            targets,
             created_ms: now_ms,
             expires_ms: now_ms + KEPT_MS,
             calls: 0,
@@ -366,10 +381,11 @@ mod tests {
             client: None,
             conversation: Some("s".into()),
             rules: vec![rule.into()],
+            targets: Vec::new(),
             side: Side::Request,
         };
         let asked = vec![AskedRule { rule: rule.into(), field: "system".into(), count: 1 }];
-        Question { place, asked, model: "m".into(), digest: [digest; 32] }
+        Question { place, asked, targets: Vec::new(), model: "m".into(), digest: [digest; 32] }
     }
 
     fn held(reply: Reply) -> Ticket {

@@ -1,7 +1,7 @@
 //! Step 2: what the request says, and whether it may leave. The body that comes out of here is final.
 
 use super::{Arrived, Resolved};
-use crate::ask::{Side, Waiting};
+use crate::ask::{Side, Subject, Waiting};
 use crate::call::Call;
 use crate::house::House;
 use crate::inspect::{self, Findings};
@@ -80,12 +80,12 @@ pub(super) fn run(
         )
         .hint("Take it out of the conversation, or change the rule in this context's file."));
     }
-    if resolved.policy.may_ask() {
+    if resolved.policy.may_ask() || resolved.policy.may_confirm() {
         resolved.digest = zos_seal::sha256(&arrived.body);
     }
-    let rules = findings.rules_with(&resolved.policy, Effect::Ask);
+    let subject = Subject::open(&resolved.policy, &findings);
     let waiting =
-        (!rules.is_empty()).then(|| Waiting::begin(house, call, &resolved, &findings, rules, Side::Request));
+        subject.map(|subject| Waiting::begin(house, call, &resolved, &findings, subject, Side::Request));
     Ok(Judged { resolved, arrived, asked, findings, system, waiting })
 }
 
@@ -106,9 +106,7 @@ impl Judged {
         let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, waiting } = self;
         if let Some(mut waiting) = waiting {
             let effect = waiting.answer(house).await?;
-            for rule in waiting.rules() {
-                resolved.policy.decide(*rule, effect);
-            }
+            resolved.policy.decide(waiting.subject(), effect);
         }
         if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
             asked.model_place = redacted.moved(&asked.model_place);
@@ -216,9 +214,9 @@ pub(crate) fn note(policy: &Policy, findings: &Findings, call: &mut Call, header
         }
     }
     call.note_terms(policy, findings);
-    for (rule, _) in &findings.targets {
-        if !call.record.rules.contains(rule) {
-            call.record.rules.push(rule.clone());
+    for (rule, _) in findings.targets.rules() {
+        if !call.record.rules.iter().any(|known| known == rule) {
+            call.record.rules.push(rule.to_owned());
         }
     }
     for place in &findings.uninspected {
@@ -287,14 +285,12 @@ pub(super) fn refusal_sentence(subject: &str, resolved: &Resolved, findings: &Fi
             )
         })
         .collect();
-    found.extend(findings.targets.iter().map(|(rule, count)| {
-        let asks = if rule.starts_with("target-confirm") {
-            " (it wants the owner's word, which this version cannot ask for)"
-        } else {
-            ""
-        };
-        format!("rule {rule} on where a tool call or link points{}{asks}", times(*count))
-    }));
+    found.extend(
+        findings
+            .targets
+            .rules()
+            .map(|(rule, count)| format!("rule {rule} on where a tool call or link points{}", times(count))),
+    );
     let isolation = resolved.context.isolation.name();
     format!(
         "{subject} holds something that the {isolation} context \"{}\" denies: {}.",

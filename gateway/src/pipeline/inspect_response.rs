@@ -6,7 +6,7 @@ mod streamed;
 use super::forward::{Forwarded, problem as upstream_problem};
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
-use crate::ask::{Side, Waiting};
+use crate::ask::{Side, Subject, Waiting};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::inspect::{self, Findings};
@@ -21,8 +21,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::Arc;
 use zos_audit::{Outcome, Verdict};
-use zos_core::Effect;
-
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
 
 /// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
@@ -117,26 +115,41 @@ async fn ask(
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<(), Problem> {
-    if !forwarded.policy.may_ask() {
+    if !forwarded.policy.may_ask() && !forwarded.policy.may_confirm() {
         return Ok(());
     }
-    let mut findings = Findings::default();
-    let text = String::from_utf8_lossy(body);
-    match std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok()) {
-        Some(value) => inspect::tree(&forwarded.policy, &value, &[], &mut findings),
-        None => inspect::text(&forwarded.policy, &text, "body", &mut findings),
-    }
-    let rules = findings.rules_with(&forwarded.policy, Effect::Ask);
-    if rules.is_empty() || findings.are_blocked(&forwarded.policy) {
+    let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
+    let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref());
+    if findings.are_blocked(&forwarded.policy) {
         return Ok(());
     }
-    note(&forwarded.policy, &findings, call, headers);
-    let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, rules, Side::Answer);
-    let effect = waiting.answer(house).await?;
-    for rule in waiting.rules() {
-        forwarded.policy.decide(*rule, effect);
+    while let Some(subject) = Subject::open(&forwarded.policy, &findings) {
+        note(&forwarded.policy, &findings, call, headers);
+        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, subject, Side::Answer);
+        let effect = waiting.answer(house).await?;
+        forwarded.policy.decide(waiting.subject(), effect);
     }
     Ok(())
+}
+
+/// What is in a plain answer. An error page may be anything.
+fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) -> Findings {
+    let (policy, mut findings) = (&forwarded.policy, Findings::default());
+    let Some(value) = parsed else {
+        inspect::text(policy, text, "body", &mut findings);
+        return findings;
+    };
+    inspect::tree(policy, value, &[], &mut findings);
+    if forwarded.answer.status.is_success() {
+        let court = Court { policy, masks: forwarded.resolved.masks.as_ref() };
+        if policy.judges_calls() {
+            targets::whole(court, value, &[], "", &mut findings.targets);
+        }
+        if policy.judges_links() {
+            targets::whole_links(court, value, &mut findings.targets);
+        }
+    }
+    findings
 }
 
 /// The answer in the caller's format: the provider's own bytes unless the call was translated.
@@ -171,25 +184,11 @@ fn judge(
     let is_success = forwarded.answer.status.is_success();
     let provider_face = forwarded.pair.map_or(forwarded.face, Pair::provider);
     let mut reader = UsageReader::new(provider_face.meter());
-    let mut findings = Findings::default();
     let mut count = TextCount::default();
-    // An error page may be anything; an answer that is no JSON is none that we could vouch for.
     let text = String::from_utf8_lossy(told);
     let read = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| json::parse(text).ok());
     let parsed = read(told.as_ref());
-    match &parsed {
-        Some(value) => {
-            inspect::tree(&forwarded.policy, value, &[], &mut findings);
-            let court = Court { policy: &forwarded.policy, masks: forwarded.resolved.masks.as_ref() };
-            if is_success && forwarded.policy.judges_calls() {
-                targets::whole(court, value, &[], "", &mut findings);
-            }
-            if is_success && forwarded.policy.judges_links() {
-                targets::whole_links(court, value, &mut findings);
-            }
-        }
-        None => inspect::text(&forwarded.policy, &text, "body", &mut findings),
-    }
+    let findings = looked_over(forwarded, &text, parsed.as_ref());
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
     if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
         if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
@@ -205,6 +204,7 @@ fn judge(
         let problem = Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.");
         return Err(Box::new((usage, problem)));
     }
+    // An answer that is no JSON is none that we could vouch for.
     if is_success && !matches!(parsed, Some(Value::Object { .. })) {
         let sentence =
             format!("The answer of provider \"{provider}\" is not a JSON object, so it cannot be inspected.");

@@ -10,7 +10,8 @@
 //! waits in its place until the guard is told the decision.
 //!
 //! Where the room lists targets, the arguments of a tool call wait until the call is whole and judged, and
-//! where it checks links, a word that may be one waits until it ends.
+//! where it checks links, a word that may be one waits until it ends. Targets that the owner has to confirm
+//! wait in their place like words that are asked about.
 //!
 //! What this does not do: it does not split events. An event whose last letters might begin a term waits
 //! whole for the next one.
@@ -19,12 +20,13 @@ mod tail;
 mod text;
 
 use super::sse::{Frame, FrameError};
+use crate::ask::Subject;
 use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::policy::Policy;
 use crate::redact::spots::Edit;
 use crate::redact::{Masks, Spot, restore};
-use crate::targets::{self, Court, LinkReader};
+use crate::targets::{self, Court, Destination, LinkReader, TargetFindings};
 use crate::wire::{ANY_PART, Channel, Delivered, Dialect, Kind, Piece, Reading, messages};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -66,6 +68,8 @@ struct Held {
     spots: Vec<Spot>,
     /// Rules that found something in its other strings, about which the owner has yet to decide.
     asked: SmallVec<[usize; 1]>,
+    /// Where calls that stand whole in it point, about which the owner has yet to decide.
+    confirm: Vec<Destination>,
     since: Instant,
 }
 
@@ -194,6 +198,7 @@ impl Guard {
             pieces: SmallVec::new(),
             spots: Vec::new(),
             asked: SmallVec::new(),
+            confirm: Vec::new(),
             since: now,
         };
         let Some(data) = fields.data.as_deref().filter(|data| !data.trim().is_empty()) else {
@@ -256,7 +261,8 @@ impl Guard {
             return Err(Stop::Refused);
         }
         if self.policy.judges_calls() {
-            self.whole_calls(reading, value, &skip).inspect_err(|_| held.needs.push((usize::MAX, 0)))?;
+            held.confirm =
+                self.whole_calls(reading, value, &skip).inspect_err(|_| held.needs.push((usize::MAX, 0)))?;
         }
         for piece in &reading.pieces {
             self.piece(piece, held)?;
@@ -270,8 +276,14 @@ impl Guard {
         Ok(())
     }
 
-    /// Remembers the tools that an event names, and judges the calls that stand whole in it.
-    fn whole_calls(&mut self, reading: &Reading<'_>, value: &Value<'_>, skip: &[usize]) -> Result<(), Stop> {
+    /// Remembers the tools that an event names, and judges the calls that stand whole in it; gives what the
+    /// owner has to confirm of them.
+    fn whole_calls(
+        &mut self,
+        reading: &Reading<'_>,
+        value: &Value<'_>,
+        skip: &[usize],
+    ) -> Result<Vec<Destination>, Stop> {
         for (block, part, name) in &reading.tools {
             if self.tools.len() == CHANNELS_LIMIT {
                 return Err(Stop::Unreadable("the answer opens too many channels"));
@@ -283,21 +295,19 @@ impl Guard {
         }
         let block = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
         let tool = self.tools.get(&(block, ANY_PART)).map_or("", String::as_str);
-        targets::whole(
-            Court { policy: &self.policy, masks: self.masks.as_ref() },
-            value,
-            skip,
-            tool,
-            &mut self.findings,
-        );
-        self.check_call()
+        let mut found = TargetFindings::default();
+        let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
+        targets::whole(court, value, skip, tool, &mut found);
+        self.check_call(found)
     }
 
-    /// After a call was judged.
-    fn check_call(&mut self) -> Result<(), Stop> {
+    /// After a call was judged: what the owner has to confirm of it.
+    fn check_call(&mut self, found: TargetFindings) -> Result<Vec<Destination>, Stop> {
+        let open = found.open(&self.policy);
+        self.findings.targets.absorb(found);
         let outcome = self.check_findings();
         self.is_call_stopped |= outcome.is_err();
-        outcome
+        outcome.map(|()| open)
     }
 
     fn piece(&mut self, piece: &Piece<'_>, held: &mut Held) -> Result<(), Stop> {
@@ -341,8 +351,12 @@ impl Guard {
         text.call = (is_arguments && self.policy.judges_calls()).then(|| HeldCall {
             channel,
             written: String::new(),
+            confirm: Vec::new(),
             may_leave: self.policy.is_paused(),
         });
+        if is_arguments {
+            self.links_end()?;
+        }
         text.links = (channel.kind == Kind::Text && self.policy.judges_links()).then(LinkReader::default);
         self.texts.push(text);
         self.by_channel.insert(channel, self.texts.len() - 1);
@@ -352,7 +366,8 @@ impl Guard {
     fn push(&mut self, text: usize, words: &str) -> Result<(), Stop> {
         let mut found = Vec::new();
         if let Some(links) = &mut self.texts[text].links {
-            links.push(Court { policy: &self.policy, masks: self.masks.as_ref() }, words, &mut self.findings);
+            let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
+            links.push(court, words, &mut self.findings.targets);
         }
         if let Some(call) = &mut self.texts[text].call {
             if call.written.len() + words.len() > CALL_LIMIT_BYTES {
@@ -369,7 +384,8 @@ impl Guard {
         let mut found = Vec::new();
         let was_ended = self.texts[text].is_ended;
         if let Some(links) = self.texts[text].links.as_mut().filter(|_| !was_ended) {
-            links.finish(Court { policy: &self.policy, masks: self.masks.as_ref() }, &mut self.findings);
+            let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
+            links.finish(court, &mut self.findings.targets);
         }
         self.texts[text].finish(&mut found);
         self.note(text, &found)?;
@@ -392,10 +408,24 @@ impl Guard {
         let tool = self.tools.get(&(block, part)).or_else(|| self.tools.get(&(block, ANY_PART)));
         let tool = tool.map_or("", String::as_str);
         let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-        court.call(tool, &call.written, &mut self.findings);
+        let mut found = TargetFindings::default();
+        court.call(tool, &call.written, &mut found);
         call.written = String::new();
-        call.may_leave = !self.findings.are_blocked(&self.policy);
-        self.check_call()
+        let confirm = self.check_call(found)?;
+        if let Some(call) = &mut self.texts[text].call {
+            call.may_leave = confirm.is_empty();
+            call.confirm = confirm;
+        }
+        Ok(())
+    }
+
+    /// A tool call begins: a link in text does not go on behind it.
+    fn links_end(&mut self) -> Result<(), Stop> {
+        let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
+        if let Some(links) = self.joined.and_then(|joined| self.texts[joined].links.as_mut()) {
+            links.seam(court, &mut self.findings.targets);
+        }
+        self.check_findings()
     }
 
     fn end_block(&mut self, block: u64) -> Result<(), Stop> {
@@ -425,7 +455,10 @@ impl Guard {
             return;
         }
         let joined = self.texts.len();
-        self.texts.push(self.texts[text].onlooker());
+        let mut onlooker = self.texts[text].onlooker();
+        // Links are read over the seam as well as block by block.
+        onlooker.links = self.texts[text].links.clone();
+        self.texts.push(onlooker);
         self.seams.clear();
         for held in &mut self.queue {
             let ends: SmallVec<[u64; 2]> =
@@ -492,8 +525,16 @@ impl Guard {
         if is_refused { Err(Stop::Refused) } else { Ok(()) }
     }
 
-    /// The rules about which the owner has yet to decide before the stream can go on.
-    pub(crate) fn asking(&self) -> Vec<usize> {
+    /// What the owner has yet to decide before the stream can go on: words first, then targets.
+    pub(crate) fn asking(&self) -> Option<Subject> {
+        let rules = self.asked_rules();
+        if !rules.is_empty() {
+            return Some(Subject::Rules(rules));
+        }
+        Subject::targets(self.findings.targets.open(&self.policy))
+    }
+
+    fn asked_rules(&self) -> Vec<usize> {
         if !self.policy.may_ask() {
             return Vec::new();
         }
@@ -506,20 +547,25 @@ impl Guard {
         rules
     }
 
-    /// The owner decided what these rules lead to in this answer. What may leave now is appended to `out`.
+    /// The owner decided what this leads to in this answer. What may leave now is appended to `out`.
     ///
     /// # Errors
     /// As for [`Guard::take`].
     pub(crate) fn decide(
         &mut self,
-        rules: &[usize],
+        subject: &Subject,
         effect: Effect,
         out: &mut Vec<Bytes>,
     ) -> Result<(), Stop> {
-        for rule in rules {
-            self.policy.decide(*rule, effect);
+        self.policy.decide(subject, effect);
+        let settled = match subject {
+            Subject::Rules(_) => self.settle_asked(),
+            Subject::Targets(_) => self.settle_targets(),
+        };
+        let decided = settled.and_then(|()| self.check_findings());
+        if decided.is_err() && self.has_held_call() {
+            self.is_call_stopped = true;
         }
-        let decided = self.settle_asked().and_then(|()| self.check_findings());
         match decided {
             Ok(()) => self.release(out),
             Err(_) => self.release_start(out),
@@ -543,6 +589,29 @@ impl Guard {
         settled
     }
 
+    /// Lets go of the calls and links that the owner has confirmed.
+    fn settle_targets(&mut self) -> Result<(), Stop> {
+        self.check_findings()?;
+        for text in &mut self.texts {
+            let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
+            if let Some(call) = text.call.as_mut().filter(|call| !call.confirm.is_empty()) {
+                call.confirm.retain(|target| self.policy.confirmed(target).is_none());
+                call.may_leave = call.confirm.is_empty();
+            }
+            if let Some(links) = &mut text.links {
+                links.go_on(court, &mut self.findings.targets);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a whole call waits for the owner.
+    fn has_held_call(&self) -> bool {
+        let in_texts =
+            self.texts.iter().any(|text| text.call.as_ref().is_some_and(|call| !call.confirm.is_empty()));
+        in_texts || self.queue.iter().any(|held| !held.confirm.is_empty())
+    }
+
     /// Keep-alives hold no text. They keep their place among events, unless those wait for long.
     fn keep_alive(&mut self, held: Held, out: &mut Vec<Bytes>) {
         self.release(out);
@@ -560,6 +629,7 @@ impl Guard {
                 .asked
                 .iter()
                 .all(|rule| matches!(self.policy.effect(*rule), Effect::Report | Effect::Redact))
+            && held.confirm.iter().all(|target| self.policy.confirmed(target) == Some(true))
     }
 
     /// Lets go of every event from the front that waits for nothing.
@@ -604,7 +674,10 @@ impl Guard {
     fn release_start(&mut self, out: &mut Vec<Bytes>) {
         let Some(first) = self.queue.pop_front() else { return };
         self.queue.clear();
-        if !first.asked.is_empty() || first.needs.iter().any(|(text, _)| *text == usize::MAX) {
+        if !first.asked.is_empty()
+            || !first.confirm.is_empty()
+            || first.needs.iter().any(|(text, _)| *text == usize::MAX)
+        {
             return;
         }
         for said in first.pieces.iter().filter(|piece| piece.channel.kind == Kind::Text) {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tauri::{AppHandle, Manager};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use zos_gateway::admin::types::{Approval, Event};
+use zos_gateway::admin::types::{Approval, AskedTarget, Event};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -219,7 +219,9 @@ impl Notifications {
 /// The arguments of `Notify`: program, what it replaces, icon, title, body, buttons, hints, time.
 fn message(approval: &Approval) -> Variant {
     let mut actions = vec![BODY, "Show"];
-    actions.extend(BUTTONS.iter().flat_map(|(decision, label)| [*decision, *label]));
+    // A target passes or not: there is nothing to redact.
+    let buttons = BUTTONS.iter().filter(|(decision, _)| approval.targets.is_empty() || *decision != "redact");
+    actions.extend(buttons.flat_map(|(decision, label)| [*decision, *label]));
     let hints: HashMap<&str, Variant> =
         HashMap::from([("desktop-entry", "zos".to_variant()), ("category", "transfer".to_variant())]);
     let title = format!("zOS asks · {}", short(&approval.context));
@@ -228,6 +230,29 @@ fn message(approval: &Approval) -> Variant {
 
 /// What is asked, as a sentence. Names come from files and calls, and a body may hold markup.
 fn body(approval: &Approval) -> String {
+    let text = match approval.targets.as_slice() {
+        [] => words(approval),
+        targets => points(approval, targets),
+    };
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Where an answer would act, for the owner's eyes.
+fn points(approval: &Approval, targets: &[AskedTarget]) -> String {
+    let Some(first) = targets.first() else { return String::new() };
+    let more = match targets.len() {
+        1 => String::new(),
+        all => format!(", and {} more", all - 1),
+    };
+    let (model, target) = (short(&approval.model), short(&first.target));
+    match &first.tool {
+        Some(tool) => format!("{model} wants to use {} on {target}{more}.", short(tool)),
+        None => format!("The answer of {model} links to {target}{more}."),
+    }
+}
+
+/// What was found, by its rules.
+fn words(approval: &Approval) -> String {
     let what = match approval.rules.as_slice() {
         [] => "something".to_owned(),
         [only] => format!("what rule {} found in {}", short(&only.rule), short(&only.field)),
@@ -241,12 +266,11 @@ fn body(approval: &Approval) -> String {
         }
     };
     let model = short(&approval.model);
-    let text = match (approval.side.as_str(), &approval.client) {
+    match (approval.side.as_str(), &approval.client) {
         ("answer", _) => format!("The answer of {model} holds {what}."),
         (_, Some(client)) => format!("{} wants to send {what} to {model}.", short(client)),
         (_, None) => format!("A client wants to send {what} to {model}."),
-    };
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    }
 }
 
 fn short(name: &str) -> String {
@@ -274,6 +298,7 @@ mod tests {
                 field: "messages[2].content".to_owned(),
                 count: 1,
             }],
+            targets: Vec::new(),
             asked: String::new(),
             expires: String::new(),
             calls: 1,
@@ -297,6 +322,29 @@ mod tests {
         );
         ask.side = "answer".to_owned();
         assert!(body(&ask).starts_with("The answer of demo/echo holds what rule falcon"), "{}", body(&ask));
+    }
+
+    #[test]
+    fn a_target_is_shown_and_offers_nothing_to_redact() {
+        let mut ask = approval();
+        ask.targets.push(AskedTarget {
+            rule: "target-confirm/1".to_owned(),
+            tool: Some("WebFetch".to_owned()),
+            kind: "url".to_owned(),
+            target: "https://pay.acme.com/x?<b>".to_owned(),
+            count: 1,
+            always: Some("pay.acme.com".to_owned()),
+            not_always: None,
+        });
+        assert_eq!(body(&ask), "demo/echo wants to use WebFetch on https://pay.acme.com/x?&lt;b&gt;.");
+        let shown = message(&ask).print(false).to_string();
+        assert!(!shown.contains("redact") && shown.contains("allow_once"), "{shown}");
+        ask.targets[0].tool = None;
+        ask.targets.push(ask.targets[0].clone());
+        assert_eq!(
+            body(&ask),
+            "The answer of demo/echo links to https://pay.acme.com/x?&lt;b&gt;, and 1 more."
+        );
     }
 
     #[test]

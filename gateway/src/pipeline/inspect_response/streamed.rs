@@ -153,19 +153,18 @@ impl Pump {
 
     /// Whether the owner has yet to decide about something that the guard holds. Begins to ask.
     fn is_asked(&mut self) -> bool {
-        if self.waiting.is_none() {
-            let rules = self.guard.asking();
-            if !rules.is_empty() {
-                note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
-                self.waiting = Some(Waiting::begin(
-                    &self.house,
-                    &self.call,
-                    &self.resolved,
-                    &self.guard.findings,
-                    rules,
-                    Side::Answer,
-                ));
-            }
+        if self.waiting.is_none()
+            && let Some(subject) = self.guard.asking()
+        {
+            note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+            self.waiting = Some(Waiting::begin(
+                &self.house,
+                &self.call,
+                &self.resolved,
+                &self.guard.findings,
+                subject,
+                Side::Answer,
+            ));
         }
         self.waiting.is_some()
     }
@@ -175,13 +174,12 @@ impl Pump {
     async fn wait(&mut self, out: &mut Vec<Bytes>) -> Option<Option<End>> {
         let waiting = self.waiting.as_mut()?;
         let answer = waiting.next(&self.house, PING_EVERY).await?;
-        let rules = waiting.rules().to_vec();
-        self.waiting = None;
+        let subject = self.waiting.take()?.into_subject();
         let (effect, denied) = match answer {
             Ok(effect) => (effect, None),
             Err(problem) => (Effect::Block, Some(End::Denied(problem))),
         };
-        let decided = self.guard.decide(&rules, effect, out);
+        let decided = self.guard.decide(&subject, effect, out);
         Some(denied.or(decided.err().map(End::Stopped)))
     }
 

@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::redact::Masks;
 use crate::redact::restore::Restorer;
 use crate::stream::arguments::{ArgumentsReader, Part};
-use crate::targets::LinkReader;
+use crate::targets::{Destination, LinkReader};
 use crate::wire::Channel;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -39,6 +39,8 @@ pub(super) struct HeldCall {
     pub(super) channel: Channel,
     /// Its arguments so far.
     pub(super) written: String,
+    /// Where it points, about which the owner has yet to decide.
+    pub(super) confirm: Vec<Destination>,
     /// Nothing of it leaves before.
     pub(super) may_leave: bool,
 }

@@ -85,7 +85,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What can be answered, oldest first. It never holds the words that were found. */
+        /**
+         * What can be answered, oldest first. It never holds the words that were found; targets of tool calls it
+         *     does, for the owner to look at.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -148,6 +151,15 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["ApprovalDecided"];
+                    };
+                };
+                /** @description `redact`, and the ask is about targets. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
                     };
                 };
                 404: {
@@ -1679,7 +1691,10 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["AdminError"];
         };
-        /** @description An ask: calls that met an `ask` rule. Never the words that were found. */
+        /**
+         * @description An ask: calls that met an `ask` rule, or whose answers point where the owner has to confirm. Never the
+         *     words that were found.
+         */
         Approval: {
             /** @description Four letters and digits, for `zos allow ID`. */
             id: string;
@@ -1693,6 +1708,11 @@ export interface components {
             side: string;
             /** @description What was met. */
             rules: components["schemas"]["AskedRule"][];
+            /**
+             * @description The targets of tool calls and links that it is about; empty where it is about words. Where there are
+             *     any, `redact` is no answer.
+             */
+            targets: components["schemas"]["AskedTarget"][];
             /** @description When it was first asked. */
             asked: string;
             /** @description Until when it can be answered. */
@@ -1738,6 +1758,26 @@ export interface components {
              * @description How many times.
              */
             count: number;
+        };
+        /** @description A target that the owner has to confirm. */
+        AskedTarget: {
+            /** @description The rule that asks: `target-confirm/1`, `target-default`. */
+            rule: string;
+            /** @description The tool that would be called; absent for a link in text. */
+            tool?: string | null;
+            /** @description `url`, `host`, `ip`, `email`, `phone`, `file`, `repo`, `channel`, `tool`, `model` or `room`. */
+            kind: string;
+            /** @description The target in its normal form, whole, with letters that would not show written out. */
+            target: string;
+            /**
+             * Format: int64
+             * @description How many times.
+             */
+            count: number;
+            /** @description The entry that `always` would add to the context's `targets.allow`; absent where it cannot. */
+            always?: string | null;
+            /** @description Why it cannot. */
+            not_always?: string | null;
         };
         /** @description A page of records. */
         AuditPage: {

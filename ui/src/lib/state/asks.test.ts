@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { nextEnd, takeAnswered, takeOpen } from "./asks";
 
 const ask = (id: string, more: Partial<Approval> = {}): Approval => ({
-  id, context: "acme", client: null, model: "demo/echo", side: "request", rules: [],
+  id, context: "acme", client: null, model: "demo/echo", side: "request", rules: [], targets: [],
   asked: "2026-01-01T12:00:00Z", expires: "2026-01-01T12:10:00Z", calls: 1, waiting: 1, decision: null, ...more,
 });
 
