@@ -2,10 +2,10 @@
 //!
 //! An ask is about rules that found something, or about targets of tool calls and links. What waits is a
 //! list in memory: which rules, in which fields, of which room and client, the targets, and the digest of
-//! the body, never its text. Targets are shown to the owner alone. The same question of one conversation within ten seconds is one ask with a
-//! count; a rule that is met more than five times in a minute no longer holds calls: they are denied at
-//! once and the ask waits in the list. No answer in time denies this call only. An ask can be answered
-//! for ten minutes: then the same body passes once when it is sent again.
+//! the body, never its text. Targets are shown to the owner alone. The same question of one conversation
+//! within ten seconds is one ask with a count; a rule that is met more than five times in a minute no longer
+//! holds calls: they are denied at once and the ask waits in the list. No answer in time denies this call
+//! only. An ask can be answered for ten minutes: then the same body passes once when it is sent again.
 //!
 //! [`approvals`] keeps the list; this file asks and waits.
 
