@@ -17,8 +17,8 @@ async fn house(provider: &Provider, timeout_s: u32) -> Gateway {
 }
 
 /// The asks in the list once there are so many, for calls that are on their way.
-async fn asks(gateway: &Gateway, count: usize) -> Vec<Value> {
-    for _ in 0..400 {
+pub(crate) async fn asks(gateway: &Gateway, count: usize) -> Vec<Value> {
+    for _ in 0..2000 {
         let (_, listed) = gateway.admin("GET", "/zos/v1/approvals", None).await;
         let listed = listed["approvals"].as_array().unwrap().clone();
         if listed.len() == count {
@@ -29,7 +29,7 @@ async fn asks(gateway: &Gateway, count: usize) -> Vec<Value> {
     panic!("{count} asks were expected");
 }
 
-async fn decide(gateway: &Gateway, id: &Value, decision: &str) -> (u16, Value) {
+pub(crate) async fn decide(gateway: &Gateway, id: &Value, decision: &str) -> (u16, Value) {
     let path = format!("/zos/v1/approvals/{}", id.as_str().unwrap());
     gateway.admin("POST", &path, Some(json!({"decision": decision}))).await
 }

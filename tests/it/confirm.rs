@@ -1,6 +1,7 @@
 //! Targets that the owner has to confirm: a tool call or link waits for the owner, whole and streamed, for a
 //! bounded time; the owner sees where it points, and nobody else does.
 
+use crate::ask::{asks, decide};
 use crate::targets::{FACES, arguments_of, plain, request, said, streamed};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -13,24 +14,6 @@ const ROOM: &str = "# mine\ntargets:\n  allow: [acme.com] # ours\n  confirm:\n  
 async fn house(yaml: &str, provider: &Provider, timeout_s: u32) -> Gateway {
     let config = format!("ask: {{timeout_s: {timeout_s}}}\n");
     Scratch::new().acme(yaml).provider(provider).file("gateway/config.yml", &config).start().await
-}
-
-/// The asks in the list once there are so many, for calls that are on their way.
-async fn asks(gateway: &Gateway, count: usize) -> Vec<Value> {
-    for _ in 0..2000 {
-        let (_, listed) = gateway.admin("GET", "/zos/v1/approvals", None).await;
-        let listed = listed["approvals"].as_array().unwrap().clone();
-        if listed.len() == count {
-            return listed;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{count} asks were expected");
-}
-
-async fn decide(gateway: &Gateway, ask: &Value, decision: &str) -> (u16, Value) {
-    let path = format!("/zos/v1/approvals/{}", ask["id"].as_str().unwrap());
-    gateway.admin("POST", &path, Some(json!({"decision": decision}))).await
 }
 
 fn send(gateway: &Gateway, path: &str, is_streamed: bool) -> tokio::task::JoinHandle<(u16, String)> {
@@ -75,7 +58,7 @@ async fn a_plain_call_waits_for_the_owner_who_sees_where_it_points() {
             );
             assert!(!ask.to_string().contains("wire"), "{ask}");
             assert!(!call.is_finished(), "nothing is delivered while it waits");
-            assert_eq!(decide(&gateway, &ask, decision).await.0, 200);
+            assert_eq!(decide(&gateway, &ask["id"], decision).await.0, 200);
             let (status, text) = call.await.unwrap();
             if decision == "allow_once" {
                 assert_eq!((status, &text), (200, &answer), "{path}");
@@ -129,7 +112,7 @@ async fn a_streamed_call_is_held_with_pings_and_passes_byte_for_byte_or_not_at_a
                 text.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
             }
             assert_eq!(arguments_of(&text), "", "{path}: {text}");
-            assert_eq!(decide(&gateway, &ask, decision).await.0, 200);
+            assert_eq!(decide(&gateway, &ask["id"], decision).await.0, 200);
             text.push_str(&response.text().await.unwrap());
             if decision == "allow_once" {
                 let rest: String =
@@ -164,7 +147,7 @@ async fn no_answer_stops_this_call_writes_no_rule_and_the_same_target_may_still_
         let id = ask["id"].as_str().unwrap();
         assert!(text.contains("no answer within 1 s") && text.contains(&format!("zos allow {id}")), "{text}");
         assert_eq!((arguments_of(&text).as_str(), &ask["waiting"]), ("", &json!(0)));
-        decide(&gateway, &ask, "allow_once").await;
+        decide(&gateway, &ask["id"], "allow_once").await;
         // The same request may be answered otherwise: only what was allowed passes.
         provider.play(answer(&other));
         let (_, text) = send(&gateway, path, is_streamed).await.unwrap();
@@ -185,11 +168,11 @@ async fn a_target_is_not_redacted() {
     let gateway = house(ROOM, &provider, 60).await;
     let call = send(&gateway, FACES[1], false);
     let ask = asks(&gateway, 1).await.remove(0);
-    let (status, refused) = decide(&gateway, &ask, "redact").await;
+    let (status, refused) = decide(&gateway, &ask["id"], "redact").await;
     assert_eq!(status, 400, "{refused}");
     assert!(refused.to_string().contains("cannot be redacted"), "{refused}");
     assert_eq!(asks(&gateway, 1).await[0]["waiting"], 1, "it still waits");
-    assert_eq!(decide(&gateway, &ask, "deny").await.0, 200);
+    assert_eq!(decide(&gateway, &ask["id"], "deny").await.0, 200);
     assert_eq!(call.await.unwrap().0, 502);
 }
 
@@ -202,7 +185,7 @@ async fn always_moves_the_target_to_the_allow_list_and_keeps_the_rest_of_the_fil
     // A change that was made meanwhile stays.
     let changed = ROOM.replace("# mine", "# mine, changed\nx-note: 1");
     gateway.write("contexts/acme.yml", &changed);
-    let (status, decided) = decide(&gateway, &ask, "always").await;
+    let (status, decided) = decide(&gateway, &ask["id"], "always").await;
     assert_eq!(status, 200, "{decided}");
     assert_eq!(decided["written"], json!(["contexts/acme.yml, targets.allow: pay.acme.com"]));
     assert_eq!(call.await.unwrap().0, 200);
@@ -220,9 +203,9 @@ async fn always_moves_the_target_to_the_allow_list_and_keeps_the_rest_of_the_fil
     let ask = asks(&gateway, 1).await.remove(0);
     assert_eq!(ask["targets"][0]["always"], Value::Null);
     assert!(ask["targets"][0]["not_always"].as_str().unwrap().contains("names more"), "{ask}");
-    let (status, refused) = decide(&gateway, &ask, "always").await;
+    let (status, refused) = decide(&gateway, &ask["id"], "always").await;
     assert_eq!((status, &refused["error"]["code"]), (409, &json!("zos_rule_not_editable")), "{refused}");
-    assert_eq!(decide(&gateway, &ask, "allow_once").await.0, 200);
+    assert_eq!(decide(&gateway, &ask["id"], "allow_once").await.0, 200);
     assert_eq!(call.await.unwrap().0, 200);
 }
 
@@ -238,7 +221,7 @@ async fn several_targets_of_one_call_are_one_ask_and_one_denied_target_needs_non
     let shown: Vec<&str> =
         ask["targets"].as_array().unwrap().iter().map(|target| target["target"].as_str().unwrap()).collect();
     assert_eq!(shown, ["https://pay.acme.com/a", "https://my.bank.org/b"]);
-    decide(&gateway, &ask, "allow_once").await;
+    decide(&gateway, &ask["id"], "allow_once").await;
     assert_eq!(call.await.unwrap().0, 200);
 
     let one_denied = json!({"command": "curl https://pay.acme.com/a; curl https://evil.com"});
@@ -282,7 +265,7 @@ async fn several_calls_of_one_answer_are_decided_one_after_the_other() {
                 seen.push(target["target"].as_str().unwrap().to_owned());
             }
             let is_last = seen.len() == 2;
-            decide(&gateway, &open, if is_last { last } else { "allow_once" }).await;
+            decide(&gateway, &open["id"], if is_last { last } else { "allow_once" }).await;
             if is_last {
                 break;
             }
@@ -310,14 +293,14 @@ async fn a_link_in_text_is_asked_about_where_links_are_checked() {
                 (&ask["targets"][0]["tool"], &ask["rules"][0]["field"]),
                 (&Value::Null, &json!("a link"))
             );
-            decide(&gateway, &ask, decision).await;
+            decide(&gateway, &ask["id"], decision).await;
             assert_eq!(call.await.unwrap().0, if decision == "deny" { 502 } else { 200 }, "{path}");
 
             let bytes = said(path, text, true);
             provider.play(provider::events(&[bytes.as_bytes()]));
             let call = send(&gateway, path, true);
             let ask = asks(&gateway, 1).await.remove(0);
-            decide(&gateway, &ask, decision).await;
+            decide(&gateway, &ask["id"], decision).await;
             let (_, streamed) = call.await.unwrap();
             let rest: String = streamed
                 .split_inclusive("\n\n")
@@ -354,7 +337,7 @@ async fn a_client_that_leaves_while_its_call_waits_is_recorded_and_the_ask_can_b
         let record = gateway.wait_records(number + 1).await.pop().unwrap();
         assert_eq!(record["outcome"], "abandoned", "{record}");
         let ask = asks(&gateway, 1).await.remove(0);
-        assert_eq!(decide(&gateway, &ask, "deny").await.0, 200);
+        assert_eq!(decide(&gateway, &ask["id"], "deny").await.0, 200);
     }
 }
 
@@ -370,11 +353,11 @@ async fn a_config_that_changes_while_a_call_waits_holds_for_the_next_call_and_fo
     let denying = "targets: {allow: [acme.com], deny: [pay.acme.com]}\n";
     let saved = json!({"yaml": denying, "etag": source["etag"]});
     assert_eq!(gateway.admin("PUT", "/zos/v1/contexts/acme", Some(saved)).await.0, 200);
-    let (status, refused) = decide(&gateway, &ask, "always").await;
+    let (status, refused) = decide(&gateway, &ask["id"], "always").await;
     assert_eq!(status, 409, "{refused}");
     assert!(refused.to_string().contains("denies it by now"), "{refused}");
     assert_eq!(std::fs::read_to_string(gateway.path("contexts/acme.yml")).unwrap(), denying);
-    assert_eq!(decide(&gateway, &ask, "allow_once").await.0, 200);
+    assert_eq!(decide(&gateway, &ask["id"], "allow_once").await.0, 200);
     assert_eq!(call.await.unwrap().0, 200, "the owner said so of this very call");
     provider.play(provider::json(200, &plain(FACES[1], "fetch", &pay())));
     let (status, text) = send(&gateway, FACES[1], false).await.unwrap();
@@ -388,7 +371,7 @@ async fn an_open_room_asks_too_and_a_paused_shield_does_not() {
     provider.play(provider::json(200, &plain(FACES[1], "fetch", &pay())));
     let call = send(&gateway, FACES[1], false);
     let ask = asks(&gateway, 1).await.remove(0);
-    decide(&gateway, &ask, "deny").await;
+    decide(&gateway, &ask["id"], "deny").await;
     assert_eq!(call.await.unwrap().0, 502);
     assert_eq!(gateway.admin("PUT", "/zos/v1/shield", Some(json!({"paused": true}))).await.0, 200);
     for is_streamed in [false, true] {

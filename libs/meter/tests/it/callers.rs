@@ -36,16 +36,20 @@ fn commits_here(seen: &Seen) -> bool {
     seen.lock().unwrap().contains(&thread::current().id())
 }
 
+/// While the disk is slow the thread commits; sooner or later it is not.
+async fn call_until_committed_here(ledger: &SqliteLedger, seen: &Seen) {
+    let mut number = 0;
+    while !commits_here(seen) {
+        call(ledger, number).await;
+        number += 1;
+    }
+}
+
 #[tokio::test]
 async fn a_lone_call_is_committed_where_it_comes_from() {
     let house = House::new();
     let (ledger, seen) = watched(&house, SqliteOptions::default());
-    // While the disk is slow the thread commits; sooner or later it is not.
-    let mut number = 0;
-    while !commits_here(&seen) {
-        call(&ledger, number).await;
-        number += 1;
-    }
+    call_until_committed_here(&ledger, &seen).await;
 }
 
 #[tokio::test]
@@ -56,11 +60,7 @@ async fn refused_calls_are_not_taken_for_calls_under_way() {
         ledger.reserve(ask(&format!("refused {number}"), 10, Some(1))).await.unwrap_err();
     }
     seen.lock().unwrap().clear();
-    let mut number = 0;
-    while !commits_here(&seen) {
-        call(&ledger, number).await;
-        number += 1;
-    }
+    call_until_committed_here(&ledger, &seen).await;
 }
 
 #[tokio::test]
@@ -98,11 +98,7 @@ async fn a_caller_leaves_a_file_that_another_program_writes_to_to_the_thread() {
     let house = House::new();
     let options = SqliteOptions { busy_timeout: Duration::from_secs(600), ..SqliteOptions::default() };
     let (ledger, seen) = watched(&house, options);
-    let mut number = 0;
-    while !commits_here(&seen) {
-        call(&ledger, number).await;
-        number += 1;
-    }
+    call_until_committed_here(&ledger, &seen).await;
     let other = Connection::open(house.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     // Asking comes back although nothing can be committed for ten minutes.
