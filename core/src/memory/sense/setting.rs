@@ -1,6 +1,8 @@
 //! `memory/config.yml`: which sentence model is used, if any.
 //!
-//!     sentence_model: models/potion-base-8M
+//! ```yaml
+//! sentence_model: models/potion-base-8M
+//! ```
 
 use std::path::{Path, PathBuf};
 
