@@ -111,13 +111,13 @@ async fn two_gateways_with_one_ledger_are_granted_exactly_what_fits() {
     assert_eq!(gateway.chat("hi").await.status(), 200);
     let held = gateway.wait_records(1).await[0]["reserved"].as_u64().unwrap();
     provider.play(provider::json(200, &answer(held - 10, 10)));
+    // In the race either may take all that is left.
+    assert_eq!(chat(&neighbour.url).await, 200);
     let urls = [&gateway.url, &neighbour.url];
     let statuses = futures::future::join_all((0..120).map(|number| chat(urls[number % 2]))).await;
     assert!(statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
-    let granted = statuses.iter().filter(|status| **status == 200).count() as u64;
-    let of_neighbour = statuses.iter().skip(1).step_by(2).filter(|status| **status == 200).count();
+    let granted = 1 + statuses.iter().filter(|status| **status == 200).count() as u64;
     assert_eq!(granted, (1000 - 2) / held, "{held} a call");
-    assert!(of_neighbour > 0 && (of_neighbour as u64) < granted, "both were served");
     let budget = budget(&gateway, "acme").await;
     assert_eq!((&budget["used"], &budget["reserved"]), (&json!(2 + granted * held), &json!(0)));
     assert_eq!(budget["remaining"], json!(1000 - 2 - granted * held));
