@@ -155,6 +155,8 @@ impl House {
         make_private_folder(&home.root().join("gateway"))?;
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
+        // First of all: its lock is what keeps a second zOS from this home, also where a shared ledger serves.
+        let own: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
         let private_keys = PrivateKeys::new(&home, opening.keys);
         // A keychain that is locked, or a key that is gone, must not keep open rooms from working: the log
         // goes on without checkpoints, says so, and the next start with the key covers what was written.
@@ -169,8 +171,6 @@ impl House {
             ..zos_audit::Options::default()
         };
         let audit = Log::open(&home.audit_dir(), options)?;
-        // Also where a shared ledger serves: its lock is what keeps a second zOS from this home.
-        let own: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
         let ledger = match ledger::address(&config) {
             Some(address) => ledger::open_shared(&address)?,
             None => Arc::clone(&own),
