@@ -15,7 +15,7 @@ pub use models::{Glob, ModelFilter};
 pub use name::{ContextName, NameError};
 pub use parse::{ParsedContext, parse_context, parse_context_with};
 
-use crate::targets::Targets;
+use crate::targets::{TargetVerdict, Targets};
 use zos_rules::Action;
 
 /// A context that loaded.
@@ -57,6 +57,13 @@ impl Context {
     /// The context that serves while there is no context file at all: open, no lists, no budget.
     pub fn builtin() -> Self {
         Self { isolation: Isolation::Open, builtin: true, ..Self::empty(ContextName::default_context()) }
+    }
+
+    /// What stands for a context that is known by name alone, since its file is gone or cannot be read: hard,
+    /// and no target is allowed.
+    pub fn closed(name: ContextName) -> Self {
+        let targets = Targets { default: TargetVerdict::Deny, ..Targets::default() };
+        Self { targets, ..Self::empty(name) }
     }
 
     /// A context with nothing stated.

@@ -46,10 +46,10 @@ impl Policy {
     }
 
     /// The same with the target lists of these rooms, the one that governs first.
-    pub(crate) fn with_targets<'c>(mut self, rooms: impl IntoIterator<Item = &'c Arc<Context>>) -> Self {
+    pub(crate) fn with_targets(mut self, rooms: impl IntoIterator<Item = Arc<Context>>) -> Self {
         let mut rooms = rooms.into_iter().peekable();
         self.checks_links = rooms.peek().is_some_and(|governing| governing.targets.check_links);
-        self.target_rooms = rooms.filter(|room| room.targets.are_active()).cloned().collect();
+        self.target_rooms = rooms.filter(|room| room.targets.are_active()).collect();
         self
     }
 

@@ -35,6 +35,7 @@ mod routing_budget;
 mod shared_ledger;
 mod stopping;
 mod streams;
+mod taint;
 mod targets;
 mod translation;
 mod translation_governed;

@@ -2,7 +2,7 @@
 //! arguments reaches the caller.
 
 use serde_json::{Value, json};
-use zos_tests::gateway::{Gateway, Scratch, client};
+use zos_tests::gateway::{Gateway, Scratch};
 use zos_tests::{Provider, provider};
 
 const ROOM: &str = "targets: {allow: [acme.com], confirm: [pay.acme.com]}\n";
@@ -308,33 +308,6 @@ async fn links_and_images_in_text_are_judged_where_the_room_says_so() {
         assert_eq!(shown, "Look here: ", "{path}: {text}");
         assert!(text.contains("zos_firewall_response"), "{path}: {text}");
     }
-}
-
-#[tokio::test]
-async fn who_has_read_a_rooms_memory_reaches_only_where_that_room_allows() {
-    let provider = Provider::json(&plain(FACES[1], "fetch", &json!({"url": "https://acme.com"}))).await;
-    let gateway = Scratch::new()
-        .acme("isolation: open\n")
-        .file("contexts/clinic.yml", "targets: {allow: [clinic.org]}\n")
-        .provider(&provider)
-        .start()
-        .await;
-    let call = async |text: &str, session: Option<&str>| {
-        let body = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
-        let mut request =
-            client().post(format!("{}/v1/chat/completions", gateway.url)).body(body.to_string());
-        if let Some(session) = session {
-            request = request.header("x-zos-conversation", session);
-        }
-        request.header("content-type", "application/json").send().await.unwrap().status().as_u16()
-    };
-    let recalled = "Source: zos://memory/clinic/01J";
-    assert_eq!(call("hi", Some("a")).await, 200);
-    assert_eq!(call(recalled, None).await, 502);
-    assert_eq!(call("hi", None).await, 200);
-    assert_eq!(call(recalled, Some("a")).await, 502);
-    assert_eq!(call("hi", Some("a")).await, 502);
-    assert_eq!(call("hi", Some("b")).await, 200);
 }
 
 #[tokio::test]

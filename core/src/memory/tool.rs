@@ -5,6 +5,9 @@
 //! What a model does here is a proposal: a file it creates or edits, and a file it deletes, waits for
 //! the owner's review. Until then nobody is shown a word of it, its name included, and what was in
 //! force stays so. Deleting keeps the file on the disk, marked.
+//!
+//! What shows a memory ends in its source, as MCP's recall has it: a model call that holds one has read this
+//! room's memory.
 
 use serde::Deserialize;
 use zos_rules::RoomRules;
@@ -127,8 +130,9 @@ type Answer = Result<String, Trouble>;
 fn view(room: &Room, caller: &Caller<'_>, path: &str, range: Option<[i64; 2]>) -> Answer {
     let wanted = name(path)?;
     let files = Files::of(room, caller.now)?;
+    let source = format!("zos://memory/{}/", room.context());
     if let Some(file) = files.in_force(&wanted) {
-        return Ok(numbered(path, &file.text, range));
+        return Ok(format!("{}\n\nSource: {source}{}", numbered(path, &file.text, range), file.id));
     }
     let prefix = if wanted.is_empty() { String::new() } else { format!("{wanted}/") };
     let mut listed: Vec<String> = files
@@ -148,6 +152,9 @@ fn view(room: &Room, caller: &Caller<'_>, path: &str, range: Option<[i64; 2]>) -
     let mut text = format!("Here are the files in {path}:\n{}", listed.join("\n"));
     if wanted.is_empty() && !files.proposed.is_empty() {
         text.push_str(&format!("\n({} more wait for the owner's review)", files.proposed.len()));
+    }
+    if !listed.is_empty() {
+        text.push_str(&format!("\n\nSource: {source}"));
     }
     Ok(text)
 }

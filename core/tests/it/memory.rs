@@ -437,7 +437,10 @@ fn the_memory_tool_works_on_what_the_owner_accepted() {
     acme.accept(&waiting[0].item.id, &[], noon()).unwrap();
     assert_eq!(
         tool(Command::View { path: path.clone(), view_range: Some([2, 2]) }),
-        format!("Here is the content of {path} with line numbers:\n     2\tBob: Rome")
+        format!(
+            "Here is the content of {path} with line numbers:\n     2\tBob: Rome\n\nSource: zos://memory/acme/{}",
+            waiting[0].item.id
+        )
     );
     assert!(
         tool(Command::View { path: "/memories/people".into(), view_range: None }).contains("people/ann.md")

@@ -14,9 +14,12 @@ use crate::system;
 use crate::targets::taint::{self, Session};
 use crate::wire::{self, Asked, Face};
 use http::{HeaderMap, HeaderValue};
+use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 use zos_audit::Verdict;
-use zos_core::{Attachments, Effect};
+use zos_core::memory::Memories;
+use zos_core::{Attachments, Context, ContextName, ContextState, Effect};
 
 /// A call whose body was inspected and may leave.
 pub(crate) struct Inspected {
@@ -184,20 +187,24 @@ fn redact(
 }
 
 /// The policy with the lists that say where the answer's tool calls may point: those of this room, and of
-/// every other room whose memory the conversation has read.
+/// every other room whose memory the conversation has read. A room that was read and cannot be used any more
+/// allows nothing.
 fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str, call: &mut Call) -> Policy {
     let key = resolved.presented.zos_key.as_ref().map(zos_seal::Secret::expose);
     let session = Session::of(&arrived.headers, key.map(String::as_str), &resolved.name);
-    let read = house.taints.mark(session, taint::recalled(body));
-    // Names that only the caller knows are its words, and no record keeps them.
-    let known = read.iter().filter(|name| resolved.snapshot.context(name).is_some());
-    call.record.recalled = known.map(ToString::to_string).collect();
-    let others: Vec<_> = read
-        .iter()
-        .filter(|name| **name != resolved.name)
-        .filter_map(|name| resolved.snapshot.context(name)?.context())
-        .collect();
-    resolved.policy.clone().with_targets(std::iter::once(&resolved.context).chain(others))
+    // Names that only the caller knows are its words: they mark nothing, and no record keeps them.
+    let remembering = OnceCell::new();
+    let is_room = |name: &ContextName| {
+        resolved.snapshot.context(name).is_some()
+            || remembering.get_or_init(|| Memories::contexts(house.brain.home())).contains(name)
+    };
+    let read = house.taints.mark(session, taint::recalled(body, is_room));
+    call.record.recalled = read.iter().map(ToString::to_string).collect();
+    let others = read.iter().filter(|name| **name != resolved.name).map(|name| {
+        let usable = resolved.snapshot.context(name).and_then(ContextState::context);
+        usable.map_or_else(|| Arc::new(Context::closed(name.clone())), Arc::clone)
+    });
+    resolved.policy.clone().with_targets(std::iter::once(Arc::clone(&resolved.context)).chain(others))
 }
 
 /// What an image or a page costs at most with the providers we know. A guess, for the reservation only.

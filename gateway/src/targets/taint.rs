@@ -9,19 +9,15 @@
 //! What this does not do: it does not follow what a model retells without the source.
 
 use http::HeaderMap;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use zos_core::ContextName;
 
-/// Where a recalled memory says that it comes from.
-const SOURCE: &str = "zos://memory/";
-/// The same as some writers of JSON escape it.
-const ESCAPED: &str = r"zos:\/\/memory\/";
+/// Where a recalled memory says that it comes from, up to the first slash: `zos://memory/<room>/<id>`.
+const SCHEME: &str = "zos:";
 
-/// The most rooms that one call is marked with. A request that names more is marked with the first ones.
-const ROOMS_LIMIT: usize = 64;
-
-/// The most conversations that are remembered; the one that was marked first is forgotten first.
+/// The most conversations whose marks are kept exactly. Those of the ones marked first go to the
+/// [`Faded`] marks.
 const SESSIONS_LIMIT: usize = 16_384;
 
 /// Headers in which clients name their conversation.
@@ -58,7 +54,8 @@ pub(crate) struct Taints {
 #[derive(Default)]
 struct Sessions {
     rooms: HashMap<Session, BTreeSet<ContextName>>,
-    order: std::collections::VecDeque<Session>,
+    order: VecDeque<Session>,
+    faded: Faded,
 }
 
 impl Taints {
@@ -66,7 +63,7 @@ impl Taints {
     pub(crate) fn mark(
         &self,
         session: Option<Session>,
-        rooms: BTreeSet<ContextName>,
+        mut rooms: BTreeSet<ContextName>,
     ) -> BTreeSet<ContextName> {
         let Some(session) = session else { return rooms };
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,13 +71,15 @@ impl Taints {
             known.extend(rooms);
             return known.clone();
         }
+        rooms.extend(sessions.faded.of(session));
         if rooms.is_empty() {
             return rooms;
         }
         if sessions.order.len() == SESSIONS_LIMIT
             && let Some(oldest) = sessions.order.pop_front()
+            && let Some(read) = sessions.rooms.remove(&oldest)
         {
-            sessions.rooms.remove(&oldest);
+            sessions.faded.add(oldest, read);
         }
         sessions.order.push_back(session);
         sessions.rooms.insert(session, rooms.clone());
@@ -88,22 +87,74 @@ impl Taints {
     }
 }
 
-/// The rooms whose memories a request holds.
-pub(crate) fn recalled(body: &str) -> BTreeSet<ContextName> {
-    let mut rooms = BTreeSet::new();
-    for source in [SOURCE, ESCAPED] {
-        for at in memchr::memmem::find_iter(body.as_bytes(), source) {
-            let rest = &body[at + source.len()..];
-            let end =
-                rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_');
-            if let Ok(room) = rest[..end.unwrap_or(rest.len())].parse()
-                && rooms.len() < ROOMS_LIMIT
-            {
-                rooms.insert(room);
+/// Marks of conversations that are not kept exactly any more: a Bloom filter (B. Bloom, 1970) of pairs of
+/// conversation and room, of one MiB. It never forgets a mark. It can see one where none is: of a thousand
+/// conversations that read nothing less than one is held to a room's lists once 500,000 marks have faded, and
+/// more the more there are. A restart begins anew.
+#[derive(Default)]
+struct Faded {
+    /// Empty until the first mark fades.
+    bits: Vec<u64>,
+    /// The rooms of all faded marks.
+    rooms: BTreeSet<ContextName>,
+}
+
+impl Faded {
+    const WORDS: usize = 1 << 17;
+
+    fn add(&mut self, session: Session, rooms: BTreeSet<ContextName>) {
+        self.bits.resize(Self::WORDS, 0);
+        for room in rooms {
+            for (word, bit) in places(session, &room) {
+                self.bits[word] |= bit;
             }
+            self.rooms.insert(room);
+        }
+    }
+
+    fn of(&self, session: Session) -> Vec<ContextName> {
+        let is_in = |room: &&ContextName| places(session, room).all(|(word, bit)| self.bits[word] & bit != 0);
+        self.rooms.iter().filter(is_in).cloned().collect()
+    }
+}
+
+/// The eight places of a mark: the word, and the bit in it.
+fn places(session: Session, room: &ContextName) -> impl Iterator<Item = (usize, u64)> {
+    let hash = zos_seal::sha256(&[&session.0, room.as_str().as_bytes()].concat());
+    (0..8).map(move |part| {
+        let number = u32::from_le_bytes(std::array::from_fn(|at| hash[part * 4 + at]));
+        ((number >> 6) as usize % Faded::WORDS, 1 << (number & 63))
+    })
+}
+
+/// The rooms whose memories a request holds, of those that there are or were. The slashes may be escaped as
+/// JSON allows it, more than once where a text holds JSON, or as in an address.
+pub(crate) fn recalled(body: &str, mut is_room: impl FnMut(&ContextName) -> bool) -> BTreeSet<ContextName> {
+    let mut rooms = BTreeSet::new();
+    for at in memchr::memmem::find_iter(body.as_bytes(), SCHEME) {
+        let rest = behind_slash(&body[at + SCHEME.len()..]).and_then(behind_slash);
+        let rest = rest.and_then(|rest| rest.strip_prefix("memory")).and_then(behind_slash);
+        let Some(rest) = rest else { continue };
+        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_');
+        if let Ok(room) = rest[..end.unwrap_or(rest.len())].parse()
+            && !rooms.contains(&room)
+            && is_room(&room)
+        {
+            rooms.insert(room);
         }
     }
     rooms
+}
+
+/// The text behind a slash at its beginning, however that is written.
+fn behind_slash(text: &str) -> Option<&str> {
+    let bare = text.trim_start_matches('\\');
+    if let Some(rest) = bare.strip_prefix('/') {
+        return Some(rest);
+    }
+    let escaped = if bare.len() < text.len() { "u002f" } else { "%2f" };
+    let head = bare.get(..escaped.len())?;
+    head.eq_ignore_ascii_case(escaped).then(|| &bare[escaped.len()..])
 }
 
 #[cfg(test)]
@@ -115,10 +166,41 @@ mod tests {
     }
 
     #[test]
-    fn a_recalled_memory_names_its_room() {
+    fn a_recalled_memory_names_its_room_however_its_slashes_are_written() {
+        let all = |body: &str| recalled(body, |_| true);
         let body = r#"{"a":"zos://memory/clinic/01J","b":"zos:\/\/memory\/acme\/2 zos://memory//x zos://memory/clinic/7"}"#;
-        assert_eq!(recalled(body), rooms(&["acme", "clinic"]));
-        assert_eq!(recalled("no source, zos://canon/acme"), rooms(&[]));
+        assert_eq!(all(body), rooms(&["acme", "clinic"]));
+        assert_eq!(all("no source, zos://canon/acme, zos:/memory/x, zos:u002f/memory/x, zos:"), rooms(&[]));
+        for slash in ["/", r"\/", r"\\\/", r"\u002f", r"\u002F", r"\\u002f", "%2F", "%2f"] {
+            let body = format!("\u{e4} zos:{slash}{slash}memory{slash}clinic{slash}1");
+            assert_eq!(all(&body), rooms(&["clinic"]), "{body}");
+        }
+    }
+
+    #[test]
+    fn made_up_rooms_hide_no_real_one() {
+        let mut body: String = (0..1000).map(|number| format!("zos://memory/no-{number}/1 ")).collect();
+        body += "zos://memory/clinic/1";
+        assert_eq!(recalled(&body, |room| room.as_str() == "clinic"), rooms(&["clinic"]));
+    }
+
+    #[test]
+    fn no_mark_is_forgotten_however_many_conversations_there_are() {
+        let taints = Taints::default();
+        let session = |number: u32| Some(Session(zos_seal::sha256(&number.to_le_bytes())));
+        let count = 3 * u32::try_from(SESSIONS_LIMIT).unwrap();
+        for number in 0..count {
+            let room = if number % 2 == 0 { "clinic" } else { "bank" };
+            taints.mark(session(number), rooms(&[room]));
+        }
+        for number in 0..count {
+            let room = if number % 2 == 0 { "clinic" } else { "bank" };
+            assert!(taints.mark(session(number), rooms(&[])).contains(&room.parse().unwrap()), "{number}");
+        }
+        // Seldom is one held that read nothing.
+        let held =
+            (count..count + 10_000).filter(|number| !taints.mark(session(*number), rooms(&[])).is_empty());
+        assert!(held.count() < 10);
     }
 
     #[test]
