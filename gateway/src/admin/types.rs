@@ -4,8 +4,14 @@
 //! Times are RFC 3339 in UTC. Tokens are whole numbers. No type here holds a secret but
 //! [`NewKey`], whose value is shown once, and [`ProviderKey`], which only goes in.
 
+mod approvals;
+mod audit;
 mod canon;
 
+pub use approvals::{
+    Approval, ApprovalDecided, ApprovalDecision, Approvals, AskedRule, AskedTarget, Decision,
+};
+pub use audit::{AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey};
 pub use canon::{
     CanonFinding, CanonLayer, CanonMatch, CanonPlace, CanonQuery, CanonView, CanonWhy, CanonWhyQuery,
 };
@@ -363,140 +369,6 @@ pub struct UsageHistory {
     pub rows: Vec<UsageRow>,
 }
 
-/// Which records to show.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct AuditQuery {
-    /// Only this context.
-    pub context: Option<String>,
-    /// Only this verdict: `allow`, `warn`, `redact` or `deny`.
-    pub verdict: Option<String>,
-    /// Only records with this rule id.
-    pub rule: Option<String>,
-    /// Only this client.
-    pub client: Option<String>,
-    /// Only this kind: `call`, `decision`, `start` …
-    pub kind: Option<String>,
-    /// Only records from this time on, RFC 3339.
-    pub since: Option<String>,
-    /// Where the page before ended.
-    pub cursor: Option<String>,
-    /// At most this many records; 50 when absent, 500 at most.
-    pub limit: Option<u32>,
-}
-
-/// Tokens of one call.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct CallUsage {
-    /// Input tokens, without those read from a cache.
-    pub input: u64,
-    /// Output tokens.
-    pub output: u64,
-    /// Tokens read from the provider's prompt cache.
-    pub cache_read: u64,
-    /// Tokens written to it.
-    pub cache_write: u64,
-    /// Whether these are an estimate.
-    pub estimated: bool,
-}
-
-/// One audit record. Metadata only: never text of a call.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AuditRecord {
-    /// Place in the log.
-    pub seq: u64,
-    /// When it was written.
-    pub time: String,
-    /// `call`, `start`, `stop`, `gap`, `torn`, `key`, `decision`.
-    pub kind: String,
-    /// Request id.
-    pub request_id: String,
-    /// Context that governed the call.
-    pub context: String,
-    /// Client by its zOS key; empty for a keyless call.
-    pub client: String,
-    /// API that was called.
-    pub face: String,
-    /// Provider; empty when the call never got there.
-    pub provider: String,
-    /// Model as it was asked for.
-    pub model: String,
-    /// HTTP status of the answer.
-    pub status: Option<u16>,
-    /// `allow`, `warn`, `redact` or `deny`.
-    pub verdict: String,
-    /// `completed`, `refused`, `cut`, `abandoned` or `failed`.
-    pub outcome: String,
-    /// Our code, where the answer was ours.
-    pub code: Option<String>,
-    /// Rules that found something.
-    pub rules: Vec<String>,
-    /// What was not inspected, as `kind:place`.
-    pub uninspected: Vec<String>,
-    /// Rooms whose memory the conversation had read by then.
-    pub recalled: Vec<String>,
-    /// Tokens; absent when nothing was forwarded.
-    pub usage: Option<CallUsage>,
-    /// The price in millionths of the currency; absent when it is unknown or nothing was forwarded.
-    pub cost_micros: Option<u64>,
-    /// Tokens that were held before forwarding.
-    pub reserved: Option<u64>,
-    /// Milliseconds from arrival to the end of the answer.
-    pub ms: u64,
-    /// Milliseconds to the first byte from the provider.
-    pub ttft_ms: Option<u64>,
-    /// Bytes of the request body.
-    pub bytes_in: u64,
-    /// Bytes of the answer's body.
-    pub bytes_out: u64,
-    /// What was decided, for decisions.
-    pub detail: Option<String>,
-    /// Keyed hashes of the terms that were found; `zos audit find-term` asks them.
-    pub terms: Vec<String>,
-    /// The state that governed the call; its statement is `attest/<state_id>.json`.
-    pub state_id: Option<String>,
-    /// Digest of the canon that stood in front of the call; absent where none did.
-    pub canon: Option<String>,
-    /// Keyed digest of the system text that went to the provider; `zos audit find-system` asks it.
-    pub system: Option<String>,
-}
-
-/// Which records are to go.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct PruneRequest {
-    /// All whole segments of days before this one, such as `2026-01-02`.
-    pub before: String,
-}
-
-/// Which records went.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Pruned {
-    /// How many records are gone.
-    pub records: u64,
-    /// The first one that is left; absent when there was nothing to remove.
-    pub first_left: Option<u64>,
-    /// The files that were removed.
-    pub files: Vec<String>,
-}
-
-/// A new key for statements or for the log.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RotatedKey {
-    /// Its name: of statements the SHA-256 of the public key, of the log the verifier key.
-    pub id: String,
-    /// The name of the one before, which vouches for it.
-    pub previous: String,
-}
-
-/// A page of records.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AuditPage {
-    /// Newest first.
-    pub records: Vec<AuditRecord>,
-    /// Send it as `cursor` for older ones; absent at the end.
-    pub next: Option<String>,
-}
-
 /// What happened, live. Sent as server-sent events on the listener and through a channel in the window.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -536,115 +408,6 @@ pub enum Event {
     },
     /// Events were lost because the reader was too slow: load the lists anew.
     Lagged,
-}
-
-/// What waits for the owner.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Approvals {
-    /// Oldest first.
-    pub approvals: Vec<Approval>,
-}
-
-/// An ask: calls that met an `ask` rule, or whose answers point where the owner has to confirm. Never the
-/// words that were found.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Approval {
-    /// Four letters and digits, for `zos allow ID`.
-    pub id: String,
-    /// The context that asks.
-    pub context: String,
-    /// The client, where its key names one.
-    pub client: Option<String>,
-    /// The model that was called.
-    pub model: String,
-    /// `request` or `answer`: where it was found.
-    pub side: String,
-    /// What was met.
-    pub rules: Vec<AskedRule>,
-    /// The targets of tool calls and links that it is about; empty where it is about words. Where there are
-    /// any, `redact` is no answer.
-    pub targets: Vec<AskedTarget>,
-    /// When it was first asked.
-    pub asked: String,
-    /// Until when it can be answered.
-    pub expires: String,
-    /// Calls that asked this.
-    pub calls: u64,
-    /// Calls that wait for the answer now; without any, the answer holds for the next try.
-    pub waiting: u64,
-    /// The answer, in the event that tells of it: `allow_once`, `redact`, `deny` or `always`.
-    pub decision: Option<String>,
-}
-
-/// A rule that was met.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AskedRule {
-    /// Its id.
-    pub rule: String,
-    /// The field, such as `messages[2].content`.
-    pub field: String,
-    /// How many times.
-    pub count: u64,
-}
-
-/// A target that the owner has to confirm.
-#[derive(Clone, Serialize, ToSchema)]
-pub struct AskedTarget {
-    /// The rule that asks: `target-confirm/1`, `target-default`.
-    pub rule: String,
-    /// The tool that would be called; absent for a link in text.
-    pub tool: Option<String>,
-    /// `url`, `host`, `ip`, `email`, `phone`, `file`, `repo`, `channel`, `tool`, `model` or `room`.
-    pub kind: String,
-    /// The target in its normal form, whole, with letters that would not show written out.
-    pub target: String,
-    /// How many times.
-    pub count: u64,
-    /// The entry that `always` would add to the context's `targets.allow`; absent where it cannot.
-    pub always: Option<String>,
-    /// Why it cannot.
-    pub not_always: Option<String>,
-}
-
-impl std::fmt::Debug for AskedTarget {
-    /// Without the target, which is the owner's to see and no log's.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AskedTarget")
-            .field("rule", &self.rule)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The owner's decision.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-pub struct ApprovalDecision {
-    /// What shall be done.
-    pub decision: Decision,
-}
-
-/// What the owner can decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// These calls go on, and nothing else.
-    AllowOnce,
-    /// These calls go on with placeholders. No answer to an ask about targets.
-    Redact,
-    /// These calls are refused.
-    Deny,
-    /// As `allow_once`, and the rule only reports from now on, or the targets are allowed from now on: the
-    /// context's file is changed.
-    Always,
-}
-
-/// What a decision did.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ApprovalDecided {
-    /// The ask.
-    pub approval: Approval,
-    /// For `always`, the entries that were written: file, place and text.
-    pub written: Vec<String>,
 }
 
 /// A zOS key without its value.

@@ -16,16 +16,16 @@
 //! What this does not do: it does not split events. An event whose last letters might begin a term waits
 //! whole for the next one.
 
+mod asking;
+mod release;
 mod tail;
 mod text;
 
 use super::sse::{Frame, FrameError};
-use crate::ask::Subject;
 use crate::inspect::{self, Findings};
 use crate::json::{self, Value};
 use crate::policy::Policy;
-use crate::redact::spots::Edit;
-use crate::redact::{Masks, Spot, restore};
+use crate::redact::{Masks, Spot};
 use crate::targets::{self, Court, Destination, LinkReader, TargetFindings};
 use crate::wire::{ANY_PART, Channel, Delivered, Dialect, Kind, Piece, Reading, messages};
 use bytes::Bytes;
@@ -524,192 +524,6 @@ impl Guard {
             self.findings.are_blocked(&self.policy) || self.findings.not_replaceable(&self.policy).is_some();
         if is_refused { Err(Stop::Refused) } else { Ok(()) }
     }
-
-    /// What the owner has yet to decide before the stream can go on: words first, then targets.
-    pub(crate) fn asking(&self) -> Option<Subject> {
-        let rules = self.asked_rules();
-        if !rules.is_empty() {
-            return Some(Subject::Rules(rules));
-        }
-        Subject::targets(self.findings.targets.open(&self.policy))
-    }
-
-    fn asked_rules(&self) -> Vec<usize> {
-        if !self.policy.may_ask() {
-            return Vec::new();
-        }
-        let in_texts = self.texts.iter().flat_map(|text| text.asked.iter().map(|(rule, _)| *rule));
-        let in_events = self.queue.iter().flat_map(|held| held.asked.iter().copied());
-        let mut rules: Vec<usize> =
-            in_texts.chain(in_events).filter(|rule| self.policy.effect(*rule) == Effect::Ask).collect();
-        rules.sort_unstable();
-        rules.dedup();
-        rules
-    }
-
-    /// The owner decided what this leads to in this answer. What may leave now is appended to `out`.
-    ///
-    /// # Errors
-    /// As for [`Guard::take`].
-    pub(crate) fn decide(
-        &mut self,
-        subject: &Subject,
-        effect: Effect,
-        out: &mut Vec<Bytes>,
-    ) -> Result<(), Stop> {
-        self.policy.decide(subject, effect);
-        let settled = match subject {
-            Subject::Rules(_) => self.settle_asked(),
-            Subject::Targets(_) => self.settle_targets(),
-        };
-        let decided = settled.and_then(|()| self.check_findings());
-        if decided.is_err() && self.has_held_call() {
-            self.is_call_stopped = true;
-        }
-        match decided {
-            Ok(()) => self.release(out),
-            Err(_) => self.release_start(out),
-        }
-        decided
-    }
-
-    /// Deals with the matches that the owner has decided about.
-    fn settle_asked(&mut self) -> Result<(), Stop> {
-        let mut settled = Ok(());
-        for text in 0..self.texts.len() {
-            for (rule, span) in std::mem::take(&mut self.texts[text].asked) {
-                let effect = self.policy.effect(rule);
-                if effect == Effect::Ask {
-                    self.texts[text].asked.push((rule, span.clone()));
-                }
-                settled = settled.and(self.deal(text, rule, &span, effect));
-            }
-            self.texts[text].go_on(&self.policy);
-        }
-        settled
-    }
-
-    /// Lets go of the calls and links that the owner has confirmed.
-    fn settle_targets(&mut self) -> Result<(), Stop> {
-        self.check_findings()?;
-        for text in &mut self.texts {
-            let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-            if let Some(call) = text.call.as_mut().filter(|call| !call.confirm.is_empty()) {
-                call.confirm.retain(|target| self.policy.confirmed(target).is_none());
-                call.may_leave = call.confirm.is_empty();
-            }
-            if let Some(links) = &mut text.links {
-                links.go_on(court, &mut self.findings.targets);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a whole call waits for the owner.
-    fn has_held_call(&self) -> bool {
-        let in_texts =
-            self.texts.iter().any(|text| text.call.as_ref().is_some_and(|call| !call.confirm.is_empty()));
-        in_texts || self.queue.iter().any(|held| !held.confirm.is_empty())
-    }
-
-    /// Keep-alives hold no text. They keep their place among events, unless those wait for long.
-    fn keep_alive(&mut self, held: Held, out: &mut Vec<Bytes>) {
-        self.release(out);
-        match self.queue.front() {
-            Some(front) if held.since.duration_since(front.since) >= KEEP_ALIVE_PASSES_AFTER => {
-                out.push(held.frame.raw)
-            }
-            _ => self.queue.push_back(held),
-        }
-    }
-
-    fn is_harmless(&self, held: &Held) -> bool {
-        held.needs.iter().all(|(text, end)| self.texts.get(*text).is_some_and(|text| text.may_leave(*end)))
-            && held
-                .asked
-                .iter()
-                .all(|rule| matches!(self.policy.effect(*rule), Effect::Report | Effect::Redact))
-            && held.confirm.iter().all(|target| self.policy.confirmed(target) == Some(true))
-    }
-
-    /// Lets go of every event from the front that waits for nothing.
-    fn release(&mut self, out: &mut Vec<Bytes>) {
-        while let Some(front) = self.queue.pop_front() {
-            if !self.is_harmless(&front) {
-                self.queue.push_front(front);
-                return;
-            }
-            self.dialect.delivered(&front.delivered);
-            out.push(self.leaving(&front));
-        }
-    }
-
-    /// The bytes that the caller receives of an event: those that came, unless something in it is
-    /// replaced or restored.
-    fn leaving(&mut self, held: &Held) -> Bytes {
-        let Some(masks) = &self.masks else { return held.frame.raw.clone() };
-        let mut edits: Vec<Edit> = Vec::new();
-        for piece in &held.pieces {
-            let (said, has_replaced) = self.texts[piece.text].leave(&piece.words);
-            self.has_replaced |= has_replaced;
-            if said != piece.words {
-                edits.push((piece.place.clone(), json::escape(&said)));
-            }
-        }
-        let skip: SmallVec<[usize; 2]> = held.pieces.iter().map(|piece| piece.place.start).collect();
-        let is_restorable = || std::str::from_utf8(&held.frame.raw).is_ok_and(restore::may_hold);
-        if !held.spots.is_empty() || is_restorable() {
-            let others = others(&held.frame, &self.policy, masks, &held.spots, &skip);
-            self.has_replaced |= others.1;
-            edits.extend(others.0);
-        }
-        if edits.is_empty() {
-            return held.frame.raw.clone();
-        }
-        edits.sort_by_key(|(place, _)| place.start);
-        held.frame.edited(&edits)
-    }
-
-    /// After a cut: the harmless start of the text of the first event that may not leave.
-    fn release_start(&mut self, out: &mut Vec<Bytes>) {
-        let Some(first) = self.queue.pop_front() else { return };
-        self.queue.clear();
-        if !first.asked.is_empty()
-            || !first.confirm.is_empty()
-            || first.needs.iter().any(|(text, _)| *text == usize::MAX)
-        {
-            return;
-        }
-        for said in first.pieces.iter().filter(|piece| piece.channel.kind == Kind::Text) {
-            let mut safe = self.texts[said.text].safe().saturating_sub(said.start);
-            if let Some((joined, end)) = first.needs.iter().find(|(text, _)| self.texts[*text].is_onlooker) {
-                let joined_start = end.saturating_sub(said.words.len() as u64);
-                safe = safe.min(self.texts[*joined].safe().saturating_sub(joined_start));
-            }
-            let safe = said.words.floor_char_boundary(usize::try_from(safe).unwrap_or(usize::MAX));
-            let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
-            self.has_replaced |= has_replaced;
-            if !words.is_empty() {
-                out.push(self.dialect.text_event(said.channel, &words));
-            }
-        }
-    }
-}
-
-/// The edits in the strings of an event that are no pieces, and whether any of them replaces something.
-fn others(
-    frame: &Frame,
-    policy: &Policy,
-    masks: &Masks,
-    spots: &[Spot],
-    skip: &[usize],
-) -> (Vec<Edit>, bool) {
-    let Ok(fields) = frame.fields() else { return (Vec::new(), false) };
-    let data = fields.data.unwrap_or_default();
-    let Ok(value) = json::parse(&data) else { return (Vec::new(), false) };
-    let replaced = masks.replaced(policy, &data, spots);
-    let has_replaced = !replaced.is_empty();
-    (masks.changed(&value, replaced, skip), has_replaced)
 }
 
 #[cfg(test)]
