@@ -1,8 +1,8 @@
 //! How many tokens a request holds, for what is held against a limit.
 //!
-//! Counted is every key and every string of the body, unescaped and one by one (long bodies in samples), and a token for each member and
-//! element: more than the three tokens that OpenAI puts around each message, and in the place of what
-//! providers make of tools. What an API declares to be no text is left out here. So the count of the text is
+//! Counted is every key and every string of the body, unescaped and one by one (long bodies in samples), and a
+//! token for each member and element: more than the three tokens that OpenAI puts around each message, and in
+//! the place of what providers make of tools. What an API declares to be no text is left out here. So the count of the text is
 //! exact for OpenAI's models, and the sum is an estimate that means to be no lower than the bill. For other
 //! models it is scaled by what their providers reported before.
 //!
@@ -37,22 +37,45 @@ impl Lesson {
     }
 }
 
-/// Counts a body for the model that it is sent to; `None` where that cannot be done now.
-pub(crate) fn count(factors: &Factors, body: &[u8], model: &str) -> Option<Counted> {
+/// The count of a body's text, which is the same for every model of one vocabulary.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    vocabulary: Vocabulary,
+    tokens: u64,
+    is_exact: bool,
+}
+
+/// Counts a body for the model that it is sent to; `None` where that cannot be done now. What was `measured`
+/// for the model before serves where it can.
+pub(crate) fn count(
+    factors: &Factors,
+    body: &[u8],
+    model: &str,
+    measured: &mut Option<Measured>,
+) -> Option<Counted> {
     let own = Vocabulary::of_model(model);
-    let tokenizer = own.unwrap_or(Vocabulary::O200k).if_loaded()?;
-    let body = std::str::from_utf8(body).ok()?;
-    let value = json::parse(body).ok()?;
-    let mut text = Text { sample: Sample::new(tokenizer, body.len()), frame: ANSWER_FRAME };
-    text.value(&value);
-    let counted = text.sample.tokens().saturating_add(text.frame);
+    let vocabulary = own.unwrap_or(Vocabulary::O200k);
+    if measured.is_none_or(|measured| measured.vocabulary != vocabulary) {
+        *measured = measure(body, vocabulary);
+    }
+    let Measured { tokens: counted, is_exact, .. } = (*measured)?;
     if own.is_some() {
         return Some(Counted { tokens: counted, lesson: None });
     }
     let family = family(model);
     let tokens = factors.scale(&family, counted);
-    let lesson = text.sample.is_exact().then_some(Lesson { family, counted });
+    let lesson = is_exact.then_some(Lesson { family, counted });
     Some(Counted { tokens, lesson })
+}
+
+fn measure(body: &[u8], vocabulary: Vocabulary) -> Option<Measured> {
+    let tokenizer = vocabulary.if_loaded()?;
+    let body = std::str::from_utf8(body).ok()?;
+    let value = json::parse(body).ok()?;
+    let mut text = Text { sample: Sample::new(tokenizer, body.len()), frame: ANSWER_FRAME };
+    text.value(&value);
+    let tokens = text.sample.tokens().saturating_add(text.frame);
+    Some(Measured { vocabulary, tokens, is_exact: text.sample.is_exact() })
 }
 
 struct Text<'t> {
@@ -93,7 +116,7 @@ mod tests {
 
     fn tokens(model: &str, body: &str) -> u64 {
         Vocabulary::of_model(model).unwrap_or(Vocabulary::O200k).tokenizer();
-        count(&Factors::default(), body.as_bytes(), model).unwrap().tokens
+        count(&Factors::default(), body.as_bytes(), model, &mut None).unwrap().tokens
     }
 
     /// The example of the openai-cookbook's "How to count tokens with tiktoken", which says what the API billed.
@@ -143,21 +166,25 @@ mod tests {
         Vocabulary::O200k.tokenizer();
         let factors = Factors::default();
         let body = format!(r#"{{"input":"{}"}}"#, "one word after another ".repeat(100));
-        let first = count(&factors, body.as_bytes(), "claude-sonnet-4-5").unwrap();
+        let first = count(&factors, body.as_bytes(), "claude-sonnet-4-5", &mut None).unwrap();
         let own = tokens("gpt-4o", &body);
         assert_eq!(first.tokens, (own * 3).div_ceil(2));
         first.lesson.unwrap().learn(&factors, own * 2);
-        assert_eq!(count(&factors, body.as_bytes(), "claude-opus-4-5").unwrap().tokens, own * 2);
-        assert_eq!(count(&factors, body.as_bytes(), "gpt-4o").unwrap().tokens, own, "known is known");
+        assert_eq!(count(&factors, body.as_bytes(), "claude-opus-4-5", &mut None).unwrap().tokens, own * 2);
+        assert_eq!(
+            count(&factors, body.as_bytes(), "gpt-4o", &mut None).unwrap().tokens,
+            own,
+            "known is known"
+        );
     }
 
     #[test]
     fn a_long_body_is_sampled_and_teaches_nothing() {
         Vocabulary::O200k.tokenizer();
         let body = format!(r#"{{"input":"{}"}}"#, "one word after another ".repeat(10_000));
-        let counted = count(&Factors::default(), body.as_bytes(), "claude").unwrap();
+        let counted = count(&Factors::default(), body.as_bytes(), "claude", &mut None).unwrap();
         assert!((60_000..=68_000).contains(&counted.tokens), "{}", counted.tokens);
         assert!(counted.lesson.is_none());
-        assert!(count(&Factors::default(), b"{", "claude").is_none());
+        assert!(count(&Factors::default(), b"{", "claude", &mut None).is_none());
     }
 }

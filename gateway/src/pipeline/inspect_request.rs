@@ -12,6 +12,7 @@ use crate::redact::sessions::{Speaker, TooMany};
 use crate::redact::spots::{self, Edit};
 use crate::system;
 use crate::targets::taint::{self, Session};
+use crate::tokens::Measured;
 use crate::wire::{self, Asked, Face};
 use http::{HeaderMap, HeaderValue};
 use std::cell::OnceCell;
@@ -28,6 +29,8 @@ pub(crate) struct Inspected {
     pub(super) asked: Asked,
     /// Tokens of the input, estimated.
     pub(super) input_tokens: u64,
+    /// What was counted of the text, once a limit asked for it.
+    pub(super) measured: Option<Measured>,
     /// The keyed digest of the body's system text.
     pub(super) system: Option<String>,
     /// Those of them that stand for attachments.
@@ -123,7 +126,7 @@ impl Judged {
         let attachment_tokens = findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
         // Every call has this; under a limit a tokenizer's count takes its place (`reserve`).
         let input_tokens = zos_meter::estimate_tokens(body).min(text_bytes as u64) + attachment_tokens;
-        Ok(Inspected { resolved, arrived, asked, input_tokens, attachment_tokens, system })
+        Ok(Inspected { resolved, arrived, asked, input_tokens, measured: None, attachment_tokens, system })
     }
 }
 

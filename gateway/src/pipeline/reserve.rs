@@ -113,7 +113,8 @@ fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -
     // The provider that is built in has no tokenizer.
     if !limits.is_empty()
         && !route.provider.is_demo()
-        && let Some(counted) = tokens::count(&house.factors, &inspected.arrived.body, route.sent_as())
+        && let Some(counted) =
+            tokens::count(&house.factors, &inspected.arrived.body, route.sent_as(), &mut inspected.measured)
     {
         inspected.input_tokens = counted.tokens.saturating_add(inspected.attachment_tokens);
         // What attachments cost is no matter of the text.
