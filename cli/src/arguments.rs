@@ -1,5 +1,11 @@
 //! What can be asked for, and the page that `zos --help` shows.
 
+mod audit;
+mod memory;
+
+pub(crate) use audit::{Audit, Export, Tail};
+pub(crate) use memory::Memory;
+
 use clap::builder::Styles;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -150,87 +156,6 @@ pub(crate) struct InContext {
     /// The room
     #[arg(long, short, value_name = "NAME")]
     pub(crate) context: Option<ContextName>,
-}
-
-/// `zos memory …`.
-#[derive(Subcommand)]
-pub(crate) enum Memory {
-    /// Remember something in a room
-    Add {
-        #[command(flatten)]
-        context: InContext,
-        /// What it is about; a newer memory on a subject takes the place of the older one
-        #[arg(long, short, value_name = "SUBJECT")]
-        subject: Option<String>,
-        /// What sort of thing it is
-        #[arg(long, value_name = "KIND", default_value = "fact", value_parser = ["fact", "preference", "decision", "procedure", "episode"])]
-        kind: String,
-        /// Who says it; what is not the user's own waits for review
-        #[arg(long, value_name = "WHO", default_value = "user", value_parser = ["user", "tool", "model", "import"])]
-        source: String,
-        /// Which call, file or page it comes from
-        #[arg(long = "ref", value_name = "REF")]
-        reference: Option<String>,
-        /// When it must no longer be served: a day, a time, or 12h, 30d, 8w from now
-        #[arg(long, value_name = "WHEN")]
-        expires: Option<String>,
-        /// The text; - reads standard input
-        #[arg(allow_hyphen_values = true)]
-        text: String,
-    },
-    /// Find what a room remembers
-    Search {
-        #[command(flatten)]
-        context: InContext,
-        /// How many at most
-        #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
-        limit: u32,
-        /// What is asked for
-        query: String,
-    },
-    /// Show what waits for you, or decide on it
-    Review {
-        #[command(flatten)]
-        context: InContext,
-        /// Accept this proposal: it is in force from now on
-        #[arg(long, value_name = "ID", conflicts_with = "reject")]
-        accept: Option<String>,
-        /// With --accept: this memory is superseded by it, too
-        #[arg(long, value_name = "ID", requires = "accept")]
-        supersede: Vec<String>,
-        /// Turn this proposal down
-        #[arg(long, value_name = "ID")]
-        reject: Option<String>,
-    },
-    /// Show one memory, and what was so before
-    Show {
-        #[command(flatten)]
-        context: InContext,
-        /// Its id
-        id: String,
-    },
-    /// Remove a memory and its file
-    Forget {
-        #[command(flatten)]
-        context: InContext,
-        /// Its id
-        id: String,
-    },
-    /// Copy a memory into another room, through the firewalls of both
-    Promote {
-        #[command(flatten)]
-        context: InContext,
-        /// The other room
-        #[arg(long, value_name = "NAME")]
-        to: ContextName,
-        /// Its id
-        id: String,
-    },
-    /// Make the index anew from the files
-    Reindex {
-        #[command(flatten)]
-        context: InContext,
-    },
 }
 
 /// `zos context …`.
@@ -394,9 +319,9 @@ pub(crate) enum Route {
         named: Option<String>,
         #[command(flatten)]
         context: InContext,
-        /// The API that the client speaks
-        #[arg(long, value_enum, default_value_t = Face::Openai)]
-        api: Face,
+        /// The API that the client speaks [default: that of the model's provider]
+        #[arg(long, value_enum)]
+        api: Option<Face>,
         /// What the call needs the model to do, such as vision or tools
         #[arg(long, value_delimiter = ',')]
         caps: Vec<String>,
@@ -543,80 +468,6 @@ pub(crate) enum UsageBy {
     Client,
 }
 
-/// `zos audit …`.
-#[derive(Subcommand)]
-pub(crate) enum Audit {
-    /// The last records, and with -f those that come
-    Tail(Tail),
-    /// Is the log, or a bundle from it, exactly what was signed for?
-    Verify {
-        /// A folder of a log or a bundle [default: the log of this home]
-        path: Option<PathBuf>,
-        /// The verifier key that you know the log by, or a file with it
-        #[arg(long, value_name = "VKEY")]
-        key: Option<String>,
-        /// The public key of statements that you know the bundle by, or a file with it
-        #[arg(long, value_name = "PUB")]
-        attest_key: Option<String>,
-    },
-    /// Prove that one record is in the log
-    Prove {
-        /// Its number
-        seq: u64,
-        /// The folder of the log [default: that of this home]
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-    },
-    /// Write records for other programs, or as a bundle that proves itself
-    Export(Export),
-    /// Was this term ever found in a room? Exit 0 if so, 1 if never
-    FindTerm {
-        /// The room
-        #[arg(long, short, value_name = "NAME")]
-        context: ContextName,
-        /// The term
-        term: String,
-    },
-    /// Did this system text go to a provider from a room? Exit 0 if so, 1 if never
-    FindSystem {
-        /// The room
-        #[arg(long, short, value_name = "NAME")]
-        context: ContextName,
-        /// The file with the text, exactly as it was sent; - for standard input
-        file: PathBuf,
-    },
-    /// Make a new key for the log; the one before vouches for it, and a record tells of it
-    RotateKey,
-    /// Remove old records; what is left stays provable
-    Prune {
-        /// All whole segments of days before this one: 2026-01-02
-        #[arg(long, value_name = "DAY", value_parser = day)]
-        before: String,
-    },
-}
-
-/// `zos audit export`.
-#[derive(Args)]
-pub(crate) struct Export {
-    /// jsonl, csv, ocsf, cef or otlp
-    #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with = "bundle")]
-    pub(crate) format: zos_audit::export::Format,
-    /// Write a bundle to this file: records, proofs, checkpoint and statements
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bundle: Option<PathBuf>,
-    /// Put the governing files into the bundle too; the terms of your lists stand in them
-    #[arg(long, requires = "bundle")]
-    pub(crate) with_objects: bool,
-    #[command(flatten)]
-    pub(crate) context: InContext,
-    /// Only from this time on: 2026-01-02 or 2026-01-02T03:04:05Z
-    #[arg(long, value_name = "TIME", value_parser = zos_audit::parse_time)]
-    pub(crate) since: Option<u64>,
-    /// The folder of the log [default: that of this home]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-}
-
 /// `zos attest …`.
 #[derive(Subcommand)]
 pub(crate) enum Attest {
@@ -643,31 +494,6 @@ pub(crate) enum Attest {
     },
     /// Make a new key; the one before vouches for it
     Rotate,
-}
-
-/// `zos audit tail`.
-#[derive(Args)]
-pub(crate) struct Tail {
-    /// Go on with what comes, until Ctrl-C
-    #[arg(long, short)]
-    pub(crate) follow: bool,
-    /// How many of the last records
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
-    pub(crate) lines: usize,
-    #[command(flatten)]
-    pub(crate) context: InContext,
-    /// Only this verdict
-    #[arg(long, value_name = "VERDICT", value_parser = verdict)]
-    pub(crate) verdict: Option<zos_audit::Verdict>,
-    /// Only records with this rule
-    #[arg(long, value_name = "ID")]
-    pub(crate) rule: Option<String>,
-    /// Only this AI client
-    #[arg(long, value_name = "NAME")]
-    pub(crate) client: Option<String>,
-    /// Only from this time on: 2026-01-02 or 2026-01-02T03:04:05Z
-    #[arg(long, value_name = "TIME", value_parser = zos_audit::parse_time)]
-    pub(crate) since: Option<u64>,
 }
 
 /// Reads the command line, or ends the process with the help or what is wrong.
@@ -708,17 +534,6 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .or_else(|_| local(named))
         .map_err(|_| "write an address with a port, for example 127.0.0.1:8788".to_owned())
-}
-
-/// A UTC day.
-fn day(text: &str) -> Result<String, String> {
-    let is_day = text.len() == 10 && zos_audit::parse_time(text).is_ok();
-    is_day.then(|| text.to_owned()).ok_or_else(|| "write a day such as 2026-01-02".to_owned())
-}
-
-/// A verdict of the records' own vocabulary.
-fn verdict(text: &str) -> Result<zos_audit::Verdict, String> {
-    serde_json::from_value(text.into()).map_err(|_| "write allow, warn, redact or deny".to_owned())
 }
 
 #[cfg(test)]

@@ -25,22 +25,31 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Outp
             .hint("`zos lint` says why.")
     };
     let governing = state.context().ok_or_else(broken)?;
-    let face = match api {
-        Face::Anthropic => Api::Anthropic,
-        Face::Openai => Api::OpenAi,
-    };
     let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
-    let plan = snapshot.fleet.plan(&Wish {
-        face,
-        model,
-        filter: &governing.models,
-        context: name.as_str(),
-        isolation: governing.isolation,
-        caps: &caps,
-        thinks: caps.contains(&"thinking"),
-        tokens: *tokens,
-        may_fall_back: true,
-    });
+    let plan = |face| {
+        snapshot.fleet.plan(&Wish {
+            face,
+            model,
+            filter: &governing.models,
+            context: name.as_str(),
+            isolation: governing.isolation,
+            caps: &caps,
+            thinks: caps.contains(&"thinking"),
+            tokens: *tokens,
+            may_fall_back: true,
+        })
+    };
+    let (face, plan) = match api {
+        Some(Face::Anthropic) => (Api::Anthropic, plan(Api::Anthropic)),
+        Some(Face::Openai) => (Api::OpenAi, plan(Api::OpenAi)),
+        None => {
+            let usual = plan(Api::OpenAi);
+            match usual.routes.first() {
+                Some(route) if route.provider.api == Api::Anthropic => (Api::Anthropic, plan(Api::Anthropic)),
+                _ => (Api::OpenAi, usual),
+            }
+        }
+    };
     // The running zOS may have keys in its environment that this process has not.
     let told = admin.ask_or(&Ask::get(&["providers"]), || files::providers(home))?;
     let keys: Keys = told

@@ -48,8 +48,10 @@ fn a_route_is_explained_and_so_is_its_absence() {
     );
     let own = home.zos(&["route", "explain", "claude-sonnet-4", "--api", "anthropic"]).fine();
     assert!(own.contains("the client's own, else env:CLAUDE_KEY (not there)"), "{own}");
+    let likely = home.zos(&["route", "explain", "claude-sonnet-4"]).fine();
+    assert_eq!(likely, own, "the client speaks the API of the model's provider, unless told otherwise");
     // Another API's client has no key for it.
-    let unpaid = home.zos(&["route", "explain", "claude-sonnet-4"]);
+    let unpaid = home.zos(&["route", "explain", "claude-sonnet-4", "--api", "openai"]);
     assert!(
         unpaid.code == 1 && unpaid.out.contains("no key for the provider \"anthropic\""),
         "{}",
@@ -63,9 +65,9 @@ fn a_route_is_explained_and_so_is_its_absence() {
         assert!(!run.contains("never-shown"), "{run}");
         run
     };
-    let crossed = with_key(&["route", "explain", "claude-sonnet-4"]);
+    let crossed = with_key(&["route", "explain", "claude-sonnet-4", "--api", "openai"]);
     assert!(crossed.contains("carried over from openai") && crossed.contains("(there)"), "{crossed}");
-    let told = with_key(&["route", "explain", "claude-sonnet-4", "--json"]);
+    let told = with_key(&["route", "explain", "claude-sonnet-4", "--api", "openai", "--json"]);
     assert!(told.contains(r#""key": "environment""#), "{told}");
     assert_eq!(home.json(&["route", "explain", "demo/echo"])["provider"], "demo");
 }
