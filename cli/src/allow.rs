@@ -88,7 +88,10 @@ fn list(admin: &Admin, output: &mut Output) -> Result<Outcome> {
             ))?;
         }
     }
-    output.line("\nzos allow ID lets it pass once; --redact, --deny and --always are the other answers.")?;
+    // A target passes or not: there is nothing to redact.
+    let is_redactable = waiting.list("approvals").iter().any(|ask| ask.list("targets").is_empty());
+    let others = if is_redactable { "--redact, --deny and --always" } else { "--deny and --always" };
+    output.line(&format!("\nzos allow ID lets it pass once; {others} are the other answers."))?;
     Ok(Outcome::Fine)
 }
 
