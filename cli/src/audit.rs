@@ -1,5 +1,5 @@
-//! `zos audit`: the log as its owner reads it and another person verifies it. All but pruning reads the
-//! files alone: that needs nothing that runs, and bothers nothing that does.
+//! `zos audit`: the log as its owner reads it and another person verifies it. What changes nothing reads the
+//! files alone, without anything that runs; a zOS that runs is asked to sign what is to be proven.
 
 mod export;
 mod verify;
@@ -29,8 +29,8 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Audit, output: &mut Outp
         Audit::Verify { path, key, attest_key } => {
             verify::run(home, path.as_deref(), key.as_deref(), attest_key.as_deref(), output)
         }
-        Audit::Prove { seq, dir } => export::prove(home, *seq, dir.as_deref(), output),
-        Audit::Export(arguments) => export::run(home, arguments, output),
+        Audit::Prove { seq, dir } => export::prove(home, admin, *seq, dir.as_deref(), output),
+        Audit::Export(arguments) => export::run(home, admin, arguments, output),
         Audit::FindTerm { context, term } => find_term(home, context, term, output),
         Audit::FindSystem { context, file } => find_system(home, context, file, output),
         Audit::RotateKey => rotate_key(admin, output),

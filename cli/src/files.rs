@@ -266,7 +266,7 @@ fn memory(home: &Home, context: &str) -> Result<(Arc<Room>, Option<Arc<RoomPolic
 
 fn memory_failure(error: MemoryError) -> Failure {
     match error {
-        MemoryError::UnknownId => Failure::failed("zos_unknown_memory", format!("{}.", sentence(&error))),
+        MemoryError::UnknownId => Failure::failed("zos_unknown_memory", sentence(&error)),
         error => Failure::environment(&error),
     }
 }

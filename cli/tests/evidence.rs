@@ -168,6 +168,40 @@ fn proofs_and_bundles_are_verified_by_both_programs() {
 }
 
 #[test]
+fn every_record_that_was_answered_is_in_the_bundle_of_a_log_that_is_served() {
+    let home = home();
+    let serving = home.serve();
+    let file = home.path().join("bundle.json");
+    let export = ["audit", "export", "--bundle", text(&file)];
+    // More than one call, of which each comes behind the checkpoint of the export before.
+    for round in 1..=3 {
+        serving.say("Hello", "");
+        let records = home.json(&["audit", "tail", "-n", "100"])["records"].as_array().unwrap().clone();
+        let call = &records[0];
+        assert_eq!((&call["kind"], &call["status"]), (&"call".into(), &200.into()), "{round}: {call}");
+        let made = home.json(&export);
+        assert_eq!((&made["records"], &made["unsigned"]), (&records.len().into(), &0.into()), "{round}");
+        let bundle = fs::read_to_string(&file).unwrap();
+        assert!(bundle.contains(call["request_id"].as_str().unwrap()), "{round}: the call is left out");
+        assert_eq!(home.zos(&["audit", "verify", text(&file)]).code, 0, "{round}");
+        let (code, said) = independent(&["bundle", text(&file)]);
+        assert_eq!(code, 0, "{round}: {said}");
+    }
+    // A proof of a record that was just made, too.
+    serving.say("Hello", "");
+    let newest = home.json(&["audit", "tail", "-n", "1"])["records"][0]["seq"].as_u64().unwrap();
+    assert_eq!(home.json(&["audit", "prove", &newest.to_string()])["index"], newest);
+
+    // Where it died, what it had not signed for is told, not hidden.
+    serving.say("Hello", "");
+    drop(serving);
+    let made = home.json(&export);
+    assert_eq!((&made["records"], &made["unsigned"]), (&(newest + 1).into(), &1.into()), "{made}");
+    assert!(home.zos(&export).fine().contains("left out: 1."));
+    assert_eq!(home.zos(&["audit", "verify", text(&file)]).code, 0);
+}
+
+#[test]
 fn what_governed_is_shown_and_verified_and_its_key_rotates() {
     let home = home();
     let shown = home.json(&["attest", "show"]);

@@ -51,7 +51,25 @@ fn a_models_memory_waits_for_review_and_decisions_are_recorded() {
     assert!(records.contains("memory accepted") && !records.contains("printer"), "{records}");
     home.zos(&["memory", "forget", "-c", "acme", &id]).fine();
     assert_eq!(home.json(&["memory", "search", "-c", "acme", "printer"])["total"], 0);
-    home.zos(&["memory", "show", "-c", "acme", &id]).fails(1, &["no memory of that id"]);
+    let gone = ["memory", "show", "-c", "acme", &id];
+    home.zos(&gone).fails(1, &["no memory of that id.\n"]);
+    let _serving = home.serve();
+    home.zos(&gone).fails(1, &["no memory of that id.\n"]);
+}
+
+#[test]
+fn a_file_of_an_import_waits_for_review_and_questions_leave_no_record() {
+    let home = Scratch::acme();
+    let front = "---\nstatus: active\nsource: {type: import, ref: wiki}\n---\n";
+    home.write("memory/acme/dropped.md", &format!("{front}The printer is on the second floor.\n"));
+    let search = ["memory", "search", "-c", "acme", "printer"];
+    assert_eq!(home.json(&search)["total"], 0);
+    let waiting = home.json(&["memory", "review", "-c", "acme"]);
+    assert_eq!(waiting["items"][0]["id"], "dropped", "{waiting}");
+    assert_eq!(home.json(&["memory", "show", "-c", "acme", "dropped"])["status"], "proposed");
+    assert!(!home.path().join("gateway/audit").exists(), "a question changes nothing");
+    home.zos(&["memory", "review", "-c", "acme", "--accept", "dropped"]).fine();
+    assert_eq!(home.json(&search)["total"], 1);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(canon::canon))
         .routes(routes!(canon::why))
         .routes(routes!(audit::prune))
+        .routes(routes!(audit::seal))
         .routes(routes!(audit::rotate_key))
         .routes(routes!(audit::rotate))
         .routes(routes!(events::events))

@@ -1,20 +1,27 @@
 //! `zos audit prove` and `zos audit export`: records for other people and programs.
 
+use crate::admin::{Admin, Ask};
 use crate::arguments::Export;
 use crate::attest;
 use crate::failure::{Failure, Outcome, Result};
-use crate::output::{Output, grouped};
+use crate::output::{Output, Tone, grouped};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use zos_audit::{Filter, ProofError, Prover};
 use zos_core::{ContextName, Home};
 
 /// Proves one record.
-pub(super) fn prove(home: &Home, seq: u64, dir: Option<&Path>, output: &mut Output) -> Result<Outcome> {
-    let dir = dir.map_or_else(|| home.audit_dir(), Path::to_owned);
+pub(super) fn prove(
+    home: &Home,
+    admin: &Admin,
+    seq: u64,
+    dir: Option<&Path>,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let dir = to_be_proven(home, admin, dir);
     let mut prover = Prover::open(&dir).map_err(|error| failed(&error))?;
     let proof = prover.prove(seq).map_err(|error| failed(&error))?;
     if output.is_json() {
@@ -37,6 +44,18 @@ pub(super) fn prove(home: &Home, seq: u64, dir: Option<&Path>, output: &mut Outp
     Ok(Outcome::Fine)
 }
 
+/// The folder of a log. The zOS that runs on this home signs for all records of its own first; a log that
+/// lies elsewhere is as it is.
+fn to_be_proven(home: &Home, admin: &Admin, dir: Option<&Path>) -> PathBuf {
+    let Some(dir) = dir else {
+        // Where it cannot, as on a full disk, what is signed can be proven all the same, and what is not is
+        // told: a bundle counts it, and a proof of it is refused.
+        let _ = admin.ask_or(&Ask::post(&["audit", "seal"], &json!({})), || Ok(Value::Null));
+        return home.audit_dir();
+    };
+    dir.to_owned()
+}
+
 /// What is tampered with fails; what cannot be read is the environment's.
 fn failed(error: &ProofError) -> Failure {
     match error {
@@ -48,16 +67,19 @@ fn failed(error: &ProofError) -> Failure {
 }
 
 /// Writes records.
-pub(super) fn run(home: &Home, arguments: &Export, output: &mut Output) -> Result<Outcome> {
-    let dir = arguments.dir.clone().unwrap_or_else(|| home.audit_dir());
+pub(super) fn run(home: &Home, admin: &Admin, arguments: &Export, output: &mut Output) -> Result<Outcome> {
     let filter = Filter {
         context: arguments.context.context.as_ref().map(ContextName::to_string),
         since: arguments.since,
         ..Filter::default()
     };
     match &arguments.bundle {
-        Some(file) => bundle(home, &dir, &filter, file, arguments.with_objects, output),
+        Some(file) => {
+            let dir = to_be_proven(home, admin, arguments.dir.as_deref());
+            bundle(home, &dir, &filter, file, arguments.with_objects, output)
+        }
         None => {
+            let dir = arguments.dir.clone().unwrap_or_else(|| home.audit_dir());
             if let Some(head) = arguments.format.head() {
                 output.line(&head)?;
             }
@@ -85,9 +107,14 @@ fn bundle(
     let mut bundle = prover.bundle();
     let mut states = BTreeSet::new();
     let size = prover.head().size;
+    let mut unsigned = 0_u64;
     for entry in zos_audit::read_all(dir).map_err(|error| Failure::environment(&error))? {
         let entry = entry.map_err(|error| Failure::environment(&error))?;
-        if entry.record.seq >= size || !filter.matches(&entry.record) {
+        if !filter.matches(&entry.record) {
+            continue;
+        }
+        if entry.record.seq >= size {
+            unsigned += 1;
             continue;
         }
         states.extend(entry.record.state_id.clone());
@@ -113,7 +140,7 @@ fn bundle(
     if output.is_json() {
         output.json(&json!({
             "records": bundle.records.len(), "statements": bundle.statements.len(),
-            "objects": bundle.objects.len(), "key": bundle.key,
+            "objects": bundle.objects.len(), "key": bundle.key, "unsigned": unsigned,
         }))?;
     } else {
         output.line(&format!(
@@ -123,6 +150,14 @@ fn bundle(
             grouped(bundle.statements.len() as u64)
         ))?;
         output.line(&format!("  {}", bundle.key))?;
+        if unsigned > 0 {
+            let missing = format!(
+                "Records that no checkpoint covers yet, and which are left out: {}. zOS signs for them once it \
+                 runs and can write.",
+                grouped(unsigned)
+            );
+            output.line(&output.toned(Tone::Notice, &missing))?;
+        }
     }
     Ok(Outcome::Fine)
 }

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use vectors::Vectors;
 
 /// Grows when the tables or what is put into them changes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// A part's row is that of its memory, and these bits for its place in it. More parts than they can
 /// count do not fit into the longest text, but for one of single letters.

@@ -86,12 +86,9 @@ pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem
     if !problems.is_empty() {
         return Err(problems);
     }
-    // Whoever can drop a file can claim anything: what a model wrote is in force only once the owner
-    // accepted it.
-    if item.status == Status::Active
-        && matches!(item.source.origin, Origin::Model | Origin::Tool)
-        && item.reviewed.is_none()
-    {
+    // Whoever can drop a file can claim anything: what somebody else than the owner wrote is in force only
+    // once the owner accepted it.
+    if item.status == Status::Active && item.source.origin != Origin::User && item.reviewed.is_none() {
         item.status = Status::Proposed;
     }
     Ok(item)

@@ -384,6 +384,10 @@ fn nothing_that_a_model_or_tool_wrote_is_in_force_without_review() {
             "memory/acme/c.md",
             "---\nstatus: active\nsource: {type: model}\nsupersedes: [own]\n---\nThe note is zanzibar.",
         ),
+        (
+            "memory/acme/d.md",
+            format!("---\nstatus: active\nsource: {{type: import, ref: x}}\n---\n{poison} three").as_str(),
+        ),
         ("memory/acme/own.md", "The owner's own note."),
     ]);
     let acme = room(&scratch, "acme");

@@ -3,7 +3,7 @@
 use super::Admin;
 use super::problem::{AdminRefusal, Body};
 use super::types::{
-    AdminProblem, AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey,
+    AdminProblem, AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey, SealedLog,
 };
 use axum::Json;
 use axum::extract::{Query, State};
@@ -84,6 +84,20 @@ pub(crate) async fn prune(
         })),
         Ok(Err(error)) => Err(AdminRefusal::failed("The log could not be pruned", &error)),
         Err(error) => Err(AdminRefusal::failed("The log could not be pruned", &error)),
+    }
+}
+
+/// Signs a checkpoint over every record that is there, so that each of them can be proven.
+#[utoipa::path(
+    post, path = "/zos/v1/audit/seal", operation_id = "seal_audit",
+    responses((status = 200, body = SealedLog), (status = 500, body = AdminProblem))
+)]
+pub(crate) async fn seal(State(house): Admin) -> Result<Json<SealedLog>, AdminRefusal> {
+    let log = house.audit.clone();
+    match tokio::task::spawn_blocking(move || log.seal()).await {
+        Ok(Ok(size)) => Ok(Json(SealedLog { size })),
+        Ok(Err(error)) => Err(AdminRefusal::failed("The log could not be signed", &error)),
+        Err(error) => Err(AdminRefusal::failed("The log could not be signed", &error)),
     }
 }
 

@@ -11,7 +11,7 @@ mod canon;
 pub use approvals::{
     Approval, ApprovalDecided, ApprovalDecision, Approvals, AskedRule, AskedTarget, Decision,
 };
-pub use audit::{AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey};
+pub use audit::{AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey, SealedLog};
 pub use canon::{
     CanonFinding, CanonLayer, CanonMatch, CanonPlace, CanonQuery, CanonView, CanonWhy, CanonWhyQuery,
 };

@@ -52,11 +52,17 @@ fn a_plain_note_is_the_owners() {
 }
 
 #[test]
-fn what_a_model_claims_is_proposed_until_reviewed() {
-    let claimed = "---\nstatus: active\nsource: {type: model}\n---\nText";
-    assert_eq!(read_as("a", claimed.as_bytes()).unwrap().status, Status::Proposed);
-    let reviewed = "---\nstatus: active\nreviewed: 2026-01-01\nsource: {type: model}\n---\nText";
-    assert_eq!(read_as("a", reviewed.as_bytes()).unwrap().status, Status::Active);
+fn what_a_model_a_tool_or_an_import_claims_is_proposed_until_reviewed() {
+    for origin in ["model", "tool", "import"] {
+        for status in ["", "status: active\n"] {
+            let claimed = format!("---\n{status}source: {{type: {origin}}}\n---\nText");
+            assert_eq!(read_as("a", claimed.as_bytes()).unwrap().status, Status::Proposed, "{claimed}");
+            let reviewed = claimed.replacen("---\n", "---\nreviewed: 2026-01-01\n", 1);
+            assert_eq!(read_as("a", reviewed.as_bytes()).unwrap().status, Status::Active, "{reviewed}");
+        }
+    }
+    let own = "---\nstatus: active\nsource: {type: user}\n---\nText";
+    assert_eq!(read_as("a", own.as_bytes()).unwrap().status, Status::Active);
 }
 
 #[test]

@@ -119,6 +119,14 @@ pub struct Pruned {
     pub files: Vec<String>,
 }
 
+/// How far the log is signed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SealedLog {
+    /// The records that the newest checkpoint covers; absent where no tree is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
 /// A new key for statements or for the log.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RotatedKey {

@@ -380,6 +380,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/audit/seal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs a checkpoint over every record that is there, so that each of them can be proven. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SealedLog"];
+                    };
+                };
+                500: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/budgets": {
         parameters: {
             query?: never;
@@ -2567,6 +2610,14 @@ export interface components {
             id: string;
             /** @description The name of the one before, which vouches for it. */
             previous: string;
+        };
+        /** @description How far the log is signed. */
+        SealedLog: {
+            /**
+             * Format: int64
+             * @description The records that the newest checkpoint covers; absent where no tree is kept.
+             */
+            size?: number | null;
         };
         /**
          * @description The shield. While it is paused, rules still look and findings still stand in the records, but
