@@ -122,7 +122,8 @@ impl LinkReader {
         }
         let last = self.word.char_indices().rev().find(|(_, letter)| letter.is_whitespace());
         if let Some((at, space)) = last {
-            self.judge(court, at + space.len_utf8(), findings);
+            let end = at + space.len_utf8();
+            self.judge(court, open_attribute(&self.word).map_or(end, |start| start.min(end)), findings);
         }
         // Before anything of an address was seen, a letter that no scheme has ends the candidate.
         if !self.is_waiting && !self.word.contains([':', '@', '&', '\\', '/', '(', '[', '<', '.']) {
@@ -155,4 +156,17 @@ impl LinkReader {
         self.word.drain(..bytes);
         self.safe += bytes as u64;
     }
+}
+
+/// Where an attribute of HTML begins whose value is not over: browsers drop the line breaks of an address in it.
+fn open_attribute(text: &str) -> Option<usize> {
+    let is_open = |at: &usize| {
+        let value = text[at + 1..].trim_start();
+        match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => !value[1..].contains(quote),
+            Some(_) => false,
+            None => true,
+        }
+    };
+    text.match_indices('=').map(|(at, _)| at).find(is_open)
 }
