@@ -19,7 +19,14 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Target, output: &mut Out
     let context = context.context.as_ref();
     let asked = json!({"context": context.map(ContextName::as_str), "tool": tool, "arguments": arguments});
     let ask = Ask::post(&["targets", "check"], &asked);
-    let verdict = admin.ask_or(&ask, || from_files(home, context, tool, &arguments))?;
+    let verdict = admin.ask_or(&ask, || from_files(home, context, tool, &arguments));
+    let verdict = verdict.map_err(|failure| match (context, failure) {
+        // The room by its name, as without a zOS that runs.
+        (Some(name), Failure::Wrong(reason)) if reason.code == "zos_unknown_context" => {
+            Failure::unknown_context(name.as_str())
+        }
+        (_, failure) => failure,
+    })?;
     if output.is_json() {
         output.json(&verdict)?;
     } else {
@@ -64,8 +71,15 @@ fn show(verdict: &Value, output: &mut Output) -> Result<()> {
 
 fn read_input() -> Result<String> {
     let mut text = String::new();
-    std::io::stdin().lock().take(ARGUMENTS_BYTES).read_to_string(&mut text).map_err(|error| {
+    // One more than is tried, so that nothing behind it is left out of the verdict unsaid.
+    std::io::stdin().lock().take(ARGUMENTS_BYTES + 1).read_to_string(&mut text).map_err(|error| {
         Failure::wrong("zos_environment", format!("Standard input cannot be read: {error}."))
     })?;
+    if text.len() as u64 > ARGUMENTS_BYTES {
+        let message = "The arguments are longer than 1 MiB; a part of them would not be judged.";
+        return Err(
+            Failure::wrong("zos_invalid_request", message).hint("Try the call with shorter arguments.")
+        );
+    }
     Ok(text)
 }

@@ -16,4 +16,5 @@ mod rules;
 mod serving;
 mod shell;
 mod spending;
+mod target;
 mod world;

@@ -310,6 +310,37 @@ async fn links_and_images_in_text_are_judged_where_the_room_says_so() {
     }
 }
 
+/// Browsers drop line breaks in an address; what comes before one must not leave as if it were all.
+#[tokio::test]
+async fn an_address_that_a_line_break_splits_is_judged_whole() {
+    let provider = Provider::json("{}").await;
+    let gateway =
+        house("targets: {default: allow, deny: [evil.com, \"*.evil.com\"], links: check}\n", &provider).await;
+    let bad = [
+        "a <img src=\"https://ev\nil.com/p\"> b",
+        "a <img\nsrc =\n'https://ev\til.com/p'> b",
+        "a www.evil.com/p b",
+    ];
+    let fine = "a <img src=\"https://ac\nme.com/p\"> x = \"1 2\" b";
+    for path in FACES {
+        for (text, is_stopped) in bad.map(|text| (text, true)).into_iter().chain([(fine, false)]) {
+            provider.play(provider::json(200, &said(path, text, false)));
+            let status = gateway.post(path, request(path, false)).await.status();
+            assert_eq!(status, if is_stopped { 502 } else { 200 }, "{path} {text}");
+
+            let bytes = said(path, text, true);
+            provider.play(provider::events(&[bytes.as_bytes()]));
+            let answer = gateway.post(path, request(path, true)).await.text().await.unwrap();
+            if is_stopped {
+                let is_held = !answer.contains("il.com") && !answer.contains("https://");
+                assert!(is_held && answer.contains("zos_firewall_response"), "{path}: {answer}");
+            } else {
+                assert_eq!(answer, bytes, "{path}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_owner_can_try_a_call() {
     let provider = Provider::json("{}").await;

@@ -82,11 +82,7 @@ impl HostName {
     /// Whether this is `name`, or lies below it where `is_below`.
     pub(crate) fn fits(&self, name: &str, is_below: bool) -> bool {
         let Self::Name(own) = self else { return false };
-        if is_below {
-            own.strip_suffix(name).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-        } else {
-            own == name
-        }
+        if is_below { own.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')) } else { own == name }
     }
 
     /// Whether it leads to this machine, its network, or addresses that belong to nobody.
@@ -150,13 +146,14 @@ impl Address {
             Some(host) => Some(HostName::parse(host).or_else(|| HostName::parse(&decode(host)))?),
             None => None,
         };
+        let is_cut = matches!(&host, Some(HostName::Name(name)) if name.starts_with('.'));
         Some(Self {
             scheme: url.scheme().to_owned(),
             host,
             port: url.port(),
             path: url.path().to_owned(),
             rest: url[url::Position::AfterPath..].to_owned(),
-            is_ambiguous: is_ambiguous(raw),
+            is_ambiguous: is_cut || without_zone(raw).is_some() || is_ambiguous(raw),
         })
     }
 
@@ -197,6 +194,14 @@ fn is_ambiguous(raw: &str) -> bool {
         || authority.contains('@') && !before.contains('@')
 }
 
+/// An address whose numeric host names an interface (`[fe80::1%25eth0]`), without that.
+pub(crate) fn without_zone(raw: &str) -> Option<String> {
+    let (head, rest) = raw.split_once("://[")?;
+    let (host, tail) = rest.split_once(']')?;
+    let (number, _) = host.split_once('%')?;
+    Some(format!("{head}://[{number}]{tail}"))
+}
+
 /// What another reader may take an ambiguous address for: what follows the last `@`.
 pub(crate) fn other_reading(raw: &str) -> Option<String> {
     if !is_ambiguous(raw) {
@@ -218,7 +223,9 @@ impl Mailbox {
         if local.is_empty() {
             return None;
         }
-        let is_routed = local.contains(['%', '!', '@', ':']) || local.chars().any(char::is_whitespace);
+        let is_routed = local.contains(['%', '!', '@', ':'])
+            || local.chars().any(char::is_whitespace)
+            || domain.trim().starts_with('.');
         Some(Self { local, domain: HostName::parse(domain.trim())?, is_routed })
     }
 

@@ -5,6 +5,12 @@ use super::json::Json;
 use super::{Form, TARGETS_LIMIT, Target, TargetKind, path, shell, text};
 use url::Url;
 
+mod rendered;
+mod schema;
+
+use rendered::rendered;
+use schema::{Role, Schema};
+
 /// How deep arguments, addresses within addresses and JSON within strings are followed.
 const NESTING_LIMIT: usize = 32;
 const REDIRECTS_LIMIT: usize = 4;
@@ -38,60 +44,13 @@ pub fn extract(tool: &str, arguments: &str) -> Vec<Target> {
 pub fn links(markdown: &str) -> Vec<Target> {
     let mut finder = Finder::default();
     text::find(&mut finder, markdown);
+    text::attributes(&mut finder, markdown);
     if markdown.contains(['&', '\\']) {
-        text::find(&mut finder, &rendered(markdown));
+        let rendered = rendered(markdown);
+        text::find(&mut finder, &rendered);
+        text::attributes(&mut finder, &rendered);
     }
     finder.targets
-}
-
-/// Entities and escapes of Markdown that can hide an address.
-fn rendered(markdown: &str) -> String {
-    let mut plain = String::with_capacity(markdown.len());
-    let mut rest = markdown;
-    while let Some(at) = rest.find(['&', '\\']) {
-        plain.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix('\\') {
-            let escapes = after.starts_with(|next: char| next.is_ascii_punctuation());
-            plain.push_str(if escapes { "" } else { "\\" });
-            // The escaped letter is taken as it is, an ampersand too.
-            let taken = after.chars().next().filter(|_| escapes).map_or(0, char::len_utf8);
-            plain.push_str(&after[..taken]);
-            rest = &after[taken..];
-            continue;
-        }
-        let name = rest[1..].bytes().take(10).position(|byte| byte == b';').map(|end| &rest[1..=end]);
-        let decoded = name.and_then(|name| match name {
-            "colon" => Some(':'),
-            "sol" => Some('/'),
-            "period" => Some('.'),
-            "commat" => Some('@'),
-            "amp" => Some('&'),
-            "num" => Some('#'),
-            "quest" => Some('?'),
-            "Tab" | "NewLine" => Some(' '),
-            _ => {
-                let number = name.strip_prefix('#')?;
-                let code = match number.strip_prefix(['x', 'X']) {
-                    Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                    None => number.parse().ok()?,
-                };
-                char::from_u32(code)
-            }
-        });
-        match (decoded, name) {
-            (Some(letter), Some(name)) => {
-                plain.push(letter);
-                rest = &rest[name.len() + 2..];
-            }
-            _ => {
-                plain.push('&');
-                rest = &rest[1..];
-            }
-        }
-    }
-    plain.push_str(rest);
-    plain
 }
 
 /// `mcp__server__fetch` and `server.fetch` are `fetch`.
@@ -113,158 +72,6 @@ pub(super) fn word(kind: TargetKind, text: &str) -> String {
         TargetKind::Channel => text.trim_start_matches(['#', '@']).to_lowercase(),
         TargetKind::Repo => text.trim_matches('/').trim_end_matches(".git").to_lowercase(),
         _ => text.to_lowercase(),
-    }
-}
-
-/// The tools whose arguments are known well enough to know which of them point nowhere.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Schema {
-    /// Runs command lines.
-    Shell,
-    /// Reads and writes files: contents are no targets.
-    Files,
-    /// A patch that names its files.
-    Patch,
-    /// Searches, notes and sub-agents: what they are asked is no target.
-    Words,
-    /// Fetches an address and is told what to make of the page.
-    Fetch,
-    /// Anything else.
-    Other,
-}
-
-impl Schema {
-    fn of(name: &str) -> Self {
-        match name {
-            "bash" | "shell" | "shellcommand" | "localshell" | "localshellcall" | "shellcall" | "exec"
-            | "execcommand" | "runcommand" | "executecommand" | "runterminalcmd" | "runinterminal"
-            | "terminal" | "execute" | "unifiedexec" | "powershell" | "cmd" | "process" => Self::Shell,
-            "read"
-            | "write"
-            | "edit"
-            | "multiedit"
-            | "notebookedit"
-            | "notebookread"
-            | "readfile"
-            | "writefile"
-            | "createfile"
-            | "editfile"
-            | "appendfile"
-            | "deletefile"
-            | "strreplace"
-            | "strreplaceeditor"
-            | "strreplacebasededittool"
-            | "replace"
-            | "insert"
-            | "glob"
-            | "grep"
-            | "ls"
-            | "listdirectory"
-            | "readmultiplefiles"
-            | "searchfiles"
-            | "viewimage"
-            | "memory" => Self::Files,
-            "applypatch" => Self::Patch,
-            "websearch" | "todowrite" | "todoread" | "updateplan" | "task" | "agent" | "exitplanmode"
-            | "askuserquestion" | "think" | "sequentialthinking" => Self::Words,
-            "webfetch" => Self::Fetch,
-            _ => Self::Other,
-        }
-    }
-
-    /// The arguments as one text.
-    fn plain(self, finder: &mut Finder, text: &str) {
-        match self {
-            Self::Shell => shell::find(finder, text, 0),
-            Self::Patch => shell::patch(finder, text),
-            Self::Words => {}
-            Self::Files | Self::Fetch | Self::Other => {
-                text::find(finder, text);
-                shell::patch(finder, text);
-            }
-        }
-    }
-
-    /// Whether an argument is text that points nowhere.
-    fn is_content(self, key: &str) -> bool {
-        match self {
-            Self::Files => matches!(
-                key,
-                "content"
-                    | "contents"
-                    | "newstring"
-                    | "oldstring"
-                    | "newstr"
-                    | "oldstr"
-                    | "filetext"
-                    | "inserttext"
-                    | "newsource"
-                    | "pattern"
-                    | "query"
-                    | "regex"
-                    | "description"
-                    | "glob"
-                    | "type"
-                    | "text"
-            ),
-            Self::Shell => matches!(key, "description" | "justification" | "type" | "id"),
-            Self::Fetch => key == "prompt",
-            Self::Words | Self::Patch | Self::Other => false,
-        }
-    }
-}
-
-/// What the name of an argument says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Url,
-    Host,
-    File,
-    Mail,
-    /// A mailbox, number, channel or path.
-    Recipient,
-    Channel,
-    Repo,
-    Phone,
-    Model,
-    Room,
-    Command,
-    Patch,
-    /// Nothing: read by syntax.
-    Text,
-}
-
-impl Role {
-    fn of(schema: Schema, key: &str) -> Self {
-        match key {
-            "url" | "uri" | "href" | "endpoint" | "link" | "webhook" | "src" | "origin" | "baseurl"
-            | "redirect" => Self::Url,
-            "host" | "hostname" | "domain" | "server" | "ip" | "ipaddress" | "alloweddomains"
-            | "remotehost" => Self::Host,
-            "path" | "file" | "filepath" | "filename" | "directory" | "dir" | "folder" | "cwd"
-            | "workdir" | "workingdirectory" | "notebookpath" | "files" | "paths" | "root" | "oldpath"
-            | "newpath" | "localpath" => Self::File,
-            "cc" | "bcc" | "email" | "emails" | "replyto" | "mailto" | "attendees" | "toemail" => Self::Mail,
-            "to" | "recipient" | "recipients" | "destination" | "target" => Self::Recipient,
-            "channel" | "channels" | "channelid" | "channelname" => Self::Channel,
-            "repo" | "repository" | "reponame" => Self::Repo,
-            "phone" | "phonenumber" | "tel" | "mobile" => Self::Phone,
-            "model" => Self::Model,
-            "room" | "context" if schema == Schema::Other => Self::Room,
-            "command" | "cmd" | "script" | "commands" => Self::Command,
-            "code" | "chars" | "input" if schema == Schema::Shell => Self::Command,
-            "patch" | "input" | "diff" if schema == Schema::Patch => Self::Patch,
-            _ if key.ends_with("url")
-                || key.ends_with("urls")
-                || key.ends_with("uri")
-                || key.ends_with("uris") =>
-            {
-                Self::Url
-            }
-            _ if key.ends_with("filepath") || key.ends_with("filename") => Self::File,
-            _ if key.ends_with("hostname") => Self::Host,
-            _ => Self::Text,
-        }
     }
 }
 
@@ -398,6 +205,7 @@ impl Finder {
             return shell::patch(self, text);
         }
         text::find(self, text);
+        text::attributes(self, text);
         // Percent-encoding hides an address from this search, and not from what decodes it.
         if text.contains('%') {
             let once = address::decode(text);
@@ -500,6 +308,13 @@ impl Finder {
         if text.contains('\0') || text.is_empty() {
             return self.unreadable(text);
         }
+        // `\\?\UNC\server\share` is `\\server\share`.
+        if let Some((head, share)) = text.split_at_checked(8) {
+            let head = head.replace('\\', "/").to_ascii_lowercase();
+            if head == "//?/unc/" || head == "//./unc/" {
+                return self.path(&format!("\\\\{}", share.trim_start_matches(['\\', '/'])), is_open);
+            }
+        }
         let forms = path::forms(text);
         // `\\server\share` is another machine.
         if text.starts_with("\\\\") && !text.starts_with("\\\\?\\") || text.starts_with("//") {
@@ -538,7 +353,8 @@ impl Finder {
                     port,
                     path: String::new(),
                     rest: String::new(),
-                    is_ambiguous: false,
+                    // What a shell puts before the dot is unknown.
+                    is_ambiguous: name.starts_with('.'),
                 };
                 self.push(kind, address.shown(), Form::Web(address));
             }
@@ -565,7 +381,11 @@ impl Finder {
 
     /// A web address. As an argument it must be one; in text it only looks like one.
     pub(super) fn url(&mut self, raw: &str, is_argument: bool) {
-        let Ok(url) = Url::parse(raw) else {
+        let parsed = Url::parse(raw).or_else(|error| match address::without_zone(raw) {
+            Some(plain) => Url::parse(&plain),
+            None => Err(error),
+        });
+        let Ok(url) = parsed else {
             // `acme.com/x` where an address was asked for: readers differ in what they make of it.
             let assumed = Url::parse(&format!("http://{}", raw.trim().trim_start_matches(['/', '\\'])));
             return match assumed.ok().filter(|_| is_argument).and_then(|url| Address::of(&url, raw)) {
@@ -703,7 +523,7 @@ fn is_redirect(key: &str) -> bool {
         || key.ends_with("uri")
 }
 
-fn is_host_like(host: &str) -> bool {
+pub(super) fn is_host_like(host: &str) -> bool {
     const FILES: &[&str] = &[
         "html", "htm", "php", "asp", "aspx", "jsp", "js", "css", "json", "xml", "txt", "pdf", "png", "jpg",
         "md", "svg",

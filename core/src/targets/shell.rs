@@ -6,7 +6,10 @@
 use super::address::HostName;
 use super::extract::Finder;
 use super::text;
-use base64::Engine;
+
+mod hidden;
+mod options;
+mod powershell;
 
 /// How deep `sh -c "…"` is followed.
 const NESTING_LIMIT: usize = 4;
@@ -19,6 +22,9 @@ const WRAPPERS: &[&str] = &[
     "time",
     "nohup",
     "exec",
+    "eval",
+    "parallel",
+    "proxycommand",
     "command",
     "builtin",
     "nice",
@@ -93,7 +99,7 @@ const CURL_LONG: &[&str] = &[
     "http-user",
     "http-password",
 ];
-const WGET_SHORT: &str = "OoPtTQwUeARDIXlY";
+const WGET_SHORT: &str = "OoPtTQwUeARDIXlYi";
 
 /// One word of a command line.
 #[derive(Default)]
@@ -106,9 +112,11 @@ struct Word {
 /// Finds the targets of a script.
 pub(super) fn find(finder: &mut Finder, script: &str, depth: usize) {
     let skips = finder.skip_mail(true);
-    text::find(finder, script);
+    text::addresses(finder, script);
     finder.skip_mail(skips);
     patch(finder, script);
+    hidden::shares(finder, script);
+    hidden::code(finder, script);
     let script = script.replace("${IFS}", " ").replace("$IFS", " ");
     for command in split(&script) {
         words(finder, &command, depth);
@@ -160,11 +168,17 @@ fn words(finder: &mut Finder, words: &[Word], depth: usize) {
     }
     finder.skip_mail(skips);
     let Some(rest) = words.get(at + 1..) else { return };
-    match name.trim_end_matches(".exe") {
+    let name = name.trim_end_matches(".exe");
+    // What it is called with comes from elsewhere.
+    if words[..at].iter().any(|word| ["xargs", "parallel"].contains(&base(&word.text)))
+        && options::reaches_out(name)
+    {
+        finder.unreadable(&format!("xargs {name}"));
+    }
+    match name {
         "curl" => fetch(finder, rest, CURL_SHORT, CURL_LONG),
         "wget" => fetch(finder, rest, WGET_SHORT, CURL_LONG),
-        "http" | "https" | "xh" | "xhs" | "aria2c" | "lynx" | "w3m" | "links" | "axel" | "iwr" | "irm"
-        | "invoke-webrequest" | "invoke-restmethod" => {
+        "http" | "https" | "xh" | "xhs" | "aria2c" | "lynx" | "w3m" | "links" | "axel" => {
             // The first is the address; what follows are fields.
             let mut plain = rest.iter().filter(|word| !word.text.starts_with('-'));
             let mut word = plain.next();
@@ -177,15 +191,23 @@ fn words(finder: &mut Finder, words: &[Word], depth: usize) {
                 address(finder, word, "http");
             }
         }
+        _ if powershell::is_known(name) => powershell::find(finder, rest),
+        "docker" | "podman" | "nerdctl" | "skopeo" | "crane" => options::images(finder, rest),
+        "find" | "fd" => {
+            let options = ["-exec", "-execdir", "-ok", "-okdir", "-x", "--exec"];
+            if let Some(run) = rest.iter().position(|word| options.contains(&word.text.as_str())) {
+                self::words(finder, &rest[run + 1..], depth);
+            }
+        }
         "ssh" | "mosh" | "ssh-copy-id" | "autossh" => ssh(finder, rest),
         "scp" | "sftp" | "rsync" => {
             for word in rest.iter().filter(|word| !word.text.starts_with('-')) {
-                remote(finder, word, name == "sftp");
+                remote(finder, word, name == "sftp", depth);
             }
         }
-        "git" => git(finder, rest),
+        "git" => options::git(finder, rest, depth),
         "nc" | "ncat" | "netcat" | "telnet" | "ftp" | "lftp" | "tftp" | "ping" | "ping6" | "dig"
-        | "nslookup" | "host" | "whois" | "traceroute" | "nmap" | "rdesktop" => {
+        | "nslookup" | "host" | "whois" | "traceroute" | "nmap" | "rdesktop" | "proxyjump" | "hostname" => {
             let plain: Vec<&Word> =
                 rest.iter().filter(|word| !word.text.starts_with(['-', '+', '>', '<'])).collect();
             let is_pair = plain.get(1).is_some_and(|word| word.text.parse::<u16>().is_ok());
@@ -246,13 +268,18 @@ fn general(finder: &mut Finder, word: &Word, depth: usize) {
             finder.path(path, word.is_open && !is_home(path));
         }
     }
-    text::find(finder, text);
+    text::addresses(finder, text);
+    options::setting(finder, word);
     if depth >= NESTING_LIMIT {
         return;
     }
     if text.contains(char::is_whitespace) {
         find(finder, text, depth + 1);
-    } else if let Some(decoded) = hidden(text) {
+        // `GIT_SSH_COMMAND=ssh …`, `ProxyCommand=nc …`
+        if value.contains(char::is_whitespace) && value.len() < text.len() {
+            find(finder, value, depth + 1);
+        }
+    } else if let Some(decoded) = hidden::text_of(text) {
         find(finder, &decoded, depth + 1);
     }
 }
@@ -261,20 +288,6 @@ fn general(finder: &mut Finder, word: &Word, depth: usize) {
 fn is_home(path: &str) -> bool {
     let rest = path.strip_prefix("$HOME/").or_else(|| path.strip_prefix("${HOME}/"));
     rest.is_some_and(|rest| !rest.contains(['$', '`', '{']))
-}
-
-/// A word that is base64 of a text.
-fn hidden(text: &str) -> Option<String> {
-    let is_base64 =
-        text.len() >= 12 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte));
-    if !is_base64 {
-        return None;
-    }
-    let plain = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
-    let decoded =
-        String::from_utf8(base64::engine::general_purpose::STANDARD_NO_PAD.decode(plain).ok()?).ok()?;
-    let is_text = decoded.chars().all(|letter| !letter.is_control() || letter.is_whitespace());
-    (is_text && decoded.is_ascii()).then_some(decoded)
 }
 
 fn fetch(finder: &mut Finder, rest: &[Word], short: &str, long: &[&str]) {
@@ -301,6 +314,10 @@ fn fetch(finder: &mut Finder, rest: &[Word], short: &str, long: &[&str]) {
                     if let Some(name) = parts.get(2) {
                         host(finder, &Word { text: (*name).to_owned(), is_open: false }, None);
                     }
+                }
+                "config" | "input-file" => {
+                    finder.unreadable("addresses from a file");
+                    at += usize::from(value.is_none());
                 }
                 _ if value.is_none() && long.contains(&option) => at += 1,
                 _ => {}
@@ -329,6 +346,9 @@ fn fetch(finder: &mut Finder, rest: &[Word], short: &str, long: &[&str]) {
                             "http",
                         );
                     }
+                    if letter == (if short == CURL_SHORT { 'K' } else { 'i' }) {
+                        finder.unreadable("addresses from a file");
+                    }
                     at += usize::from(is_last && (letter != 'x' || short == CURL_SHORT));
                 }
             }
@@ -347,13 +367,15 @@ fn ssh(finder: &mut Finder, rest: &[Word]) {
                 port = rest.get(at).map(|word| word.text.clone());
                 at += 1;
             }
-            Some("J" | "W") => {
-                if let Some(word) = rest.get(at) {
-                    address(finder, word, "ssh");
+            Some(option) if option.starts_with(['J', 'W', 'L', 'R']) => {
+                let (kind, attached) = option.split_at(1);
+                let own = Word { text: attached.to_owned(), is_open: word.is_open };
+                if let Some(value) = if attached.is_empty() { rest.get(at) } else { Some(&own) } {
+                    options::way(finder, value, kind);
                 }
-                at += 1;
+                at += usize::from(attached.is_empty());
             }
-            Some(option) => at += usize::from(option.len() == 1 && "bcDEeFIiLlmOoQRSw".contains(option)),
+            Some(option) => at += usize::from(option.len() == 1 && "bcDEeFIilmOoQSw".contains(option)),
             None => {
                 let text = port.map_or_else(|| word.text.clone(), |port| format!("{}:{port}", word.text));
                 address(finder, &Word { text, is_open: word.is_open }, "ssh");
@@ -364,22 +386,13 @@ fn ssh(finder: &mut Finder, rest: &[Word]) {
     }
 }
 
-fn git(finder: &mut Finder, rest: &[Word]) {
-    let mut plain = rest.iter().filter(|word| !word.text.starts_with('-'));
-    let Some(command) = plain.next() else { return };
-    if !["clone", "fetch", "pull", "push", "remote", "ls-remote", "submodule", "config"]
-        .contains(&command.text.as_str())
-    {
-        return;
-    }
-    for word in plain {
-        remote(finder, word, false);
-    }
-}
-
 /// `host:path` and `user@host:path`, as git, scp and rsync read them.
-fn remote(finder: &mut Finder, word: &Word, is_host_alone: bool) {
+fn remote(finder: &mut Finder, word: &Word, is_host_alone: bool, depth: usize) {
     let text = word.text.as_str();
+    // The transport of git that runs a command.
+    if let Some(script) = text.strip_prefix("ext::").filter(|_| depth < NESTING_LIMIT) {
+        return find(finder, script, depth + 1);
+    }
     if text.contains("://") {
         return;
     }

@@ -134,6 +134,29 @@ fn links_of_markdown_are_found_behind_entities_and_escapes() {
 }
 
 #[test]
+fn links_without_a_scheme_and_with_line_breaks_are_found() {
+    for text in [
+        "see www.evil.com/x",
+        "WWW.evil.com",
+        "(www.evil.com)",
+        "**www.evil.com**",
+        "www&period;evil.com",
+        "<img src=\"https://ev\nil.com/x\">",
+        "<img src='ht\r\ntps://evil.com'>",
+        "<a title=\"a = 'b\" href = \"\t//ev\til.com/\">",
+        "<a href=\"https://ev&NewLine;il.com\">",
+        "<a href=\"https://ev&#10;il.com\">",
+    ] {
+        assert_eq!(check_links(&room("lenient"), text).verdict, TargetVerdict::Deny, "{text}");
+    }
+    for text in
+        ["swww.evil.com", "x.www.evil.com", "www. evil.com", "<img alt=\"ev\nil.com\">", "a = \"ev\nil.com"]
+    {
+        assert_eq!(check_links(&room("lenient"), text).verdict, TargetVerdict::Allow, "{text}");
+    }
+}
+
+#[test]
 fn entries_that_are_none_say_what_to_write() {
     for text in [
         "",

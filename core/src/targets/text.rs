@@ -22,8 +22,32 @@ const BARE: &[&str] = &[
     "feed",
 ];
 
-/// Finds the addresses of a text.
+/// Finds the addresses of a text, and those that readers make links of although they state no scheme.
 pub(super) fn find(finder: &mut Finder, text: &str) {
+    scan(finder, text, true);
+}
+
+/// Finds the addresses of a command line, where `www.x.org` is what its command makes of it.
+pub(super) fn addresses(finder: &mut Finder, text: &str) {
+    scan(finder, text, false);
+}
+
+/// Finds the addresses in attributes of HTML that a line break or tab stands in: browsers drop it.
+pub(super) fn attributes(finder: &mut Finder, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find('=') {
+        rest = &rest[at + 1..];
+        let value = rest.trim_start();
+        let Some(quote) = value.chars().next().filter(|first| matches!(first, '"' | '\'')) else { continue };
+        let Some(length) = value[1..].find(quote) else { continue };
+        let value = value[1..=length].trim();
+        if value.contains(['\t', '\n', '\r']) {
+            find(finder, &value.replace(['\t', '\n', '\r'], ""));
+        }
+    }
+}
+
+fn scan(finder: &mut Finder, text: &str, is_prose: bool) {
     let bytes = text.as_bytes();
     let mut done = 0;
     let mut at = 0;
@@ -33,6 +57,7 @@ pub(super) fn find(finder: &mut Finder, text: &str) {
                 b':' => with_scheme(finder, text, at, done),
                 b'/' if text[at..].starts_with("//") => without_scheme(finder, text, at),
                 b'@' => mailbox(finder, text, at),
+                b'w' | b'W' if is_prose => bare_web(finder, text, at),
                 _ => None,
             };
             done = found.unwrap_or(done);
@@ -88,7 +113,7 @@ fn with_scheme(finder: &mut Finder, text: &str, colon: usize, done: usize) -> Op
 /// `//host.tld/…`, which takes the scheme of the page it stands in.
 fn without_scheme(finder: &mut Finder, text: &str, at: usize) -> Option<usize> {
     let before = text[..at].chars().next_back();
-    if before.is_some_and(|before| !before.is_whitespace() && !"(<\"'=[".contains(before)) {
+    if before.is_some_and(|before| !before.is_whitespace() && !"(<\"'=[`".contains(before)) {
         return None;
     }
     let rest = &text[at + 2..];
@@ -102,6 +127,25 @@ fn without_scheme(finder: &mut Finder, text: &str, at: usize) -> Option<usize> {
     }
     let end = at + 2 + word_end(rest);
     finder.url(&format!("https:{}", &text[at..end]), false);
+    Some(end)
+}
+
+/// `www.host/…`, which readers of text make a link of.
+fn bare_web(finder: &mut Finder, text: &str, at: usize) -> Option<usize> {
+    let rest = &text[at..];
+    let head = rest.get(..4).filter(|head| head.eq_ignore_ascii_case("www."))?;
+    let before = text[..at].chars().next_back();
+    let is_inside = before.is_some_and(|before| before.is_alphanumeric() || "./\\-@:%".contains(before));
+    if is_inside || !rest[head.len()..].starts_with(char::is_alphanumeric) {
+        return None;
+    }
+    let end = at + word_end(rest);
+    // `www.x@y.org` is a mailbox.
+    let authority = text[at..end].split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return None;
+    }
+    finder.url(&format!("http://{}", &text[at..end]), false);
     Some(end)
 }
 

@@ -122,7 +122,8 @@ impl LinkReader {
         }
         let last = self.word.char_indices().rev().find(|(_, letter)| letter.is_whitespace());
         if let Some((at, space)) = last {
-            self.judge(court, at + space.len_utf8(), findings);
+            let end = at + space.len_utf8();
+            self.judge(court, open_attribute(&self.word, end).unwrap_or(end), findings);
         }
         // Before anything of an address was seen, a letter that no scheme has ends the candidate.
         if !self.is_waiting && !self.word.contains([':', '@', '&', '\\', '/', '(', '[', '<', '.']) {
@@ -155,4 +156,21 @@ impl LinkReader {
         self.word.drain(..bytes);
         self.safe += bytes as u64;
     }
+}
+
+/// Where an attribute of HTML begins whose value is not over at `end`: browsers drop the line breaks of an
+/// address in it.
+fn open_attribute(text: &str, end: usize) -> Option<usize> {
+    let is_open = |at: &usize| {
+        let value = text[at + 1..].trim_start();
+        let start = text.len() - value.len();
+        match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => {
+                value[1..].find(quote).is_none_or(|length| start + 1 + length >= end)
+            }
+            Some(_) => false,
+            None => true,
+        }
+    };
+    text[..end].match_indices('=').map(|(at, _)| at).find(is_open)
 }

@@ -1,0 +1,69 @@
+//! What a command line holds in another form: encoded commands, shares, hosts in code.
+
+use super::super::extract::{Finder, is_host_like};
+use base64::Engine;
+
+/// What code says that opens connections by a host's name.
+const CONNECTS: &[&str] =
+    &["socket", "tcpclient", "httpconnection", "httpsconnection", "fsockopen", "connect(", "smtp", "ftplib"];
+
+/// A word that is base64 or hexadecimal of a text.
+pub(super) fn text_of(word: &str) -> Option<String> {
+    if word.len() < 12 {
+        return None;
+    }
+    [hexadecimal(word), base64(word)].into_iter().flatten().find_map(plain)
+}
+
+fn base64(word: &str) -> Option<Vec<u8>> {
+    if !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)) {
+        return None;
+    }
+    let word = word.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    base64::engine::general_purpose::STANDARD_NO_PAD.decode(word).ok()
+}
+
+fn hexadecimal(word: &str) -> Option<Vec<u8>> {
+    let digits = word.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => {
+            let value = (*high as char).to_digit(16)? * 16 + (*low as char).to_digit(16)?;
+            u8::try_from(value).ok()
+        }
+        _ => None,
+    });
+    digits.collect()
+}
+
+/// Bytes that are a text, in UTF-16 too, as PowerShell takes it.
+fn plain(bytes: Vec<u8>) -> Option<String> {
+    let is_wide = bytes.chunks(2).all(|pair| pair.get(1) == Some(&0));
+    let bytes = if is_wide { bytes.into_iter().step_by(2).collect() } else { bytes };
+    let text = String::from_utf8(bytes).ok()?;
+    let is_text = text.chars().all(|letter| !letter.is_control() || letter.is_whitespace());
+    (is_text && text.is_ascii()).then_some(text)
+}
+
+/// `\\host\share`, before a shell undoes its backslashes.
+pub(super) fn shares(finder: &mut Finder, script: &str) {
+    for piece in script.split(|letter: char| letter.is_whitespace() || "\"'=,;()".contains(letter)) {
+        let Some(rest) = piece.strip_prefix("\\\\") else { continue };
+        let host = rest.split_once('\\').map(|(host, _)| host).unwrap_or_default();
+        if is_host_like(host.split('@').next().unwrap_or(host)) {
+            finder.path(piece, false);
+        }
+    }
+}
+
+/// Hosts between quotes, where code opens connections.
+pub(super) fn code(finder: &mut Finder, script: &str) {
+    let lower = script.to_ascii_lowercase();
+    if !CONNECTS.iter().any(|word| lower.contains(word)) {
+        return;
+    }
+    for piece in script.split(['"', '\'', '`', '\\']) {
+        let host = piece.rsplit_once(':').map_or(piece, |(host, _)| host);
+        if is_host_like(host) {
+            finder.host(piece, None);
+        }
+    }
+}
