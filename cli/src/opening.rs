@@ -9,8 +9,7 @@ use zos_gateway::house::OpenError;
 /// What is wrong, where, and what to do.
 pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {
     match error {
-        OpenError::Audit(zos_audit::OpenError::Locked { .. })
-        | OpenError::Ledger(zos_meter::LedgerError::InUse { .. }) => {
+        OpenError::InUse(_) | OpenError::Audit(zos_audit::OpenError::Locked { .. }) => {
             Failure::wrong("zos_home_in_use", format!("Another zOS runs on {}.", home.root().display()))
                 .hint("Stop that one, or give this one a folder of its own: --home DIR.")
         }

@@ -116,6 +116,11 @@ pub enum OpenError {
     /// A folder cannot be made.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(String, #[source] std::io::Error),
+    /// Another zOS, or a command, works on this home.
+    #[error(
+        "the home {0} is in use by another process; stop that one first, or give this one a home of its own"
+    )]
+    InUse(String),
     /// The log cannot be opened.
     #[error(transparent)]
     Audit(#[from] zos_audit::OpenError),
@@ -156,7 +161,11 @@ impl House {
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
         // First of all: its lock is what keeps a second zOS from this home, also where a shared ledger serves.
-        let own: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&home.usage_db())?);
+        let own: Arc<dyn Ledger> =
+            Arc::new(SqliteLedger::open(&home.usage_db()).map_err(|error| match error {
+                LedgerError::InUse { .. } => OpenError::InUse(home.root().display().to_string()),
+                error => error.into(),
+            })?);
         let private_keys = PrivateKeys::new(&home, opening.keys);
         // A keychain that is locked, or a key that is gone, must not keep open rooms from working: the log
         // goes on without checkpoints, says so, and the next start with the key covers what was written.

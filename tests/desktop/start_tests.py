@@ -164,7 +164,8 @@ def test_a_home_in_use_is_told_in_a_dialog():
         machine.env["DBUS_SESSION_BUS_ADDRESS"] = machine.start_bus()
         code, said = closes_its_dialog(machine, zos.command())
         assert code == 2, (code, said)
-        assert "panicked" not in said and "by another process" in said, said
+        assert "panicked" not in said and "is in use by another process" in said, said
+        assert ".lock" not in said, said
         assert zos.call().status == 200
 
 
