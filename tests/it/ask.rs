@@ -29,6 +29,18 @@ pub(crate) async fn asks(gateway: &Gateway, count: usize) -> Vec<Value> {
     panic!("{count} asks were expected");
 }
 
+/// The client of the only ask leaves while its call is held; back once the call is held no more.
+pub(crate) async fn leave_while_held<T>(gateway: &Gateway, call: tokio::task::JoinHandle<T>) {
+    while asks(gateway, 1).await[0]["waiting"] == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    call.abort();
+    drop(call.await);
+    while asks(gateway, 1).await[0]["waiting"] != 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 pub(crate) async fn decide(gateway: &Gateway, id: &Value, decision: &str) -> (u16, Value) {
     let path = format!("/zos/v1/approvals/{}", id.as_str().unwrap());
     gateway.admin("POST", &path, Some(json!({"decision": decision}))).await
@@ -221,14 +233,7 @@ async fn a_client_that_leaves_while_it_waits_is_recorded_and_nothing_is_sent() {
     let gateway = house(&provider, 30).await;
     for is_stream in [false, true] {
         let call = chat(&gateway, "Project Falcon", is_stream);
-        while asks(&gateway, 1).await[0]["waiting"] == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        call.abort();
-        drop(call.await);
-        while asks(&gateway, 1).await[0]["waiting"] != 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        leave_while_held(&gateway, call).await;
     }
     let records = gateway.wait_records(2).await;
     assert!(records.iter().all(|record| record["outcome"] == "abandoned"), "{records:?}");

@@ -1,7 +1,7 @@
 //! Targets that the owner has to confirm: a tool call or link waits for the owner, whole and streamed, for a
 //! bounded time; the owner sees where it points, and nobody else does.
 
-use crate::ask::{asks, decide};
+use crate::ask::{asks, decide, leave_while_held};
 use crate::targets::{FACES, arguments_of, plain, request, said, streamed};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -326,14 +326,7 @@ async fn a_client_that_leaves_while_its_call_waits_is_recorded_and_the_ask_can_b
             true => provider::events(&[streamed(path, "fetch", &pay()).as_bytes()]),
         });
         let call = send(&gateway, path, is_streamed);
-        while asks(&gateway, 1).await[0]["waiting"] == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        call.abort();
-        drop(call.await);
-        while asks(&gateway, 1).await[0]["waiting"] != 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        leave_while_held(&gateway, call).await;
         let record = gateway.wait_records(number + 1).await.pop().unwrap();
         assert_eq!(record["outcome"], "abandoned", "{record}");
         let ask = asks(&gateway, 1).await.remove(0);
