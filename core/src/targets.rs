@@ -13,12 +13,14 @@ mod always;
 mod extract;
 mod json;
 mod path;
+mod reach;
 mod rules;
 mod shell;
 mod text;
 
 pub use always::{NotAlways, for_the_owner};
 pub use extract::{extract, links};
+pub use reach::{check_address, check_connector, check_provider};
 pub use rules::{EntryError, TargetEntry, Targets};
 
 pub(crate) use address::{Address, Mailbox};
@@ -74,6 +76,10 @@ pub enum TargetKind {
     Model,
     /// A room.
     Room,
+    /// A tool that a provider runs itself.
+    Provider,
+    /// A service that a provider was given access to.
+    Connector,
 }
 
 impl TargetKind {
@@ -92,6 +98,8 @@ impl TargetKind {
             Self::Tool => "tool",
             Self::Model => "model",
             Self::Room => "room",
+            Self::Provider => "provider",
+            Self::Connector => "connector",
         }
     }
 }

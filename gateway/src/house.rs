@@ -8,6 +8,7 @@ use crate::drain::Drain;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
 use crate::models::ModelLists;
 use crate::prices::Prices;
+use crate::provider_state::ProviderStates;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
@@ -58,6 +59,8 @@ pub struct House {
     pub(crate) upstreams: Upstreams,
     pub(crate) models: ModelLists,
     pub(crate) prices: Prices,
+    /// Rooms of what providers keep.
+    pub(crate) provider_states: Arc<ProviderStates>,
     /// How many tokens models of other makers have for one of OpenAI's.
     pub(crate) factors: Factors,
     pub(crate) counters: Counters,
@@ -204,6 +207,7 @@ impl House {
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
+            provider_states: Arc::new(ProviderStates::new(home.state_db())),
             prices: Prices::new(home),
             factors: Factors::default(),
             counters: Counters::default(),

@@ -25,6 +25,7 @@ mod mcp;
 mod models;
 mod pipeline;
 pub mod prices;
+mod provider_state;
 pub mod server;
 pub mod system;
 pub mod telemetry;

@@ -33,6 +33,7 @@ mod routing;
 mod routing_budget;
 #[cfg(feature = "postgres")]
 mod shared_ledger;
+mod state;
 mod stopping;
 mod streams;
 mod taint;

@@ -69,6 +69,8 @@ impl Target {
                     TargetKind::Tool => "tool:",
                     TargetKind::Model => "model:",
                     TargetKind::Room => "room:",
+                    TargetKind::Provider => "provider:",
+                    TargetKind::Connector => "connector:",
                     _ => return None,
                 };
                 format!("{head}{word}")

@@ -80,6 +80,8 @@ const WORDS: &[(&str, TargetKind)] = &[
     ("room:", TargetKind::Room),
     ("channel:", TargetKind::Channel),
     ("repo:", TargetKind::Repo),
+    ("provider:", TargetKind::Provider),
+    ("connector:", TargetKind::Connector),
 ];
 
 const NO_HOST: EntryError = EntryError {

@@ -68,7 +68,7 @@ impl Policy {
     }
 
     /// Whether the owner has paused the shield: then all is reported and nothing is stopped.
-    pub(crate) fn is_paused(&self) -> bool {
+    pub fn is_paused(&self) -> bool {
         self.is_paused
     }
 

@@ -25,6 +25,7 @@ mod text;
 use crate::destination::Destination;
 use crate::findings::Findings;
 use crate::inspect;
+use crate::made::Made;
 use crate::policy::Policy;
 use crate::redact::{Masks, Spot};
 use crate::targets::{self, Court, LinkReader, TargetFindings};
@@ -104,6 +105,8 @@ pub struct Guard {
     pub is_complete: bool,
     /// Whether the provider said that it failed.
     pub is_failed: bool,
+    /// Ids of what the provider keeps.
+    pub made: Made,
     /// Whether words of the model were replaced.
     pub has_replaced: bool,
 }
@@ -112,6 +115,7 @@ impl Guard {
     /// Guard of a stream in `dialect`; `masks` are the placeholders of the call.
     pub fn new(dialect: Dialect, policy: Policy, masks: Option<Masks>) -> Self {
         Guard {
+            made: Made::new(dialect.face()),
             dialect,
             policy,
             masks,
@@ -213,6 +217,7 @@ impl Guard {
         if !matches!(value, Value::Object { .. }) {
             return Err(Stop::Unreadable("an event is not a JSON object"));
         }
+        self.made.read(&value);
         let reading = self.dialect.read(fields.event, &value);
         if let Dialect::Messages(_) = self.dialect {
             held.delivered = messages::dialect::delivery(fields.event, &value);

@@ -17,6 +17,7 @@ use crate::redact::sessions::Masks;
 use std::borrow::Cow;
 use zos_core::ContextName;
 use zos_core::targets::{self, Judged};
+use zos_wire::hosted::Reach;
 use zos_wire::json::Value;
 
 /// What decides where the calls and links of one answer may point.
@@ -62,6 +63,20 @@ impl Court<'_> {
 fn note(room: &ContextName, tool: Option<&str>, judged: &Judged, findings: &mut TargetFindings) {
     for target in &judged.targets {
         findings.take(room, tool, target);
+    }
+}
+
+/// Judges what the provider would contact or run by itself for a request, before it leaves.
+pub fn reach(policy: &Policy, reached: &[Reach], findings: &mut TargetFindings) {
+    for room in policy.target_rooms() {
+        for reach in reached {
+            let (tool, judged) = match reach {
+                Reach::Address(address) => ("provider", targets::check_address(&room.targets, address)),
+                Reach::Tool(name) => (name.as_str(), targets::check_provider(&room.targets, name)),
+                Reach::Connector(name) => (name.as_str(), targets::check_connector(&room.targets, name)),
+            };
+            note(&room.name, Some(tool), &judged, findings);
+        }
     }
 }
 

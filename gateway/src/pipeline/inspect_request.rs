@@ -1,6 +1,6 @@
 //! Step 2: what the request says, and whether it may leave. The body that comes out of here is final.
 
-use super::{Arrived, Resolved};
+use super::{Arrived, Resolved, state};
 use crate::call::Call;
 use crate::house::House;
 use crate::pipeline::waiting::Waiting;
@@ -12,15 +12,17 @@ use std::ops::Range;
 use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Context, ContextName, ContextState, Effect};
+use zos_core::{Attachments, Context, ContextName, ContextState, Effect, ProviderState};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
 use zos_guard::redact::sessions::{Speaker, TooMany};
 use zos_guard::redact::spots::{self, Edit};
+use zos_guard::targets;
 use zos_guard::targets::taint::{self, Session};
 use zos_wire::face::{self, Asked, Face};
+use zos_wire::hosted;
 use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
 
@@ -65,12 +67,14 @@ pub(super) fn run(
     let asked = face::asked(arrived.face, &value)?;
     // A name that a provider could not have either is no name to keep.
     call.record.model = Some(asked.model.clone());
-    resolved.policy = targets(house, &resolved, &arrived, body, call);
+    resolved.policy = with_targets(house, &resolved, &arrived, body, call);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
+    targets::reach(&resolved.policy, &hosted::reach(&value), &mut findings.targets);
     let system = system::of(house, resolved.name.as_str(), arrived.face, &value);
-    drop(value);
     note(&resolved.policy, &findings, call, headers);
+    state::check(house, &resolved, &value, call, headers)?;
+    drop(value);
     if findings.has_attachment && resolved.context.attachments == Attachments::Deny {
         return Err(Problem::new(
             Code::FirewallRequest,
@@ -123,6 +127,15 @@ impl Judged {
                 .and_then(|_| system::of_changed(house, resolved.name.as_str(), arrived.face, &arrived.body));
             raise_verdict(Verdict::Redact, call, headers);
         }
+        if resolved.context.state == ProviderState::None
+            && let Some(edit) = stored_nowhere(&arrived)
+        {
+            let body = std::str::from_utf8(&arrived.body).expect("it was read as text before");
+            let body = json::replace(body, std::slice::from_ref(&edit));
+            let changed = Redacted { body, edits: vec![edit] };
+            asked.model_place = changed.moved(&asked.model_place);
+            arrived.body = changed.body.into();
+        }
         let body = std::str::from_utf8(&arrived.body).expect("it was, and what was put in is text");
         let text_bytes = body.len().saturating_sub(findings.binary_bytes);
         let attachment_tokens = findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
@@ -132,7 +145,14 @@ impl Judged {
     }
 }
 
-/// A body with placeholders in it.
+/// The edit that keeps the provider from storing the answer, where the request does not say so itself.
+fn stored_nowhere(arrived: &Arrived) -> Option<Edit> {
+    let body = std::str::from_utf8(&arrived.body).ok()?;
+    let value = json::parse(body).ok()?;
+    zos_wire::state::store_nothing(arrived.face, body, &value)
+}
+
+/// A body that was changed, and how.
 struct Redacted {
     body: String,
     edits: Vec<Edit>,
@@ -194,7 +214,13 @@ fn redact(
 /// The policy with the lists that say where the answer's tool calls may point: those of this room, and of
 /// every other room whose memory the conversation has read. A room that was read and cannot be used any more
 /// allows nothing.
-fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str, call: &mut Call) -> Policy {
+fn with_targets(
+    house: &House,
+    resolved: &Resolved,
+    arrived: &Arrived,
+    body: &str,
+    call: &mut Call,
+) -> Policy {
     let key = resolved.presented.zos_key.as_ref().map(zos_seal::Secret::expose);
     let session = Session::of(&arrived.headers, key.map(String::as_str), &resolved.name);
     // Names that only the caller knows are its words: they mark nothing, and no record keeps them.

@@ -6,6 +6,7 @@ mod streamed;
 use super::forward::{Forwarded, problem as upstream_problem};
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
+use super::state;
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::waiting::Waiting;
@@ -18,6 +19,7 @@ use zos_audit::{Outcome, Verdict};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
+use zos_guard::made::Made;
 use zos_guard::redact::restore;
 use zos_guard::targets::{self, Court};
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
@@ -83,6 +85,12 @@ async fn plain(
         return Err((Box::new(call), problem));
     }
     let judged = judge(&forwarded, &provider, &body, &told, &mut call, headers);
+    if status.is_success()
+        && let Some(kept) = state::keep(&mut made(&forwarded, &told), house, &forwarded.resolved.name)
+    {
+        // The caller may refer to the answer as soon as it has it.
+        let _ = kept.await;
+    }
     let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
         Ok((usage, _)) if is_charged => Cost::Spent(*usage),
@@ -107,6 +115,17 @@ async fn plain(
     let returned = returned_headers(&forwarded.answer.headers);
     finish_head(response.headers_mut(), returned, headers, &call.request_id);
     Ok(response)
+}
+
+/// Ids that the answer gives out of what the provider keeps.
+fn made(forwarded: &Forwarded, told: &Bytes) -> Made {
+    let mut made = Made::new(forwarded.face);
+    if zos_wire::state::keeps(forwarded.face)
+        && let Ok(value) = json::parse(&String::from_utf8_lossy(told))
+    {
+        made.read(&value);
+    }
+    made
 }
 
 /// Asks the owner about an answer that meets an `ask` rule, unless it is refused anyway.

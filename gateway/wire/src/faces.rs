@@ -30,6 +30,15 @@ impl Dialect {
         }
     }
 
+    /// The face whose streams are in this dialect.
+    pub fn face(&self) -> Face {
+        match self {
+            Dialect::Messages(_) => Face::Messages,
+            Dialect::Chat(_) => Face::ChatCompletions,
+            Dialect::Responses(_) => Face::Responses,
+        }
+    }
+
     /// Whether a data text is the end marker that is no JSON.
     pub fn is_end_marker(&self, data: &str) -> bool {
         matches!(self, Dialect::Chat(_)) && data.trim() == "[DONE]"

@@ -8,8 +8,8 @@
 use super::{Forwarded, cut, finish_head, note_stream, returned_headers, upstream_problem};
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::pipeline::Resolved;
 use crate::pipeline::waiting::{PING_EVERY, Waiting};
+use crate::pipeline::{Resolved, state};
 use crate::upstream::{AnswerBody, UpstreamError};
 use axum::body::Body;
 use axum::response::Response;
@@ -270,6 +270,10 @@ impl Pump {
     async fn end(&mut self, end: End, out: &mut Vec<Bytes>) -> Option<Bytes> {
         self.body = None;
         note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+        if let Some(kept) = state::keep(&mut self.guard.made, &self.house, &self.resolved.name) {
+            // The caller may refer to the answer as soon as it has its end.
+            let _ = kept.await;
+        }
         let usage = self.usage(!matches!(end, End::Complete));
         let (outcome, ending) = match end {
             End::Complete if self.guard.is_failed => (Outcome::Failed, None),
@@ -348,6 +352,7 @@ impl Drop for Pump {
             return;
         }
         note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+        drop(state::keep(&mut self.guard.made, &self.house, &self.resolved.name));
         self.call.record.status = Some(self.status.as_u16());
         self.call.record.bytes_out = self.sent_bytes;
         let usage = self.usage(true);
