@@ -65,7 +65,7 @@ pub fn reach(body: &Value<'_>) -> Vec<Reach> {
             "plugins" => plugins(value, &mut found),
             _ => {}
         }
-        fetched(value, &key.text(), "", &mut found);
+        fetched(value, &key.text(), &mut found);
     }
     found
 }
@@ -148,9 +148,9 @@ fn plain(kind: &str) -> &str {
 }
 
 /// Addresses of pictures and files that the provider fetches.
-fn fetched(value: &Value<'_>, key: &str, parent: &str, found: &mut Vec<Reach>) {
+fn fetched(value: &Value<'_>, key: &str, found: &mut Vec<Reach>) {
     for element in value.elements() {
-        fetched(element, key, parent, found);
+        fetched(element, key, found);
     }
     let is_url = || value.get("type").and_then(Value::as_str).is_some_and(|kind| kind.is("url"));
     for (name, member) in value.members() {
@@ -162,7 +162,7 @@ fn fetched(value: &Value<'_>, key: &str, parent: &str, found: &mut Vec<Reach>) {
         };
         match text(Some(member)).filter(|text| is_address && is_web(text)) {
             Some(address) => push(found, Reach::Address(address)),
-            None => fetched(member, &name, key, found),
+            None => fetched(member, &name, found),
         }
     }
 }
