@@ -14,6 +14,7 @@ mod extract;
 mod json;
 mod path;
 mod reach;
+mod receive;
 mod rules;
 mod shell;
 mod text;
@@ -21,6 +22,7 @@ mod text;
 pub use always::{NotAlways, for_the_owner};
 pub use extract::{extract, links};
 pub use reach::{check_address, check_connector, check_provider};
+pub use receive::RestoreTo;
 pub use rules::{EntryError, TargetEntry, Targets};
 
 pub(crate) use address::{Address, Mailbox};

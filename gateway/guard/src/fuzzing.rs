@@ -77,7 +77,9 @@ pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8
     let mut walk = || -> Result<(), Stop> {
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next_frame().map_err(|_| Stop::Unreadable("an event is too large"))? {
+            while let Some(frame) =
+                framer.next_frame().map_err(|_| Stop::Unreadable("an event is too large"))?
+            {
                 guard.take(&frame, now, &mut out)?;
             }
         }
@@ -94,7 +96,13 @@ pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8
 fn policy(ruleset: &Arc<Ruleset>) -> Policy {
     let rules = ruleset.room("acme").expect("the caller's ruleset has the room");
     // Nothing here asks for the place of a rule.
-    let room = RoomPolicy { rules, effects: vec![Effect::Block; 64], places: Vec::new(), labels: Vec::new() };
+    let room = RoomPolicy {
+        rules,
+        effects: vec![Effect::Block; 64],
+        places: Vec::new(),
+        labels: Vec::new(),
+        restore_to: Vec::new(),
+    };
     Policy::new(Arc::new(room), false)
 }
 

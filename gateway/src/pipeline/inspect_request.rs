@@ -192,6 +192,7 @@ fn redact(
     }
     let client = call.record.client.as_deref();
     let mut masks = house.redactions.open(resolved.name.as_str(), client, &arrived.headers);
+    masks.set_rooms(policy);
     masks.set_look_alikes(std::mem::take(&mut findings.look_alikes));
     let body = std::str::from_utf8(&arrived.body).expect("it was read as text before");
     let edits = spots::edits(

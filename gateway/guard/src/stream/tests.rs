@@ -29,6 +29,7 @@ fn policy(terms: &[(&str, Effect)]) -> Policy {
             effects,
             places: Vec::new(),
             labels: Vec::new(),
+            restore_to: Vec::new(),
         }),
         false,
     )
@@ -287,6 +288,7 @@ fn masked() -> (Policy, Masks) {
             effects: vec![Effect::Redact, Effect::Redact, Effect::Block, Effect::Redact],
             places: Vec::new(),
             labels: ["person", "term", "term", "firm"].map(String::from).to_vec(),
+            restore_to: Vec::new(),
         }),
         false,
     );
@@ -333,7 +335,13 @@ fn overlapping_matches_of_unknown_terms_are_one() {
         )
     };
     let rules = ruleset(&["Ann Lee", "Lee Corp", "Corp House"]).room("a").unwrap();
-    let room = RoomPolicy { rules, effects: vec![Effect::Redact; 3], places: Vec::new(), labels: Vec::new() };
+    let room = RoomPolicy {
+        rules,
+        effects: vec![Effect::Redact; 3],
+        places: Vec::new(),
+        labels: Vec::new(),
+        restore_to: Vec::new(),
+    };
     let policy = Policy::new(Arc::new(room), false);
     let said = "By Ann Lee Corp House, or Ann Lee Corps, Ann";
     for size in [1, 2, 3, 7, 100] {
