@@ -29,6 +29,7 @@ mod limits;
 mod mcp;
 mod midflight;
 mod redact;
+mod restore;
 mod routing;
 mod routing_budget;
 #[cfg(feature = "postgres")]

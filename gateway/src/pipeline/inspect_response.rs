@@ -233,7 +233,7 @@ fn judge(
             .hint("Check its base_url in routing/fleet.yml.");
         return Err(Box::new((usage, problem)));
     }
-    let changed = change(forwarded, &text, parsed.as_ref(), &findings);
+    let changed = change(forwarded, call, &text, parsed.as_ref(), &findings);
     if let Some((_, true)) = changed {
         raise_verdict(Verdict::Redact, call, headers);
     }
@@ -244,6 +244,7 @@ fn judge(
 /// `None` where neither is in it. Also says whether anything was replaced.
 fn change(
     forwarded: &Forwarded,
+    call: &mut Call,
     text: &str,
     parsed: Option<&Value<'_>>,
     findings: &Findings,
@@ -255,6 +256,7 @@ fn change(
     }
     let has_replaced = !replaced.is_empty();
     let edits = masks.changed(value, replaced, &[]);
+    call.record.restored = masks.uses();
     (!edits.is_empty()).then(|| (json::replace(text, &edits).into(), has_replaced))
 }
 
@@ -291,6 +293,9 @@ fn cut(forwarded: &super::Resolved, findings: &Findings) -> Problem {
 fn note_stream(forwarded: &super::Resolved, findings: &Findings, has_replaced: bool, call: &mut Call) {
     let mut unused = HeaderMap::new();
     note(&forwarded.policy, findings, call, &mut unused);
+    if let Some(masks) = &forwarded.masks {
+        call.record.restored = masks.uses();
+    }
     if has_replaced {
         raise_verdict(Verdict::Redact, call, &mut unused);
     }
