@@ -20,7 +20,7 @@ const CRATES: &[Crate] = &[
             &["json", "problem"],
             &["sse", "declared", "needs", "envelope"],
             &["face"],
-            &["system", "dialect", "canon"],
+            &["hosted", "state", "system", "dialect", "canon"],
             &["translate"],
             &["faces"],
             &["pair"],
@@ -29,7 +29,7 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/guard",
         layers: &[
-            &["destination", "shield"],
+            &["destination", "shield", "made"],
             &["approvals", "policy"],
             &["redact"],
             &["targets"],
