@@ -57,7 +57,10 @@ pub(super) fn in_word(word: &str) -> impl Iterator<Item = Named<'_>> {
         _ => word,
     };
     let parts = value.split(['=', ',', ';', '"', '\'', '(', ')', '{', '}', '<', '>', '|']);
-    parts.filter(|part| !part.contains("://")).filter_map(in_part)
+    parts.filter(|part| !part.contains("://")).filter_map(|part| {
+        // `tcp:x.org:80`
+        in_part(part).or_else(|| part.split_once(':').and_then(|(_, rest)| in_part(rest)))
+    })
 }
 
 /// The host of `user@host:port/path`.
@@ -164,6 +167,7 @@ mod tests {
             ("fd00::7", &["fd00::7"]),
             ("build.md/x", &["build.md"]),
             ("git@x.sh", &["x.sh"]),
+            ("tcp:acme.com:80", &["acme.com"]),
             ("localhost:3000", &["localhost"]),
             ("münchen.de", &["münchen.de"]),
             ("a。acme。com", &["a。acme。com"]),

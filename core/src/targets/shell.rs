@@ -272,8 +272,8 @@ fn command(finder: &mut Finder, command: &Command, mode: Mode) {
         search(finder, words, head.begin);
     }
     if mode != Mode::Prose && may_reach {
-        // `{curl,x.org}` is both.
-        let is_named = head.is_exact && !words[head.at].is_open;
+        // `{curl,x.org}` is both, and code has an argument where a command would have its name.
+        let is_named = head.is_exact && !words[head.at].is_open && !words[head.at].is_quoted;
         let begin = if is_named { head.at + 1 } else { head.begin };
         hosts(finder, words, begin.min(words.len()), mode, known == Some(Known::Code));
     }
