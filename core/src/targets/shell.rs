@@ -54,6 +54,8 @@ pub(super) struct State {
     length: usize,
     /// Whether something in them takes text for a script.
     runs_text: bool,
+    /// Whether that is a shell, or a program of their own.
+    runs_files: bool,
     /// Whether names of commands may mean something else here.
     redefines: bool,
     /// The folders that a command may run in beside the one where the first did.
@@ -176,6 +178,7 @@ fn run(finder: &mut Finder, script: &Script, mode: Mode) {
     state.redefines |= !script.defined.is_empty() || script.commands.iter().any(redefines);
     let redefines = state.redefines;
     state.runs_text |= script.commands.iter().any(|command| runs_text(command, redefines));
+    state.runs_files |= script.commands.iter().any(runs_files);
     for command in &script.commands {
         self::command(finder, command, mode);
         if !command.guards {
@@ -200,6 +203,14 @@ fn runs_text(command: &Command, redefines: bool) -> bool {
     let Some(word) = command.words.get(head.at) else { return false };
     let feeds = || command.words.iter().any(|word| feeds(base(&word.text)));
     word.is_open || !head.is_exact || feeds() || trusted(&word.text, redefines).is_none()
+}
+
+/// Whether a command may run a file that another one wrote.
+fn runs_files(command: &Command) -> bool {
+    let shells = ["sh", "bash", "dash", "zsh", "ksh", "fish", "source", ".", "eval"];
+    command.words.get(Head::of(&command.words).at).is_some_and(|word| {
+        word.is_open || !known::is_itself(&word.text) || shells.contains(&base(&word.text))
+    }) || command.words.iter().any(|word| shells.contains(&word.text.as_str()) && word.text.len() > 1)
 }
 
 /// What is known of a command by its name, where the name means what it usually does.
@@ -379,7 +390,8 @@ fn fed(finder: &mut Finder, command: &Command, fed: &Fed, known: Option<Known>, 
         _ if mode == Mode::Prose => mode,
         Some(Known::Code) => Mode::Code,
         Some(Known::Files(_) | Known::Local | Known::Text | Known::Scripted(_)) if !runs => {
-            match (finder.shell().runs_text, is_code) {
+            let state = finder.shell();
+            match (state.runs_text, is_code && !state.runs_files) {
                 (false, _) => Mode::Prose,
                 (true, true) => Mode::Code,
                 (true, false) => Mode::Script,

@@ -101,6 +101,10 @@ struct Outer {
     command: usize,
     /// Whether two brackets stand together: it may be a sum, where `<<` is no here-document.
     is_double: bool,
+    /// Whether a backtick ends it, and no bracket.
+    is_ticked: bool,
+    /// How many `case` are open in what interrupts it: a bracket ends one of their patterns.
+    cases: usize,
 }
 
 #[derive(Default)]
@@ -135,6 +139,9 @@ impl Splitter<'_> {
                 },
                 '`' if self.is_in_backticks => {
                     self.is_in_backticks = false;
+                    while self.outer.last().is_some_and(|outer| !outer.is_ticked) {
+                        self.outer.pop();
+                    }
                     self.close();
                 }
                 '$' | '(' if self.arithmetic(letter) => {}
@@ -165,6 +172,10 @@ impl Splitter<'_> {
                 ';' | '&' => self.next(),
                 '(' if self.defines() => {}
                 '(' => self.open(),
+                // What looks like the end of a pattern begins a command, whatever a shell would make of it.
+                ')' if self.outer.last().is_some_and(|outer| outer.is_ticked || outer.cases > 0) => {
+                    self.next()
+                }
                 ')' => self.close(),
                 _ if letter.is_whitespace() => self.end_word(),
                 '*' | '?' | '[' => {
@@ -211,6 +222,13 @@ impl Splitter<'_> {
 
     fn end_word(&mut self) {
         let Some(word) = self.word.take() else { return };
+        if let Some(outer) = self.outer.last_mut().filter(|_| !word.is_quoted) {
+            match word.text.as_str() {
+                "case" => outer.cases += 1,
+                "esac" => outer.cases = outer.cases.saturating_sub(1),
+                _ => {}
+            }
+        }
         match self.awaited.take() {
             None => self.current().words.push(word),
             Some(Awaited::File) => self.current().files.push(word),
@@ -232,7 +250,12 @@ impl Splitter<'_> {
     /// A substitution or subshell begins.
     fn open(&mut self) {
         let is_first = self.word.is_none() && self.script.commands[self.current].words.is_empty();
-        let outer = Outer { command: self.current, is_double: is_first && !self.outer.is_empty() };
+        let outer = Outer {
+            command: self.current,
+            is_double: is_first && !self.outer.is_empty(),
+            is_ticked: self.is_in_backticks && !self.outer.iter().any(|outer| outer.is_ticked),
+            cases: 0,
+        };
         self.next();
         self.outer.push(outer);
     }
