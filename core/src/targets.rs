@@ -11,9 +11,10 @@
 mod address;
 mod always;
 mod extract;
+mod hosted;
 mod json;
+mod names;
 mod path;
-mod reach;
 mod receive;
 mod rules;
 mod shell;
@@ -21,11 +22,12 @@ mod text;
 
 pub use always::{NotAlways, for_the_owner};
 pub use extract::{extract, links};
-pub use reach::{check_address, check_connector, check_provider};
+pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted};
 pub use receive::RestoreTo;
 pub use rules::{EntryError, TargetEntry, Targets};
 
 pub(crate) use address::{Address, Mailbox};
+use path::Written;
 
 /// The most targets of one call. A call with more is stopped where the room has rules.
 pub const TARGETS_LIMIT: usize = 256;
@@ -121,17 +123,30 @@ pub struct Target {
 pub(crate) enum Form {
     Web(Address),
     Mail(Mailbox),
-    /// A path as it is written and as it reads once its percent-encoding is resolved.
+    /// A path as it is written and in every other way that it may be read.
     Path {
         forms: Vec<String>,
-        /// Whether a shell decides what it is.
-        is_open: bool,
+        written: Written,
     },
     Word(String),
     /// It points somewhere, and nobody can say where.
     Unreadable,
     /// More targets than are looked at.
     TooMany,
+    /// More paths of commands than are looked at.
+    TooManyPaths,
+}
+
+impl Form {
+    /// Whether two are the same path, wherever they were met.
+    fn is_same_path(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path { forms, written }, Self::Path { forms: others, written: other }) => {
+                forms == others && written.is_open == other.is_open && written.is_pattern == other.is_pattern
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A target and what a room makes of it.

@@ -101,7 +101,8 @@ impl RestoreTo {
     #[must_use]
     pub fn receives(&self, tool: &str, arguments: &str) -> Option<String> {
         let targets = extract(tool, arguments);
-        let is_unreadable = |form: &Form| matches!(form, Form::Unreadable | Form::TooMany);
+        let is_unreadable =
+            |form: &Form| matches!(form, Form::Unreadable | Form::TooMany | Form::TooManyPaths);
         if targets.iter().any(|target| is_unreadable(&target.form)) {
             return None;
         }

@@ -16,7 +16,7 @@ use crate::redact::restore::{self, Restorer};
 use crate::redact::sessions::Masks;
 use std::borrow::Cow;
 use zos_core::ContextName;
-use zos_core::targets::{self, Judged};
+use zos_core::targets::{self, HostedTool, Judged};
 use zos_wire::hosted::Reach;
 use zos_wire::json::Value;
 
@@ -70,12 +70,12 @@ fn note(room: &ContextName, tool: Option<&str>, judged: &Judged, findings: &mut 
 pub fn reach(policy: &Policy, reached: &[Reach], findings: &mut TargetFindings) {
     for room in policy.target_rooms() {
         for reach in reached {
-            let (tool, judged) = match reach {
-                Reach::Address(address) => ("provider", targets::check_address(&room.targets, address)),
-                Reach::Tool(name) => (name.as_str(), targets::check_provider(&room.targets, name)),
-                Reach::Connector(name) => (name.as_str(), targets::check_connector(&room.targets, name)),
+            let (name, tool) = match reach {
+                Reach::Address(address) => ("provider", HostedTool::Address(address)),
+                Reach::Tool(name) => (name.as_str(), HostedTool::Provider(name)),
+                Reach::Connector(name) => (name.as_str(), HostedTool::Connector(name)),
             };
-            note(&room.name, Some(tool), &judged, findings);
+            note(&room.name, Some(name), &targets::check_hosted(&room.targets, &[tool]), findings);
         }
     }
 }

@@ -8,7 +8,7 @@
 //! What this does not see: a host that comes behind what is put back and has no scheme in front.
 
 use zos_core::Context;
-use zos_core::targets::{TargetVerdict, check_address};
+use zos_core::targets::{HostedTool, TargetVerdict, check_hosted};
 
 /// The longest word that is kept. What is longer is an address that no list allows, if it is one at all.
 const WORD_BYTES: usize = 4096;
@@ -68,7 +68,7 @@ impl AddressReader {
                 (*address).to_owned()
             };
             let allows = |room: &std::sync::Arc<Context>| {
-                check_address(&room.targets, &url).verdict == TargetVerdict::Allow
+                check_hosted(&room.targets, &[HostedTool::Address(&url)]).verdict == TargetVerdict::Allow
             };
             !rooms.is_empty() && rooms.iter().all(allows)
         };
