@@ -4,6 +4,7 @@
 //! One file per wire format. Nothing here decides anything: facts out, bytes out.
 
 pub(crate) mod chat;
+mod limits;
 pub(crate) mod messages;
 mod needs;
 pub(crate) mod responses;
@@ -112,8 +113,8 @@ pub(crate) struct Asked {
     pub(crate) model_place: Range<usize>,
     /// Whether the answer is to be streamed.
     pub(crate) stream: bool,
-    /// The most output tokens that it allows, over all choices; `None` without a limit.
-    pub(crate) output_limit: Option<u64>,
+    /// The most output tokens that it may be answered with, over all choices.
+    pub(crate) output_tokens: u64,
     /// What it needs the model to do, in the words of `caps`.
     pub(crate) caps: SmallVec<[&'static str; 2]>,
     /// Whether it asks for thinking.
@@ -129,13 +130,7 @@ pub(crate) fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
     if !matches!(body, Value::Object { .. }) {
         return Err(invalid("The request body is not a JSON object."));
     }
-    let limit_keys: &[&str] = match face {
-        Face::Messages => &["max_tokens"],
-        Face::ChatCompletions => &["max_completion_tokens", "max_tokens"],
-        Face::Responses => &["max_output_tokens"],
-        Face::CountTokens | Face::Embeddings => &[],
-    };
-    for key in ["model", "stream", "n"].iter().chain(limit_keys) {
+    for key in ["model", "stream"] {
         if body.members().iter().filter(|(name, _)| name.is(key)).count() > 1 {
             return Err(invalid(&format!("The request body names `{key}` more than once.")));
         }
@@ -150,28 +145,13 @@ pub(crate) fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
         Some(Value::Bool(stream)) => *stream && face.streams(),
         Some(_) => return Err(invalid("`stream` is neither true nor false.")),
     };
-    let mut output_limit = None;
-    for key in limit_keys {
-        match body.get(key) {
-            None | Some(Value::Null) => {}
-            Some(value) => match value.as_u64() {
-                Some(limit) if output_limit.is_none() => output_limit = Some(limit),
-                Some(_) => {}
-                None => return Err(invalid(&format!("`{key}` is not a whole number of tokens."))),
-            },
-        }
-    }
-    let choices = match (face, body.get("n")) {
-        (Face::ChatCompletions, Some(value)) => value.as_u64().unwrap_or(1).max(1),
-        _ => 1,
-    };
     let model_place = model.start()..model.start() + model.raw().len();
     let model = model.text().into_owned();
     Ok(Asked {
         model,
         model_place,
         stream,
-        output_limit: output_limit.map(|limit| limit.saturating_mul(choices)),
+        output_tokens: limits::output(face, body)?,
         caps: needs::caps(body),
         thinks: needs::thinks(body),
     })
@@ -361,12 +341,12 @@ mod tests {
                 model: "m".into(),
                 model_place: 10..11,
                 stream: true,
-                output_limit: Some(15),
+                output_tokens: 15,
                 caps: SmallVec::new(),
                 thinks: false,
             }
         );
-        assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_limit, None);
+        assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_tokens, 4096);
         for (text, word) in [
             ("[]", "object"),
             ("{}", "model"),
@@ -374,7 +354,7 @@ mod tests {
             (r#"{"model":7}"#, "model"),
             (r#"{"model":"a","model":"b"}"#, "more than once"),
             (r#"{"model":"a","stream":"yes"}"#, "stream"),
-            (r#"{"model":"a","max_tokens":-1}"#, "max_tokens"),
+            (r#"{"model":"a","max_tokens":-2}"#, "max_tokens"),
         ] {
             assert!(read(Face::ChatCompletions, text).unwrap_err().contains(word), "{text}");
         }

@@ -12,9 +12,6 @@ use http::{HeaderMap, HeaderValue};
 use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 
-/// Tokens held for an answer without a limit of its own.
-const OUTPUT_WITHOUT_LIMIT: u64 = 4096;
-
 /// A call whose tokens are held.
 pub(crate) struct Reserved {
     pub(super) routed: Routed,
@@ -102,10 +99,7 @@ fn unheld(is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
 
 /// What the call may need at most, what that costs, and which limits it has to keep.
 fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -> Needs {
-    let output = match inspected.arrived.face {
-        crate::wire::Face::Embeddings => 0,
-        _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
-    };
+    let output = inspected.asked.output_tokens;
     let names = Names { asked: &route.model, sent: route.sent_as() };
     let budget = &inspected.resolved.context.budget;
     let limits = limits_of_call(budget, call.record.client.as_deref(), names);
