@@ -25,7 +25,7 @@ use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
 use zos_meter::tokens::Factors;
-use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
+use zos_meter::{Balance, Clock, Interim, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
 use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
@@ -44,6 +44,8 @@ pub struct House {
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) ledger_health: LedgerHealth,
+    /// What is held and spent while the ledger is away.
+    pub(crate) interim: Interim,
     /// The file of this home, which is locked as long as this lives.
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
@@ -195,6 +197,7 @@ impl House {
             config,
             ledger,
             ledger_health: LedgerHealth::default(),
+            interim: Interim::default(),
             _own_ledger: own,
             audit,
             keys,
@@ -353,6 +356,7 @@ impl House {
     pub(crate) async fn announce_changes(self: &Arc<Self>) {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
+        ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
             tokio::select! {
                 changed = snapshots.changed() => if changed.is_err() { return },
@@ -362,6 +366,7 @@ impl House {
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
+            ledger::look_ahead(self, &snapshot).await;
         }
     }
 

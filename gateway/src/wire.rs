@@ -8,6 +8,7 @@ mod limits;
 pub(crate) mod messages;
 mod needs;
 pub(crate) mod responses;
+pub(crate) mod usage;
 
 use crate::json::{Str, Value};
 use crate::problem::{Code, Problem, Shape};
@@ -119,6 +120,10 @@ pub(crate) struct Asked {
     pub(crate) caps: SmallVec<[&'static str; 2]>,
     /// Whether it asks for thinking.
     pub(crate) thinks: bool,
+    /// Whether sound may go in or come out, which has prices of its own.
+    pub(crate) sounds: bool,
+    /// The terms that it asks to be served at; `None` where that is left to the provider.
+    pub(crate) tier: Option<zos_meter::Tier>,
 }
 
 /// Reads what a request asks for.
@@ -154,6 +159,8 @@ pub(crate) fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
         output_tokens: limits::output(face, body)?,
         caps: needs::caps(body),
         thinks: needs::thinks(body),
+        sounds: needs::sounds(body),
+        tier: needs::tier(face, body),
     })
 }
 
@@ -204,6 +211,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) all_ended: bool,
     /// The raw usage object, where the event holds one.
     pub(crate) usage: Option<&'a str>,
+    /// The terms that the answer is served at, where the event says so.
+    pub(crate) tier: Option<zos_meter::Tier>,
     /// Whether the answer is complete with this event.
     pub(crate) is_terminator: bool,
     /// Whether the provider says that it failed.
@@ -344,6 +353,8 @@ mod tests {
                 output_tokens: 15,
                 caps: SmallVec::new(),
                 thinks: false,
+                sounds: false,
+                tier: None,
             }
         );
         assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_tokens, 4096);

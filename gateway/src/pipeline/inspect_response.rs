@@ -15,6 +15,7 @@ use crate::problem::{Code, Problem};
 use crate::redact::restore;
 use crate::targets::{self, Court};
 use crate::translate::Pair;
+use crate::wire;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -191,7 +192,10 @@ fn judge(
     let findings = looked_over(forwarded, &text, parsed.as_ref());
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
     if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
-        if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
+        if let Some(tier) = wire::usage::tier(value) {
+            reader.served_at(tier);
+        }
+        if let Some(usage) = wire::usage::reported(value) {
             reader.report(usage);
         } else if is_success {
             count.add(&text);

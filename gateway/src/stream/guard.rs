@@ -35,7 +35,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 use text::{HeldCall, Text};
 use zos_core::Effect;
-use zos_meter::TextCount;
+use zos_meter::{TextCount, Tier};
 use zos_rules::StreamViolation;
 
 /// A keep-alive passes events that have been held this long; before, the order of bytes is kept.
@@ -105,6 +105,8 @@ pub(crate) struct Guard {
     pub(crate) count: TextCount,
     /// The raw usage objects, in order of arrival.
     pub(crate) usage: Vec<String>,
+    /// The terms that the provider last said it serves at.
+    pub(crate) tier: Option<Tier>,
     /// Whether the provider said that the answer is complete.
     pub(crate) is_complete: bool,
     /// Whether the provider said that it failed.
@@ -129,6 +131,7 @@ impl Guard {
             findings: Findings::default(),
             count: TextCount::default(),
             usage: Vec::new(),
+            tier: None,
             is_complete: false,
             is_failed: false,
             has_replaced: false,
@@ -235,6 +238,7 @@ impl Guard {
         self.is_complete |= reading.is_terminator;
         self.is_failed |= reading.is_failure;
         self.usage.extend(reading.usage.map(str::to_owned));
+        self.tier = reading.tier.or(self.tier);
         judged
     }
 

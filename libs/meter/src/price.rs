@@ -237,7 +237,8 @@ impl Price {
     /// The price of a call any part of which may turn out to be sound: the dearer of both rates, unknown where one is.
     #[must_use]
     pub fn with_sound(&self) -> Self {
-        let dearer = |text: &Option<Tiered>, sound: &Option<Tiered>| Some(text.as_ref()?.or_higher(sound.as_ref()?));
+        let dearer =
+            |text: &Option<Tiered>, sound: &Option<Tiered>| Some(text.as_ref()?.or_higher(sound.as_ref()?));
         Self {
             input: dearer(&self.input, &self.audio_input),
             output: dearer(&self.output, &self.audio_output),

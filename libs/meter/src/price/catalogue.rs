@@ -183,8 +183,18 @@ struct Model {
     clause: Clause,
     /// By the day each holds from, in the order of the file: the last that holds counts.
     prices: Vec<(Option<Day>, Price)>,
-    /// What differs at other terms, from which day on; of two for one day's terms the first counts.
-    variants: Vec<(Tier, Option<Day>, Price)>,
+    /// What differs at other terms; of two that hold on a day the first counts.
+    variants: Vec<Variant>,
+}
+
+/// Rates at other terms than those of the list price.
+#[derive(Debug)]
+struct Variant {
+    tier: Tier,
+    /// The day from which on it holds.
+    start: Option<Day>,
+    /// What differs.
+    rates: Price,
 }
 
 impl Provider {
@@ -199,7 +209,8 @@ impl Provider {
             let prices = model.prices.read().map_err(|message| wrong(&model.id, message))?;
             model.clause.check().map_err(|message| wrong(&model.id, message))?;
             let variants = model.price_variants.into_iter().filter_map(RawVariant::read);
-            let variants = variants.collect::<Result<Vec<_>, _>>().map_err(|message| wrong(&model.id, message))?;
+            let variants =
+                variants.collect::<Result<Vec<_>, _>>().map_err(|message| wrong(&model.id, message))?;
             if !prices.is_empty() {
                 models.push(Model { clause: model.clause, prices, variants });
             }
@@ -224,8 +235,8 @@ impl Model {
         let last = self.prices.iter().rev().find(|(start, _)| holds(start)).or(self.prices.first());
         let mut price = last.map(|(_, price)| price.clone())?;
         let mut terms = BTreeMap::new();
-        for (tier, _, variant) in self.variants.iter().filter(|(_, start, _)| holds(start)) {
-            terms.entry(*tier).or_insert_with(|| price.overlaid(variant));
+        for variant in self.variants.iter().filter(|variant| holds(&variant.start)) {
+            terms.entry(variant.tier).or_insert_with(|| price.overlaid(&variant.rates));
         }
         price.terms = Terms::Published(terms);
         Some(price)
@@ -350,8 +361,8 @@ struct RawVariant {
 }
 
 impl RawVariant {
-    /// The terms, from which day on, and what differs; `None` for a condition that is not about terms.
-    fn read(self) -> Option<Result<(Tier, Option<Day>, Price), String>> {
+    /// `None` for a condition that is not about terms.
+    fn read(self) -> Option<Result<Variant, String>> {
         let mut when = self.when.iter().map(|(key, word)| (key.as_str(), word.as_str()));
         let tier = match (when.next(), when.next()) {
             (Some(("service_tier", word)), None) => Tier::named(word).filter(|tier| *tier != Tier::Other)?,
@@ -364,7 +375,7 @@ impl RawVariant {
             Some(RawConstraint { start_date: None }) => return None,
             Some(RawConstraint { start_date }) => start_date,
         };
-        Some(read_price(&self.prices).map(|price| (tier, start, price)))
+        Some(read_price(&self.prices).map(|rates| Variant { tier, start, rates }))
     }
 }
 

@@ -44,20 +44,19 @@ impl UsageReader {
         };
         self.output_reports = self.output_reports.saturating_add(u32::from(counts.output.is_some()));
         self.counts.grow(counts);
-        if let Some(word) = reported.get("service_tier").and_then(Value::as_str) {
-            self.served_at(word);
+        if let Some(tier) = reported.get("service_tier").and_then(Value::as_str).and_then(Tier::named) {
+            self.served_at(tier);
         }
     }
 
-    /// Takes in the `service_tier` that an answer names: beside `usage` at OpenAI, in it at Anthropic. The last word
+    /// Takes in the terms that an answer names: beside `usage` at OpenAI, in it at Anthropic. The last word
     /// counts, since a stream begins with what was asked for.
-    pub fn served_at(&mut self, word: &str) {
-        let tier = match (self.face, Tier::named(word)) {
+    pub fn served_at(&mut self, tier: Tier) {
+        self.tier = Some(match (self.face, tier) {
             // Anthropic's priority is capacity that was bought before; its tokens have no other list price.
-            (Face::Messages | Face::CountTokens, Some(Tier::Priority)) => Some(Tier::Standard),
+            (Face::Messages | Face::CountTokens, Tier::Priority) => Tier::Standard,
             (_, tier) => tier,
-        };
-        self.tier = tier.or(self.tier);
+        });
     }
 
     /// The usage of the call; what the provider left unsaid is filled in from `estimate`, and marked.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zos_meter::{
-    Ask, Balance, Booked, BoxFuture, Day, HistoryQuery, Interim, Ledger, LedgerError, Limit, ReserveError, Scope, Spend,
-    SqliteLedger, Usage, UsageRow,
+    Ask, Balance, Booked, BoxFuture, Day, HistoryQuery, Interim, Ledger, LedgerError, Limit, ReserveError,
+    Scope, Spend, SqliteLedger, Usage, UsageRow,
 };
 
 use crate::house::{House, ask, spend, standing, today};

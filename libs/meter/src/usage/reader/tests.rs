@@ -150,7 +150,11 @@ fn what_is_estimated_of_the_output_is_told_apart_from_what_was_reported() {
     assert_eq!(estimated(chat, &[], SEEN), 500);
     assert_eq!(estimated(chat, &[r#"{"prompt_tokens":9,"completion_tokens":0}"#], SEEN), 500);
     assert_eq!(estimated(chat, &[r#"{"prompt_tokens":9,"completion_tokens":4}"#], SEEN), 0);
-    assert_eq!(estimated(chat, &[r#"{"prompt_tokens":0,"completion_tokens":900}"#], SEEN), 0, "only the input is");
+    assert_eq!(
+        estimated(chat, &[r#"{"prompt_tokens":0,"completion_tokens":900}"#], SEEN),
+        0,
+        "only the input is"
+    );
     assert_eq!(estimated(Face::Messages, &[r#"{"input_tokens":25,"output_tokens":1}"#], CUT), 499);
     for absurd in ["-3", "\"5\"", "1e308", "null", "[1]", "2.5"] {
         let report = format!(r#"{{"prompt_tokens":5,"completion_tokens":{absurd}}}"#);
@@ -162,7 +166,7 @@ fn what_is_estimated_of_the_output_is_told_apart_from_what_was_reported() {
 fn sound_and_terms_are_read_where_each_api_says_them() {
     let read = |face, words: &[&str], report: &str| {
         let mut reader = UsageReader::new(face);
-        words.iter().for_each(|word| reader.served_at(word));
+        words.iter().filter_map(|word| Tier::named(word)).for_each(|tier| reader.served_at(tier));
         reader.report(report);
         let usage = reader.finish(SEEN);
         (usage.audio_input, usage.audio_output, usage.tier)
