@@ -28,6 +28,7 @@ mod ids;
 mod inspect;
 mod json;
 pub mod ledger;
+mod log_damage;
 mod mcp;
 mod models;
 mod pipeline;
