@@ -69,7 +69,8 @@ impl Scene {
     }
 
     fn segments(&self) -> Vec<PathBuf> {
-        let mut paths: Vec<_> = fs::read_dir(self.dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut paths: Vec<_> =
+            fs::read_dir(self.dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
         paths.sort();
         paths
@@ -197,7 +198,10 @@ fn a_log_whose_tree_was_taken_away_is_not_taken_over_again() {
             assert!(refused.is_damage(), "{refused}");
             let adopting = Options { adopts: true, ..scene.options() };
             if has_witness {
-                assert!(Log::open(&scene.dir(), adopting).is_err(), "the owner's word is about what is unknown");
+                assert!(
+                    Log::open(&scene.dir(), adopting).is_err(),
+                    "the owner's word is about what is unknown"
+                );
             }
         }
     }
