@@ -6,11 +6,11 @@ use crate::budget::limits_of_call;
 use crate::call::{Call, Granted, Needs};
 use crate::house::House;
 use crate::prices::Names;
-use crate::problem::{Code, Problem};
 use crate::tokens;
 use http::{HeaderMap, HeaderValue};
 use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
+use zos_wire::problem::{Code, Problem};
 
 /// A call whose tokens are held.
 pub(crate) struct Reserved {
