@@ -150,6 +150,12 @@ pub(crate) struct Serve {
     /// Rename a damaged log and begin a new one, which says so first
     #[arg(long)]
     pub(crate) set_damaged_log_aside: bool,
+    /// Write on in a log that is not what was signed for; nothing in it is signed from then on
+    #[arg(long, conflicts_with = "set_damaged_log_aside")]
+    pub(crate) dangerous_serve_tampered_log: bool,
+    /// Sign for records that no signature covers, though nothing tells that none ever did
+    #[arg(long)]
+    pub(crate) adopt_unsigned_log: bool,
 }
 
 /// A choice of one context, where that is optional.
@@ -483,7 +489,7 @@ pub(crate) enum Attest {
         #[arg(long, value_name = "SEQ", conflicts_with = "id")]
         record: Option<u64>,
     },
-    /// Are the statements, and the files they cover, what was signed?
+    /// Are the statements that the log names, and the files they cover, what was signed?
     Verify {
         /// A state id [default: all]
         id: Option<String>,
@@ -493,6 +499,9 @@ pub(crate) enum Attest {
         /// The folder of the statements [default: attest/ of this home]
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Do without the files that the statements cover, as beside a copy that lacks them
+        #[arg(long)]
+        without_objects: bool,
     },
     /// Make a new key; the one before vouches for it
     Rotate,

@@ -6,6 +6,7 @@ use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
+use crate::log_damage::LogDamage;
 use crate::models::ModelLists;
 use crate::prices::Prices;
 use crate::provider_state::ProviderStates;
@@ -13,9 +14,9 @@ use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
@@ -26,7 +27,7 @@ use zos_guard::redact::Sessions;
 use zos_guard::shield::Shield;
 use zos_guard::targets::taint::Taints;
 use zos_meter::tokens::Factors;
-use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
+use zos_meter::{Balance, Clock, Interim, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
 use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
@@ -38,6 +39,16 @@ type LimitKey = (String, String, &'static str);
 /// Limits whose announcements are remembered.
 const ANNOUNCED_KEPT: usize = 4096;
 
+/// Pause after each megabyte of a log that is verified in the background, so that the calls beside it have the machine: it
+/// goes at some 40 MB/s then.
+const VERIFY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Where the size and the root of the newest checkpoint are told outside of the folder of the log.
+#[must_use]
+pub fn audit_head(home: &Home) -> PathBuf {
+    home.root().join("gateway").join("audit-head.json")
+}
+
 /// Everything a call needs.
 pub struct House {
     pub(crate) brain: Brain,
@@ -45,6 +56,8 @@ pub struct House {
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) ledger_health: LedgerHealth,
+    /// What is held and spent while the ledger is away.
+    pub(crate) interim: Interim,
     /// The file of this home, which is locked as long as this lives.
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
@@ -53,6 +66,8 @@ pub struct House {
     pub(crate) term_keys: Arc<TermKeys>,
     /// Why checkpoints are not signed, where they are not.
     unsigned: Option<String>,
+    /// What verification found wrong in the log.
+    log_damage: LogDamage,
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) vault: Arc<Vault>,
@@ -91,6 +106,8 @@ pub struct Opening {
     pub keys: Keys,
     /// What becomes of a log that is damaged.
     pub on_damage: OnDamage,
+    /// Whether records that are under no signature may be taken over, though nothing vouches that they never were.
+    pub adopts_log: bool,
     /// What tells days apart; the machine's clock where there is none.
     pub clock: Option<Clock>,
 }
@@ -180,9 +197,13 @@ impl House {
             durability: config.audit.durability,
             signer,
             on_damage: opening.on_damage,
+            witness: Some(audit_head(&home)),
+            adopts: opening.adopts_log,
+            waits: true,
             ..zos_audit::Options::default()
         };
         let audit = Log::open(&home.audit_dir(), options)?;
+        let log_damage = LogDamage::new(&audit, opening.on_damage);
         let ledger = match ledger::address(&config) {
             Some(address) => ledger::open_shared(&address)?,
             None => Arc::clone(&own),
@@ -198,12 +219,14 @@ impl House {
             config,
             ledger,
             ledger_health: LedgerHealth::default(),
+            interim: Interim::default(),
             _own_ledger: own,
             audit,
             keys,
             attester: Attester::new(&home, private_keys),
             term_keys: Arc::new(TermKeys::new(home.private_keys().join("terms"))),
             unsigned,
+            log_damage,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
@@ -263,8 +286,9 @@ impl House {
         self.clock.now_ms()
     }
 
+    /// Whether records are kept, in a log that hard rooms may rest on.
     pub(crate) fn log_is_healthy(&self) -> bool {
-        matches!(self.audit.health(), zos_audit::Health::Healthy)
+        matches!(self.audit.health(), zos_audit::Health::Healthy) && !self.log_damage.stops_hard_rooms()
     }
 
     /// Stops in order: calls end, then settlements, then the log.
@@ -344,6 +368,7 @@ impl House {
         if let zos_audit::Health::Failing { since, error } = self.audit.health() {
             problems.push(format!("The log cannot be written since {since}: {error}."));
         }
+        problems.extend(self.log_damage.problem());
         problems.extend(self.ledger_health.problem());
         if let Some(error) = self.listening().error {
             problems.push(error);
@@ -365,6 +390,8 @@ impl House {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
         let mut told = None;
+        tokio::spawn(verify_log(Arc::downgrade(self)));
+        ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
             self.tell_of_the_fleet(&mut told);
             tokio::select! {
@@ -375,6 +402,7 @@ impl House {
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
+            ledger::look_ahead(self, &snapshot).await;
         }
     }
 
@@ -442,6 +470,21 @@ impl House {
             let limit = BudgetLimit::new(standing, self.now_ms());
             self.announce(Event::Budget { context: context.to_owned(), limit, percent });
         }
+    }
+}
+
+/// Verifies the whole log beside the calls. Opening looked at its newest segment only.
+async fn verify_log(house: Weak<House>) {
+    let Some(home) = house.upgrade().map(|house| house.brain.home().clone()) else { return };
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut pause = |_, _| std::thread::sleep(VERIFY_PAUSE);
+        zos_audit::verify_witnessed(&home.audit_dir(), None, Some(&audit_head(&home)), &mut pause)
+    });
+    if let Ok(Ok(report)) = looked.await
+        && let Some(house) = house.upgrade()
+        && house.log_damage.found(&report)
+    {
+        house.announce_health();
     }
 }
 

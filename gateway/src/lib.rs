@@ -21,6 +21,7 @@ mod exposure;
 pub mod house;
 mod ids;
 pub mod ledger;
+mod log_damage;
 mod mcp;
 mod models;
 mod pipeline;
