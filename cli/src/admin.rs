@@ -4,6 +4,7 @@
 //! So a decision made here is checked and recorded exactly as one made on a screen.
 
 mod listener;
+pub(crate) mod turn;
 
 use crate::failure::{Failure, Result};
 use crate::opening;
@@ -19,8 +20,12 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use zos_core::Home;
 use zos_gateway::House;
+use zos_gateway::house::OpenError;
 
 pub(crate) use listener::reachable;
+
+/// How often a home is opened whose ledger another command reads; each time waits a while by itself.
+const OPENINGS: usize = 9;
 
 /// One request.
 pub(crate) struct Ask<'a> {
@@ -98,12 +103,16 @@ impl Admin {
         if let Some(running) = self.running.get() {
             return Ok(running);
         }
+        let running = self.look()?;
+        Ok(self.running.get_or_init(|| running))
+    }
+
+    fn look(&self) -> Result<Running> {
         // Most commands find nothing running and need no runtime for that.
-        let running = match listener::is_home_in_use(&self.home) {
+        Ok(match listener::is_home_in_use(&self.home) {
             false => Running::No,
             true => self.runtime()?.block_on(listener::find(&self.home)),
-        };
-        Ok(self.running.get_or_init(|| running))
+        })
     }
 
     /// Asks the zOS that runs, else takes what `files` read: for questions that change nothing.
@@ -114,17 +123,26 @@ impl Admin {
         }
     }
 
-    /// Asks the zOS that runs, else one that is opened inside this process for this request.
+    /// Asks the zOS that runs, else one that is opened inside this process for this request, when it is this
+    /// command's turn.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Value> {
-        match self.running()? {
-            Running::Yes(listener) => self.runtime()?.block_on(listener.ask(ask)),
+        if let Some(Running::Yes(listener)) = self.running.get() {
+            return self.runtime()?.block_on(listener.ask(ask));
+        }
+        let turn = turn::wait(&self.home).map_err(|busy| in_use(&self.home, &busy))?;
+        // Nobody else has a turn now, so whoever works on this home serves.
+        match self.look()? {
+            Running::Yes(listener) => {
+                drop(turn);
+                self.runtime()?.block_on(listener.ask(ask))
+            }
             Running::No => self.ask_here(ask),
-            Running::Deaf(why) => Err(deaf(why)),
+            Running::Deaf(why) => Err(deaf(&why)),
         }
     }
 
     fn ask_here(&self, ask: &Ask<'_>) -> Result<Value> {
-        let house = House::open(self.home.clone()).map_err(|error| opening::explain(&self.home, &error))?;
+        let house = self.open_here()?;
         let url = ask.url("http://localhost");
         let target =
             url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
@@ -147,6 +165,17 @@ impl Admin {
         })
     }
 
+    /// Opens the home in this process. A command that only reads the ledger holds its lock for a moment.
+    fn open_here(&self) -> Result<std::sync::Arc<House>> {
+        for _ in 0..OPENINGS {
+            match House::open(self.home.clone()) {
+                Err(OpenError::InUse(_)) => {}
+                opened => return opened.map_err(|error| opening::explain(&self.home, &error)),
+            }
+        }
+        House::open(self.home.clone()).map_err(|error| opening::explain(&self.home, &error))
+    }
+
     fn runtime(&self) -> Result<&Runtime> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
@@ -155,6 +184,13 @@ impl Admin {
         let runtime = runtime.map_err(|error| Failure::environment(&error))?;
         Ok(self.runtime.get_or_init(|| runtime))
     }
+}
+
+/// Another command works on this home, and does not end.
+pub(crate) fn in_use(home: &Home, busy: &turn::Busy) -> Failure {
+    let which = busy.0.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+    let message = format!("Another zos command{which} is still at work on {}.", home.root().display());
+    Failure::wrong("zos_home_in_use", message).hint("Wait until it is done, or end it, and try again.")
 }
 
 /// zOS runs and does not answer.
