@@ -388,8 +388,8 @@ mod tests {
     #[test]
     fn no_other_file_reaches_a_terminal() {
         fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
-            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-                match entry.path() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                match entry.unwrap().path() {
                     path if path.is_dir() => files(&path, found),
                     path => found.push(path),
                 }

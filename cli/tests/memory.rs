@@ -161,7 +161,10 @@ fn an_import_is_accepted_together_and_what_was_flagged_is_left() {
         home.write(&format!("memory/acme/{name}"), &format!("---\nsource: {source}\n---\n{text}\n"));
     }
     let review = ["memory", "review", "-c", "acme"];
-    assert_eq!(home.json(&[&review[..], &["--source", "import"]].concat())["items"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        home.json(&[&review[..], &["--source", "import"]].concat())["items"].as_array().unwrap().len(),
+        3
+    );
     let done = home.json(&[&review[..], &["--accept-all", "--source", "import"]].concat());
     assert_eq!((&done["decided"], &done["left"]), (&2.into(), &1.into()), "{done}");
     assert_eq!(home.json(&["memory", "search", "-c", "acme", "trip Rome"])["total"], 1);
@@ -178,7 +181,9 @@ fn no_command_follows_a_link_to_a_memory_or_prints_what_a_terminal_obeys() {
     home.write("contexts/beta.yml", "isolation: open\n");
     let foreign = "a note \u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}here";
     home.write("memory/acme/note.md", &format!("---\nsubject: \"s\\e[31m\"\n---\n{foreign}\n"));
-    for arguments in [vec!["memory", "search", "-c", "acme", "note"], vec!["memory", "show", "-c", "acme", "note"]] {
+    for arguments in
+        [vec!["memory", "search", "-c", "acme", "note"], vec!["memory", "show", "-c", "acme", "note"]]
+    {
         for json in [&[][..], &["--json"]] {
             let shown = home.zos(&[&arguments[..], json].concat()).fine();
             assert!(shown.contains("a note"), "{shown}");
@@ -187,9 +192,9 @@ fn no_command_follows_a_link_to_a_memory_or_prints_what_a_terminal_obeys() {
     }
     std::os::unix::fs::symlink("acme", home.path().join("memory/beta")).unwrap();
     let added = home.zos(&["memory", "add", "-c", "beta", "Text"]);
-    added.fails(1, &["memory/beta is a link"]);
+    added.fails(1, &["link", "memory/beta"]);
     let searched = home.zos(&["memory", "search", "-c", "beta", "note"]);
-    searched.fails(2, &["memory/beta is a link"]);
+    searched.fails(2, &["link", "memory/beta"]);
     let lint = home.json(&["lint"]).to_string();
     assert!(lint.contains("memory/beta"), "{lint}");
 }

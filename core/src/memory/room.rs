@@ -221,7 +221,7 @@ pub enum MemoryError {
     #[error("a memory cannot be promoted into its own context")]
     SameContext,
     /// The way to its files is a link.
-    #[error("{path} is a link, and links are not followed in a memory")]
+    #[error("a link on the way to this memory is not followed: {path}")]
     Linked {
         /// The link, relative to the home.
         path: String,
