@@ -7,7 +7,7 @@ mod listener;
 pub(crate) mod turn;
 
 use crate::failure::{Failure, Result};
-use crate::opening;
+use crate::{listening, opening};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -103,7 +103,14 @@ impl Admin {
         if let Some(running) = self.running.get() {
             return Ok(running);
         }
-        let running = self.look()?;
+        // While this command has its turn no other one holds the home, so whoever does serves.
+        let running = match listener::is_home_in_use(&self.home) {
+            false => Running::No,
+            true => match turn::wait(&self.home) {
+                Ok(_turn) => self.look()?,
+                Err(busy) => Running::Deaf(busy.sentence(&self.home)),
+            },
+        };
         Ok(self.running.get_or_init(|| running))
     }
 
@@ -117,6 +124,10 @@ impl Admin {
 
     /// Asks the zOS that runs, else takes what `files` read: for questions that change nothing.
     pub(crate) fn ask_or(&self, ask: &Ask<'_>, files: impl FnOnce() -> Result<Value>) -> Result<Value> {
+        // A command at work is none that could be asked, and what it writes is whole at any moment.
+        if turn::is_taken(&self.home) && listening::announced(&self.home).is_none() {
+            return files();
+        }
         match self.running()? {
             Running::Yes(listener) => self.runtime()?.block_on(listener.ask(ask)),
             Running::No | Running::Deaf(_) => files(),
@@ -188,9 +199,8 @@ impl Admin {
 
 /// Another command works on this home, and does not end.
 pub(crate) fn in_use(home: &Home, busy: &turn::Busy) -> Failure {
-    let which = busy.0.map(|pid| format!(" (process {pid})")).unwrap_or_default();
-    let message = format!("Another zos command{which} is still at work on {}.", home.root().display());
-    Failure::wrong("zos_home_in_use", message).hint("Wait until it is done, or end it, and try again.")
+    Failure::wrong("zos_home_in_use", busy.sentence(home))
+        .hint("Wait until it is done, or end it, and try again.")
 }
 
 /// zOS runs and does not answer.

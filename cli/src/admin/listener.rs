@@ -91,17 +91,13 @@ pub(super) fn is_home_in_use(home: &Home) -> bool {
 
 /// Finds the zOS that works on this home.
 pub(super) async fn find(home: &Home) -> Running {
-    let mut why = format!("A zos command is at work on {}.", home.root().display());
+    let mut why = String::new();
     for look in 0..LOOKS {
         if look > 0 {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         if !is_home_in_use(home) {
             return Running::No;
-        }
-        // A command that changes something in its own process listens nowhere; it ends soon.
-        if super::turn::is_taken(home) && listening::announced(home).is_none() {
-            continue;
         }
         match try_addresses(home).await {
             Ok(listener) => return Running::Yes(listener),

@@ -26,6 +26,14 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "the lock lives as long as t
 /// Another command works on the home and did not end in time; its process, where that is known.
 pub(crate) struct Busy(pub(crate) Option<u32>);
 
+impl Busy {
+    /// What is told of it.
+    pub(crate) fn sentence(&self, home: &Home) -> String {
+        let which = self.0.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        format!("Another zos command{which} is still at work on {}.", home.root().display())
+    }
+}
+
 fn path(home: &Home) -> PathBuf {
     home.root().join("gateway").join("command.lock")
 }
