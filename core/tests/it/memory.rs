@@ -593,7 +593,7 @@ fn no_link_on_the_way_to_a_memory_is_followed_by_anything() {
         assert!(is_linked(room.review(None, noon()).unwrap_err()));
         assert!(is_linked(room.add(New::fact("Text"), None, &[], noon()).unwrap_err()));
         assert!(is_linked(room.accept(&id, &[], noon()).unwrap_err()));
-        assert!(is_linked(room.decide(&[id.clone()], true, noon()).unwrap_err()));
+        assert!(is_linked(room.decide(std::slice::from_ref(&id), true, noon()).unwrap_err()));
         assert!(is_linked(room.forget(&id).unwrap_err()));
         assert!(is_linked(room.reindex().unwrap_err()));
         assert!(room.problems().unwrap()[0].to_string().contains(&format!("memory/{linked}")));
