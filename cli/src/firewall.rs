@@ -4,9 +4,9 @@ use crate::admin::{Admin, Ask};
 use crate::arguments::Firewall;
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone};
+use crate::output::{Cell, Members, Output, Table, Tone, note, shown};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use zos_core::{ContextName, Home};
 
 /// The largest text that is sent to a running zOS: escaped as JSON it stays below what the API reads.
@@ -56,7 +56,7 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
         ("ask", found) => (Tone::Bad, format!("waits for you: {}", findings(found))),
         (_, found) => (Tone::Bad, format!("is denied: {}", findings(found))),
     };
-    output.line(&format!("In the room {room} this {}", output.toned(tone, &sum)))?;
+    output.line(shown![format!("In the room {room} this "), output.toned(tone, &sum)])?;
     if violations.is_empty() {
         return Ok(());
     }
@@ -102,7 +102,7 @@ fn read_input() -> Result<String> {
     let mut input = std::io::stdin().lock();
     if input.is_terminal() {
         // Only a courtesy: whoever cannot read it loses nothing.
-        let _ = writeln!(std::io::stderr(), "Type the text, and end it with Ctrl-D on a line of its own.");
+        note("Type the text, and end it with Ctrl-D on a line of its own.");
     }
     let mut text = Vec::new();
     let unreadable = |error: std::io::Error| {

@@ -68,11 +68,6 @@ impl Home {
         self.root.join("brain")
     }
 
-    /// `memory/`: one folder per context.
-    pub fn memory(&self) -> PathBuf {
-        self.root.join("memory")
-    }
-
     /// `routing/fleet.yml`: providers and models.
     pub fn fleet(&self) -> PathBuf {
         self.root.join("routing").join("fleet.yml")
