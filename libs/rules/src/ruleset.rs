@@ -234,6 +234,17 @@ impl RoomRules {
     /// Appends all violations in a complete text, in order of start. Overlapping ones are all
     /// reported.
     pub fn scan(&self, text: &str, found: &mut Vec<Violation>) {
+        self.scan_with(text, true, found);
+    }
+
+    /// Appends all violations in a complete text that is known to be encoded bytes throughout, such as a picture in
+    /// base64: in the letters that it is written with, but not in what the encoding stands for. That takes a
+    /// fraction of the time.
+    pub fn scan_encoded(&self, text: &str, found: &mut Vec<Violation>) {
+        self.scan_with(text, false, found);
+    }
+
+    fn scan_with(&self, text: &str, decodes: bool, found: &mut Vec<Violation>) {
         if self.is_empty() {
             return;
         }
@@ -243,7 +254,8 @@ impl RoomRules {
         seek(self, text, |place| {
             let at = match place {
                 Place::Term(at) => at,
-                Place::Dense(at) => return runs.look(at, &mut fresh),
+                Place::Dense(at) if decodes => return runs.look(at, &mut fresh),
+                Place::Dense(_) => return,
             };
             matcher.restart(at as u64, before(text, at));
             let mut starting = true;
