@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) record: Record,
     /// Whether doubts fail closed for this call.
     pub(crate) is_hard: bool,
+    /// What stands in the place of the model's name, where that name is not to be kept.
+    pub(crate) hidden_model: Option<String>,
     reservation: Option<Reservation>,
     is_finished: bool,
     /// Keeps the house from stopping before this call has ended.
@@ -103,6 +105,7 @@ impl Call {
             request_id,
             record,
             is_hard: false,
+            hidden_model: None,
             reservation: None,
             is_finished: false,
             _active: active,
@@ -186,6 +189,11 @@ impl Call {
         if let Some(reservation) = &mut self.reservation {
             reservation.is_held = false;
         }
+    }
+
+    /// The name of a model that serves this call, as it may be kept.
+    pub(crate) fn shown_model<'m>(&'m self, name: &'m str) -> &'m str {
+        self.hidden_model.as_deref().unwrap_or(name)
     }
 
     /// Adds a word for whoever reads the record.

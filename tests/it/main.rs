@@ -24,6 +24,7 @@ mod files;
 mod firewall;
 mod forwarding;
 mod fuzz_corpus;
+mod inspected;
 mod isolation;
 mod limits;
 mod mcp;

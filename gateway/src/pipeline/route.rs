@@ -124,10 +124,11 @@ fn untranslatable(error: &Untranslatable, provider: &str) -> Problem {
 /// Notes in record and headers which route serves the call.
 pub(super) fn note(route: &Route, call: &mut Call, headers: &mut HeaderMap) {
     call.record.provider = Some(route.provider.name.clone());
-    call.record.model = Some(route.model.clone());
-    if let Ok(value) = HeaderValue::from_str(&format!("{}/{}", route.provider.name, route.model)) {
+    let model = call.shown_model(&route.model).to_owned();
+    if let Ok(value) = HeaderValue::from_str(&format!("{}/{model}", route.provider.name)) {
         headers.insert("x-zos-route", value);
     }
+    call.record.model = Some(model);
     if route.provider.is_demo() {
         headers.insert("x-zos-demo", HeaderValue::from_static("true"));
     } else {
