@@ -395,9 +395,7 @@ impl Walk<'_, '_> {
             self.policy.rules().scan(text, &mut found);
         }
         if is_blob {
-            // What is encoded takes four signs for three letters.
-            let least = |violation: &Violation| CHANCE_BYTES * if is_decoded(violation) { 4 } else { 3 } / 3;
-            found.retain(|violation| violation.span.len() >= least(violation));
+            found.retain(|violation| violation.span.len() >= CHANCE_BYTES);
         }
         found
     }
