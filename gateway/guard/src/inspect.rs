@@ -28,13 +28,16 @@ const NESTING_LIMIT: usize = 4;
 /// Shorter numbers are settings.
 const NUMBER_MIN_BYTES: usize = 4;
 
+/// Lists of so many numbers are scanned as one text, so many at a time.
+const NUMBERS_MIN: usize = 8;
+const NUMBERS_AT_ONCE: usize = 4096;
+
+/// Stands between the numbers of a list: no term and no detector goes over it.
+const NUMBER_SEAM: &str = "\n;\n";
+
 /// What a match in encoded bytes must measure to be more than chance: of 20 MB of pictures, one in a thousand has a
 /// given word of six letters between two signs, one in four a word of four.
 const CHANCE_BYTES: usize = 6;
-
-/// Encoded bytes up to this many are looked through for what is encoded in them, as any text is. Larger ones are
-/// pictures and files: named, and read as the letters that they are.
-const BLOB_DEEP_BYTES: usize = 32 << 10;
 
 /// Names that may stand in a field's place. Any other key is shown as `*`: keys are the caller's words
 /// and may be the very thing that must not be repeated.
@@ -173,12 +176,44 @@ impl Walk<'_, '_> {
     }
 
     fn array(&mut self, elements: &[Value<'_>]) {
+        if elements.len() >= NUMBERS_MIN && elements.iter().all(|element| matches!(element, Value::Number(_)))
+        {
+            return self.numbers(elements);
+        }
         for (index, element) in elements.iter().enumerate() {
             self.path.push(Step::Index(index));
             self.value(element);
             self.path.pop();
         }
         self.joined(elements);
+    }
+
+    /// A list of numbers, such as an embedding: each of them a text of its own, scanned many at a time.
+    fn numbers(&mut self, elements: &[Value<'_>]) {
+        for (list, elements) in elements.chunks(NUMBERS_AT_ONCE).enumerate() {
+            let (mut said, mut ends) = (String::new(), Vec::new());
+            for element in elements {
+                if let Value::Number(digits) = element
+                    && digits.len() >= NUMBER_MIN_BYTES
+                {
+                    let plain = number::plain(digits);
+                    for digits in std::iter::once(*digits).chain(plain.as_deref()) {
+                        said.push_str(digits);
+                        ends.push(said.len());
+                        said.push_str(NUMBER_SEAM);
+                    }
+                }
+            }
+            let mut found = self.found(&said, false);
+            found.retain(|violation| {
+                let at = ends.partition_point(|end| *end < violation.span.end);
+                let start = at.checked_sub(1).map_or(0, |before| ends[before] + NUMBER_SEAM.len());
+                violation.span.start >= start && at < ends.len()
+            });
+            self.path.push(Step::Index(list * NUMBERS_AT_ONCE));
+            self.note(&said, found, Home::Fixed);
+            self.path.pop();
+        }
     }
 
     fn object(&mut self, object: &Value<'_>, members: &[(Str<'_>, Value<'_>)]) {
@@ -389,13 +424,12 @@ impl Walk<'_, '_> {
             names::look_alikes(text, &mut self.findings.look_alikes);
         }
         let mut found = Vec::new();
-        if is_blob && text.len() > BLOB_DEEP_BYTES {
+        if is_blob {
+            // What the bytes say was looked at: here are only the letters that they are written with.
             self.policy.rules().scan_encoded(text, &mut found);
+            found.retain(|violation| violation.span.len() >= CHANCE_BYTES);
         } else {
             self.policy.rules().scan(text, &mut found);
-        }
-        if is_blob {
-            found.retain(|violation| violation.span.len() >= CHANCE_BYTES);
         }
         found
     }

@@ -16,6 +16,9 @@ const WINDOW_BYTES: usize = 256;
 /// most, text 60.
 const ENTROPY_PERCENT: f64 = 77.0;
 
+/// Printable characters in a row that are a word rather than chance: noise has such a run in every 400 bytes.
+const WORD_MIN_BYTES: usize = 6;
+
 /// How far from the start a mark of a format may stand: readers of PDF look for theirs that far.
 const MAGIC_BYTES: usize = 1024;
 
@@ -166,6 +169,20 @@ pub fn is_vector(bytes: &[u8]) -> bool {
     !numbers.is_empty() && rest.is_empty() && numbers.iter().all(is_plain)
 }
 
+/// The runs of printable characters among bytes that are no text, each on a line of its own.
+#[must_use]
+pub fn words(bytes: &[u8]) -> String {
+    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    let mut words = String::new();
+    for run in bytes.chunk_by(|one, next| is_printable(one) == is_printable(next)) {
+        if run.len() >= WORD_MIN_BYTES && run.first().is_some_and(is_printable) {
+            words.extend(run.iter().map(|byte| char::from(*byte)));
+            words.push('\n');
+        }
+    }
+    words
+}
+
 fn is_digit(byte: u8) -> bool {
     const DIGITS: [bool; 256] = {
         let mut digits = [false; 256];
@@ -270,6 +287,13 @@ mod tests {
             assert!(!is_noise(&behind));
         }
         assert!(!is_noise(b""));
+    }
+
+    #[test]
+    fn words_between_bytes_are_read() {
+        let bytes = [noise(100).as_slice(), b"\0Comment\0Kestrel leaves\0\xff", &noise(100)].concat();
+        assert!(words(&bytes).lines().any(|line| line == "Kestrel leaves"));
+        assert_eq!(words(b"\0short\0"), "");
     }
 
     #[test]

@@ -242,6 +242,7 @@ impl Declared {
                 if is_run && blob::magic(&decoded.bytes).is_none() && blob::is_noise(&decoded.bytes) =>
             {
                 (look.mark, look.is_blob) = (Mark::Opaque, true);
+                add_words(&decoded.bytes, look);
             }
             _ => {
                 self.read(&decoded.bytes, decoded.is_clean, look);
@@ -261,7 +262,17 @@ impl Declared {
         }
         if read.are_text || self.says == Says::Text {
             look.readings.extend(read.texts.into_iter().map(|text| Cow::Owned(text.into_owned())));
+        } else {
+            add_words(bytes, look);
         }
+    }
+}
+
+/// Adds the words that stand between bytes that are no text, such as what a camera or a writer noted in a file.
+fn add_words(bytes: &[u8], look: &mut Look<'_>) {
+    let words = blob::words(bytes);
+    if !words.is_empty() {
+        look.readings.push(Cow::Owned(words));
     }
 }
 

@@ -279,6 +279,28 @@ fn an_attachment_is_one_by_its_declaration_though_its_bytes_are_text() {
     }
 }
 
+#[test]
+fn numbers_of_a_list_are_read_one_by_one_however_many_there_are() {
+    let policy = policy_of(Effect::Block, &["5260114987", "526 110", "0.0175"]);
+    let of = |filler: &str, at: usize, hidden: &str| {
+        let numbers = (0..5000).map(|index| if index == at { hidden } else { filler });
+        let text = format!("{{\"embedding\":[{}]}}", numbers.collect::<Vec<_>>().join(","));
+        let mut findings = Findings::default();
+        tree(&policy, &json::parse(&text).unwrap(), &[], &mut findings);
+        findings.are_blocked(&policy)
+    };
+    for filler in ["0.25", "-1.5e-7", "12345678"] {
+        for hidden in ["5260114987", "-5260114987.0", "5.260114987e9", "0.0175"] {
+            assert!(
+                [0, 7, 4095, 4096, 4999].iter().all(|at| of(filler, *at, hidden)),
+                "{hidden} among {filler}"
+            );
+        }
+        assert!(!of(filler, 0, "5"), "{filler}");
+    }
+    assert!(!of("110", 3, "526"), "two numbers are not one");
+}
+
 fn noise(count: u64) -> Vec<u8> {
     (1..=count).map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 31) as u8).collect()
 }
@@ -299,7 +321,11 @@ fn an_opaque_blob_is_named_and_no_attachment_and_words_in_it_are_found() {
         "chance writes three letters"
     );
     assert!(found_in(&policy, &thinking("Ann".to_owned())).are_blocked(&policy));
-    // Larger blobs are read as the letters that they are, smaller ones for what they encode as well.
+    let between = [noise(600).as_slice(), b"\0Kestrel\0", &noise(600)].concat();
+    assert!(
+        found_in(&policy, &thinking(STANDARD.encode(between))).are_blocked(&policy),
+        "a word between noise"
+    );
     let large = STANDARD.encode(noise(90_000));
     let (head, tail) = large.split_at(60_000);
     for image in [large.clone(), format!("{head}/Kestrel/abc{tail}")] {
