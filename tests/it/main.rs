@@ -26,6 +26,7 @@ mod forwarding;
 mod fuzz_corpus;
 mod inspected;
 mod isolation;
+mod layers;
 mod limits;
 mod mcp;
 mod midflight;
