@@ -200,7 +200,9 @@ async fn a_models_name_is_kept_where_it_is_one_and_nowhere_else() {
     let response = headed(&gateway, "x-request-id", "trace:Kestrel-Harbor.1").await;
     assert!(!format!("{:?}", response.headers()["x-request-id"]).contains("Kestrel"));
     assert_eq!(headed(&gateway, "x-request-id", "trace-1").await.headers()["x-request-id"], "trace-1");
-    gateway.wait_records(8).await;
+    let list = client().get(format!("{}/v1/models", gateway.url)).header("x-request-id", "Kestrel-Harbor");
+    list.send().await.unwrap();
+    gateway.wait_records(9).await;
     assert!(!written(&gateway).contains("Kestrel"));
 }
 

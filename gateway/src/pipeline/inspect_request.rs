@@ -4,7 +4,6 @@ use super::headers as travelling;
 use super::{Arrived, Resolved};
 use crate::call::Call;
 use crate::house::House;
-use crate::ids;
 use crate::pipeline::waiting::Waiting;
 use crate::system;
 use crate::terms;
@@ -73,7 +72,6 @@ pub(super) fn run(
     let asked = face::asked(arrived.face, &value)?;
     resolved.policy = targets(house, &resolved, &arrived, body, call);
     name_model(house, &resolved, arrived.face, &asked.model, call);
-    name_call(&resolved.policy, call);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
     if inspect::ids::are_in(&value) {
@@ -243,15 +241,8 @@ fn name_model(house: &House, resolved: &Resolved, face: Face, asked: &str, call:
     call.hidden_model = Some(hidden);
 }
 
-/// Gives the call an id of our own in the place of the caller's, where a rule finds something in that.
-fn name_call(policy: &Policy, call: &mut Call) {
-    if !finds_nothing(policy, &call.request_id) {
-        call.request_id = ids::unique();
-        call.record.request_id = Some(call.request_id.clone());
-    }
-}
-
-fn finds_nothing(policy: &Policy, text: &str) -> bool {
+/// Whether no rule finds anything in a short text.
+pub(super) fn finds_nothing(policy: &Policy, text: &str) -> bool {
     let mut found = Vec::new();
     policy.rules().scan(text, &mut found);
     found.is_empty()

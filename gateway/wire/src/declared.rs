@@ -103,36 +103,28 @@ impl Declared {
     }
 
     fn by_key(object: &Value<'_>, parent: Option<&str>, key: &str) -> Option<Declared> {
-        let of = |name: &str| object.get(name).and_then(Value::as_str).map(|text| text.text());
-        let is = |name: &str| object.get("type").and_then(Value::as_str).is_some_and(|kind| kind.is(name));
+        let has = |name: &str| object.get(name).is_some();
+        let is = |kind: &str| types(object).any(|said| said.is(kind));
         let attachment = |kind, coding| Some(Declared::new(kind, Says::Attachment, coding));
+        let opaque = || Some(Declared::new("opaque", Says::Opaque, Coding::Base64));
         match key {
-            _ if OPAQUE.contains(&key) => Some(Declared::new("opaque", Says::Opaque, Coding::Base64)),
-            "data" | "blob" => {
-                let media = ["media_type", "mime_type", "mimeType"].into_iter().find_map(of);
-                match (of("type").as_deref(), media) {
-                    (Some("redacted_thinking"), _) => {
-                        Some(Declared::new("opaque", Says::Opaque, Coding::Base64))
-                    }
-                    // Texts that say so are texts; what they are declared to hold may be none.
-                    (Some("text"), media) => {
-                        let declared = Declared::of_media(&media?, Coding::Plain, 0);
-                        (declared.says == Says::Attachment).then_some(declared)
-                    }
-                    (_, Some(media)) => Some(Declared::of_media(&media, Coding::Base64, 0)),
-                    (Some("image"), None) => attachment("image", Coding::Base64),
-                    (Some("base64"), None) => attachment("file", Coding::Base64),
-                    (Some("audio" | "input_audio"), None) => attachment("audio", Coding::Base64),
-                    _ if parent == Some("input_audio") => attachment("audio", Coding::Base64),
-                    _ if ["format", "transcript", "expires_at"]
-                        .iter()
-                        .any(|name| object.get(name).is_some()) =>
-                    {
-                        attachment("audio", Coding::Base64)
-                    }
-                    _ => (key == "blob").then(|| Declared::new("file", Says::Attachment, Coding::Base64)),
-                }
+            _ if OPAQUE.contains(&key) => opaque(),
+            "data" if is("redacted_thinking") => opaque(),
+            // Texts that say so are texts; what they are declared to hold may be none.
+            "data" | "blob" if is("text") => {
+                media(object, Coding::Plain).filter(|declared| declared.says == Says::Attachment)
             }
+            "data" | "blob" => media(object, Coding::Base64).or_else(|| match () {
+                () if is("image") => attachment("image", Coding::Base64),
+                () if is("base64") || key == "blob" => attachment("file", Coding::Base64),
+                () if is("audio") || is("input_audio") || parent == Some("input_audio") => {
+                    attachment("audio", Coding::Base64)
+                }
+                () if has("format") || has("transcript") || has("expires_at") => {
+                    attachment("audio", Coding::Base64)
+                }
+                () => None,
+            }),
             "file_data" => attachment("file", Coding::Base64),
             "b64_json" | "partial_image_b64" => attachment("image", Coding::Base64),
             "result" if is("image_generation_call") => attachment("image", Coding::Base64),
@@ -143,8 +135,7 @@ impl Declared {
             "input_audio" if is("input_audio") => attachment("audio", Coding::Elsewhere),
             _ => {
                 let what = address(key)?;
-                let kind = of("type")?;
-                let is_part = kind == key || kind.starts_with("input_");
+                let is_part = types(object).any(|kind| kind.is(key) || kind.raw().starts_with("input_"));
                 is_part.then(|| Declared::new(what, Says::Attachment, Coding::Elsewhere))
             }
         }
@@ -212,6 +203,12 @@ impl Declared {
                 look.readings.retain(|reading| reading != data);
             }
             Coding::Base64 if data.is_empty() => {}
+            // Signs of an address may be written as their numbers.
+            Coding::Base64 if self.start > 0 && data.contains('%') => {
+                let data = String::from_utf8_lossy(&percent_decoded(data)).into_owned();
+                self.base64(&data, &mut look);
+                (look.is_blob, look.is_encoded) = (false, false);
+            }
             Coding::Base64 => self.base64(data, &mut look),
         }
         look
@@ -293,6 +290,20 @@ pub fn is_blob(object: &Value<'_>, key: &str, text: Str<'_>) -> bool {
     let said = text.text();
     let declared = Declared::of(object, None, key, &said);
     declared.is_some_and(|declared| declared.look(&said).is_blob)
+}
+
+/// What an object says that it is, as often as it says it: readers disagree about keys that stand twice.
+fn types<'v, 't>(object: &'v Value<'t>) -> impl Iterator<Item = Str<'t>> + 'v {
+    let members = object.members().iter().filter(|(key, _)| key.is("type"));
+    members.filter_map(|(_, value)| value.as_str())
+}
+
+/// What the media type beside a string declares it to be; of several, one that is no text.
+fn media(object: &Value<'_>, coding: Coding) -> Option<Declared> {
+    const NAMES: &[&str] = &["media_type", "mime_type", "mimeType"];
+    let members = object.members().iter().filter(|(key, _)| NAMES.iter().any(|name| key.is(name)));
+    let said = members.filter_map(|(_, value)| Some(Declared::of_media(&value.as_str()?.text(), coding, 0)));
+    said.reduce(|one, other| if one.says == Says::Attachment { one } else { other })
 }
 
 /// What lies at an address that the provider fetches by itself.
@@ -467,10 +478,26 @@ mod tests {
             ("image", format!("data:;base64,{png}")),
             ("file", format!("data:application/octet-stream;base64,{words}")),
             ("file", "data:;base64,Kestrel leaves at noon".to_owned()),
+            ("pdf", format!("data:text/plain;base64,{}", pdf.replacen("JV", "%4AV", 1))),
             ("file", format!("data:text/plain;charset=utf-7;base64,{words}")),
         ] {
             let (mark, named, _) = url(&text).unwrap_or_else(|| panic!("{text} is not declared"));
             assert_eq!((mark, named.as_str()), (Mark::Attachment, kind), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_two_declarations_the_one_that_hides_more_holds() {
+        for text in [
+            r#"{"type":"base64","media_type":"application/pdf","media_type":"text/plain","data":"JVBERi0xLjQK"}"#,
+            r#"{"type":"base64","media_type":"text/plain","mimeType":"application/pdf","data":"JVBERi0xLjQK"}"#,
+            r#"{"type":"input_image","type":"text","image_url":"https://a.example"}"#,
+        ] {
+            let value = json::parse(text).unwrap();
+            let (key, said) = value.members().last().unwrap();
+            let said = said.as_str().unwrap().text();
+            let declared = Declared::of(&value, None, &key.text(), &said).unwrap();
+            assert_eq!(declared.look(&said).mark, Mark::Attachment, "{text}");
         }
     }
 
