@@ -9,7 +9,7 @@
 use super::headers::{PASSED, PASSED_ACROSS};
 use super::reserve::{Reserved, hold};
 use super::route::{Prepared, note, prepare, wish};
-use crate::call::{Call, Cost};
+use crate::call::{Call, Cost, HiddenModel};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
 use crate::upstream::{Answer, Outgoing, UpstreamError};
@@ -136,8 +136,8 @@ struct Attempts<'a> {
     defaults: Defaults,
     /// Whether the budget holds what the next attempt may cost, as it does for the very first.
     is_held: bool,
-    /// What stands in the place of the model's name where that is not kept.
-    hidden_model: Option<String>,
+    /// The caller's name of the model where that is not kept.
+    hidden_model: Option<HiddenModel>,
     /// What was tried and what came of it, for the record: names of models and statuses only.
     told: String,
     /// How many times something was tried or skipped.
@@ -148,7 +148,7 @@ impl Attempts<'_> {
     fn tell(&mut self, route: &Route, what: impl std::fmt::Display) {
         self.count += 1;
         let gap = if self.told.is_empty() { "" } else { "; " };
-        let model = self.hidden_model.as_deref().unwrap_or(&route.model);
+        let model = HiddenModel::shown(self.hidden_model.as_ref(), &route.model);
         write!(self.told, "{gap}{}/{model}: {what}", route.provider.name)
             .expect("writing to a String never fails");
     }

@@ -2,7 +2,7 @@
 
 use super::headers as travelling;
 use super::{Arrived, Resolved};
-use crate::call::Call;
+use crate::call::{Call, HiddenModel};
 use crate::house::House;
 use crate::pipeline::waiting::Waiting;
 use crate::system;
@@ -238,7 +238,7 @@ fn name_model(house: &House, resolved: &Resolved, face: Face, asked: &str, call:
     let hash = terms::hash(&house.term_keys, resolved.name.as_str(), asked);
     let hidden = hash.map_or_else(|_| HIDDEN.to_owned(), |hash| format!("{HIDDEN}:{hash}"));
     call.record.model = Some(hidden.clone());
-    call.hidden_model = Some(hidden);
+    call.hidden_model = Some(HiddenModel { asked: asked.to_owned(), hash: hidden });
 }
 
 /// Whether no rule finds anything in a short text.

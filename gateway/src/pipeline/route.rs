@@ -2,7 +2,7 @@
 //! provider speaks.
 
 use super::inspect_request::Inspected;
-use crate::call::Call;
+use crate::call::{Call, HiddenModel};
 use crate::house::House;
 use crate::system;
 use bytes::Bytes;
@@ -124,7 +124,7 @@ fn untranslatable(error: &Untranslatable, provider: &str) -> Problem {
 /// Notes in record and headers which route serves the call.
 pub(super) fn note(route: &Route, call: &mut Call, headers: &mut HeaderMap) {
     call.record.provider = Some(route.provider.name.clone());
-    let model = call.shown_model(&route.model).to_owned();
+    let model = HiddenModel::shown(call.hidden_model.as_ref(), &route.model).to_owned();
     if let Ok(value) = HeaderValue::from_str(&format!("{}/{model}", route.provider.name)) {
         headers.insert("x-zos-route", value);
     }
