@@ -7,7 +7,9 @@ pub(crate) use audit::{Audit, Export, Tail};
 pub(crate) use memory::Memory;
 
 use clap::builder::Styles;
-use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{
+    ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
 use clap_complete::Shell;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -496,10 +498,22 @@ pub(crate) enum Attest {
     Rotate,
 }
 
-/// Reads the command line, or ends the process with the help or what is wrong.
-pub(crate) fn read() -> Arguments {
+/// Reads the command line, or ends the process with the help or what is wrong. The rooms that it names come with it,
+/// whatever the command.
+pub(crate) fn read() -> (Arguments, Vec<ContextName>) {
     let matches = command().get_matches();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let rooms = rooms(&matches);
+    (Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()), rooms)
+}
+
+/// Every value of a command line that is the name of a room.
+fn rooms(matches: &ArgMatches) -> Vec<ContextName> {
+    let of_id = |id: &clap::Id| matches.try_get_many::<ContextName>(id.as_str()).ok().flatten();
+    let mut rooms: Vec<ContextName> = matches.ids().filter_map(of_id).flatten().cloned().collect();
+    if let Some((_, inner)) = matches.subcommand() {
+        rooms.extend(self::rooms(inner));
+    }
+    rooms
 }
 
 /// The command with its help page.

@@ -345,6 +345,13 @@ impl House {
             problems.push(error);
         }
         problems.extend(self.keys.problem());
+        problems.extend(
+            self.brain
+                .snapshot()
+                .fleet
+                .broken()
+                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
+        );
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         Health { ok: problems.is_empty(), problems }
     }
@@ -353,7 +360,9 @@ impl House {
     pub(crate) async fn announce_changes(self: &Arc<Self>) {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
+        let mut told = None;
         loop {
+            self.tell_of_the_fleet(&mut told);
             tokio::select! {
                 changed = snapshots.changed() => if changed.is_err() { return },
                 () = self.drain.is_begun() => return,
@@ -363,6 +372,22 @@ impl House {
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
         }
+    }
+
+    /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
+    fn tell_of_the_fleet(&self, told: &mut Option<String>) {
+        let now = self.brain.snapshot().fleet.broken().map(ToString::to_string);
+        if *told == now {
+            return;
+        }
+        match &now {
+            Some(problem) => {
+                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
+            }
+            None => tracing::info!("the fleet is loaded"),
+        }
+        *told = now;
+        self.announce_health();
     }
 
     /// Signs for the active context before its first call, which would have to wait for the disk.
