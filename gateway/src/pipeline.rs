@@ -6,6 +6,7 @@
 
 mod canon;
 mod forward;
+mod headers;
 mod held;
 mod inspect_request;
 mod inspect_response;

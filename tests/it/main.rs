@@ -25,6 +25,7 @@ mod files;
 mod firewall;
 mod forwarding;
 mod fuzz_corpus;
+mod inspected;
 mod isolation;
 mod layers;
 mod limits;

@@ -6,9 +6,10 @@
 //! has arrived is the answer. When nothing serves, the caller gets the first failure:
 //! that of the model it asked for.
 
+use super::headers::{PASSED, PASSED_ACROSS};
 use super::reserve::{Reserved, hold};
 use super::route::{Prepared, note, prepare, wish};
-use crate::call::{Call, Cost};
+use crate::call::{Call, Cost, HiddenModel};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
 use crate::upstream::{Answer, Outgoing, UpstreamError};
@@ -23,20 +24,6 @@ use zos_meter::Usage;
 use zos_wire::face::Face;
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
-
-/// Headers of the caller that reach a provider. Everything else stays here.
-const PASSED: &[&str] = &[
-    "content-type",
-    "accept",
-    "anthropic-version",
-    "anthropic-beta",
-    "openai-organization",
-    "openai-project",
-    "user-agent",
-];
-
-/// Those among them that another API knows as well.
-const PASSED_ACROSS: &[&str] = &["content-type", "accept", "user-agent"];
 
 /// The longest that a provider's `Retry-After` is waited for; a longer one means the next route.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
@@ -83,8 +70,15 @@ pub(super) async fn run(
     let routed = reserved.routed;
     let mut inspected = routed.inspected;
     let defaults = *inspected.resolved.snapshot.fleet.defaults();
-    let mut attempts =
-        Attempts { house, inspected: &mut inspected, defaults, is_held: true, told: String::new(), count: 0 };
+    let mut attempts = Attempts {
+        house,
+        inspected: &mut inspected,
+        defaults,
+        is_held: true,
+        hidden_model: call.hidden_model.clone(),
+        told: String::new(),
+        count: 0,
+    };
     let mut first_failure = None;
     let mut served = None;
     let asked_for = routed.first.route.clone();
@@ -142,6 +136,8 @@ struct Attempts<'a> {
     defaults: Defaults,
     /// Whether the budget holds what the next attempt may cost, as it does for the very first.
     is_held: bool,
+    /// The caller's name of the model where that is not kept.
+    hidden_model: Option<HiddenModel>,
     /// What was tried and what came of it, for the record: names of models and statuses only.
     told: String,
     /// How many times something was tried or skipped.
@@ -152,7 +148,8 @@ impl Attempts<'_> {
     fn tell(&mut self, route: &Route, what: impl std::fmt::Display) {
         self.count += 1;
         let gap = if self.told.is_empty() { "" } else { "; " };
-        write!(self.told, "{gap}{}/{}: {what}", route.provider.name, route.model)
+        let model = HiddenModel::shown(self.hidden_model.as_ref(), &route.model);
+        write!(self.told, "{gap}{}/{model}: {what}", route.provider.name)
             .expect("writing to a String never fails");
     }
 
@@ -321,7 +318,7 @@ fn upstream_path(face: Face, query: &str) -> String {
     }
 }
 
-/// What reaches the provider: the allow-listed headers and the credential.
+/// What reaches the provider: the allow-listed headers, our own content type, and the credential.
 fn outgoing_headers(
     request: &HeaderMap,
     passed: &[&'static str],
@@ -334,7 +331,7 @@ fn outgoing_headers(
             headers.append(HeaderName::from_static(name), value.clone());
         }
     }
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if api == Api::Anthropic {
         headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
     }

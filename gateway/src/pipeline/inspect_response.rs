@@ -4,6 +4,7 @@
 mod streamed;
 
 use super::forward::{Forwarded, problem as upstream_problem};
+use super::headers::{self as travelling, content_type};
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
 use crate::call::{Call, Cost};
@@ -13,6 +14,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use std::borrow::Cow;
 use std::sync::Arc;
 use zos_audit::{Outcome, Verdict};
 use zos_guard::approvals::Side;
@@ -21,14 +23,10 @@ use zos_guard::inspect;
 use zos_guard::redact::restore;
 use zos_guard::targets::{self, Court};
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+use zos_wire::charset;
 use zos_wire::json::{self, Value};
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
-
-/// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
-/// whatever else a provider sends stay here.
-const RETURNED: &[&str] = &["content-type", "request-id", "retry-after", "x-should-retry", "cf-ray"];
-const RETURNED_PREFIXES: &[&str] = &["anthropic-", "openai-", "x-ratelimit-"];
 
 pub(super) async fn run(
     house: &Arc<House>,
@@ -36,13 +34,9 @@ pub(super) async fn run(
     call: Call,
     headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
-    let content_type = forwarded
-        .answer
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let is_stream = content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let said = forwarded.answer.headers.get(header::CONTENT_TYPE);
+    let said = said.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let is_stream = said.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     if is_stream && forwarded.answer.status.is_success() && forwarded.face.streams() {
         return Ok(streamed::respond(house, forwarded, call, headers));
     }
@@ -74,6 +68,15 @@ async fn plain(
         }
     };
     call.record.ttft_ms = Some(crate::house::millis(call.started));
+    // An error may be any text. What was inspected is what is read: the caller gets it in UTF-8, and told so.
+    let body = match status.is_success() {
+        true => body,
+        false => match charset::in_utf8(&body, travelling::charset(&forwarded.answer.headers)) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(read) => read.into(),
+        },
+    };
+    let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
     let (told, untold) = match told(house, &forwarded, &provider, &body) {
         Ok(told) => (told, None),
         Err(problem) => (body.clone(), Some(problem)),
@@ -102,9 +105,14 @@ async fn plain(
     if let Err(problem) = call.finish(outcome, Some(status.as_u16())).await {
         return Err((Box::new(call), problem));
     }
+    if !body.is_empty() {
+        let is_json =
+            status.is_success() || std::str::from_utf8(&body).is_ok_and(|text| json::parse(text).is_ok());
+        let said = forwarded.answer.headers.get(header::CONTENT_TYPE);
+        returned.insert(header::CONTENT_TYPE, content_type(said, is_json));
+    }
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    let returned = returned_headers(&forwarded.answer.headers);
     finish_head(response.headers_mut(), returned, headers, &call.request_id);
     Ok(response)
 }
@@ -240,21 +248,6 @@ fn change(
     let has_replaced = !replaced.is_empty();
     let edits = masks.changed(value, replaced, &[]);
     (!edits.is_empty()).then(|| (json::replace(text, &edits).into(), has_replaced))
-}
-
-/// The headers of a provider that reach the caller.
-fn returned_headers(answer: &HeaderMap) -> HeaderMap {
-    let mut returned = HeaderMap::new();
-    for (name, value) in answer {
-        let text = name.as_str();
-        if RETURNED.contains(&text) || RETURNED_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
-            returned.append(name.clone(), value.clone());
-        }
-    }
-    if let Some(id) = answer.get("x-request-id") {
-        returned.insert("x-zos-upstream-request-id", id.clone());
-    }
-    returned
 }
 
 fn finish_head(into: &mut HeaderMap, returned: HeaderMap, ours: &HeaderMap, request_id: &str) {

@@ -7,6 +7,8 @@
 use super::Arrived;
 use crate::call::{Call, audit_unavailable};
 use crate::house::House;
+use crate::ids;
+use crate::pipeline::inspect_request::finds_nothing;
 use crate::upstream::credentials::Presented;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
@@ -145,6 +147,7 @@ fn governed(
         }
     }
     let policy = Policy::new(policy, house.shield.is_paused(house.now_ms()));
+    name_call(&policy, call);
     Ok(Resolved {
         arrived: None,
         presented,
@@ -157,6 +160,14 @@ fn governed(
         digest: [0; 32],
         masks: None,
     })
+}
+
+/// Gives the call an id of our own in the place of the caller's, where a rule finds something in that.
+fn name_call(policy: &Policy, call: &mut Call) {
+    if !finds_nothing(policy, &call.request_id) {
+        call.request_id = ids::unique();
+        call.record.request_id = Some(call.request_id.clone());
+    }
 }
 
 /// The context that a zOS key is bound to. A wrong key is refused even where none is needed.

@@ -5,7 +5,7 @@
 //! the cost is settled and the record written. When the caller leaves, the pump is dropped, and with it
 //! the connection to the provider.
 
-use super::{Forwarded, cut, finish_head, note_stream, returned_headers, upstream_problem};
+use super::{Forwarded, cut, finish_head, note_stream, travelling, upstream_problem};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::Resolved;
@@ -35,9 +35,15 @@ use zos_wire::sse::{Frame, Framer};
 const END_LIMIT: Duration = Duration::from_millis(250);
 
 /// Starts the answer to the caller.
-pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, headers: &HeaderMap) -> Response {
+pub(super) fn respond(
+    house: &Arc<House>,
+    forwarded: Forwarded,
+    mut call: Call,
+    headers: &mut HeaderMap,
+) -> Response {
     let mut response_headers = HeaderMap::new();
-    let returned = returned_headers(&forwarded.answer.headers);
+    let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
+    returned.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     finish_head(&mut response_headers, returned, headers, &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
