@@ -159,7 +159,7 @@ pub(crate) struct Sighting<'a> {
 
 impl<'a> Sighting<'a> {
     pub(crate) fn new(violation: &'a Violation, text: &'a str) -> Self {
-        let Violation { rule, span, evasion, detector } = violation;
+        let Violation { rule, span, evasion, detector, .. } = violation;
         Sighting { rule: *rule, detector: detector.as_ref(), evasion: *evasion, text, span: span.clone() }
     }
 }
@@ -545,9 +545,14 @@ impl Walk<'_, '_> {
         let mut spots = Vec::new();
         for violation in self.violations.drain(..) {
             self.findings.note(self.policy, &Sighting::new(&violation, text), || field.clone());
-            if may_replace(self.policy, violation.rule) {
+            if !may_replace(self.policy, violation.rule) {
+                continue;
+            }
+            if violation.is_whole {
                 let what = What::Match(violation.rule);
                 spots.push(Spot { range: violation.span, depth: 0, what });
+            } else {
+                self.findings.note_fixed(violation.rule, || field.clone());
             }
         }
         self.lift(spots, home);

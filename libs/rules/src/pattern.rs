@@ -5,8 +5,10 @@
 //! the text as it is, not folded. There is no look-around and no back-reference, `\b` is between
 //! ASCII word characters and others, and `^` and `$` are the ends of the text.
 
+pub(crate) mod block;
 pub(crate) mod runs;
 pub(crate) mod watcher;
+mod watches;
 
 use std::sync::Arc;
 
@@ -148,6 +150,27 @@ pub(crate) struct Expression {
     /// The pairs of bytes that a match can begin with, or a match of one byte and what follows:
     /// where an ASCII word character does not stand before them, and where one does.
     pairs: [Vec<(u8, u8)>; 2],
+    /// The third and the fourth byte that a match, and what follows it, can have.
+    beyond: [ByteSet; 2],
+}
+
+/// A set of bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
+    }
+
+    #[inline]
+    pub(crate) fn holds(&self, byte: u8) -> bool {
+        self.0[usize::from(byte / 64)] >> (byte % 64) & 1 != 0
+    }
+
+    pub(crate) fn join(self, other: Self) -> Self {
+        Self(std::array::from_fn(|part| self.0[part] | other.0[part]))
+    }
 }
 
 impl Expression {
@@ -204,7 +227,13 @@ impl Expression {
                 pairs.extend(nexts.iter().map(|next| (byte, *next)));
             }
         }
-        Ok(Self { dfa, shortest, starts, first, pairs })
+        let beyond = beyond(&dfa, &starts);
+        Ok(Self { dfa, shortest, starts, first, pairs, beyond })
+    }
+
+    /// The third and the fourth byte that a match, and what follows it, can have.
+    pub(crate) fn beyond(&self) -> [ByteSet; 2] {
+        self.beyond
     }
 
     /// The pairs of bytes that a match can begin with, by whether a word character stands before.
@@ -244,6 +273,32 @@ impl Expression {
             + self.starts.len() * size_of::<StateID>()
             + 2 * self.pairs.iter().map(Vec::len).sum::<usize>()
     }
+}
+
+/// The bytes that can come third and fourth.
+fn beyond(dfa: &dense::DFA<Vec<u32>>, starts: &[StateID]) -> [ByteSet; 2] {
+    let step = |states: &[StateID]| {
+        let (mut bytes, mut reached) = (ByteSet::default(), Vec::new());
+        for state in states {
+            for byte in 0..=255u8 {
+                let next = dfa.next_state(*state, byte);
+                if !dfa.is_dead_state(next) {
+                    bytes.insert(byte);
+                    reached.push(next);
+                }
+            }
+        }
+        reached.sort_unstable();
+        reached.dedup();
+        (bytes, reached)
+    };
+    let mut distinct = starts.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let (_, first) = step(&distinct);
+    let (_, second) = step(&first);
+    let (third, states) = step(&second);
+    [third, step(&states).0]
 }
 
 /// What `\b` takes for a part of a word.
