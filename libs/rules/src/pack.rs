@@ -31,6 +31,8 @@ pub(crate) struct PackDetector {
     pub(crate) need: Option<(Need, u64)>,
     /// Set where the expression is the first marker of a block.
     pub(crate) block: Option<Ending>,
+    /// The fewest bytes of a find.
+    pub(crate) shortest: usize,
     /// What an own detector was declared as; absent in those that come with the engine.
     declared: Option<DetectorSpec>,
 }
@@ -93,6 +95,7 @@ impl Pack {
                 check: Check::Declared(Arc::new(spec.check.clone())),
                 need: None,
                 block: None,
+                shortest: spec.pattern.expression().shortest(),
                 declared: Some(spec),
             })
         };
@@ -160,6 +163,7 @@ impl Pack {
             detector: Some(Arc::clone(&detector.id)),
             need: detector.need,
             block: detector.block,
+            shortest: detector.shortest,
             counts_examples: self.counts_examples,
         })
     }
@@ -185,9 +189,11 @@ impl PackDetector {
         check: Check,
         need: Option<(Need, u64)>,
         block: Option<Ending>,
+        least: usize,
     ) -> Self {
         let (expression, max_len) = (Arc::clone(pattern.expression()), pattern.max_len());
-        Self { id, expression, max_len, check, need, block, declared: None }
+        let shortest = expression.shortest().max(least);
+        Self { id, expression, max_len, check, need, block, shortest, declared: None }
     }
 
     fn kind(&self) -> &str {

@@ -93,6 +93,7 @@ impl Ruleset {
                         detector: None,
                         need: None,
                         block: None,
+                        shortest: pattern.expression().shortest(),
                         counts_examples: false,
                     }),
                     RuleKind::Pack(pack) => watched.extend(pack.watches(rule)),

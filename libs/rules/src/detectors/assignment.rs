@@ -9,55 +9,48 @@ use super::checks::{Find, entropy, is_placeholder};
 use super::randomness::Surprise;
 use super::{Detector, detector};
 
-/// Names of secrets, with what may follow in the same name: `_PROD`, `Secondary`, `2`.
-macro_rules! named {
-    ($rest:literal) => {
-        concat!(
-            r"(?:(?i-u:passw(?:or)?d|passphrase|passcode|passwort|pwd|secret|token|api[_ .-]?key|credentials?",
-            r"|(?:auth|access|account|private|signing|encryption|master|app|application|client|session|storage|service|subscription|license|deploy|admin|root|user|webhook|security|shared|function)[_-]?key",
-            r"|authorization|sess(?:ion)?[_-]?id|phpsessid|connect\.sid|kennwort|contrasena|mot de passe|senha|haslo|wachtwoord|losenord|salasana|passord|parola|heslo|adgangskode)",
-            r"|(?:\b|[_.-]|[a-z])(?:pass|Pass|PASS|psk|PSK)|\b(?i-u:pw|mdp|pat)|has\u{142}o|contrase\u{f1}a|l\u{f6}senord|\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}|jelsz\u{f3}|\u{15f}ifre|\u{5bc6}\u{7801}|\u{5bc6}\u{78bc}|\u{53e3}\u{4ee4}|\u{30d1}\u{30b9}\u{30ef}\u{30fc}\u{30c9}|\u{be44}\u{bc00}\u{bc88}\u{d638})",
-            r"[A-Za-z0-9_.-]*",
-            $rest
-        )
-    };
-}
-
 /// The longest match: a name, what joins, and a value of 256 characters.
 const MAX_LEN: usize = 360;
 
-pub(super) static DETECTORS: [Detector; 6] = [
+/// The fewest bytes of a find with its name.
+const MIN_LEN: usize = 11;
+
+pub(super) static DETECTORS: [Detector; 4] = [
     detector(
         "assignment",
-        named!(
-            r#"\\?['"`\])}*]{0,4}[ \t]*(?::=|=>|==?|\?=|:|\||\u{ff1a}|\u{2192}|->|\u{2013}|\u{2014})[*_]{0,3}[ \t]*(?:[|>][+-]?)?(?:(?:\r?\n|\\n)[ \t]*)?(?:\\?["'`({\[*_]|[brfu@$]["']|\u{201c}|\u{201e}|\u{ab}|\u{2018}|\u{201a}){0,4}[!-~]+"#
+        concat!(
+            // Names of secrets, with what may follow in the same name: `_PROD`, `Secondary`, `2`.
+            r"(?:(?i-u:passw(?:or)?d|passphrase|passcode|passwort|pwd|secret|token|api[_ .-]?key|accesskey|credentials?",
+            r"|authorization|identified by|sess(?:ion)?[_-]?id|phpsessid|connect\.sid|kennwort|contrasena|mot de passe|senha|haslo|wachtwoord|losenord|salasana|passord|parola|heslo|adgangskode)",
+            r"|[_-](?i-u:key)|[a-z]Key|\b(?i-u:(?:db|bind|smtp|ftp|mysql)?(?:pass|pw)|psk|mdp|pat|auth)\b|[_.-](?i-u:pass|psk|pw)|[a-z](?:Pass|Pw)|has\u{142}o|contrase\u{f1}a|l\u{f6}senord|\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}|jelsz\u{f3}|\u{15f}ifre|\u{5bc6}\u{7801}|\u{5bc6}\u{78bc}|\u{53e3}\u{4ee4}|\u{30d1}\u{30b9}\u{30ef}\u{30fc}\u{30c9}|\u{be44}\u{bc00}\u{bc88}\u{d638})",
+            r"[A-Za-z0-9_.-]*",
+            // A separator, and what may open a value.
+            r#"(?:\\?["'`\])}*]{0,4}[ \t]*(?::=|=>|==?|\?=|:|\||\u{ff1a}|\u{2192}|->|\u{2013}|\u{2014})[*_]{0,3}[ \t]*(?:[|>][+-]?)?(?:(?:\r?\n|\\n)[ \t]*)?(?:\\?["'`({\[*_]|[brfu@$]["']|\u{201c}|\u{201e}|\u{ab}|\u{2018}|\u{201a})*"#,
+            // A default: `|| '…'`, `, "…"`.
+            r#"|["')\]]{0,4}[ \t]*(?:\|\||\?\?|,|\?:|or|else)[ \t]*["'`]"#,
+            // A neighbour that is called a value.
+            r#"|\\?["']?(?:[ \t]*[,;{]?[ \t\r\n]*|[ \t\r\n]*/?>[ \t\r\n]*<)\\?["']?(?:[vV]alue|val|content|default|string|data)\\?["']?[ \t]*[:=>][ \t]*\\?["']?"#,
+            // Blanks, and words between them.
+            r#"|["'`]?[ \t]+(?:(?:is|ist|lautet|by|to|est|es|\u{e8}|e|now|was)[ \t:]+)*["'`]?)"#,
+            "[!-~]+",
         ),
         MAX_LEN,
     )
-    .checked(assigned),
+    .checked(given)
+    .at_least(MIN_LEN),
     detector(
-        "assignment-default",
-        named!(r#"["')\]]{0,4}[ \t]*(?:\|\||\?\?|,|\?:|or|else)[ \t]*["'`][!-~]+"#),
+        "assignment-element",
+        r"<[A-Za-z][A-Za-z0-9_:.-]*(?:[ \t][^<>\n]*)?>[ \t\r\n]*(?:<!\[CDATA\[)?[!-;=-~]+",
         MAX_LEN,
     )
-    .checked(defaulted),
-    detector(
-        "assignment-markup",
-        named!(
-            r#"(?:\\?["']?(?:[ \t]*[,;{]?\s*|\s*/?>\s*<)\\?["']?(?:[vV]alue|val|content|default|string|data)\\?["']?[ \t]*[:=>][ \t]*\\?["']?|(?:[ \t][^<>\n]{0,40})?>\s*(?:<!\[CDATA\[)?)[!-~]+"#
-        ),
-        MAX_LEN,
-    )
-    .checked(marked_up),
-    detector(
-        "assignment-words",
-        named!(r#"["'`]?[ \t]+(?:(?:is|ist|lautet|by|to|est|es|[\u{e8}e]|now|was)[ \t:]+){0,2}["'`]?[!-~]+"#),
-        MAX_LEN,
-    )
-    .checked(said),
+    .checked(element)
+    .at_least(MIN_LEN),
     detector("assignment-argument", r#"(?:^|[ \t])-(?:[paPwu]|-user|-pass|-pw)(?:[ =]{0,2})["']?[!-~]+"#, MAX_LEN)
-        .checked(argued),
-    detector("assignment-fields", r":(?:[0-9]{2,5}|\*):[^:\s]+:[^:\s]+:[!-~]+", 300).checked(last_field),
+        .checked(argued)
+        .at_least(MIN_LEN),
+    detector("assignment-fields", r":(?:[0-9]{2,5}|\*):[!-9;-~]+:[!-9;-~]+:[!-~]+", 300)
+        .checked(last_field)
+        .at_least(MIN_LEN),
 ];
 
 /// Beginnings and ends of names whose values say something about a secret and are none.
@@ -68,15 +61,24 @@ const HARMLESS: [&str; 46] = [
     "class", "input", "form", "reset", "page", "next", "continuation", "design", "cursor", "pagination",
 ];
 
+/// What keys that are secrets are called.
+const KEYS: [&str; 56] = [
+    "api", "apikey", "secret", "secretkey", "auth", "access", "accesskey", "account", "private", "signing", "sign", "encryption", "crypto",
+    "master", "app", "application", "client", "session", "storage", "service", "subscription", "license", "deploy",
+    "admin", "root", "user", "webhook", "security", "shared", "function", "hmac", "jwt", "token", "password", "ssh",
+    "openai", "anthropic", "stripe", "aws", "azure", "gcp", "google", "github", "gitlab", "datadog", "dd", "sentry",
+    "twilio", "sendgrid", "mailgun", "algolia", "cohere", "mistral", "hf", "groq", "gemini",
+];
+
 /// The words of a name, in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut last = ' ';
     for c in name.chars() {
-        let begins = !last.is_ascii_alphanumeric() || (last.is_ascii_lowercase() && c.is_ascii_uppercase());
+        let begins = !last.is_alphanumeric() || !c.is_alphanumeric() || (last.is_ascii_lowercase() && c.is_ascii_uppercase());
         match words.last_mut() {
-            Some(word) if !begins => word.push(c.to_ascii_lowercase()),
-            _ if c.is_ascii_alphanumeric() => words.push(c.to_ascii_lowercase().to_string()),
+            Some(word) if !begins => word.extend(c.to_lowercase()),
+            _ if c.is_alphanumeric() => words.push(c.to_lowercase().collect()),
             _ => {}
         }
         last = c;
@@ -94,7 +96,7 @@ impl Name {
     fn read(before: &str, matched: &str) -> Option<(Self, usize)> {
         let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         // Names of two and three words have blanks in them.
-        let blank = ["mot de passe", "api key"].iter().find(|name| {
+        let blank = ["mot de passe", "api key", "identified by"].iter().find(|name| {
             matched.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
         });
         let fixed = blank.map_or(0, |name| name.len());
@@ -108,6 +110,12 @@ impl Name {
         let goes_on = |word: &str| ["izer", "ary", "ariat", "ize", "ized", "ive", "s2"].iter().any(|end| {
             ["token", "secret"].iter().any(|stem| word.strip_prefix(stem) == Some(*end))
         });
+        // A key is one of a lock only where its name says so: tables and caches have keys too.
+        let is_key = |word: &String| KEYS.contains(&word.as_str());
+        let named_key = last.ends_with("key") || whole.iter().any(|word| word == "key");
+        if named_key && !whole.iter().any(is_key) {
+            return None;
+        }
         let plural = last == "tokens" && rest.trim_start().starts_with(['=', ':']);
         if whole.len() > 1 && (is_harmless(first) || is_harmless(last)) || goes_on(last) || goes_on(first) || plural {
             return None;
@@ -225,59 +233,88 @@ fn find(matched: &str, at: usize, is_password: bool, demand: Demand) -> Option<F
     is_secret(value, is_password, is_quoted, demand).then(|| Find::of(start..start + value.len()))
 }
 
-/// `password = "…"`, `**Password:** …`, `| Password | …`
-fn assigned(before: &str, matched: &str) -> Option<Find> {
-    let (name, end) = Name::read(before, matched)?;
-    let joins = |c: char| matches!(c, ':' | '=' | '>' | '|' | '?' | '-' | '：' | '→' | '–' | '—' | '*' | '_' | '+');
-    let closes = |c: char| matches!(c, '"' | '\'' | '`' | '\\' | ')' | ']' | '}' | '*') || c.is_whitespace();
-    let rest = matched[end..].trim_start_matches(closes);
-    let rest = rest.trim_start_matches(joins);
-    let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '*');
-    let rest = rest.strip_prefix(['|', '>']).map_or(rest, |rest| rest.trim_start_matches(['-', '+']));
-    let rest = rest.strip_prefix("\\n").unwrap_or(rest).trim_start();
-    find(matched, matched.len() - rest.len(), name.is_password, Demand::Usual)
-}
-
-/// `process.env.API_KEY || '…'`, `getenv("PASSWORD", "…")`
-fn defaulted(before: &str, matched: &str) -> Option<Find> {
-    let (name, end) = Name::read(before, matched)?;
-    let rest = matched[end..].trim_start_matches(|c: char| matches!(c, '"' | '\'' | ')' | ']') || c.is_whitespace());
-    let rest = rest.trim_start_matches(['|', '?', ',', ':', 'o', 'r', 'e', 'l', 's']);
-    find(matched, matched.len() - rest.len(), name.is_password, Demand::Usual)
-}
-
-/// `<password>…</password>`, `key="Password" value="…"`, `name: PASSWORD` and `value: …` below it
-fn marked_up(before: &str, matched: &str) -> Option<Find> {
+/// A value that something with the name of a secret is given. What joins them decides how much the value has
+/// to look drawn.
+fn given(before: &str, matched: &str) -> Option<Find> {
     let (name, end) = Name::read(before, matched)?;
     let rest = &matched[end..];
-    let valued = ["value", "Value", "val", "content", "default", "string", "data"];
-    let after = valued.iter().filter_map(|word| {
-        let at = rest.find(word)? + word.len();
-        let joined = rest[at..].trim_start_matches(['"', '\'', '\\', ' ', '\t']);
-        joined.starts_with([':', '=', '>']).then(|| rest.len() - joined[1..].trim_start().len())
-    });
-    let tag = || rest.find('>').map(|at| rest.len() - rest[at + 1..].trim_start().len());
-    let at = after.min().or_else(tag)?;
-    let at = if rest[at..].starts_with("<![CDATA[") { at + 9 } else { at };
-    let (start, value, is_quoted) = value(matched, end + at);
-    let value = &value[..value.find(['<', ']']).filter(|at| value[*at..].starts_with("</") || value[*at..].starts_with("]]")).unwrap_or(value.len())];
-    let is_short_tag = before.ends_with("</");
-    (!is_short_tag && is_secret(value, name.is_password, is_quoted, Demand::Usual))
-        .then(|| Find::of(start..start + value.len()))
+    let (value, demand) = match () {
+        () if let Some(value) = after_neighbour(rest) => (value, Demand::Usual),
+        () if let Some(value) = after_default(rest) => (value, Demand::Usual),
+        () if let Some(value) = after_separator(rest) => (value, Demand::Usual),
+        () => (after_words(rest), Demand::Strict),
+    };
+    find(matched, matched.len() - value.len(), name.is_password, demand)
 }
 
-/// `--password …`, `IDENTIFIED BY '…'`, `the password is …`
-fn said(before: &str, matched: &str) -> Option<Find> {
-    let (name, end) = Name::read(before, matched)?;
-    let rest = matched[end..].trim_start_matches(['"', '\'', '`']);
-    let mut rest = rest.trim_start();
+/// What follows `password = `, `**Password:** `, `| Password | `.
+fn after_separator(rest: &str) -> Option<&str> {
+    let joins = |c: char| matches!(c, ':' | '=' | '>' | '|' | '?' | '-' | '：' | '→' | '–' | '—' | '*' | '_' | '+');
+    let closes = |c: char| matches!(c, '"' | '\'' | '`' | '\\' | ')' | ']' | '}' | '*') || c.is_whitespace();
+    let rest = rest.trim_start_matches(closes);
+    let value = rest.trim_start_matches(joins);
+    if value.len() == rest.len() {
+        return None;
+    }
+    let value = value.trim_start_matches(|c: char| c.is_whitespace() || c == '*');
+    let value = value.strip_prefix(['|', '>']).map_or(value, |value| value.trim_start_matches(['-', '+']));
+    Some(value.strip_prefix("\\n").unwrap_or(value).trim_start())
+}
+
+/// What follows `process.env.API_KEY || `, `getenv("PASSWORD", `.
+fn after_default(rest: &str) -> Option<&str> {
+    let rest = rest.trim_start_matches(|c: char| matches!(c, '"' | '\'' | ')' | ']') || c.is_whitespace());
+    let joint = ["||", "??", ",", "?:", "or ", "else "].iter().find_map(|joint| rest.strip_prefix(joint))?;
+    Some(joint.trim_start()).filter(|value| value.starts_with(['"', '\'', '`']))
+}
+
+/// What follows `key="Password" value=`, or `value: ` in the line below `name: PASSWORD`.
+fn after_neighbour(rest: &str) -> Option<&str> {
+    let signs = |c: char| matches!(c, '"' | '\'' | '\\' | ',' | ';' | '{' | '/' | '>' | '<') || c.is_whitespace();
+    let rest = rest.trim_start_matches(signs);
+    let valued = ["value", "Value", "val", "content", "default", "string", "data"];
+    let rest = valued.iter().find_map(|word| rest.strip_prefix(word))?;
+    let rest = rest.trim_start_matches(['"', '\'', '\\', ' ', '\t']);
+    rest.strip_prefix([':', '=', '>']).map(str::trim_start)
+}
+
+/// What follows `--password `, `IDENTIFIED BY `, `the password is `.
+fn after_words(rest: &str) -> &str {
+    let mut rest = rest.trim_start_matches(['"', '\'', '`']).trim_start();
     while let Some((word, more)) = rest.split_once([' ', '\t', ':']) {
         if !["is", "ist", "lautet", "by", "to", "est", "es", "è", "e", "now", "was"].contains(&word) {
             break;
         }
         rest = more.trim_start_matches([' ', '\t', ':']);
     }
-    find(matched, matched.len() - rest.len(), name.is_password, Demand::Strict)
+    rest
+}
+
+/// `<password>…</password>`
+fn element(_: &str, matched: &str) -> Option<Find> {
+    let tag = matched.find('>')?;
+    let name = matched[1..tag].split([' ', '\t']).next()?;
+    // The name of a namespace stands before a colon.
+    let local = name.rsplit(':').next()?;
+    if !is_secret_name(local) {
+        return None;
+    }
+    let (name, _) = Name::read("", local)?;
+    let rest = matched[tag + 1..].trim_start();
+    let rest = rest.strip_prefix("<![CDATA[").unwrap_or(rest);
+    let value = rest.strip_suffix("]]").unwrap_or(rest);
+    let start = matched.len() - rest.len();
+    is_secret(value, name.is_password, true, Demand::Usual).then(|| Find::of(start..start + value.len()))
+}
+
+/// Whether one of the words of a name is that of a secret.
+fn is_secret_name(name: &str) -> bool {
+    const SECRETS: [&str; 14] = [
+        "password", "passwd", "passwort", "pass", "pwd", "secret", "token", "key", "apikey", "passphrase", "credential",
+        "credentials", "kennwort", "psk",
+    ];
+    let is_one = |word: &String| SECRETS.iter().any(|secret| word.ends_with(secret));
+    words(name).iter().any(is_one)
 }
 
 /// `mysql -p…`, `docker login -p …`, `curl -u name:…`: what the flag means is known by the command.

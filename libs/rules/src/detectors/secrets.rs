@@ -60,9 +60,9 @@ pub(super) static DETECTORS: [Detector; 53] = [
     detector("linear-key", r"\blin_api_[A-Za-z0-9]{32,48}\b", 56).checked(real),
     detector("telegram-token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}", 46).checked(real),
     detector("age-key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b", 74).checked(real),
-    detector("private-key", r"-----BEGIN [A-Za-z0-9 ]{0,30}(?:PRIVATE KEY(?: BLOCK)?|Static key V1)-----|---- BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY ----", 76).beginning(Ending::Armor),
+    detector("private-key", r"-----BEGIN [A-Za-z0-9 ]*(?:PRIVATE KEY(?: BLOCK)?|Static key V1)-----|---- BEGIN [A-Z0-9 ]*PRIVATE KEY ----", 76).beginning(Ending::Armor),
     detector("jwt", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", 4096).checked(web_token),
-    detector("basic-auth-url", r#"\b[a-z][a-z0-9+.-]{1,15}://[^\s:/@"'<>]{0,64}:[^\s/"'<>`]{3,128}@"#, 220).checked(address_password).needing(Need::Assignment, 20),
+    detector("basic-auth-url", r#"\b[a-z][a-z0-9+.-]{1,15}://[!#-&(-.0-9;=?A-Z\[-~]*:[!#-&(-.0-;=?-_a-~]{3,}@"#, 220).checked(address_password).needing(Need::Assignment, 20),
     detector("bearer-token", r"(?i-u:\bbearer) {1,3}[A-Za-z0-9_.~+/-]{20,600}={0,2}", 620).checked(bearer).needing(Need::Digit, 640),
 ];
 

@@ -5,7 +5,7 @@
 
 use super::checks::{is_date, luhn, remainder, two, weighted};
 use super::{Detector, detector};
-use crate::pattern::runs::{Named, Start};
+use crate::pattern::runs::{Named, Need, Start};
 
 /// A number after one of some words.
 macro_rules! id {
@@ -15,12 +15,13 @@ macro_rules! id {
             concat!(
                 r"(?:(?i-u:\b(?:", $ascii, r"))", $others, r")",
                 // What joins them: signs, and words such as "number" and "is".
-                r"[^A-Za-z0-9]{0,8}(?:(?i-u:no|nr|num|number|nummer|numero|card|code|id|is|es|n)\b[^A-Za-z0-9]{1,6}){0,2}",
+                r"[^A-Za-z0-9]*(?:(?i-u:no|nr|num|number|nummer|numero|card|code|id|is|es|n|szam)\b[^A-Za-z0-9]+)*",
                 r"(?i-u:", $number, r")\b"
             ),
-            160,
+            120,
         )
         .named(Named { start: Start::$start, valid: $valid })
+        .needing(Need::Digit, 72)
     };
 }
 
@@ -28,7 +29,7 @@ macro_rules! id {
 pub(super) static DETECTORS: [Detector; 50] = [
     // Europe.
     id!("rs-jmbg", "jmbg|emso|embg|jmb", r"|јмбг|ЈМБГ|emšo|EMŠO", Digit, r"[0-9]{13}", jmbg),
-    id!("hu-taj", "taj", r"", Digit, r"[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}", taj),
+    id!("hu-taj", "taj", r"|taj szám|TAJ szám", Digit, r"[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}", taj),
     id!("ua-rnokpp", "rnokpp|ipn", r"|РНОКПП|рнокпп|ІПН|ипн|ИНН|іпн", Digit, r"[0-9]{10}", rnokpp),
     id!("tr-kimlik", "tc kimlik|tckn|kimlik|t\\.c\\. kimlik", r"", Digit, r"[1-9][0-9]{10}", kimlik),
     id!("is-kennitala", "kennitala|kt", r"", Digit, r"[0-9]{6}[ -]?[0-9]{4}", kennitala),

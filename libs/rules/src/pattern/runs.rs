@@ -15,6 +15,9 @@ pub(crate) use crate::pattern::watches::{
     CONTEXT_BYTES, Check, CheckFn, Find, Mark, Named, Need, Start, Watch, Watches,
 };
 
+/// Most runs die within so many bytes: those are not begun where the text is known that far.
+const AHEAD_BYTES: usize = 16;
+
 #[derive(Clone, Copy)]
 struct Run {
     watch: u16,
@@ -98,11 +101,11 @@ impl Runs {
                 self.read_anew(&mut reading, position);
             }
             let beyond = bytes.get(number + 2).copied().zip(bytes.get(number + 3).copied());
-            for watch in watches.beginning(self.before, byte, bytes.get(number + 1)) {
-                let need = watches.at(*watch).need;
+            for begin in watches.beginning(self.before, byte, bytes.get(number + 1)) {
+                let need = watches.at(begin.watch).need;
                 let is_near = need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within);
-                if is_near && watches.at(*watch).may_go_on(beyond) {
-                    self.begin(watches, *watch, position, byte, self.before);
+                if is_near && begin.may_go_on(beyond) {
+                    self.begin(watches, begin.watch, position, &bytes[number..], self.before);
                 }
             }
             self.before = Some(byte);
@@ -179,11 +182,22 @@ impl Runs {
         }
     }
 
-    fn begin(&mut self, watches: &Watches, watch: u16, position: u64, byte: u8, before: Option<u8>) {
-        if position < self.floors[usize::from(watch)] {
+    /// Begins a run at `position`, where `known` begins, if it lives through what is known nearby.
+    fn begin(&mut self, watches: &Watches, watch: u16, position: u64, known: &[u8], before: Option<u8>) {
+        let Some((byte, ahead)) = known.split_first().filter(|_| position >= self.floors[usize::from(watch)])
+        else {
             return;
+        };
+        let expression = &watches.at(watch).expression;
+        let Some(state) = expression.begin(before, *byte) else { return };
+        let mut later = state;
+        for byte in &ahead[..ahead.len().min(AHEAD_BYTES)] {
+            match expression.next(later, *byte) {
+                None => return,
+                Some((_, true)) => break,
+                Some((state, false)) => later = state,
+            }
         }
-        let Some(state) = watches.at(watch).expression.begin(before, byte) else { return };
         let same =
             |run: &&mut Run| run.watch == watch && run.state == state && run.best.is_none() && !run.done;
         match self.runs.iter_mut().find(same) {
@@ -292,7 +306,8 @@ impl Runs {
                 }
                 // The byte at `position` begins in the reading that goes on, if it is not the end.
                 if at < position {
-                    aside.begin(reading.watches, watch, at, byte, before);
+                    let known = &reading.window.as_bytes()[(at - reading.base) as usize..];
+                    aside.begin(reading.watches, watch, at, known, before);
                 }
                 before = Some(byte);
             }

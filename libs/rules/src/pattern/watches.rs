@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::pack::DeclaredCheck;
 use crate::pattern::block::Ending;
-use crate::pattern::{ByteSet, Expression, is_word};
+use crate::pattern::{Beyond, ByteSet, Expression, Pair, is_word};
 
 /// Bytes of text before a match that a check may look at.
 pub(crate) const CONTEXT_BYTES: usize = 64;
@@ -165,6 +165,8 @@ pub(crate) struct Watch {
     pub(crate) need: Option<(Need, u64)>,
     /// Set where the expression is the first marker of a block.
     pub(crate) block: Option<Ending>,
+    /// The fewest bytes of a find.
+    pub(crate) shortest: usize,
     /// Whether examples are violations like others.
     pub(crate) counts_examples: bool,
 }
@@ -177,10 +179,10 @@ const NEAR_BYTES: u64 = 80;
 pub(crate) struct Watches {
     all: Vec<Watch>,
     /// The expressions that can begin with a byte.
-    by_first: Vec<Vec<u16>>,
+    by_first: Vec<Vec<Begin>>,
     /// By [`pair`], which of `lists` holds the expressions that can begin so.
     by_pair: Vec<u32>,
-    lists: Vec<Vec<u16>>,
+    lists: Vec<Vec<Begin>>,
     /// Whether an expression can begin so.
     any: Gate,
     /// The same without those that need a byte nearby.
@@ -191,27 +193,37 @@ pub(crate) struct Watches {
     shortest: Option<usize>,
 }
 
+/// An expression that can begin with some bytes, and how it can go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Begin {
+    pub(super) watch: u16,
+    beyond: Beyond,
+}
+
+impl Begin {
+    /// Whether a match can go on with these bytes, its third and fourth, where they are known.
+    pub(super) fn may_go_on(&self, beyond: Option<(u8, u8)>) -> bool {
+        let [thirds, fourths] = self.beyond;
+        beyond.is_none_or(|(third, fourth)| thirds.holds(third) && fourths.holds(fourth))
+    }
+}
+
 /// A quick test for places at which nothing can begin.
 #[derive(Default)]
 struct Gate {
     pairs: Pairs,
     /// By list of expressions, the third and the fourth byte that one of them can have.
-    beyond: Vec<[ByteSet; 2]>,
+    beyond: Vec<Beyond>,
 }
 
 impl Gate {
     /// A gate for those of the expressions that are `chosen`.
-    fn of(
-        by_pair: &[u32],
-        lists: &[Vec<u16>],
-        beyond: impl Fn(u16) -> [ByteSet; 2],
-        chosen: impl Fn(u16) -> bool,
-    ) -> Self {
-        let chosen: Vec<Vec<u16>> =
-            lists.iter().map(|list| list.iter().copied().filter(|watch| chosen(*watch)).collect()).collect();
-        let join = |list: &Vec<u16>| {
-            list.iter().fold([ByteSet::default(); 2], |[third, fourth], watch| {
-                let [other_third, other_fourth] = beyond(*watch);
+    fn of(by_pair: &[u32], lists: &[Vec<Begin>], chosen: impl Fn(u16) -> bool) -> Self {
+        let chosen: Vec<Vec<&Begin>> =
+            lists.iter().map(|list| list.iter().filter(|begin| chosen(begin.watch)).collect()).collect();
+        let join = |list: &Vec<&Begin>| {
+            list.iter().fold([ByteSet::default(); 2], |[third, fourth], begin| {
+                let [other_third, other_fourth] = begin.beyond;
                 [third.join(other_third), fourth.join(other_fourth)]
             })
         };
@@ -219,30 +231,24 @@ impl Gate {
         Self { pairs: Pairs::of(by_pair, is_open), beyond: chosen.iter().map(join).collect() }
     }
 
-    /// The first place from `at` on at which an expression may begin, or `end`.
+    /// The first place from `at` on at which an expression may begin, or `end`. The last bytes of all
+    /// count as such places, for what follows them is not known.
     fn next(&self, by_pair: &[u32], before: Option<u8>, bytes: &[u8], at: usize, end: usize) -> usize {
-        let (mut before, mut at) = (before, at);
-        loop {
-            let next = self.pairs.next(before, bytes, at, end);
-            let Some([byte, second, third, fourth]) = bytes[next.min(bytes.len())..].first_chunk() else {
-                return next;
-            };
-            if next >= end {
-                return next;
+        let Some(first) = bytes.get(at) else { return end };
+        let (mut inside, mut byte) = (before.map_or(0, |before| INSIDE_AFTER[usize::from(before)]), *first);
+        let known = &bytes[at..(end + 3).min(bytes.len())];
+        for (number, window) in known.windows(4).enumerate() {
+            let [_, second, third, fourth] = *window else { break };
+            let pair = inside | u32::from(byte) << 8 | u32::from(second);
+            if self.pairs.holds(pair) {
+                let [thirds, fourths] = &self.beyond[by_pair[pair as usize & (PAIRS - 1)] as usize];
+                if thirds.holds(third) && fourths.holds(fourth) {
+                    return at + number;
+                }
             }
-            if next > at {
-                before = Some(bytes[next - 1]);
-            }
-            let pair = pair(before.is_some_and(is_word), *byte, *second);
-            let [thirds, fourths] = &self.beyond[by_pair[pair as usize] as usize];
-            if thirds.holds(*third) && fourths.holds(*fourth) {
-                return next;
-            }
-            (before, at) = (Some(*byte), next + 1);
-            if at >= end {
-                return end;
-            }
+            (inside, byte) = (INSIDE_AFTER[usize::from(byte)], second);
         }
+        end.min((bytes.len()).saturating_sub(3).max(at))
     }
 }
 
@@ -266,21 +272,6 @@ impl Pairs {
     fn holds(&self, pair: u32) -> bool {
         let pair = pair as usize & (PAIRS - 1);
         self.0[pair / 64] >> (pair % 64) & 1 != 0
-    }
-
-    /// The first place from `at` on at which one of the pairs stands, or `end`. The last byte of all
-    /// counts as such a place, for what follows it is not known.
-    fn next(&self, before: Option<u8>, bytes: &[u8], at: usize, end: usize) -> usize {
-        let Some(first) = bytes.get(at) else { return end };
-        let known = end.min(bytes.len() - 1);
-        let (mut inside, mut byte) = (before.map_or(0, |before| INSIDE_AFTER[usize::from(before)]), *first);
-        for (number, next) in bytes[at + 1..=known].iter().enumerate() {
-            if self.holds(inside | u32::from(byte) << 8 | u32::from(*next)) {
-                return at + number;
-            }
-            (inside, byte) = (INSIDE_AFTER[usize::from(byte)], *next);
-        }
-        known
     }
 }
 
@@ -313,15 +304,19 @@ impl Watches {
         }
         let begins = |byte: u8| {
             let matching = all.iter().enumerate().filter(|(_, watch)| watch.expression.may_begin_with(byte));
-            matching.map(|(index, _)| index as u16).collect()
+            matching.map(|(index, _)| Begin { watch: index as u16, beyond: Beyond::default() }).collect()
         };
         let by_first = (0..=255).map(begins).collect();
-        let mut pairs: Vec<Vec<u16>> = vec![Vec::new(); PAIRS];
+        let mut pairs: Vec<Vec<Begin>> = vec![Vec::new(); PAIRS];
         for (index, watch) in all.iter().enumerate() {
             for inside in [false, true] {
                 // Continuation bytes are inside a character: nothing begins there.
-                let begins = watch.expression.pairs(inside).iter().filter(|(byte, _)| byte & 0xC0 != 0x80);
-                begins.for_each(|(byte, next)| pairs[pair(inside, *byte, *next) as usize].push(index as u16));
+                for Pair { first, second, beyond } in watch.expression.pairs(inside) {
+                    if first & 0xC0 != 0x80 {
+                        let begin = Begin { watch: index as u16, beyond: *beyond };
+                        pairs[pair(inside, *first, *second) as usize].push(begin);
+                    }
+                }
             }
         }
         let near = |watch: &Watch| watch.need.filter(|(_, within)| *within <= NEAR_BYTES);
@@ -334,26 +329,25 @@ impl Watches {
         }
         // Most pairs have one of a few lists, and most of them none.
         let (mut lists, mut known) = (vec![Vec::new()], HashMap::new());
-        let number = |list: Vec<u16>| {
+        let number = |list: Vec<Begin>| {
             if list.is_empty() {
                 return 0;
             }
-            *known.entry(list).or_insert_with_key(|list: &Vec<u16>| {
+            *known.entry(list).or_insert_with_key(|list: &Vec<Begin>| {
                 lists.push(list.clone());
                 lists.len() as u32 - 1
             })
         };
         let by_pair: Vec<u32> = pairs.into_iter().map(number).collect();
-        let beyond = |watch: u16| all[usize::from(watch)].expression.beyond();
-        let any = Gate::of(&by_pair, &lists, beyond, |_| true);
+        let any = Gate::of(&by_pair, &lists, |_| true);
         let is_undemanding = |watch: u16| near(&all[usize::from(watch)]).is_none();
-        let undemanding = Gate::of(&by_pair, &lists, beyond, is_undemanding);
-        let shortest = all.iter().map(|watch| watch.expression.shortest()).min();
+        let undemanding = Gate::of(&by_pair, &lists, is_undemanding);
+        let shortest = all.iter().map(|watch| watch.shortest).min();
         Self { all, by_first, by_pair, lists, any, undemanding, needs, shortest }
     }
 
     /// The expressions that can begin with a byte, given the one after it if that is known.
-    pub(super) fn beginning(&self, before: Option<u8>, byte: u8, next: Option<&u8>) -> &[u16] {
+    pub(super) fn beginning(&self, before: Option<u8>, byte: u8, next: Option<&u8>) -> &[Begin] {
         match next {
             Some(next) => {
                 let pair = pair(before.is_some_and(is_word), byte, *next);
@@ -430,12 +424,6 @@ impl Watches {
 }
 
 impl Watch {
-    /// Whether a match can go on with these bytes, its third and fourth, where they are known.
-    pub(super) fn may_go_on(&self, beyond: Option<(u8, u8)>) -> bool {
-        let [thirds, fourths] = self.expression.beyond();
-        beyond.is_none_or(|(third, fourth)| thirds.holds(third) && fourths.holds(fourth))
-    }
-
     /// What a check leaves of a match, and its mark.
     pub(super) fn accepts(&self, window: &str, base: u64, span: Range<u64>) -> Option<(Range<u64>, Mark)> {
         if matches!(self.check, Check::None) {
