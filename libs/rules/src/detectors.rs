@@ -123,17 +123,3 @@ mod tests {
         }
     }
 }
-#[cfg(test)]
-mod timing {
-    use super::*;
-    #[test]
-    fn timing() {
-        let mut all = Vec::new();
-        for pack in PackName::ALL { for d in detectors(pack) { let t=std::time::Instant::now(); let p=Pattern::new(d.expression, Some(d.max_len)).unwrap(); all.push((t.elapsed(), d.id, p.expression().memory_bytes())); } }
-        all.sort(); all.reverse();
-        let total: std::time::Duration = all.iter().map(|a|a.0).sum();
-        println!("total {total:?}");
-        for (t,id,m) in all.iter().take(45) { println!("{t:?} {id} {m}"); }
-        println!("median {:?}", all[all.len()/2]);
-    }
-}

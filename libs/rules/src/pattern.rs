@@ -168,6 +168,8 @@ pub(crate) type Beyond = [ByteSet; 2];
 pub(crate) struct ByteSet([u64; 4]);
 
 impl ByteSet {
+    const ALL: Self = Self([u64::MAX; 4]);
+
     fn insert(&mut self, byte: u8) {
         self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
     }
@@ -290,7 +292,13 @@ fn seconds_of(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> Vec<(u8, Beyond
             Some((_, beyond)) => *beyond,
             None => {
                 let (third, states) = step(dfa, &reached);
-                let beyond = [third, step(dfa, &states).0];
+                let fourth = step(dfa, &states).0;
+                // What a match of one or two bytes is followed by may be anything.
+                let ended = |states: &[StateID]| states.iter().any(|state| dfa.is_match_state(*state));
+                let beyond = [
+                    if ended(&reached) { ByteSet::ALL } else { third },
+                    if ended(&reached) || ended(&states) { ByteSet::ALL } else { fourth },
+                ];
                 known.push((reached, beyond));
                 beyond
             }

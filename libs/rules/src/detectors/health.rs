@@ -5,9 +5,9 @@
 
 use super::checks::{Find, digits, follows, gap_after, is_date, is_dated, kept, luhn};
 use super::{Detector, detector};
-use crate::pattern::runs::Need;
+use crate::pattern::runs::{Named, Need, Start};
 
-pub(super) static DETECTORS: [Detector; 14] = [
+pub(super) static DETECTORS: [Detector; 15] = [
     detector("record-number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number).needing(Need::Digit, 6),
     detector("plan-number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number).needing(Need::Digit, 6),
     detector("npi", r"\b[12][0-9]{9}\b", 10).checked(provider_number),
@@ -17,6 +17,9 @@ pub(super) static DETECTORS: [Detector; 14] = [
         r"\b[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}\b",
         13,
     ),
+    detector("mbi-word", r"(?i-u:\b(?:mbi|medicare(?: id| number| no)?))[^A-Za-z0-9]*(?i-u:[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2})\b", 60)
+        .named(Named { start: Start::Word, valid: |_| true })
+        .needing(Need::Digit, 60),
     detector("life-date", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date).needing(Need::Digit, 14),
     detector("ip-address", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 15).checked(network_address),
     detector("vin", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number).needing(Need::Digit, 17),

@@ -20,8 +20,8 @@ pub(super) const DETECTOR: Detector = detector(
 .checked(mail)
 .needing(Need::At, 66);
 
-/// The most characters of a local part, by RFC 5321.
-const LOCAL_MAX_CHARS: usize = 64;
+/// The most bytes of a local part, by RFC 5321.
+const LOCAL_MAX_BYTES: usize = 64;
 
 /// Domains and top-level domains that are reserved for examples and tests, by RFC 2606 and RFC 6761.
 const RESERVED: [&str; 3] = ["example.com", "example.org", "example.net"];
@@ -50,14 +50,16 @@ fn is_top_level(label: &str) -> bool {
 
 fn mail(before: &str, matched: &str) -> Option<Find> {
     let at = matched.find('@')?;
-    let start = local_start(before, &matched[..at]);
+    // Of a longer row of letters and signs only the end can be a local part.
+    let first = (at.saturating_sub(LOCAL_MAX_BYTES)..at).find(|place| begins(matched, *place))?;
+    let (before, first) = if first == 0 { (before, 0) } else { (&matched[..first], first) };
+    let start = first + local_start(before, &matched[first..at]);
     let local = &matched[start..at];
     let rest = &matched[at + 1..];
     let (domain, path) = rest.split_once(':').unwrap_or((rest, ""));
     let domain = domain_of(domain)?;
-    let is_long = local.chars().count() > LOCAL_MAX_CHARS;
     let is_login = path.contains('/') || is_user_of_address(before, start == 0) || is_login(before);
-    if local.is_empty() || is_long || is_login || is_nobody(local, domain) {
+    if local.is_empty() || is_login || is_nobody(local, domain) {
         return None;
     }
     let lower = domain.to_lowercase();
@@ -65,6 +67,14 @@ fn mail(before: &str, matched: &str) -> Option<Find> {
     let top = lower.rsplit('.').next().unwrap_or_default();
     let is_example = reserved || RESERVED_TOPS.contains(&top);
     Some(Find::of(start..at + 1 + domain.len()).example_if(is_example))
+}
+
+/// Whether an address can begin at a place of a match: where a word does, and with any letter that is not ASCII.
+fn begins(matched: &str, place: usize) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = matched.as_bytes();
+    let starts = is_word(bytes[place]) && !place.checked_sub(1).is_some_and(|last| is_word(bytes[last]));
+    matched.is_char_boundary(place) && (starts || !bytes[place].is_ascii())
 }
 
 /// Where the local part begins: not with an escape, a prefix of a literal or the end of another word.

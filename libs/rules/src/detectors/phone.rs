@@ -4,7 +4,7 @@
 //! number where a word says that it is one. What a word says nothing about is left alone: dates, versions,
 //! invoices. Numbers that are reserved for fiction are examples.
 
-use super::checks::{Find, continues_number, digits, gap_after, is_dated, kept};
+use super::checks::{Find, continues_number, digits, gap_after, is_dated, kept, weighted};
 use super::{Detector, detector};
 
 pub(super) const DETECTORS: [Detector; 4] = [
@@ -47,17 +47,29 @@ fn international(before: &str, matched: &str) -> Option<Find> {
     let length = (8..=15).contains(&number.len());
     // The plan of North America has ten digits after its code, and none of its areas begins with 0 or 1.
     let planned = number[0] != 1 || (number.len() == 11 && number[1] > 1);
-    let counts = length && planned && is_country(number) && !continues_number(before);
+    let is_article = all.len() == matched.len() && all.len() == 14 && is_trade_item(&all) && !is_named(before);
+    let counts = length && planned && is_country(number) && !continues_number(before) && !is_article;
     kept(matched, counts).map(|find| find.example_if(is_fictional(matched)))
+}
+
+/// The check digit of a GTIN with 14 digits; those often begin with 00.
+fn is_trade_item(number: &[u32]) -> bool {
+    weighted(number, &[3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
+}
+
+/// Whether a word right before says that a telephone number follows.
+fn is_named(before: &str) -> bool {
+    let lower = before.to_lowercase();
+    NAMED.iter().any(|word| gap_after(&lower, word).is_some_and(is_joint))
 }
 
 fn north_american(before: &str, matched: &str) -> Option<Find> {
     let bare = matched.strip_prefix(['1']).map_or(matched, |rest| rest.trim_start_matches([' ', '.', '-']));
-    let separators: Vec<char> = bare.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let separators: Vec<char> = bare.chars().filter(|c| matches!(c, ' ' | '.' | '-')).collect();
     let number = digits(bare);
     // Three round numbers beside each other are measures.
     let rounded = separators == [' ', ' '] && [2, 5, 9].iter().all(|at| number[*at] == 0);
-    let mixed = matches!(separators.as_slice(), [first, second] if first != second);
+    let mixed = !bare.starts_with('(') && matches!(separators.as_slice(), [first, second] if first != second);
     let service = number[1..3] == [1, 1] || number[4..6] == [1, 1];
     let counts = !continues_number(before) && !rounded && !mixed && !service;
     kept(matched, counts).map(|find| find.example_if(is_fictional(matched)))
@@ -82,31 +94,39 @@ const HINTED: [&str; 10] =
     ["cell", "call", "ring", "handy", "portable", "contact", "contact number", "my number", "reach me", "text me"];
 
 fn national(before: &str, matched: &str) -> Option<Find> {
-    let count = digits(matched).len();
-    let matched_whole = matched.starts_with('(') == matched.contains(')') || !matched.starts_with('(');
-    if is_dated(matched) || is_timed(matched) || continues_number(before) || !matched_whole {
+    let number = digits(matched);
+    let is_closed = !matched.starts_with('(') || matched.contains(')');
+    let varied = number.iter().any(|digit| *digit > 1);
+    if is_dated(matched) || is_timed(matched) || continues_number(before) || !is_closed || !varied {
         return None;
     }
-    let lower = before.to_lowercase();
-    let beside = |gap: &str| is_joint(gap, count >= 7);
-    let letter = lower.trim_end_matches([' ', '.', ':']);
-    let initial = lower.ends_with([':', ' '])
-        && ["t", "m", "f"].iter().any(|one| letter.strip_suffix(one).is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_')))
-        && lower[letter.len()..].contains([':', '.']);
-    let begins_national = matched.trim_start_matches('(').starts_with('0') || matched.starts_with("8 ");
-    let named = NAMED.iter().any(|word| gap_after(&lower, word).is_some_and(beside));
-    let led = begins_national && (9..=12).contains(&count);
-    let hinted = led && (initial || HINTED.iter().chain(&NAMED).any(|word| gap_after(&lower, word).is_some_and(|gap| !gap.contains('\n') && gap.len() < 24)));
-    let counts = (named && (6..=13).contains(&count)) || hinted;
+    let begins_national = matched.trim_start_matches('(').starts_with('0');
+    let led = begins_national && (9..=12).contains(&number.len());
+    let counts = is_named(before) || (led && (is_initialled(before) || is_hinted(before)));
     kept(matched, counts).map(|find| find.example_if(is_fictional(matched)))
 }
 
+/// Whether a word stands nearby on the same line.
+fn is_hinted(before: &str) -> bool {
+    let lower = before.to_lowercase();
+    let near = |gap: &str| !gap.contains('\n') && gap.len() < 24;
+    HINTED.iter().chain(&NAMED).any(|word| gap_after(&lower, word).is_some_and(near))
+}
+
+/// Whether a letter of a signature says so: `T: `, `M: `, `F. `.
+fn is_initialled(before: &str) -> bool {
+    let letter = before.trim_end_matches([' ', '.', ':']);
+    let is_whole = |rest: &str| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    before[letter.len()..].contains([':', '.']) && letter.strip_suffix(['T', 'M', 'F', 't', 'm', 'f']).is_some_and(is_whole)
+}
+
 /// Whether what stands between a word and a number only joins them.
-fn is_joint(gap: &str, is_long: bool) -> bool {
+fn is_joint(gap: &str) -> bool {
     const JOINTS: [&str; 17] =
         ["no", "nr", "number", "nummer", "num", "is", "ist", "direct", "work", "home", "privat", "office", "n", "at", "büro", "番号", "号码"];
     let mut words = gap.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
-    is_long && !gap.contains(|c: char| c.is_ascii_digit()) && gap.chars().count() < 24 && words.all(|word| JOINTS.contains(&word))
+    let is_short = gap.chars().count() < 24 && !gap.contains(|c: char| c.is_ascii_digit());
+    is_short && words.all(|word| JOINTS.contains(&word))
 }
 
 /// Whether groups of two digits are a day, a month and an hour: `03-17 16`.

@@ -92,7 +92,11 @@ fn unclaimed(before: &str, matched: &str) -> Option<Find> {
         .iter()
         .any(|start| matched.starts_with(start))
         || matched.contains("T3BlbkFJ");
-    mixed(before, matched).filter(|_| !claimed && Surprise::of(&matched[3..]).is_random())
+    let is_word = |part: &&str| {
+        part.len() > 3 && part.bytes().all(|byte| byte.is_ascii_lowercase()) && !Surprise::of(part).is_random()
+    };
+    let is_title = matched[3..].split(['-', '_']).filter(is_word).count() > 2;
+    mixed(before, matched).filter(|_| !claimed && !is_title && Surprise::of(&matched[3..]).is_random())
 }
 
 /// Forty characters of base64; a path or a digest of that length is less varied.
