@@ -6,15 +6,15 @@
 
 use crate::drain::Active;
 use crate::house::House;
-use crate::inspect::Findings;
-use crate::policy::Policy;
-use crate::problem::{Code, Problem};
 use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
 use zos_audit::{Outcome, Record, Verdict};
 use zos_core::ContextName;
+use zos_guard::findings::Findings;
+use zos_guard::policy::Policy;
 use zos_meter::{Ask, Balance, Day, Limit, Micros, Price, ReserveError, Spend, Usage};
+use zos_wire::problem::{Code, Problem};
 
 /// One call.
 pub(crate) struct Call {

@@ -5,9 +5,9 @@
 //! is not allowed, are refused, whatever the method and the content type.
 
 use crate::config::Auth;
-use crate::problem::{Code, Problem};
 use http::{HeaderMap, Uri, header};
 use std::net::IpAddr;
+use zos_wire::problem::{Code, Problem};
 
 /// Checks the `Host` and `Origin` of a request.
 ///

@@ -13,17 +13,18 @@ mod receive;
 mod reserve;
 mod resolve;
 mod route;
+pub(crate) mod waiting;
 
 use crate::call::Call;
 use crate::house::House;
-use crate::problem::{Code, Problem, Shape};
-use crate::wire::Face;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::HeaderMap;
 use std::sync::Arc;
 use zos_audit::Outcome;
+use zos_wire::face::Face;
+use zos_wire::problem::{Code, Problem, Shape};
 
 use inspect_request::Judged;
 pub(crate) use inspect_request::{note, raise_verdict};
@@ -94,7 +95,7 @@ pub(crate) async fn refuse(
     call.settle(crate::call::Cost::Nothing).await;
     let outcome = outcome(&problem);
     let problem = finish(&mut call, outcome, problem, shape).await;
-    let mut response = problem.respond(shape, &call.request_id);
+    let mut response = problem.respond(shape, &call.request_id).map(Body::from);
     if matches!(problem.code, Code::FirewallRequest | Code::FirewallResponse) {
         headers.insert("x-zos-verdict", http::HeaderValue::from_static("deny"));
     }

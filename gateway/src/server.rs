@@ -4,8 +4,6 @@ use crate::call::Call;
 use crate::config::Config;
 use crate::exposure;
 use crate::house::{House, Listening};
-use crate::problem::{Code, Problem, Shape};
-use crate::wire::Face;
 use crate::{admin, ids, mcp, models, pipeline, tls};
 use axum::Router;
 use axum::body::Body;
@@ -26,6 +24,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use zos_wire::face::Face;
+use zos_wire::problem::{Code, Problem, Shape};
 
 /// How long a connection may take to send the head of a request, and may lie idle between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(75);
@@ -246,6 +246,7 @@ pub fn router(house: Arc<House>) -> Router {
             Problem::new(Code::UnknownEndpoint, "There is nothing at this path.")
                 .hint("AI clients use /v1; see docs/endpoints.md.")
                 .respond(Shape::OpenAi, &ids::unique())
+                .map(Body::from)
         })
         .layer(middleware::from_fn_with_state(house.clone(), guard_side));
     Router::new()
@@ -260,7 +261,7 @@ pub fn router(house: Arc<House>) -> Router {
 async fn guard_side(State(house): State<Arc<House>>, request: Request, next: Next) -> Response {
     match exposure::check(&house.config.auth, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.respond(Shape::OpenAi, &ids::of_request(request.headers())),
+        Err(problem) => problem.respond(Shape::OpenAi, &ids::of_request(request.headers())).map(Body::from),
     }
 }
 
@@ -337,6 +338,7 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
         Problem::new(Code::Internal, "zOS failed on this call; nothing more was sent.")
             .hint("Please report it, with the request id and the log.")
             .respond(shape, &request_id)
+            .map(Body::from)
     })
 }
 

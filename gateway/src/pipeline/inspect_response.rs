@@ -6,22 +6,24 @@ mod streamed;
 use super::forward::{Forwarded, problem as upstream_problem};
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
-use crate::ask::{Side, Subject, Waiting};
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::inspect::{self, Findings};
-use crate::json::{self, Value};
-use crate::problem::{Code, Problem};
-use crate::redact::restore;
-use crate::targets::{self, Court};
-use crate::translate::Pair;
+use crate::pipeline::waiting::Waiting;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::Arc;
 use zos_audit::{Outcome, Verdict};
+use zos_guard::approvals::Side;
+use zos_guard::findings::Findings;
+use zos_guard::inspect;
+use zos_guard::redact::restore;
+use zos_guard::targets::{self, Court};
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+use zos_wire::json::{self, Value};
+use zos_wire::pair::Pair;
+use zos_wire::problem::{Code, Problem};
 
 /// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
 /// whatever else a provider sends stay here.
@@ -123,7 +125,7 @@ async fn ask(
     if findings.are_blocked(&forwarded.policy) {
         return Ok(());
     }
-    while let Some(subject) = Subject::open(&forwarded.policy, &findings) {
+    while let Some(subject) = findings.subject(&forwarded.policy) {
         note(&forwarded.policy, &findings, call, headers);
         let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, subject, Side::Answer);
         let effect = waiting.answer(house).await?;

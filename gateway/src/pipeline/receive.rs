@@ -2,14 +2,14 @@
 
 use crate::call::Call;
 use crate::house::House;
-use crate::problem::{Code, Problem};
-use crate::wire::Face;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use std::time::Duration;
+use zos_wire::face::Face;
+use zos_wire::problem::{Code, Problem};
 
 /// A caller that sends nothing for this long while a body is due is not coming back.
 const BODY_IDLE_LIMIT: Duration = Duration::from_secs(60);

@@ -7,14 +7,14 @@
 use super::Arrived;
 use crate::call::{Call, audit_unavailable};
 use crate::house::House;
-use crate::policy::Policy;
-use crate::problem::{Code, Problem};
-use crate::redact::Masks;
-use crate::redact::sessions::conversation;
 use crate::upstream::credentials::Presented;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use zos_core::{Context, ContextName, Isolation, NoContext, Snapshot};
+use zos_guard::policy::Policy;
+use zos_guard::redact::Masks;
+use zos_guard::redact::sessions::conversation;
+use zos_wire::problem::{Code, Problem};
 
 /// A call whose context is known.
 pub(crate) struct Resolved {

@@ -6,16 +6,11 @@
 //! the connection to the provider.
 
 use super::{Forwarded, cut, finish_head, note_stream, returned_headers, upstream_problem};
-use crate::ask::{PING_EVERY, Side, Waiting};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::Resolved;
-use crate::problem::{Code, Problem};
-use crate::stream::guard::{Guard, Stop};
-use crate::stream::sse::{Frame, Framer};
-use crate::translate::StreamTranslator;
+use crate::pipeline::waiting::{PING_EVERY, Waiting};
 use crate::upstream::{AnswerBody, UpstreamError};
-use crate::wire::{Dialect, Face};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -26,7 +21,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zos_audit::Outcome;
 use zos_core::Effect;
+use zos_guard::approvals::Side;
+use zos_guard::stream::Guard;
 use zos_meter::{Estimate, Usage, UsageReader};
+use zos_wire::face::Face;
+use zos_wire::faces::Dialect;
+use zos_wire::pair::StreamTranslator;
+use zos_wire::problem::{Code, Problem};
+use zos_wire::sse::Stop;
+use zos_wire::sse::{Frame, Framer};
 
 /// How long the end of the connection is waited for after the answer said that it is complete.
 const END_LIMIT: Duration = Duration::from_millis(250);
@@ -209,7 +212,7 @@ impl Pump {
 
     fn frames(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
         loop {
-            match self.framer.next() {
+            match self.framer.next_frame() {
                 Ok(Some(frame)) => self.take(&frame, out)?,
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(Stop::Unreadable("an event is too large")),
