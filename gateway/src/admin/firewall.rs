@@ -36,7 +36,8 @@ pub fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVer
         Some(Effect::Redact) => Some(redacted(policy, text, &found)),
         Some(Effect::Report) | None => Some(text.to_owned()),
     };
-    let violations = found.iter().zip(effects).map(|(violation, effect)| explained(policy, violation, effect.name()));
+    let violations =
+        found.iter().zip(effects).map(|(violation, effect)| explained(policy, violation, effect.name()));
     FirewallVerdict {
         context: name.to_string(),
         verdict: strongest.map_or("allow", Effect::name).to_owned(),

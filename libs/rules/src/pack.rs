@@ -78,11 +78,7 @@ pub struct UnknownDetector {
 impl Pack {
     /// A pack that comes with the engine.
     pub fn builtin(name: PackName) -> Self {
-        Self {
-            name: name.name().into(),
-            detectors: detectors::all(name).to_vec(),
-            counts_examples: false,
-        }
+        Self { name: name.name().into(), detectors: detectors::all(name).to_vec(), counts_examples: false }
     }
 
     /// A person's own pack.
@@ -267,10 +263,7 @@ mod tests {
         let pack = Pack::builtin(PackName::Pii);
         let phones = pack.clone().only(&["phone", "email"]).unwrap();
         let kinds: Vec<&str> = phones.detectors().collect();
-        assert_eq!(
-            kinds,
-            ["email", "phone-international", "phone-us", "phone-national", "phone-link"]
-        );
+        assert_eq!(kinds, ["email", "phone-international", "phone-us", "phone-national", "phone-link"]);
         let rest = pack.clone().except(&["phone", "email"]).unwrap();
         assert_eq!(rest.detectors().count() + 5, pack.detectors().count());
         assert!(pack.clone().only(&["fone"]).is_err() && pack.clone().only(&["pho"]).is_err());

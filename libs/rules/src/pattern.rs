@@ -232,7 +232,11 @@ impl Expression {
                         &known[known.len() - 1].1
                     }
                 };
-                pairs.extend(nexts.iter().map(|(second, beyond)| Pair { first: byte, second: *second, beyond: *beyond }));
+                pairs.extend(nexts.iter().map(|(second, beyond)| Pair {
+                    first: byte,
+                    second: *second,
+                    beyond: *beyond,
+                }));
             }
         }
         Ok(Self { dfa, shortest, starts, first, pairs })

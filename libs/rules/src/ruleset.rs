@@ -245,12 +245,7 @@ impl RoomRules {
 
     /// Appends all violations in a complete text, and beside them what packs found that is reserved for
     /// examples and therefore is no violation: `jane.doe@example.com`, 555-0142, `AKIAIOSFODNN7EXAMPLE`.
-    pub fn scan_with_examples(
-        &self,
-        text: &str,
-        found: &mut Vec<Violation>,
-        examples: &mut Vec<Violation>,
-    ) {
+    pub fn scan_with_examples(&self, text: &str, found: &mut Vec<Violation>, examples: &mut Vec<Violation>) {
         if self.is_empty() {
             return;
         }

@@ -29,7 +29,7 @@ pub(super) static DETECTORS: [Detector; 4] = [
             // A default: `|| '…'`, `, "…"`.
             r#"|["')\]]{0,4}[ \t]*(?:\|\||\?\?|,|\?:|or|else)[ \t]*["'`]"#,
             // A neighbour that is called a value.
-            r#"|\\?["']?(?:[ \t]*[,;{]?[ \t\r\n]*|[ \t\r\n]*/?>[ \t\r\n]*<)\\?["']?(?:[vV]alue|val|content|default|string|data)\\?["']?[ \t]*[:=>][ \t]*\\?["']?"#,
+            r#"|\\?["']?(?:[ \t]*[,;{]?(?:[ \t\r\n]|\\n)*|[ \t\r\n]*/?>[ \t\r\n]*<)\\?["']?(?:[vV]alue|val|content|default|string|data)\\?["']?[ \t]*[:=>][ \t]*\\?["']?"#,
             // Blanks, and words between them.
             r#"|["'`]?[ \t]+(?:(?:is|ist|lautet|by|to|est|es|\u{e8}|e|now|was)[ \t:]+)*["'`]?)"#,
             "[!-~]+",
@@ -55,19 +55,112 @@ pub(super) static DETECTORS: [Detector; 4] = [
 
 /// Beginnings and ends of names whose values say something about a secret and are none.
 const HARMLESS: [&str; 46] = [
-    "count", "counts", "url", "uri", "path", "file", "filename", "name", "type", "length", "len", "size", "limit",
-    "expiry", "expires", "ttl", "hint", "policy", "field", "label", "format", "manager", "provider", "regex",
-    "rule", "rules", "min", "max", "index", "version", "at", "placeholder", "id", "ids", "usage", "budget",
-    "class", "input", "form", "reset", "page", "next", "continuation", "design", "cursor", "pagination",
+    "count",
+    "counts",
+    "url",
+    "uri",
+    "path",
+    "file",
+    "filename",
+    "name",
+    "type",
+    "length",
+    "len",
+    "size",
+    "limit",
+    "expiry",
+    "expires",
+    "ttl",
+    "hint",
+    "policy",
+    "field",
+    "label",
+    "format",
+    "manager",
+    "provider",
+    "regex",
+    "rule",
+    "rules",
+    "min",
+    "max",
+    "index",
+    "version",
+    "at",
+    "placeholder",
+    "id",
+    "ids",
+    "usage",
+    "budget",
+    "class",
+    "input",
+    "form",
+    "reset",
+    "page",
+    "next",
+    "continuation",
+    "design",
+    "cursor",
+    "pagination",
 ];
 
 /// What keys that are secrets are called.
 const KEYS: [&str; 56] = [
-    "api", "apikey", "secret", "secretkey", "auth", "access", "accesskey", "account", "private", "signing", "sign", "encryption", "crypto",
-    "master", "app", "application", "client", "session", "storage", "service", "subscription", "license", "deploy",
-    "admin", "root", "user", "webhook", "security", "shared", "function", "hmac", "jwt", "token", "password", "ssh",
-    "openai", "anthropic", "stripe", "aws", "azure", "gcp", "google", "github", "gitlab", "datadog", "dd", "sentry",
-    "twilio", "sendgrid", "mailgun", "algolia", "cohere", "mistral", "hf", "groq", "gemini",
+    "api",
+    "apikey",
+    "secret",
+    "secretkey",
+    "auth",
+    "access",
+    "accesskey",
+    "account",
+    "private",
+    "signing",
+    "sign",
+    "encryption",
+    "crypto",
+    "master",
+    "app",
+    "application",
+    "client",
+    "session",
+    "storage",
+    "service",
+    "subscription",
+    "license",
+    "deploy",
+    "admin",
+    "root",
+    "user",
+    "webhook",
+    "security",
+    "shared",
+    "function",
+    "hmac",
+    "jwt",
+    "token",
+    "password",
+    "ssh",
+    "openai",
+    "anthropic",
+    "stripe",
+    "aws",
+    "azure",
+    "gcp",
+    "google",
+    "github",
+    "gitlab",
+    "datadog",
+    "dd",
+    "sentry",
+    "twilio",
+    "sendgrid",
+    "mailgun",
+    "algolia",
+    "cohere",
+    "mistral",
+    "hf",
+    "groq",
+    "gemini",
 ];
 
 /// The words of a name, in lower case.
@@ -75,7 +168,9 @@ fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut last = ' ';
     for c in name.chars() {
-        let begins = !last.is_alphanumeric() || !c.is_alphanumeric() || (last.is_ascii_lowercase() && c.is_ascii_uppercase());
+        let begins = !last.is_alphanumeric()
+            || !c.is_alphanumeric()
+            || (last.is_ascii_lowercase() && c.is_ascii_uppercase());
         match words.last_mut() {
             Some(word) if !begins => word.extend(c.to_lowercase()),
             _ if c.is_alphanumeric() => words.push(c.to_lowercase().collect()),
@@ -96,9 +191,9 @@ impl Name {
     fn read(before: &str, matched: &str) -> Option<(Self, usize)> {
         let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         // Names of two and three words have blanks in them.
-        let blank = ["mot de passe", "api key", "identified by"].iter().find(|name| {
-            matched.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-        });
+        let blank = ["mot de passe", "api key", "identified by"]
+            .iter()
+            .find(|name| matched.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
         let fixed = blank.map_or(0, |name| name.len());
         let end = matched[fixed..].find(|c| !inside(c)).map_or(matched.len(), |at| at + fixed);
         let (name, rest) = (&matched[..end], &matched[end..]);
@@ -107,9 +202,11 @@ impl Name {
         let whole = words(&format!("{}{name}", &before[start..]));
         let (first, last) = (whole.first()?, whole.last()?);
         let is_harmless = |word: &String| HARMLESS.contains(&word.as_str());
-        let goes_on = |word: &str| ["izer", "ary", "ariat", "ize", "ized", "ive", "s2"].iter().any(|end| {
-            ["token", "secret"].iter().any(|stem| word.strip_prefix(stem) == Some(*end))
-        });
+        let goes_on = |word: &str| {
+            ["izer", "ary", "ariat", "ize", "ized", "ive", "s2"]
+                .iter()
+                .any(|end| ["token", "secret"].iter().any(|stem| word.strip_prefix(stem) == Some(*end)))
+        };
         // A key is one of a lock only where its name says so: tables and caches have keys too.
         let is_key = |word: &String| KEYS.contains(&word.as_str());
         let named_key = last.ends_with("key") || whole.iter().any(|word| word == "key");
@@ -117,7 +214,11 @@ impl Name {
             return None;
         }
         let plural = last == "tokens" && rest.trim_start().starts_with(['=', ':']);
-        if whole.len() > 1 && (is_harmless(first) || is_harmless(last)) || goes_on(last) || goes_on(first) || plural {
+        if whole.len() > 1 && (is_harmless(first) || is_harmless(last))
+            || goes_on(last)
+            || goes_on(first)
+            || plural
+        {
             return None;
         }
         let lower = name.to_lowercase();
@@ -139,7 +240,8 @@ fn value(matched: &str, at: usize) -> (usize, &str, bool) {
             (start, quote) = (place + c.len_utf8(), Some(c));
             break;
         }
-        let is_prefix = matches!(c, 'b' | 'r' | 'f' | 'u' | '@' | '$') && next.is_some_and(|next| matches!(next, '"' | '\''));
+        let is_prefix = matches!(c, 'b' | 'r' | 'f' | 'u' | '@' | '$')
+            && next.is_some_and(|next| matches!(next, '"' | '\''));
         let wraps = wrapping(c) && next.is_some_and(|next| opening(next) || wrapping(next));
         if !is_prefix && !wraps && !c.is_whitespace() && !matches!(c, '*' | '`') {
             start = place;
@@ -149,7 +251,9 @@ fn value(matched: &str, at: usize) -> (usize, &str, bool) {
     }
     let value = &rest[start..];
     let length = match quote {
-        Some(quote) if quote.is_ascii() => value.find(quote).map(|at| at - usize::from(value[..at].ends_with('\\'))),
+        Some(quote) if quote.is_ascii() => {
+            value.find(quote).map(|at| at - usize::from(value[..at].ends_with('\\')))
+        }
         _ => None,
     };
     let value = match length {
@@ -164,10 +268,14 @@ fn bare(value: &str) -> &str {
     let mut end = value.len();
     for (at, c) in value.char_indices() {
         let rest = &value[at + c.len_utf8()..];
-        let word = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).len();
+        let word = rest.len()
+            - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).len();
         let names_next = word > 0 && rest[word..].starts_with('=');
-        let closes = matches!(c, '"' | '`') || (c == '<' && rest.starts_with('/')) || (c == '\\' && rest.starts_with(['n', 'r', 't', '"']));
-        let ends = matches!(c, ';' | '&') && (names_next || rest.is_empty()) || (c == ',' && (names_next || rest.starts_with('"') || rest.is_empty()));
+        let closes = matches!(c, '"' | '`')
+            || (c == '<' && rest.starts_with('/'))
+            || (c == '\\' && rest.starts_with(['n', 'r', 't', '"']));
+        let ends = matches!(c, ';' | '&') && (names_next || rest.is_empty())
+            || (c == ',' && (names_next || rest.starts_with('"') || rest.is_empty()));
         if closes || ends {
             end = at;
             break;
@@ -175,9 +283,13 @@ fn bare(value: &str) -> &str {
     }
     let value = &value[..end];
     let trimmed = value.trim_end_matches(['.', ',', ':', ';', '\'', '*', '|', '?']);
-    let closed = |value: &str, open: char, close: char| value.matches(open).count() < value.matches(close).count();
+    let closed =
+        |value: &str, open: char, close: char| value.matches(open).count() < value.matches(close).count();
     let mut trimmed = trimmed;
-    while [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')].iter().any(|(open, close)| trimmed.ends_with(*close) && closed(trimmed, *open, *close)) {
+    while [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')]
+        .iter()
+        .any(|(open, close)| trimmed.ends_with(*close) && closed(trimmed, *open, *close))
+    {
         trimmed = &trimmed[..trimmed.len() - 1];
     }
     trimmed
@@ -197,26 +309,44 @@ fn is_secret(value: &str, is_password: bool, is_quoted: bool, demand: Demand) ->
     let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
     let varied = entropy(value);
     let shortest = if is_password { 8 } else { 10 };
-    if value.len() < shortest || letters == 0 || varied <= 2.5 || is_placeholder(value) || is_code(value, is_quoted) {
+    if value.len() < shortest
+        || letters == 0
+        || varied <= 2.5
+        || is_placeholder(value)
+        || is_code(value, is_quoted)
+    {
         return false;
     }
     let surprise = Surprise::of(value.strip_prefix("django-insecure-").unwrap_or(value));
     if surprise.is_random() {
         let mixed = count(u8::is_ascii_uppercase) > 0 && count(u8::is_ascii_lowercase) > 0;
-        return demand == Demand::Usual || digits > 1 || (digits + count(u8::is_ascii_uppercase) > 2 && mixed && value.len() >= 12);
+        return demand == Demand::Usual
+            || digits > 1
+            || (digits + count(u8::is_ascii_uppercase) > 2 && mixed && value.len() >= 12);
     }
     let words = value.split(['-', '_', '.', '/', ',']).filter(|word| word.len() > 1).count();
     demand == Demand::Usual
         && digits > 1
-        && if is_password { words < 3 } else { value.len() >= 12 && varied > 3.0 && words < 3 && surprise.bits > -8.0 }
+        && if is_password {
+            words < 3
+        } else {
+            value.len() >= 12 && varied > 3.0 && words < 3 && surprise.bits > -8.0
+        }
 }
 
 /// Whether a value is an expression, a name of a variable, a path or an address.
 fn is_code(value: &str, is_quoted: bool) -> bool {
-    let name = value.len() - value.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':')).len();
+    let name = value.len()
+        - value.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':')).len();
     let called = !is_quoted && name > 0 && value[name..].starts_with(['(', '[']) && is_call(&value[name..]);
-    let variable = value.starts_with("$") || value.starts_with("{{") || value.starts_with("%(") || value.starts_with("<%");
-    let path = value.starts_with("./") || value.starts_with("../") || value.starts_with("~/") || value.contains("://");
+    let variable = value.starts_with("$")
+        || value.starts_with("{{")
+        || value.starts_with("%(")
+        || value.starts_with("<%");
+    let path = value.starts_with("./")
+        || value.starts_with("../")
+        || value.starts_with("~/")
+        || value.contains("://");
     let slashes = value.matches('/').count();
     let absolute = value.starts_with('/') && (slashes > 2 || value.len() < 20);
     called || variable || path || absolute
@@ -249,7 +379,8 @@ fn given(before: &str, matched: &str) -> Option<Find> {
 
 /// What follows `password = `, `**Password:** `, `| Password | `.
 fn after_separator(rest: &str) -> Option<&str> {
-    let joins = |c: char| matches!(c, ':' | '=' | '>' | '|' | '?' | '-' | '：' | '→' | '–' | '—' | '*' | '_' | '+');
+    let joins =
+        |c: char| matches!(c, ':' | '=' | '>' | '|' | '?' | '-' | '：' | '→' | '–' | '—' | '*' | '_' | '+');
     let closes = |c: char| matches!(c, '"' | '\'' | '`' | '\\' | ')' | ']' | '}' | '*') || c.is_whitespace();
     let rest = rest.trim_start_matches(closes);
     let value = rest.trim_start_matches(joins);
@@ -270,8 +401,14 @@ fn after_default(rest: &str) -> Option<&str> {
 
 /// What follows `key="Password" value=`, or `value: ` in the line below `name: PASSWORD`.
 fn after_neighbour(rest: &str) -> Option<&str> {
-    let signs = |c: char| matches!(c, '"' | '\'' | '\\' | ',' | ';' | '{' | '/' | '>' | '<') || c.is_whitespace();
+    let signs =
+        |c: char| matches!(c, '"' | '\'' | '\\' | ',' | ';' | '{' | '/' | '>' | '<') || c.is_whitespace();
     let rest = rest.trim_start_matches(signs);
+    // A line break may be written as an escape.
+    let rest = rest
+        .strip_prefix('n')
+        .filter(|rest| rest.starts_with(signs))
+        .map_or(rest, |rest| rest.trim_start_matches(signs));
     let valued = ["value", "Value", "val", "content", "default", "string", "data"];
     let rest = valued.iter().find_map(|word| rest.strip_prefix(word))?;
     let rest = rest.trim_start_matches(['"', '\'', '\\', ' ', '\t']);
@@ -310,8 +447,20 @@ fn element(_: &str, matched: &str) -> Option<Find> {
 /// Whether one of the words of a name is that of a secret.
 fn is_secret_name(name: &str) -> bool {
     const SECRETS: [&str; 14] = [
-        "password", "passwd", "passwort", "pass", "pwd", "secret", "token", "key", "apikey", "passphrase", "credential",
-        "credentials", "kennwort", "psk",
+        "password",
+        "passwd",
+        "passwort",
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "key",
+        "apikey",
+        "passphrase",
+        "credential",
+        "credentials",
+        "kennwort",
+        "psk",
     ];
     let is_one = |word: &String| SECRETS.iter().any(|secret| word.ends_with(secret));
     words(name).iter().any(is_one)
@@ -325,15 +474,45 @@ fn argued(before: &str, matched: &str) -> Option<Find> {
         &["curl", "wget", "http", "https", "xh", "rclone", "httpie"]
     } else {
         &[
-            "mysql", "mysqldump", "mysqladmin", "mariadb", "docker", "podman", "helm", "nerdctl", "buildah", "skopeo", "oc", "az",
-            "sshpass", "redis-cli", "mongo", "mongosh", "mongodump", "ldapsearch", "smbclient", "7z", "zip",
-            "unzip", "plink", "pscp", "sqlcmd", "bcp", "impala-shell", "rabbitmqadmin", "cqlsh", "ipmitool", "login",
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mariadb",
+            "docker",
+            "podman",
+            "helm",
+            "nerdctl",
+            "buildah",
+            "skopeo",
+            "oc",
+            "az",
+            "sshpass",
+            "redis-cli",
+            "mongo",
+            "mongosh",
+            "mongodump",
+            "ldapsearch",
+            "smbclient",
+            "7z",
+            "zip",
+            "unzip",
+            "plink",
+            "pscp",
+            "sqlcmd",
+            "bcp",
+            "impala-shell",
+            "rabbitmqadmin",
+            "cqlsh",
+            "ipmitool",
+            "login",
         ]
     };
     if !super::checks::follows(before, commands) {
         return None;
     }
-    let name = ["--user", "--pass", "--pw", "-u", "-p", "-P", "-a", "-w"].iter().find(|name| flag.starts_with(**name))?;
+    let name = ["--user", "--pass", "--pw", "-u", "-p", "-P", "-a", "-w"]
+        .iter()
+        .find(|name| flag.starts_with(**name))?;
     let at = matched.len() - flag[name.len()..].trim_start_matches([' ', '=']).len();
     let (start, value, is_quoted) = value(matched, at);
     let (start, value) = match value.split_once(':') {
@@ -342,7 +521,8 @@ fn argued(before: &str, matched: &str) -> Option<Find> {
         _ => (start, value),
     };
     let at_sign = value.contains('/') || value.contains('=');
-    (!at_sign && is_secret(value, true, is_quoted, Demand::Strict)).then(|| Find::of(start..start + value.len()))
+    (!at_sign && is_secret(value, true, is_quoted, Demand::Strict))
+        .then(|| Find::of(start..start + value.len()))
 }
 
 /// The last field of a line of `.pgpass`: host, port, database, user, password.

@@ -106,7 +106,8 @@ fn is_latin(c: char) -> bool {
 
 /// Whether a text has the form of a date with four digits of the year, or begins with one.
 pub(super) fn is_dated(text: &str) -> bool {
-    let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
+    let groups: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
     let is_year = |group: &str| group.len() == 4 && (group.starts_with("19") || group.starts_with("20"));
     let number = |group: &str| group.parse::<u32>().ok().filter(|_| group.len() <= 2);
     let day = |one: &str, other: &str| match (number(one), number(other)) {
@@ -161,7 +162,9 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
     ];
     let lower = value.to_lowercase();
     let counted = lower.contains("123456789") || lower.contains("01234567");
-    lower.starts_with('<') || MARKS.iter().any(|mark| lower.contains(mark)) || (counted && entropy(value) < 4.0)
+    lower.starts_with('<')
+        || MARKS.iter().any(|mark| lower.contains(mark))
+        || (counted && entropy(value) < 4.0)
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 //! An id whose form alone is common (nine or eleven digits) is only found after a word that names
 //! it.
 
-use super::checks::{
-    Find, digits, follows, is_date, is_mod_11_10, kept, luhn, remainder, two, weighted,
-};
+use super::checks::{Find, digits, follows, is_date, is_mod_11_10, kept, luhn, remainder, two, weighted};
 use super::{Detector, detector};
 use crate::pattern::runs::Need;
 

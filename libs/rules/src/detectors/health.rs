@@ -174,11 +174,15 @@ fn network_address(before: &str, matched: &str) -> Option<Find> {
         || address.is_broadcast()
         || address.is_link_local()
         || address.is_multicast()
-        || matches!((first, second, third), (0 | 240.., ..) | (100, 64..=127, _) | (198, 18 | 19, _) | (192, 0, 0))
+        || matches!(
+            (first, second, third),
+            (0 | 240.., ..) | (100, 64..=127, _) | (198, 18 | 19, _) | (192, 0, 0)
+        )
         || host == 0;
     let version = follows(before, &["version", "v", "release", "section", "chapter"])
         || before.ends_with(['.', 'v', '§', '~', '-', '/', '@', '^', '_']);
-    kept(matched, !common && !version && matched.len() > 7).map(|find| find.example_if(address.is_documentation()))
+    kept(matched, !common && !version && matched.len() > 7)
+        .map(|find| find.example_if(address.is_documentation()))
 }
 
 /// The check digit is at place nine, by 49 CFR 565.
@@ -224,8 +228,8 @@ fn great_age(_: &str, matched: &str) -> Option<Find> {
         return kept(matched, true);
     }
     let units = [
-        "%", "percent", "s", "sec", "secs", "second", "seconds", "ms", "min", "mins", "minute", "minutes", "h", "hour",
-        "hours", "day", "days", "week", "weeks", "month", "months", "kb", "mb", "bytes", "px",
+        "%", "percent", "s", "sec", "secs", "second", "seconds", "ms", "min", "mins", "minute", "minutes",
+        "h", "hour", "hours", "day", "days", "week", "weeks", "month", "months", "kb", "mb", "bytes", "px",
     ];
     (!units.contains(&unit)).then(|| Find::of(0..end))
 }

@@ -29,7 +29,15 @@ const RESERVED_TOPS: [&str; 3] = ["example", "test", "invalid"];
 
 /// Mailboxes that send and are read by nobody.
 const UNREAD: [&str; 9] = [
-    "noreply", "no-reply", "no_reply", "no.reply", "donotreply", "do-not-reply", "do_not_reply", "nobody", "mailer-daemon",
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "no.reply",
+    "donotreply",
+    "do-not-reply",
+    "do_not_reply",
+    "nobody",
+    "mailer-daemon",
 ];
 
 /// Names that are written like addresses to say who defined an algorithm (RFC 4251, section 6).
@@ -63,7 +71,9 @@ fn mail(before: &str, matched: &str) -> Option<Find> {
         return None;
     }
     let lower = domain.to_lowercase();
-    let reserved = RESERVED.iter().any(|name| lower.strip_suffix(name).is_some_and(|sub| sub.is_empty() || sub.ends_with('.')));
+    let reserved = RESERVED
+        .iter()
+        .any(|name| lower.strip_suffix(name).is_some_and(|sub| sub.is_empty() || sub.ends_with('.')));
     let top = lower.rsplit('.').next().unwrap_or_default();
     let is_example = reserved || RESERVED_TOPS.contains(&top);
     Some(Find::of(start..at + 1 + domain.len()).example_if(is_example))
@@ -130,7 +140,9 @@ fn after_escape(before: &str, text: &str) -> usize {
 fn percent_escape(text: &str) -> Option<(usize, usize)> {
     text.rmatch_indices('%').find_map(|(at, _)| {
         let code = u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok()?;
-        let is_part = code.is_ascii_alphanumeric() || matches!(code, b'.' | b'_' | b'+' | b'-' | b'\'' | b'@' | b'%') || code > 127;
+        let is_part = code.is_ascii_alphanumeric()
+            || matches!(code, b'.' | b'_' | b'+' | b'-' | b'\'' | b'@' | b'%')
+            || code > 127;
         (!is_part).then_some((at, 3))
     })
 }
@@ -147,7 +159,10 @@ fn domain_of(text: &str) -> Option<&str> {
             let domain = &domain[..rest.len() + 1 + end];
             let label = rest.rsplit('.').next().unwrap_or_default();
             // `icon@2x.ai` is the file of an icon of twice the size.
-            let is_scale = rest == label && label.len() == 2 && label.ends_with('x') && label.as_bytes()[0].is_ascii_digit();
+            let is_scale = rest == label
+                && label.len() == 2
+                && label.ends_with('x')
+                && label.as_bytes()[0].is_ascii_digit();
             let is_name = !label.is_empty() && !rest.starts_with(['-', '.']) && !rest.contains("..");
             return (is_name && !is_scale).then_some(domain);
         }
@@ -158,19 +173,23 @@ fn domain_of(text: &str) -> Option<&str> {
 /// Whether what stands before is the beginning of an address with a user: `https://user:`.
 fn is_user_of_address(before: &str, is_joined: bool) -> bool {
     let Some(at) = before.rfind("://").filter(|_| is_joined) else { return false };
-    !before[at + 3..].contains(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | ','))
+    !before[at + 3..]
+        .contains(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | ','))
 }
 
 /// Whether a command stands before that logs in at a machine.
 fn is_login(before: &str) -> bool {
     let line = before.rsplit(['\n', ';', '|', '&']).next().unwrap_or_default();
-    follows(line, &["ssh", "scp", "sftp", "rsync", "mosh", "ssh-copy-id", "sshfs"]) && line.ends_with([' ', '\t', '\'', '"'])
+    follows(line, &["ssh", "scp", "sftp", "rsync", "mosh", "ssh-copy-id", "sshfs"])
+        && line.ends_with([' ', '\t', '\'', '"'])
 }
 
 fn is_nobody(local: &str, domain: &str) -> bool {
     let (local, domain) = (local.to_lowercase(), domain.to_lowercase());
     let mailbox = local.split('+').next().unwrap_or_default();
-    let unread = UNREAD.iter().any(|name| mailbox.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphabetic)));
+    let unread = UNREAD
+        .iter()
+        .any(|name| mailbox.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphabetic)));
     unread
         || domain.split('.').any(|label| label == "noreply" || label == "no-reply")
         || matches!(mailbox, "git" | "hg" | "svn" | "x-access-token" | "oauth2")

@@ -6,7 +6,9 @@ use crate::pattern::runs::Need;
 
 pub(super) static DETECTORS: [Detector; 6] = [
     detector("card", r"\b[0-9](?:[ -]?[0-9]){11,18}\b", 40).checked(card),
-    detector("iban", r"\b[A-Za-z]{2}[0-9]{2}(?:[ -]{0,2}[A-Za-z0-9]){11,30}\b", 100).checked(iban).needing(Need::Digit, 3),
+    detector("iban", r"\b[A-Za-z]{2}[0-9]{2}(?:[ -]{0,2}[A-Za-z0-9]){11,30}\b", 100)
+        .checked(iban)
+        .needing(Need::Digit, 3),
     detector("us-routing", r"\b[0-9]{9}\b", 9).checked(routing_number),
     detector("card-track", r"[;%]B?[0-9]{13,19}[=^][A-Za-z/ .^=]*[0-9]{7,}", 96).checked(track),
     detector("uk-sort-code", r"\b[0-9]{2}[- ]?[0-9]{2}[- ]?[0-9]{2}\b", 8).checked(sort_code),
@@ -46,10 +48,10 @@ const NETWORKS: [Network; 38] = [
     network(3528, 3589, &[16, 19]), // JCB
     network(6011, 6011, &[16, 19]), // Discover
     network(644, 649, &[16, 19]),
-    network(65, 65, &[16, 19]), // Discover, RuPay, Troy, Verve
+    network(65, 65, &[16, 19]),         // Discover, RuPay, Troy, Verve
     network(62, 62, &[16, 17, 18, 19]), // UnionPay
     network(81, 82, &[16, 17, 18, 19]), // UnionPay, RuPay
-    network(60, 60, &[16]), // RuPay, Hipercard
+    network(60, 60, &[16]),             // RuPay, Hipercard
     network(508, 508, &[16]),
     network(353, 353, &[16]),
     network(356, 356, &[16]),
@@ -60,16 +62,16 @@ const NETWORKS: [Network; 38] = [
     network(6304, 6304, &[16, 18, 19]),
     network(6759, 6763, &[16, 18, 19]),
     network(636, 639, &[16, 17, 18, 19]), // InterPayment, InstaPayment, Elo
-    weak(672, 672, &[16, 19]), // girocard
+    weak(672, 672, &[16, 19]),            // girocard
     weak(67, 67, &[16, 18, 19]),
     network(2200, 2204, &[16, 17, 18, 19]), // Mir
-    network(2205, 2205, &[16]), // Borica
-    network(9792, 9792, &[16]), // Troy
-    network(8600, 8600, &[16]), // UzCard
-    network(9860, 9860, &[16]), // Humo
-    network(9704, 9704, &[16, 19]), // NAPAS
-    weak(1, 1, &[15]), // UATP
-    weak(94, 94, &[16]), // BC Card
+    network(2205, 2205, &[16]),             // Borica
+    network(9792, 9792, &[16]),             // Troy
+    network(8600, 8600, &[16]),             // UzCard
+    network(9860, 9860, &[16]),             // Humo
+    network(9704, 9704, &[16, 19]),         // NAPAS
+    weak(1, 1, &[15]),                      // UATP
+    weak(94, 94, &[16]),                    // BC Card
 ];
 
 /// Whether a number has a length that one of the issuers of its range uses.
@@ -90,9 +92,30 @@ const LENGTHS: [usize; 8] = [16, 15, 14, 19, 18, 17, 13, 12];
 
 /// Words for a card.
 const CARD_WORDS: [&str; 24] = [
-    "card", "pan", "visa", "mastercard", "maestro", "amex", "american express", "diners", "uatp", "girocard", "bc",
-    "card number", "creditcard", "karte", "kartennummer", "kreditkarte", "carte", "tarjeta", "carta", "cartão",
-    "карта", "卡号", "銀行卡", "カード",
+    "card",
+    "pan",
+    "visa",
+    "mastercard",
+    "maestro",
+    "amex",
+    "american express",
+    "diners",
+    "uatp",
+    "girocard",
+    "bc",
+    "card number",
+    "creditcard",
+    "karte",
+    "kartennummer",
+    "kreditkarte",
+    "carte",
+    "tarjeta",
+    "carta",
+    "cartão",
+    "карта",
+    "卡号",
+    "銀行卡",
+    "カード",
 ];
 
 /// A number of the length of its issuer that ends with a group, as people and machines write it.
@@ -101,7 +124,8 @@ fn card(before: &str, matched: &str) -> Option<Find> {
         return None;
     }
     let is_named = follows(before, &CARD_WORDS);
-    let places: Vec<usize> = matched.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        matched.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
     let number = digits(matched);
     LENGTHS.into_iter().filter(|length| *length <= number.len()).find_map(|length| {
         let end = places[length - 1] + 1;
@@ -142,8 +166,24 @@ fn is_serial(before: &str, text: &str) -> bool {
     let name = before.trim_end_matches(['"', '\'', ' ', ':', '=', '[', '(']);
     let word = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_lowercase();
     const COUNTED: [&str; 18] = [
-        "id", "ids", "blk", "block", "snowflake", "trace", "span", "hash", "seq", "sequence", "offset", "cursor", "key",
-        "ref", "timestamp", "ts", "uid", "oid",
+        "id",
+        "ids",
+        "blk",
+        "block",
+        "snowflake",
+        "trace",
+        "span",
+        "hash",
+        "seq",
+        "sequence",
+        "offset",
+        "cursor",
+        "key",
+        "ref",
+        "timestamp",
+        "ts",
+        "uid",
+        "oid",
     ];
     before.ends_with('-') || COUNTED.iter().any(|counted| word == *counted) || name.ends_with("Id")
 }
@@ -258,7 +298,8 @@ fn iban(before: &str, matched: &str) -> Option<Find> {
         (rest * shift + value) % 97
     });
     let is_upper = !text.contains(|c: char| c.is_ascii_lowercase());
-    let stands_alone = text.len() == *length || follows(before, &["iban", "konto", "account", "compte", "rekening"]);
+    let stands_alone =
+        text.len() == *length || follows(before, &["iban", "konto", "account", "compte", "rekening"]);
     (rest == 1 && !goes_on && (is_upper || stands_alone)).then(|| Find::of(0..last + 1))
 }
 

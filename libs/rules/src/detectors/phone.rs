@@ -8,12 +8,8 @@ use super::checks::{Find, continues_number, digits, gap_after, is_dated, kept, w
 use super::{Detector, detector};
 
 pub(super) const DETECTORS: [Detector; 4] = [
-    detector(
-        "phone-international",
-        r"(?:\+|\b00[ .-]?)[1-9][0-9]{0,2}(?:[ .()/-]{0,2}[0-9]){6,13}\b",
-        52,
-    )
-    .checked(international),
+    detector("phone-international", r"(?:\+|\b00[ .-]?)[1-9][0-9]{0,2}(?:[ .()/-]{0,2}[0-9]){6,13}\b", 52)
+        .checked(international),
     detector(
         "phone-us",
         r"(?:\b1[ .-])?(?:\(|\b)[2-9][0-9]{2}(?:\)[ .-]?|[ .-])[2-9][0-9]{2}[ .-]?[0-9]{4}\b",
@@ -21,7 +17,8 @@ pub(super) const DETECTORS: [Detector; 4] = [
     )
     .checked(north_american),
     detector("phone-national", r"\(?\b[0-9](?:[ ./()-]{0,2}[0-9]){6,12}\b", 44).checked(national),
-    detector("phone-link", r"\b(?:wa\.me/|tel:|sms:|callto:|[?&]phone=)\+?[0-9][0-9().-]{5,24}", 40).checked(linked),
+    detector("phone-link", r"\b(?:wa\.me/|tel:|sms:|callto:|[?&]phone=)\+?[0-9][0-9().-]{5,24}", 40)
+        .checked(linked),
 ];
 
 /// Country codes of ITU-T E.164, by their digits.
@@ -30,12 +27,17 @@ fn is_country(number: &[u32]) -> bool {
     match code(1) {
         1 | 7 => true,
         _ if number.len() < 3 => false,
-        2 => matches!(code(2), 20 | 27) || matches!(code(3), 211..=213 | 216 | 218 | 220..=269 | 290 | 291 | 297..=299),
+        2 => {
+            matches!(code(2), 20 | 27)
+                || matches!(code(3), 211..=213 | 216 | 218 | 220..=269 | 290 | 291 | 297..=299)
+        }
         3 => matches!(code(2), 30..=34 | 36 | 39) || matches!(code(3), 350..=359 | 370..=389),
         4 => matches!(code(2), 40 | 41 | 43..=49) || matches!(code(3), 420 | 421 | 423),
         5 => matches!(code(2), 51..=58) || matches!(code(3), 500..=509 | 590..=599),
         6 => matches!(code(2), 60..=66) || matches!(code(3), 670..=692),
-        8 => matches!(code(2), 81 | 82 | 84 | 86) || matches!(code(3), 800 | 808 | 850..=856 | 870 | 878..=888),
+        8 => {
+            matches!(code(2), 81 | 82 | 84 | 86) || matches!(code(3), 800 | 808 | 850..=856 | 870 | 878..=888)
+        }
         9 => matches!(code(2), 90..=95 | 98) || matches!(code(3), 960..=979 | 992..=998),
         _ => false,
     }
@@ -47,9 +49,17 @@ fn international(before: &str, matched: &str) -> Option<Find> {
     let length = (8..=15).contains(&number.len());
     // The plan of North America has ten digits after its code, and none of its areas begins with 0 or 1.
     let planned = number[0] != 1 || (number.len() == 11 && number[1] > 1);
-    let is_article = all.len() == matched.len() && all.len() == 14 && is_trade_item(&all) && !is_named(before);
-    let counts = length && planned && is_country(number) && !continues_number(before) && !is_article;
+    let is_article =
+        all.len() == matched.len() && all.len() == 14 && is_trade_item(&all) && !is_named(before);
+    // `0042-2026-1187` counts invoices of a year.
+    let is_counted = matched.len() > 9 && matched.as_bytes()[4] == b'-' && is_year(&matched[5..9]);
+    let counts =
+        length && planned && is_country(number) && !continues_number(before) && !is_article && !is_counted;
     kept(matched, counts).map(|find| find.example_if(is_fictional(matched)))
+}
+
+fn is_year(text: &str) -> bool {
+    (text.starts_with("19") || text.starts_with("20")) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The check digit of a GTIN with 14 digits; those often begin with 00.
@@ -83,15 +93,65 @@ fn is_fictional(number: &str) -> bool {
 
 /// Words that say that a telephone number follows, whatever it begins with.
 const NAMED: [&str; 44] = [
-    "tel", "telephone", "phone", "telefon", "tlf", "tfno", "tél", "téléphone", "teléfono", "telefono", "telefone",
-    "telefoon", "telefonnummer", "rufnummer", "durchwahl", "festnetz", "handynummer", "mobilnummer", "mobil", "mob",
-    "mobile", "fax", "telefax", "whatsapp", "celular", "cellulare", "telemóvel", "telemovel", "móvil", "movil", "gsm",
-    "puh", "puhelin", "tel no", "тел", "телефон", "моб", "電話", "電話番号", "电话", "手机", "携帯", "전화", "휴대폰",
+    "tel",
+    "telephone",
+    "phone",
+    "telefon",
+    "tlf",
+    "tfno",
+    "tél",
+    "téléphone",
+    "teléfono",
+    "telefono",
+    "telefone",
+    "telefoon",
+    "telefonnummer",
+    "rufnummer",
+    "durchwahl",
+    "festnetz",
+    "handynummer",
+    "mobilnummer",
+    "mobil",
+    "mob",
+    "mobile",
+    "fax",
+    "telefax",
+    "whatsapp",
+    "celular",
+    "cellulare",
+    "telemóvel",
+    "telemovel",
+    "móvil",
+    "movil",
+    "gsm",
+    "puh",
+    "puhelin",
+    "tel no",
+    "тел",
+    "телефон",
+    "моб",
+    "電話",
+    "電話番号",
+    "电话",
+    "手机",
+    "携帯",
+    "전화",
+    "휴대폰",
 ];
 
 /// Words that say so only where the number begins as national ones do, with 0.
-const HINTED: [&str; 10] =
-    ["cell", "call", "ring", "handy", "portable", "contact", "contact number", "my number", "reach me", "text me"];
+const HINTED: [&str; 10] = [
+    "cell",
+    "call",
+    "ring",
+    "handy",
+    "portable",
+    "contact",
+    "contact number",
+    "my number",
+    "reach me",
+    "text me",
+];
 
 fn national(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
@@ -117,13 +177,16 @@ fn is_hinted(before: &str) -> bool {
 fn is_initialled(before: &str) -> bool {
     let letter = before.trim_end_matches([' ', '.', ':']);
     let is_whole = |rest: &str| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    before[letter.len()..].contains([':', '.']) && letter.strip_suffix(['T', 'M', 'F', 't', 'm', 'f']).is_some_and(is_whole)
+    before[letter.len()..].contains([':', '.'])
+        && letter.strip_suffix(['T', 'M', 'F', 't', 'm', 'f']).is_some_and(is_whole)
 }
 
 /// Whether what stands between a word and a number only joins them.
 fn is_joint(gap: &str) -> bool {
-    const JOINTS: [&str; 17] =
-        ["no", "nr", "number", "nummer", "num", "is", "ist", "direct", "work", "home", "privat", "office", "n", "at", "büro", "番号", "号码"];
+    const JOINTS: [&str; 17] = [
+        "no", "nr", "number", "nummer", "num", "is", "ist", "direct", "work", "home", "privat", "office",
+        "n", "at", "büro", "番号", "号码",
+    ];
     let mut words = gap.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     let is_short = gap.chars().count() < 24 && !gap.contains(|c: char| c.is_ascii_digit());
     is_short && words.all(|word| JOINTS.contains(&word))
@@ -131,7 +194,8 @@ fn is_joint(gap: &str) -> bool {
 
 /// Whether groups of two digits are a day, a month and an hour: `03-17 16`.
 fn is_timed(text: &str) -> bool {
-    let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
+    let groups: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
     let spaced = text.contains(' ') && text.contains(['-', '/']);
     spaced && groups.len() == 3 && groups.iter().all(|group| group.len() == 2)
 }

@@ -71,7 +71,9 @@ impl Surprise {
             }
             letters += 1;
             let row = match before {
-                Some(before) if before.is_ascii_alphabetic() && !begins_word(before, *byte, bytes.get(at + 1)) => {
+                Some(before)
+                    if before.is_ascii_alphabetic() && !begins_word(before, *byte, bytes.get(at + 1)) =>
+                {
                     usize::from(before.to_ascii_lowercase() - b'a') + 1
                 }
                 before => {
@@ -106,15 +108,29 @@ mod tests {
     #[test]
     fn drawn_values_are_told_from_names() {
         for value in [
-            "kG4rXpQe9TzW", "xqTbVwnRkLpD", "zk3q9xv7wm2p", "9f86d081884c7d659a2feaa0c55ad015", "QW7XK2ZP9VTR4MJB",
-            "d8Kf3nQz", "wPzVtqKdRm",
+            "kG4rXpQe9TzW",
+            "xqTbVwnRkLpD",
+            "zk3q9xv7wm2p",
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "QW7XK2ZP9VTR4MJB",
+            "d8Kf3nQz",
+            "wPzVtqKdRm",
         ] {
             assert!(Surprise::of(value).is_random(), "{value}: {:?}", Surprise::of(value));
         }
         for value in [
-            "customer_account_manager", "getUserNameFromRequest", "spacing-16px-24px", "derive_key_from_password",
-            "Zugangsberechtigung", "mot-de-passe-oublie", "HTTPServerFactory", "com.apple.xpc.activity",
-            "some-long-module-name-here", "InvalidCredentialsException", "development", "organizacion",
+            "customer_account_manager",
+            "getUserNameFromRequest",
+            "spacing-16px-24px",
+            "derive_key_from_password",
+            "Zugangsberechtigung",
+            "mot-de-passe-oublie",
+            "HTTPServerFactory",
+            "com.apple.xpc.activity",
+            "some-long-module-name-here",
+            "InvalidCredentialsException",
+            "development",
+            "organizacion",
         ] {
             assert!(!Surprise::of(value).is_random(), "{value}: {:?}", Surprise::of(value));
         }

@@ -93,7 +93,9 @@ fn unclaimed(before: &str, matched: &str) -> Option<Find> {
         .any(|start| matched.starts_with(start))
         || matched.contains("T3BlbkFJ");
     let is_word = |part: &&str| {
-        part.len() > 3 && part.bytes().all(|byte| byte.is_ascii_lowercase()) && !Surprise::of(part).is_random()
+        part.len() > 3
+            && part.bytes().all(|byte| byte.is_ascii_lowercase())
+            && !Surprise::of(part).is_random()
     };
     let is_title = matched[3..].split(['-', '_']).filter(is_word).count() > 2;
     mixed(before, matched).filter(|_| !claimed && !is_title && Surprise::of(&matched[3..]).is_random())
@@ -108,7 +110,8 @@ fn aws_secret(before: &str, matched: &str) -> Option<Find> {
 
 /// The token that jwt.io shows to everybody is an example.
 fn web_token(_: &str, matched: &str) -> Option<Find> {
-    kept(matched, true).map(|find| find.example_if(matched.contains("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")))
+    kept(matched, true)
+        .map(|find| find.example_if(matched.contains("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")))
 }
 
 /// A password may hold every sign, `@` too: the last one ends it.
@@ -125,7 +128,8 @@ fn bearer(_: &str, matched: &str) -> Option<Find> {
     let at = matched.rfind(' ')? + 1;
     let token = &matched[at..];
     let digits = token.bytes().filter(u8::is_ascii_digit).count();
-    let varied = entropy(token) > 3.5 || (entropy(token) > 3.0 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let varied =
+        entropy(token) > 3.5 || (entropy(token) > 3.0 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let counts = digits > 1 && varied && !is_placeholder(token);
     counts.then(|| Find::of(at..matched.len()))
 }

@@ -44,7 +44,11 @@ pub(super) static DETECTORS: [Detector; 125] = [
     token("apify-token", r"\bapify_api_[A-Za-z0-9]{34,40}\b", 50),
     weak("modal-token", r"\ba[ks]-[A-Za-z0-9]{22}\b", 25),
     // Source code, packages, builds.
-    token("github-app-token", r"\bghs_[0-9]{4,12}_eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", 4096),
+    token(
+        "github-app-token",
+        r"\bghs_[0-9]{4,12}_eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        4096,
+    ),
     token("gitlab-runner-registration", r"\bGR1348941[A-Za-z0-9_-]{20,24}", 34),
     token("bitbucket-token", r"\bATBB[A-Za-z0-9_=.-]{28,40}\b", 44),
     token("atlassian-access-token", r"\bAT(?:CTT|STT|UTT)3[A-Za-z0-9_=-]{40,}", 260),
@@ -68,15 +72,25 @@ pub(super) static DETECTORS: [Detector; 125] = [
     token("dbt-token", r"\bdbt[uc]_[A-Za-z0-9_=-]{40,50}", 56),
     token("prefect-key", r"\bpn[ub]_[A-Za-z0-9]{36}\b", 40),
     // Vaults and secrets managers.
-    token("doppler-token", r"\bdp\.(?:pt|st|ct|sa|said|scim|scrt|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}\b", 96),
-    token("onepassword-secret-key", r"\bA3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}\b", 44),
+    token(
+        "doppler-token",
+        r"\bdp\.(?:pt|st|ct|sa|said|scim|scrt|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}\b",
+        96,
+    ),
+    token(
+        "onepassword-secret-key",
+        r"\bA3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}\b",
+        44,
+    ),
     token("onepassword-service-token", r"\bops_eyJ[A-Za-z0-9+/_-]{100,}={0,2}", 1220),
     token("infisical-token", r"\bst\.[a-f0-9]{24}\.[a-f0-9]{32}\.[a-f0-9]{32}\b", 93),
     weak("vault-legacy-token", r"\b[sbr]\.[A-Za-z0-9]{24}\b", 26),
     // Clouds and hosting.
     token("aws-session-token", r"\b(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+]{80,}={0,2}", 2020),
     token("aws-bedrock-key", r"\b(?:ABSK[A-Za-z0-9+/]{100,}|bedrock-api-key-[A-Za-z0-9+/]{40,})={0,2}", 2020),
-    detector("azure-identifiable-key", r"\b[A-Za-z0-9_+/-]{30,}={0,2}", 112).checked(identifiable).needing(Need::Long, 1),
+    detector("azure-identifiable-key", r"\b[A-Za-z0-9_+/-]{30,}={0,2}", 112)
+        .checked(identifiable)
+        .needing(Need::Long, 1),
     token("google-refresh-token", r"\b1//0[A-Za-z0-9_-]{40,120}", 124),
     token("cloudflare-token", r"\bcf(?:ut|at|k)_[A-Za-z0-9]{40}[a-f0-9]{8}\b", 56),
     token("cloudflare-origin-key", r"\bv1\.0-[a-f0-9]{24}-[a-f0-9]{146}\b", 176),
@@ -93,7 +107,11 @@ pub(super) static DETECTORS: [Detector; 125] = [
     token("atlas-secret", r"\bmdb_sa_sk_[A-Za-z0-9_-]{30,60}", 70),
     token("databricks-oauth-secret", r"\b(?:dose|dosecr|ddos)[a-f0-9]{32}\b", 38),
     weak("clickhouse-key", r"\b4b1d[A-Za-z0-9]{38}\b", 42),
-    token("tailscale-key", r"\btskey-(?:auth|api|client|scim|webhook)-[A-Za-z0-9]{8,24}-[A-Za-z0-9]{16,64}\b", 104),
+    token(
+        "tailscale-key",
+        r"\btskey-(?:auth|api|client|scim|webhook)-[A-Za-z0-9]{8,24}-[A-Za-z0-9]{16,64}\b",
+        104,
+    ),
     weak("ngrok-token", r"\b(?:ak_|cr_)?[1-3][A-Za-z0-9]{26}_[A-Za-z0-9]{20,22}\b", 53),
     token("aiven-password", r"\bAVNS_[A-Za-z0-9_-]{15,30}", 36),
     token("openshift-token", r"\bsha256~[A-Za-z0-9_-]{43}", 50),
@@ -101,10 +119,18 @@ pub(super) static DETECTORS: [Detector; 125] = [
     token("elastic-key", r"\bess[ua]_[A-Za-z0-9+/=]{40,}", 205),
     // Messages, mail, customers.
     token("slack-session", r"\bxox[cd]-[A-Za-z0-9%+/=_-]{20,}", 406),
-    token("slack-workflow", r"\bhooks\.slack\.com/(?:triggers|workflows)/[A-Z0-9]{8,14}/[A-Za-z0-9]{8,16}/[A-Za-z0-9/]{20,64}", 130),
+    token(
+        "slack-workflow",
+        r"\bhooks\.slack\.com/(?:triggers|workflows)/[A-Z0-9]{8,14}/[A-Za-z0-9]{8,16}/[A-Za-z0-9/]{20,64}",
+        130,
+    ),
     token("discord-token", r"\b[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45}", 81),
     token("discord-webhook", r"\bdiscord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,80}", 140),
-    token("teams-webhook", r"\bwebhook\.office\.com/webhookb2/[a-f0-9@-]{36,80}/IncomingWebhook/[a-f0-9]{32}/[A-Za-z0-9_/-]{20,100}", 270),
+    token(
+        "teams-webhook",
+        r"\bwebhook\.office\.com/webhookb2/[a-f0-9@-]{36,80}/IncomingWebhook/[a-f0-9]{32}/[A-Za-z0-9_/-]{20,100}",
+        270,
+    ),
     token("telegram-webhook", r"\bapi\.telegram\.org/bot[0-9]{8,10}:[A-Za-z0-9_-]{30,40}", 74),
     token("mailgun-sending-key", r"\b[a-f0-9]{32}-[a-f0-9]{8}-[a-f0-9]{8}\b", 50).needing(Need::Long, 1),
     token("mailchimp-key", r"\b[a-f0-9]{32}-us[0-9]{1,2}\b", 37).needing(Need::Long, 1),
@@ -120,10 +146,18 @@ pub(super) static DETECTORS: [Detector; 125] = [
     token("shopify-partner-token", r"\b(?:shpua|shptka|shpce|shpit)_[a-fA-F0-9]{32}\b", 40),
     token("shopify-cli-token", r"\b(?:atkn|prtapi)_[A-Za-z0-9]{28,80}\b", 88),
     token("braintree-token", r"\baccess_token\$(?:production|sandbox)\$[a-z0-9]{16}\$[a-f0-9]{32}\b", 74),
-    token("plaid-token", r"\b(?:access|public|link)-(?:sandbox|development|production)-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}\b", 62),
+    token(
+        "plaid-token",
+        r"\b(?:access|public|link)-(?:sandbox|development|production)-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}\b",
+        62,
+    ),
     token("razorpay-key", r"\brzp_(?:live|test)_[A-Za-z0-9]{14,20}\b", 30),
     token("flutterwave-key", r"\bFLWSECK(?:_TEST)?-[a-fA-F0-9]{12,32}-[A-Za-z0-9]{1,14}\b", 62),
-    token("coinbase-key", r"\borganizations/[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}/apiKeys/[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}\b", 96),
+    token(
+        "coinbase-key",
+        r"\borganizations/[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}/apiKeys/[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}\b",
+        96,
+    ),
     token("duffel-token", r"\bduffel_(?:live|test)_[A-Za-z0-9_-]{43}", 56),
     token("easypost-key", r"\bEZ[AT]K[A-Za-z0-9]{54}\b", 58),
     token("shippo-token", r"\bshippo_(?:live|test)_[a-f0-9]{40}\b", 52),
@@ -150,7 +184,11 @@ pub(super) static DETECTORS: [Detector; 125] = [
     token("dropbox-token", r"\bsl\.(?:u\.)?[A-Za-z0-9_-]{120,}", 1410),
     token("zoho-token", r"\b1000\.[a-f0-9]{32}\.[a-f0-9]{32}\b", 70),
     // Keys of their own form.
-    token("jwe", r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{0,}\.[A-Za-z0-9_-]{10,40}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{16,40}", 4096),
+    token(
+        "jwe",
+        r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{0,}\.[A-Za-z0-9_-]{10,40}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{16,40}",
+        4096,
+    ),
     token("jwk", r#"\x22[dk]\\?\x22 {0,2}: {0,2}\\?\x22[A-Za-z0-9_-]{40,}"#, 720),
     token("minisign-key", r"\bRWRTY0Iy[A-Za-z0-9+/]{60,}={0,2}", 250),
     detector("putty-key", r"\bPuTTY-User-Key-File-[0-9]:", 24).beginning(Ending::Checksum),
@@ -162,7 +200,9 @@ fn identifiable(before: &str, matched: &str) -> Option<Find> {
         ["JQQJ99", "AzFu", "AzSe", "AzCa", "ACDb", "AStD", "AIoT", "ASbT", "AEhS", "+ACR", "AZDO"];
     let signed = |signature: &str| {
         // A byte or more of checksum follows it, and a key of at least 32 bytes stands before it.
-        matched.find(signature).is_some_and(|at| at >= 33 && (2..=40).contains(&(matched.len() - at - signature.len())))
+        matched
+            .find(signature)
+            .is_some_and(|at| at >= 33 && (2..=40).contains(&(matched.len() - at - signature.len())))
     };
     let counts = (40..=100).contains(&matched.len()) && SIGNATURES.iter().any(|signature| signed(signature));
     drawn(before, matched).filter(|_| counts)

@@ -128,14 +128,20 @@ fn utr(number: &str) -> bool {
 
 fn spi(number: &str) -> bool {
     let number = figures(number);
-    number.len() == 13 && remainder(number[..10].iter().copied(), 511) == remainder(number[10..].iter().copied(), 1000)
+    number.len() == 13
+        && remainder(number[..10].iter().copied(), 511) == remainder(number[10..].iter().copied(), 1000)
 }
 
 /// Luhn over the values of digits and letters.
 fn cartao(number: &str) -> bool {
     let values: Vec<u32> = number.chars().filter_map(|c| c.to_digit(36)).collect();
     let double = |value: u32| if 2 * value > 9 { 2 * value - 9 } else { 2 * value };
-    let sum: u32 = values.iter().rev().enumerate().map(|(at, value)| if at % 2 == 1 { double(*value) } else { *value }).sum();
+    let sum: u32 = values
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, value)| if at % 2 == 1 { double(*value) } else { *value })
+        .sum();
     sum.is_multiple_of(10)
 }
 
@@ -174,12 +180,18 @@ fn spanish(number: &str) -> bool {
 
 fn nino(number: &str) -> bool {
     let upper = number.to_ascii_uppercase();
-    !["BG", "GB", "KN", "NK", "NT", "TN", "ZZ"].contains(&&upper[..2]) && !upper[..2].contains(['D', 'F', 'I', 'Q', 'U', 'V'])
+    !["BG", "GB", "KN", "NK", "NT", "TN", "ZZ"].contains(&&upper[..2])
+        && !upper[..2].contains(['D', 'F', 'I', 'Q', 'U', 'V'])
 }
 
 fn curp(number: &str) -> bool {
     const ALPHABET: &str = "0123456789ABCDEFGHIJKLMN\u{d1}OPQRSTUVWXYZ";
-    let values: Vec<u32> = number.to_uppercase().chars().filter_map(|c| ALPHABET.chars().position(|one| one == c)).map(|at| at as u32).collect();
+    let values: Vec<u32> = number
+        .to_uppercase()
+        .chars()
+        .filter_map(|c| ALPHABET.chars().position(|one| one == c))
+        .map(|at| at as u32)
+        .collect();
     let sum: u32 = values.iter().take(17).zip((2..=18).rev()).map(|(value, weight)| value * weight).sum();
     (10 - sum % 10) % 10 == values[17]
 }
@@ -193,7 +205,11 @@ fn rfc(number: &str) -> bool {
 fn cpf(number: &str) -> bool {
     let number = figures(number);
     let check = |count: usize| {
-        let sum: u32 = number[..count].iter().zip((2..=count as u32 + 1).rev()).map(|(digit, weight)| digit * weight).sum();
+        let sum: u32 = number[..count]
+            .iter()
+            .zip((2..=count as u32 + 1).rev())
+            .map(|(digit, weight)| digit * weight)
+            .sum();
         sum * 10 % 11 % 10
     };
     check(9) == number[9] && check(10) == number[10] && number.iter().any(|digit| *digit != number[0])
@@ -202,7 +218,8 @@ fn cpf(number: &str) -> bool {
 fn rut(number: &str) -> bool {
     let (body, check) = number.split_at(number.len() - 1);
     let weights = [2, 3, 4, 5, 6, 7];
-    let sum: u32 = figures(body).iter().rev().zip(weights.iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+    let sum: u32 =
+        figures(body).iter().rev().zip(weights.iter().cycle()).map(|(digit, weight)| digit * weight).sum();
     let expected = match 11 - sum % 11 {
         11 => "0".to_owned(),
         10 => "K".to_owned(),
@@ -214,23 +231,40 @@ fn rut(number: &str) -> bool {
 fn cuit(number: &str) -> bool {
     let number = figures(number);
     let rest = 11 - weighted(&number[..10], &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
-    (match rest { 11 => 0, 10 => 9, rest => rest }) == number[10]
+    (match rest {
+        11 => 0,
+        10 => 9,
+        rest => rest,
+    }) == number[10]
 }
 
 /// The dihedral group of ten elements, as J. Verhoeff uses it.
 fn verhoeff(number: &[u32]) -> bool {
     const PRODUCT: [[u8; 10]; 10] = [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 4, 0, 6, 7, 8, 9, 5], [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
-        [3, 4, 0, 1, 2, 8, 9, 5, 6, 7], [4, 0, 1, 2, 3, 9, 5, 6, 7, 8], [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
-        [6, 5, 9, 8, 7, 1, 0, 4, 3, 2], [7, 6, 5, 9, 8, 2, 1, 0, 4, 3], [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
+        [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
+        [3, 4, 0, 1, 2, 8, 9, 5, 6, 7],
+        [4, 0, 1, 2, 3, 9, 5, 6, 7, 8],
+        [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
+        [6, 5, 9, 8, 7, 1, 0, 4, 3, 2],
+        [7, 6, 5, 9, 8, 2, 1, 0, 4, 3],
+        [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
         [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
     ];
     const PLACES: [[u8; 10]; 8] = [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 5, 7, 6, 2, 8, 3, 0, 9, 4], [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
-        [8, 9, 1, 6, 0, 4, 3, 5, 2, 7], [9, 4, 5, 3, 1, 2, 6, 8, 7, 0], [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
-        [2, 7, 9, 3, 8, 0, 6, 4, 1, 5], [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
+        [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
+        [8, 9, 1, 6, 0, 4, 3, 5, 2, 7],
+        [9, 4, 5, 3, 1, 2, 6, 8, 7, 0],
+        [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
+        [2, 7, 9, 3, 8, 0, 6, 4, 1, 5],
+        [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
     ];
-    number.iter().rev().enumerate().fold(0, |sum, (place, digit)| PRODUCT[usize::from(sum)][usize::from(PLACES[place % 8][*digit as usize])]) == 0
+    number.iter().rev().enumerate().fold(0, |sum, (place, digit)| {
+        PRODUCT[usize::from(sum)][usize::from(PLACES[place % 8][*digit as usize])]
+    }) == 0
 }
 
 /// ISO 7064, MOD 11-2.
@@ -243,7 +277,9 @@ fn resident(number: &str) -> bool {
 
 fn taiwanese(number: &str) -> bool {
     let letters = "ABCDEFGHJKLMNPQRSTUVXYWZIO";
-    let Some(at) = number.chars().next().and_then(|c| letters.find(c.to_ascii_uppercase())) else { return false };
+    let Some(at) = number.chars().next().and_then(|c| letters.find(c.to_ascii_uppercase())) else {
+        return false;
+    };
     let value = at as u32 + 10;
     let sum = value / 10 + 9 * (value % 10) + weighted(&figures(&number[1..]), &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
     sum.is_multiple_of(10)

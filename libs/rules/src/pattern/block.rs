@@ -80,8 +80,8 @@ impl Block {
         if let Some(end) = self.last_marker(position, byte) {
             return Some(Closed { end, mark: Mark::Plain });
         }
-        let is_over = position.saturating_sub(self.end) >= GAP_MAX_BYTES
-            || position - self.start >= BLOCK_MAX_BYTES;
+        let is_over =
+            position.saturating_sub(self.end) >= GAP_MAX_BYTES || position - self.start >= BLOCK_MAX_BYTES;
         is_over.then(|| self.close())
     }
 

@@ -103,7 +103,8 @@ impl Runs {
             let beyond = bytes.get(number + 2).copied().zip(bytes.get(number + 3).copied());
             for begin in watches.beginning(self.before, byte, bytes.get(number + 1)) {
                 let need = watches.at(begin.watch).need;
-                let is_near = need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within);
+                let is_near =
+                    need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within);
                 if is_near && begin.may_go_on(beyond) {
                     self.begin(watches, begin.watch, position, &bytes[number..], self.before);
                 }
