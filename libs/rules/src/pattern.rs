@@ -163,6 +163,9 @@ pub(crate) struct Pair {
 /// The third and the fourth byte that a match, and what follows it, can have.
 pub(crate) type Beyond = [ByteSet; 2];
 
+/// The bytes that can come second, and what can come after each.
+type Seconds = Vec<(u8, Beyond)>;
+
 /// A set of bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ByteSet([u64; 4]);
@@ -218,7 +221,7 @@ impl Expression {
             distinct.sort_unstable();
             distinct.dedup();
             // Many bytes lead to the same states, and so to the same second bytes.
-            let mut known: Vec<(Vec<StateID>, Vec<(u8, Beyond)>)> = Vec::new();
+            let mut known: Vec<(Vec<StateID>, Seconds)> = Vec::new();
             for byte in 0..=255u8 {
                 let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
                 let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
@@ -282,7 +285,7 @@ impl Expression {
 }
 
 /// The bytes that can follow states that a first byte led to, and what can come third and fourth then.
-fn seconds_of(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> Vec<(u8, Beyond)> {
+fn seconds_of(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> Seconds {
     let mut known: Vec<(Vec<StateID>, Beyond)> = Vec::new();
     let mut nexts = Vec::new();
     for second in 0..=255u8 {

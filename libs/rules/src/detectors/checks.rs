@@ -64,7 +64,8 @@ pub(super) fn gap_after<'t>(before: &'t str, word: &str) -> Option<&'t str> {
             _ => rest,
         };
         let joined = ends_joined(&before[..at]) && word.starts_with(is_spaced_letter);
-        (!joined && !(begins_joined(rest) && word.ends_with(is_spaced_letter))).then_some(rest)
+        let goes_on = begins_joined(rest) && word.ends_with(is_spaced_letter);
+        (!joined && !goes_on).then_some(rest)
     })
 }
 

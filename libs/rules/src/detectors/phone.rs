@@ -17,7 +17,7 @@ pub(super) const DETECTORS: [Detector; 4] = [
     )
     .checked(north_american),
     detector("phone-national", r"\(?\b[0-9](?:[ ./()-]{0,2}[0-9]){6,12}\b", 44).checked(national),
-    detector("phone-link", r"\b(?:wa\.me/|tel:|sms:|callto:|[?&]phone=)\+?[0-9][0-9().-]{5,24}", 40)
+    detector("contact-link", r"\b(?:wa\.me/|tel:|sms:|callto:|[?&]phone=)\+?[0-9][0-9().-]{5,24}", 40)
         .checked(linked),
 ];
 

@@ -143,7 +143,7 @@ fn find_long(bytes: &[u8]) -> Option<usize> {
     let mut begin = 0;
     loop {
         // From the last byte that the row would have backwards: most places are never looked at.
-        let Some(row) = bytes.get(begin..(begin + LONG_BYTES).min(bytes.len())) else { return None };
+        let row = bytes.get(begin..(begin + LONG_BYTES).min(bytes.len()))?;
         match row.iter().rposition(|byte| !is_part(byte)) {
             Some(at) => begin += at + 1,
             None => return (!row.is_empty()).then_some(begin),
