@@ -49,7 +49,9 @@ fn judge(home: &Home, admin: &Admin, context: Option<&ContextName>, text: &str) 
 fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
     let room = verdict.text("context");
     let violations = verdict.list("violations");
+    let examples = verdict.list("examples");
     let (tone, sum) = match (verdict.text("verdict"), violations.len()) {
+        ("allow", _) if !examples.is_empty() => (Tone::Good, "passes: only examples were found".to_owned()),
         ("allow", _) => (Tone::Good, "passes: no rule found anything".to_owned()),
         ("warn", found) => (Tone::Notice, format!("passes with a warning: {}", findings(found))),
         ("redact", found) => (Tone::Notice, format!("passes with placeholders: {}", findings(found))),
@@ -57,6 +59,7 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
         (_, found) => (Tone::Bad, format!("is denied: {}", findings(found))),
     };
     output.line(shown![format!("In the room {room} this "), output.toned(tone, &sum)])?;
+    show_examples(examples, text, output)?;
     if violations.is_empty() {
         return Ok(());
     }
@@ -82,6 +85,19 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
         ("deny" | "ask", _) => output.line("\nNothing would be sent."),
         _ => Ok(()),
     }
+}
+
+/// Says what was found and let pass because it is reserved for examples.
+fn show_examples(examples: &[Value], text: &str, output: &mut Output) -> Result<()> {
+    for example in examples {
+        let (start, end) = (example.number("start").unwrap_or(0), example.number("end").unwrap_or(0));
+        output.line(format!(
+            "found {} ({}): an example value, which the pack lets pass; `examples: count` makes it act",
+            excerpt(text, start, end),
+            example.text("detector"),
+        ))?;
+    }
+    Ok(())
 }
 
 fn findings(number: usize) -> String {

@@ -141,6 +141,7 @@ fn read_kind(
         kinds.extend(fields.entry(key).map(|entry| (key, place(entry))));
     }
     let selections = ["only", "except"].map(|key| read_selection(fields, key, findings));
+    let counts_examples = read_examples(fields, findings);
     let max_len = fields.entry("max_len").is_some().then(|| fields.whole("max_len", findings)).flatten();
     let (key, place) = match kinds.as_slice() {
         [one] => *one,
@@ -198,7 +199,8 @@ fn read_kind(
             let pack = read_pack(text, place, packs, findings)?;
             let [only, except] = selections;
             let pack = select(pack, only, Pack::only, findings)?;
-            select(pack, except, Pack::except, findings).map(RuleKind::Pack)
+            let pack = select(pack, except, Pack::except, findings)?;
+            Some(RuleKind::Pack(if counts_examples { pack.counting_examples() } else { pack }))
         }
     }
 }
@@ -233,6 +235,16 @@ fn read_selection<'n>(
         findings.error(place, format!("`{key}` names no detector"), mend);
     }
     Some(names)
+}
+
+/// `examples: count` says that addresses, numbers and keys that are reserved for examples act too.
+fn read_examples(fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let place = fields.entry("examples").map(|entry| entry.place);
+    let counts = fields.word("examples", &[("ignore", false), ("count", true)], findings).unwrap_or(false);
+    if let Some(place) = place.filter(|_| fields.entry("pack").is_none()) {
+        findings.error(place, "`examples` is for packs only", "remove it");
+    }
+    counts
 }
 
 /// Narrows a pack, if a selection was made.

@@ -94,7 +94,7 @@ pub struct Sighting<'a> {
 impl<'a> Sighting<'a> {
     /// Sighting of a violation in a text.
     pub fn new(violation: &'a Violation, text: &'a str) -> Self {
-        let Violation { rule, span, evasion, detector } = violation;
+        let Violation { rule, span, evasion, detector, .. } = violation;
         Sighting { rule: *rule, detector: detector.as_ref(), evasion: *evasion, text, span: span.clone() }
     }
 }

@@ -443,9 +443,14 @@ impl Walk<'_, '_> {
         let mut spots = Vec::new();
         for violation in found {
             self.findings.note(self.policy, &Sighting::new(&violation, text), || field.clone());
-            if may_replace(self.policy, violation.rule) {
+            if !may_replace(self.policy, violation.rule) {
+                continue;
+            }
+            if violation.is_whole {
                 let what = What::Match(violation.rule);
                 spots.push(Spot { range: violation.span, depth: 0, what });
+            } else {
+                self.findings.note_fixed(violation.rule, || field.clone());
             }
         }
         self.lift(spots, home);
