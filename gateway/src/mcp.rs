@@ -17,7 +17,7 @@ mod tools;
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::ids;
-use crate::pipeline::{self, Resolved};
+use crate::pipeline::{self, Head, Resolved};
 use crate::problem::{Code, Problem, Shape};
 use axum::Router;
 use axum::body::Body;
@@ -123,7 +123,7 @@ async fn answer(
     let (parts, body) = pipeline::whole(house, request, call).await?;
     let resolved = match &sender {
         Sender::Client(room) => {
-            pipeline::resolve_headers(house, &parts.headers, room.as_deref(), call, headers)?
+            pipeline::resolve_headers(house, &Head::of(&parts, room.as_deref()), call, headers)?
         }
         Sender::Owner(name) => pipeline::resolve_owner(house, name, call, headers)?,
     };

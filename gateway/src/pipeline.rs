@@ -28,7 +28,7 @@ use zos_audit::Outcome;
 use inspect_request::Judged;
 pub(crate) use inspect_request::{note, raise_verdict};
 pub(crate) use receive::{Arrived, whole};
-pub(crate) use resolve::{Resolved, resolve_headers, resolve_owner};
+pub(crate) use resolve::{Head, Resolved, resolve_headers, resolve_owner};
 
 /// Serves one call that arrived under `/v1` or `/rooms/<name>/v1` and leaves exactly one record.
 pub(crate) async fn serve(

@@ -7,10 +7,12 @@ pub(crate) mod breaker;
 pub(crate) mod credentials;
 mod decode;
 pub(crate) mod demo;
+pub(crate) mod departing;
 
 use crate::config::UpstreamLimits;
 use bytes::Bytes;
 use decode::Decoder;
+use departing::Departing;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,7 +26,7 @@ pub(crate) struct Outgoing {
     /// Path and query of the API.
     pub(crate) path: String,
     /// Headers that may leave, the credential among them.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Departing,
     /// The final body.
     pub(crate) body: Bytes,
 }
@@ -130,15 +132,15 @@ impl Upstreams {
         let request = self
             .client(&url)
             .post(url)
-            .headers(outgoing.headers)
+            .headers(outgoing.headers.into_headers())
             .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(outgoing.body);
         self.answer(request, timeout.unwrap_or(self.first_byte_timeout)).await
     }
 
     /// Asks a provider for a document, such as its list of models.
-    pub(crate) async fn get(&self, url: Url, headers: HeaderMap) -> Result<Answer, UpstreamError> {
-        self.answer(self.client(&url).get(url).headers(headers), self.first_byte_timeout).await
+    pub(crate) async fn get(&self, url: Url, headers: Departing) -> Result<Answer, UpstreamError> {
+        self.answer(self.client(&url).get(url).headers(headers.into_headers()), self.first_byte_timeout).await
     }
 
     fn client(&self, url: &Url) -> &reqwest::Client {

@@ -14,6 +14,7 @@ use crate::pipeline::inspect_request::Inspected;
 use crate::policy::Policy;
 use crate::problem::{Code, Problem};
 use crate::translate::Pair;
+use crate::upstream::departing::{Departing, HoldsOwnSecret};
 use crate::upstream::{Answer, Outgoing, UpstreamError};
 use crate::wire::Face;
 use bytes::Bytes;
@@ -278,9 +279,22 @@ impl Attempts<'_> {
         };
         let face = prepared.pair.map_or(arrived.face, Pair::provider);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
+        let passed = outgoing_headers(&arrived.headers, passed, face.api());
+        let headers = Departing::checked(self.house, passed, credential).map_err(|HoldsOwnSecret| {
+            Problem::new(
+                Code::Unauthorized,
+                format!(
+                    "What would go to provider \"{}\" holds a zOS key, so nothing was sent.",
+                    provider.name
+                ),
+            )
+            .hint(
+                "zOS keys and the admin token are for this machine only: give the provider a key of its own.",
+            )
+        })?;
         Ok(Outgoing {
             path: upstream_path(face, if crosses { "" } else { &arrived.query }),
-            headers: outgoing_headers(&arrived.headers, passed, face.api(), credential),
+            headers,
             body: prepared.body.clone(),
         })
     }
@@ -321,13 +335,8 @@ fn upstream_path(face: Face, query: &str) -> String {
     }
 }
 
-/// What reaches the provider: the allow-listed headers and the credential.
-fn outgoing_headers(
-    request: &HeaderMap,
-    passed: &[&'static str],
-    api: Api,
-    credential: HeaderMap,
-) -> HeaderMap {
+/// What reaches the provider beside the credential: the allow-listed headers.
+fn outgoing_headers(request: &HeaderMap, passed: &[&'static str], api: Api) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in passed {
         for value in request.get_all(*name) {
@@ -338,7 +347,6 @@ fn outgoing_headers(
     if api == Api::Anthropic {
         headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
     }
-    headers.extend(credential);
     headers
 }
 

@@ -1,6 +1,7 @@
 //! Step 0: the whole body, within its bounds.
 
 use crate::call::Call;
+use crate::caller::Caller;
 use crate::house::House;
 use crate::problem::{Code, Problem};
 use crate::wire::Face;
@@ -20,6 +21,7 @@ pub(crate) struct Arrived {
     pub(super) room: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) query: String,
+    pub(super) caller: Caller,
     pub(super) body: Bytes,
 }
 
@@ -32,7 +34,8 @@ pub(super) async fn run(
 ) -> Result<Arrived, Problem> {
     let (parts, body) = whole(house, request, call).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    Ok(Arrived { face, room, headers: parts.headers, query, body })
+    let caller = Caller::of(&parts);
+    Ok(Arrived { face, room, headers: parts.headers, query, caller, body })
 }
 
 /// The head of a request and its whole body, within the bounds of every call.
