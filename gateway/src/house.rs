@@ -6,6 +6,8 @@ use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
+use crate::exposure::Strangers;
+use crate::inspectors::Inspectors;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
 use crate::models::ModelLists;
 use crate::prices::Prices;
@@ -26,7 +28,7 @@ use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
 use zos_meter::tokens::Factors;
 use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
-use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
+use zos_seal::{ClientKeys, OwnSecrets, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
 const EVENTS_KEPT: usize = 1024;
@@ -48,6 +50,8 @@ pub struct House {
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
     pub(crate) keys: ClientKeys,
+    /// What recognises secrets of this house in what others send.
+    pub(crate) own_secrets: OwnSecrets,
     pub(crate) attester: Attester,
     pub(crate) term_keys: Arc<TermKeys>,
     /// Why checkpoints are not signed, where they are not.
@@ -63,6 +67,10 @@ pub struct House {
     pub(crate) counters: Counters,
     pub(crate) telemetry: Telemetry,
     pub(crate) shield: Shield,
+    /// Threads and memory for what calls say.
+    pub(crate) inspectors: Inspectors,
+    /// Web pages that may not call, and how many of their requests leave a record.
+    pub(crate) strangers: Strangers,
     /// What waits for the owner.
     pub(crate) approvals: Approvals,
     /// The placeholders of conversations.
@@ -99,6 +107,8 @@ pub struct Listening {
     pub address: Option<SocketAddr>,
     /// Why it does not, in words.
     pub error: Option<String>,
+    /// What the owner should know although it does.
+    pub notice: Option<String>,
 }
 
 /// Why the house cannot be opened. Broken context files are no reason.
@@ -187,6 +197,7 @@ impl House {
         let keys = ClientKeys::open(&home.keys())?;
         let admin_token = zos_seal::admin_token(&home.admin_token())?;
         let telemetry = Telemetry::new(config.telemetry.clone());
+        let inspectors = Inspectors::new(config.limits.body_bytes);
         let house = Arc::new(House {
             upstreams: Upstreams::new(&config.upstream)?,
             watching: Mutex::new(Some(brain.watch()?)),
@@ -198,6 +209,7 @@ impl House {
             _own_ledger: own,
             audit,
             keys,
+            own_secrets: OwnSecrets::new(Some(admin_token.clone())),
             attester: Attester::new(&home, private_keys),
             term_keys: Arc::new(TermKeys::new(home.private_keys().join("terms"))),
             unsigned,
@@ -209,6 +221,8 @@ impl House {
             counters: Counters::default(),
             telemetry,
             shield: Shield::default(),
+            inspectors,
+            strangers: Strangers::default(),
             approvals: Approvals::default(),
             redactions: Sessions::default(),
             taints: Taints::default(),
@@ -341,12 +355,13 @@ impl House {
             problems.push(format!("The log cannot be written since {since}: {error}."));
         }
         problems.extend(self.ledger_health.problem());
-        if let Some(error) = self.listening().error {
-            problems.push(error);
-        }
+        let listening = self.listening();
+        problems.extend(listening.error);
         problems.extend(self.keys.problem());
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
-        Health { ok: problems.is_empty(), problems }
+        let ok = problems.is_empty();
+        problems.extend(listening.notice);
+        Health { ok, problems }
     }
 
     /// Tells the screens of every change of the files and of the active context, until the house stops.
