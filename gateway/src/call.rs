@@ -6,15 +6,16 @@
 
 use crate::drain::Active;
 use crate::house::House;
-use crate::inspect::Findings;
-use crate::policy::Policy;
-use crate::problem::{Code, Problem};
+use crate::inspectors::BodyMemory;
 use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
 use zos_audit::{Outcome, Record, Verdict};
 use zos_core::ContextName;
+use zos_guard::findings::Findings;
+use zos_guard::policy::Policy;
 use zos_meter::{Ask, Balance, Day, Limit, Micros, Price, ReserveError, Spend, Usage};
+use zos_wire::problem::{Code, Problem};
 
 /// One call.
 pub(crate) struct Call {
@@ -29,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) is_hard: bool,
     reservation: Option<Reservation>,
     is_finished: bool,
+    /// Memory that its bodies take, of what all calls share.
+    pub(crate) body_memory: BodyMemory,
     /// Keeps the house from stopping before this call has ended.
     _active: Option<Active>,
 }
@@ -105,6 +108,7 @@ impl Call {
             is_hard: false,
             reservation: None,
             is_finished: false,
+            body_memory: BodyMemory::default(),
             _active: active,
         }
     }

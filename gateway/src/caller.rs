@@ -21,6 +21,7 @@ pub(crate) enum Caller {
     #[default]
     Unknown,
     /// This system is not asked.
+    #[cfg(not(target_os = "linux"))]
     Unchecked,
 }
 
@@ -33,7 +34,9 @@ impl Caller {
     /// Why this caller has to show a key; `None` where it need not.
     pub(crate) fn keyless_refusal(self) -> Option<&'static str> {
         match self {
-            Caller::Owner | Caller::Unchecked => None,
+            Caller::Owner => None,
+            #[cfg(not(target_os = "linux"))]
+            Caller::Unchecked => None,
             Caller::Other => Some("the call comes from a program of another user of this machine"),
             Caller::Unknown => Some("the system does not tell which user's program calls"),
         }

@@ -6,11 +6,11 @@
 //! comes without an Origin; browsers mark it with `Sec-Fetch-Site`, and it is refused as well.
 
 use crate::config::Auth;
-use crate::problem::{Code, Problem};
 use http::{HeaderMap, HeaderValue, Uri, header};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use zos_wire::problem::{Code, Problem};
 
 /// Checks the `Host` and `Origin` of a request.
 ///

@@ -1,7 +1,6 @@
 //! Everything a call needs, opened once and shared by all of them.
 
 use crate::admin::types::{BudgetLimit, Event, Health};
-use crate::ask::Approvals;
 use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
@@ -11,9 +10,6 @@ use crate::inspectors::Inspectors;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
 use crate::models::ModelLists;
 use crate::prices::Prices;
-use crate::redact::Sessions;
-use crate::shield::Shield;
-use crate::targets::taint::Taints;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
@@ -26,6 +22,10 @@ use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
 use zos_core::{Brain, Home, Provider};
+use zos_guard::approvals::Approvals;
+use zos_guard::redact::Sessions;
+use zos_guard::shield::Shield;
+use zos_guard::targets::taint::Taints;
 use zos_meter::tokens::Factors;
 use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
 use zos_seal::{ClientKeys, OwnSecrets, Secret, TermKeys, Vault};

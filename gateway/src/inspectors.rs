@@ -9,13 +9,14 @@
 //! need at most is counted first, which takes a fraction of the time of reading it. What can never fit is
 //! refused; what does not fit now waits in its turn. Bodies on their way in are counted as they grow.
 
-use crate::json::Value;
-use crate::problem::{Code, Problem};
 use http::StatusCode;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zos_wire::json::Value;
+use zos_wire::problem::{Code, Problem};
 
 /// Bytes up to which a text is read at once, on the worker that has it: even hostile text of this size takes
 /// less than a millisecond, and ordinary text less than the way to another thread.
@@ -45,6 +46,9 @@ const UNIT_BYTES: usize = 1 << 10;
 /// Memory of one value in a tree: the value itself, and a list that has just doubled.
 const VALUE_BYTES: usize = 2 * size_of::<Value<'static>>();
 
+/// Signs that are counted in one byte; a multiple of what processors compare at once.
+const SIGNS_AT_ONCE: usize = 192;
+
 /// The threads and the memory that all calls share.
 pub(crate) struct Inspectors {
     seats: Arc<Semaphore>,
@@ -52,6 +56,57 @@ pub(crate) struct Inspectors {
     /// Memory that one tree may need.
     tree_bytes: usize,
     bodies: Arc<Semaphore>,
+}
+
+/// What reading a text may cost: nothing to speak of, or so many units of memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight(Option<usize>);
+
+impl Weight {
+    /// Whether the text is read at once.
+    pub(crate) fn is_light(self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// A value that a thread for inspections has for a while, so that it need not be copied or locked.
+pub(crate) struct Lent<T>(Option<T>);
+
+impl<T> Lent<T> {
+    /// A value that is here.
+    pub(crate) fn new(value: T) -> Self {
+        Lent(Some(value))
+    }
+
+    /// Whether it is here. Only who is dropped in the middle of an inspection finds it away: everybody else
+    /// waits for the inspection.
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Gives it away, to be [brought back](Lent::bring_back).
+    pub(crate) fn lend(&mut self) -> T {
+        self.0.take().expect("whoever lends waits until it is back, and holds the only reference until then")
+    }
+
+    /// Takes it back.
+    pub(crate) fn bring_back(&mut self, value: T) {
+        self.0 = Some(value);
+    }
+}
+
+impl<T> Deref for Lent<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is away only while its one user waits for it")
+    }
+}
+
+impl<T> DerefMut for Lent<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it is away only while its one user waits for it")
+    }
 }
 
 /// Memory of a body, given back when dropped.
@@ -75,13 +130,17 @@ impl Inspectors {
         }
     }
 
-    /// Whether the tree of a text could ever be held; counted without making it.
+    /// Weighs a text that is to be read.
     ///
     /// # Errors
-    /// The refusal, as that of a request.
-    pub(crate) fn fits(&self, text: &[u8]) -> Result<(), Problem> {
-        if text.len() <= INLINE_BYTES || tree_bytes(text) <= self.tree_bytes {
-            return Ok(());
+    /// The refusal, as that of a request, where its tree could never be held.
+    pub(crate) fn weigh(&self, text: &[u8]) -> Result<Weight, Problem> {
+        if text.len() <= INLINE_BYTES {
+            return Ok(Weight(None));
+        }
+        let bytes = tree_bytes(text);
+        if bytes <= self.tree_bytes {
+            return Ok(Weight(Some(units(bytes))));
         }
         Err(Problem::new(
             Code::InvalidRequest,
@@ -94,19 +153,16 @@ impl Inspectors {
         .status(StatusCode::PAYLOAD_TOO_LARGE))
     }
 
-    /// Does work on a text: at once where it is small, else on a thread for that, in turn. When the caller
-    /// leaves before its turn, the work is dropped; when it leaves after, what the work gives is.
+    /// Does work on a text of this weight: at once where it is small, else on a thread for that, in turn. When
+    /// the caller leaves before its turn, the work is dropped; when it leaves after, what the work gives is.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        text: &[u8],
+        weight: Weight,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        if text.len() <= INLINE_BYTES {
-            return work();
-        }
-        let memory = units(tree_bytes(text).min(self.tree_bytes));
+        let Weight(Some(units)) = weight else { return work() };
         let seat = self.seats.clone().acquire_owned().await;
-        let memory = self.trees.clone().acquire_many_owned(permits(memory)).await;
+        let memory = self.trees.clone().acquire_many_owned(permits(units)).await;
         let held = seat.ok().zip(memory.ok());
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -172,7 +228,7 @@ fn tree_bytes(text: &[u8]) -> usize {
         let found = chunk.iter().map(|byte| u8::from(matches!(byte, b',' | b':' | b'[' | b'{')));
         usize::from(found.fold(0u8, |sum, one| sum.wrapping_add(one)))
     };
-    let values: usize = text.chunks(255).map(signs).sum();
+    let values: usize = text.chunks(SIGNS_AT_ONCE).map(signs).sum();
     text.len() + (values + 1) * VALUE_BYTES
 }
 
@@ -189,13 +245,16 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
+    fn weight(inspectors: &Inspectors, bytes: usize) -> Weight {
+        inspectors.weigh(&vec![b'x'; bytes]).unwrap()
+    }
+
     #[tokio::test]
     async fn small_texts_are_read_while_all_seats_are_taken() {
         let inspectors = Inspectors::with_seats(2, 1 << 20);
         let _held = inspectors.hold_all().await;
-        assert_eq!(inspectors.run(&[b'x'; INLINE_BYTES], || 1).await, 1);
-        let large = [b'x'; INLINE_BYTES + 1];
-        let waiting = inspectors.run(&large, || 2);
+        assert_eq!(inspectors.run(weight(&inspectors, INLINE_BYTES), || 1).await, 1);
+        let waiting = inspectors.run(weight(&inspectors, INLINE_BYTES + 1), || 2);
         assert!(tokio::time::timeout(Duration::from_millis(20), waiting).await.is_err());
     }
 
@@ -209,7 +268,8 @@ mod tests {
                 let (inspectors, order) = (inspectors.clone(), order.clone());
                 tokio::spawn(async move {
                     let note = move || order.lock().unwrap().push(number);
-                    inspectors.run(&vec![b'x'; INLINE_BYTES + 1], note).await;
+                    let weight = weight(&inspectors, INLINE_BYTES + 1);
+                    inspectors.run(weight, note).await;
                 })
             })
             .collect();
@@ -229,10 +289,10 @@ mod tests {
         let inspectors = Arc::new(Inspectors::with_seats(1, 1 << 20));
         let failing = tokio::spawn({
             let inspectors = inspectors.clone();
-            async move { inspectors.run(&[b'x'; INLINE_BYTES + 1], || panic!("a defect")).await }
+            async move { inspectors.run(weight(&inspectors, INLINE_BYTES + 1), || panic!("a defect")).await }
         });
         assert!(failing.await.unwrap_err().is_panic());
-        assert_eq!(inspectors.run(&[b'x'; INLINE_BYTES + 1], || 7).await, 7);
+        assert_eq!(inspectors.run(weight(&inspectors, INLINE_BYTES + 1), || 7).await, 7);
     }
 
     #[test]
@@ -240,14 +300,14 @@ mod tests {
         let inspectors = Inspectors::with_seats(1, 32 << 20);
         for value in ["1,", "[],", "\"\",", "{\"a\":1},", "null,"] {
             let text = format!("[{}1]", value.repeat((16 << 20) / value.len()));
-            let problem = inspectors.fits(text.as_bytes()).unwrap_err();
+            let problem = inspectors.weigh(text.as_bytes()).unwrap_err();
             assert_eq!(problem.status, StatusCode::PAYLOAD_TOO_LARGE, "{value}");
         }
         let prose = "Words of a long text, with a comma now and then: as people write. ".repeat(450_000);
         assert!(prose.len() > 28 << 20);
-        assert!(inspectors.fits(prose.as_bytes()).is_ok());
+        assert!(inspectors.weigh(prose.as_bytes()).is_ok());
         // The largest bundle of token ids that a provider takes.
-        assert!(inspectors.fits("100257,".repeat(300_000).as_bytes()).is_ok());
+        assert!(inspectors.weigh("100257,".repeat(300_000).as_bytes()).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

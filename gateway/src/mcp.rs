@@ -18,7 +18,6 @@ use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::ids;
 use crate::pipeline::{self, Head, Resolved};
-use crate::problem::{Code, Problem, Shape};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -31,6 +30,7 @@ use std::sync::Arc;
 use zos_audit::{Outcome, Verdict};
 use zos_core::memory::{MemoryError, Moment, Room};
 use zos_core::{Context, RoomPolicy};
+use zos_wire::problem::{Code, Problem, Shape};
 
 /// How records name this side of the gateway.
 pub(crate) const FACE: &str = "mcp";

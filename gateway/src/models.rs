@@ -3,9 +3,7 @@
 
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::json::{self, Value};
 use crate::pipeline::{self, Head, Resolved};
-use crate::problem::{Code, Problem, Shape};
 use crate::upstream::AnswerBody;
 use crate::upstream::departing::Departing;
 use axum::body::Body;
@@ -20,6 +18,8 @@ use std::time::{Duration, Instant};
 use zos_audit::Outcome;
 use zos_core::fleet::SLOTS;
 use zos_core::{Api, Provider, Wish};
+use zos_wire::json::{self, Value};
+use zos_wire::problem::{Code, Problem, Shape};
 
 /// How long a caller waits for providers' lists.
 const WAIT_LIMIT: Duration = Duration::from_secs(1);

@@ -9,8 +9,9 @@ use crate::house::{House, Listening};
 use crate::{process, tls};
 use axum::Router;
 use axum::body::Body;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
 /// How long a connection may take to send the whole head of a request, and may lie idle between two.
 const HEAD_LIMIT: Duration = Duration::from_secs(75);
@@ -278,11 +278,12 @@ async fn connection(
         .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(house.config.limits.header_bytes.max(8192))
         .max_headers(HEADERS_LIMIT);
+    let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
         place.is_busy();
         request.extensions_mut().insert(caller);
         let request = request.map(|body| Body::new(Arriving::new(body, place.clone())));
-        let (answer, place) = (router.clone().oneshot(request), place.clone());
+        let (answer, place) = (router.call(request), place.clone());
         async move { answer.await.map(|response| response.map(|body| Leaving::new(body, place))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);

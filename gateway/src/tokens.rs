@@ -9,9 +9,9 @@
 //! Only calls under a limit are counted, since nothing is held for others. While a tokenizer is being loaded, and for
 //! a body that cannot be read, the estimate by length that every call has goes on serving.
 
-use crate::inspect::is_text;
-use crate::json::{self, Value};
 use zos_meter::tokens::{Factors, Sample, Vocabulary, family};
+use zos_wire::declared::is_text;
+use zos_wire::json::{self, Value};
 
 /// What OpenAI puts before an answer: "How to count tokens with tiktoken" in the openai-cookbook.
 const ANSWER_FRAME: u64 = 3;

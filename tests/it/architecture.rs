@@ -36,6 +36,13 @@ fn arrows_point_inward() {
         assert!(ours(library).is_empty(), "{library} uses {:?}", ours(library));
     }
     assert!(ours("zos-core").iter().all(|used| libraries.contains(used)), "{:?}", ours("zos-core"));
+    assert!(
+        ours("zos-wire").iter().all(|used| ["zos-core", "zos-meter"].contains(used)),
+        "{:?}",
+        ours("zos-wire")
+    );
+    let below_guard = ["zos-wire", "zos-core", "zos-rules", "zos-meter", "zos-seal"];
+    assert!(ours("zos-guard").iter().all(|used| below_guard.contains(used)), "{:?}", ours("zos-guard"));
     assert!(ours("zos-gateway").iter().all(|used| *used != "zos-cli" && *used != "zos-desktop"));
     for (name, uses) in &arrows {
         let uses_any = |names: &[&str]| uses.iter().any(|used| names.contains(used));

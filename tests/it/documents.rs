@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 const ERRORS: &str = include_str!("../../docs/errors.md");
 const ENDPOINTS: &str = include_str!("../../docs/endpoints.md");
 const CONTEXTS: &str = include_str!("../../docs/contexts.md");
-const PROBLEM: &str = include_str!("../../gateway/src/problem.rs");
+const PROBLEM: &str = include_str!("../../gateway/wire/src/problem.rs");
 const PARSE: &str = include_str!("../../core/src/context/parse.rs");
 const OPENAPI: &str = include_str!("../../docs/openapi.json");
 

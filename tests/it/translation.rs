@@ -25,7 +25,7 @@ async fn house(provider: &Provider, context: &str) -> Gateway {
 }
 
 fn golden(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/golden");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/wire/tests/golden");
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 

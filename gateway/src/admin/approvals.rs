@@ -8,7 +8,6 @@ use super::types::{
     AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, AskedRule, AskedTarget, Decision,
     Event,
 };
-use crate::ask::{self, Unknown};
 use crate::house::House;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -16,6 +15,7 @@ use http::StatusCode;
 use zos_audit::Kind;
 use zos_core::edit;
 use zos_core::{ContextName, WriteError};
+use zos_guard::approvals::{self, Unknown};
 
 /// What can be answered, oldest first. It never holds the words that were found; targets of tool calls it
 /// does, for the owner to look at.
@@ -45,12 +45,12 @@ pub(crate) async fn decide(
 ) -> Result<Json<ApprovalDecided>, AdminRefusal> {
     let asked = house.approvals.get(&id, house.now_ms()).map_err(|Unknown| unknown())?;
     let decision = match wanted.decision {
-        Decision::AllowOnce => ask::Decision::AllowOnce,
-        Decision::Redact => ask::Decision::Redact,
-        Decision::Deny => ask::Decision::Deny,
-        Decision::Always => ask::Decision::Always,
+        Decision::AllowOnce => approvals::Decision::AllowOnce,
+        Decision::Redact => approvals::Decision::Redact,
+        Decision::Deny => approvals::Decision::Deny,
+        Decision::Always => approvals::Decision::Always,
     };
-    if decision == ask::Decision::Redact && !asked.targets.is_empty() {
+    if decision == approvals::Decision::Redact && !asked.targets.is_empty() {
         return Err(AdminRefusal::invalid(
             "This ask is about where a tool call or link points, and that cannot be redacted.",
         )
@@ -58,7 +58,7 @@ pub(crate) async fn decide(
     }
     let rules: Vec<&str> = asked.asked.iter().map(|asked| asked.rule.as_str()).collect();
     let detail = format!("ask {id} about {}: {}", rules.join(", "), decision.name());
-    let written = if decision == ask::Decision::Always {
+    let written = if decision == approvals::Decision::Always {
         let (house, asked) = (house.clone(), asked.clone());
         let writing = tokio::task::spawn_blocking(move || match asked.targets.is_empty() {
             true => write_rules(&house, &asked, detail),
@@ -81,7 +81,11 @@ pub(crate) async fn decide(
 
 /// Makes the rules of an ask report only, in the file of its context. Gives the lines as they are read
 /// now: file, place in the list, and the entry.
-fn write_rules(house: &House, asked: &ask::Approval, detail: String) -> Result<Vec<String>, AdminRefusal> {
+fn write_rules(
+    house: &House,
+    asked: &approvals::Approval,
+    detail: String,
+) -> Result<Vec<String>, AdminRefusal> {
     let name: ContextName = asked.context.parse().map_err(|_| AdminRefusal::unknown_context())?;
     let snapshot = house.brain.snapshot();
     let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
@@ -141,7 +145,7 @@ fn refusal(error: WriteError) -> AdminRefusal {
 }
 
 /// An ask as the screens see it.
-pub(crate) fn shown(house: &House, approval: &ask::Approval) -> Approval {
+pub(crate) fn shown(house: &House, approval: &approvals::Approval) -> Approval {
     let rules = approval.asked.iter().map(|asked| AskedRule {
         rule: asked.rule.clone(),
         field: asked.field.clone(),

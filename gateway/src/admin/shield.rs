@@ -4,12 +4,12 @@ use super::Admin;
 use super::problem::{AdminRefusal, Body};
 use super::types::{AdminProblem, Shield, ShieldChange};
 use crate::house::House;
-use crate::shield::MINUTES_LIMIT;
 use axum::Json;
 use axum::extract::State;
 use std::sync::Arc;
 use std::time::Duration;
 use zos_audit::Kind;
+use zos_guard::shield::MINUTES_LIMIT;
 
 /// The shield as it stands.
 pub(crate) fn state(house: &House) -> Shield {

@@ -4,10 +4,10 @@
 //! is. Both say which rule. There are no placeholders as in model calls: nothing comes back through here to
 //! have them replaced, and a number from another conversation would name something else there.
 
-use crate::inspect::{Findings, Sighting};
-use crate::policy::Policy;
 use serde_json::Value;
 use zos_core::Effect;
+use zos_guard::findings::{Findings, Sighting};
+use zos_guard::policy::Policy;
 use zos_rules::Violation;
 
 /// Checks what leaves, and remembers what it found for the record.

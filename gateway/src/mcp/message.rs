@@ -1,7 +1,7 @@
 //! JSON-RPC 2.0 as MCP uses it: one message at a time.
 
-use crate::problem::Code;
 use serde_json::{Map, Value, json};
+use zos_wire::problem::Code;
 
 /// One message of a client.
 #[derive(Debug, PartialEq)]

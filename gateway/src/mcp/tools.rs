@@ -7,13 +7,13 @@ use crate::admin::memory::{MemoryRecall, MemoryShown};
 use crate::admin::targets;
 use crate::admin::types::{BudgetState, CanonWhy};
 use crate::budget::all_limits;
-use crate::problem::Code;
 use crate::upstream::credentials;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zos_core::memory::{self, Kind, MemoryError, New, Origin, Source, Status};
 use zos_core::{Api, Effect, Route, Wish};
 use zos_meter::Day;
+use zos_wire::problem::Code;
 
 /// Memories in an answer.
 const RECALL_LIMIT: usize = 20;

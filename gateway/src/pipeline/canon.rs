@@ -5,16 +5,16 @@
 
 use super::inspect_request::Inspected;
 use crate::call::Call;
-use crate::canon;
 use crate::house::House;
-use crate::json;
-use crate::problem::{Code, Problem};
 use crate::system;
-use crate::wire::Face;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use zos_core::context::CanonDelivery;
 use zos_core::{Canon, CanonState, Isolation};
+use zos_wire::canon;
+use zos_wire::face::Face;
+use zos_wire::json;
+use zos_wire::problem::{Code, Problem};
 
 /// What the header says of a call that went on without the canon it should have had.
 const BROKEN: &str = "broken";

@@ -11,19 +11,19 @@ use super::route::{Prepared, note, prepare, wish};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
-use crate::policy::Policy;
-use crate::problem::{Code, Problem};
-use crate::translate::Pair;
 use crate::upstream::departing::{Departing, HoldsOwnSecret};
 use crate::upstream::{Answer, Outgoing, UpstreamError};
-use crate::wire::Face;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 use zos_core::fleet::Defaults;
 use zos_core::{Api, Route};
+use zos_guard::policy::Policy;
 use zos_meter::Usage;
+use zos_wire::face::Face;
+use zos_wire::pair::Pair;
+use zos_wire::problem::{Code, Problem};
 
 /// Headers of the caller that reach a provider. Everything else stays here.
 const PASSED: &[&str] = &[

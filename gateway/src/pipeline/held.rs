@@ -6,11 +6,9 @@
 
 use super::inspect_request::Judged;
 use super::{outcome, walk};
-use crate::ask::PING_EVERY;
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::problem::{Code, Problem};
-use crate::wire::{Dialect, Face};
+use crate::pipeline::waiting::PING_EVERY;
 use axum::body::{Body, BodyDataStream};
 use axum::response::Response;
 use bytes::Bytes;
@@ -18,6 +16,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
+use zos_wire::face::Face;
+use zos_wire::faces::Dialect;
+use zos_wire::problem::{Code, Problem};
 
 /// The longest error answer of a provider that is said again as an event.
 const ERROR_MAX_BYTES: usize = 1 << 20;

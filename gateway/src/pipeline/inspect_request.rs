@@ -1,19 +1,12 @@
 //! Step 2: what the request says, and whether it may leave. The body that comes out of here is final.
 
 use super::{Arrived, Resolved};
-use crate::ask::{Side, Subject, Waiting};
 use crate::call::Call;
 use crate::house::House;
-use crate::inspect::{self, Findings};
-use crate::json;
-use crate::policy::Policy;
-use crate::problem::{Code, Problem};
-use crate::redact::sessions::{Speaker, TooMany};
-use crate::redact::spots::{self, Edit};
+use crate::inspectors::Weight;
+use crate::pipeline::waiting::Waiting;
 use crate::system;
-use crate::targets::taint::{self, Session};
 use crate::tokens::Measured;
-use crate::wire::{self, Asked, Face};
 use http::{HeaderMap, HeaderValue};
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -21,6 +14,16 @@ use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::memory::Memories;
 use zos_core::{Attachments, Context, ContextName, ContextState, Effect};
+use zos_guard::approvals::Side;
+use zos_guard::findings::Findings;
+use zos_guard::inspect;
+use zos_guard::policy::Policy;
+use zos_guard::redact::sessions::{Speaker, TooMany};
+use zos_guard::redact::spots::{self, Edit};
+use zos_guard::targets::taint::{self, Session};
+use zos_wire::face::{self, Asked, Face};
+use zos_wire::json;
+use zos_wire::problem::{Code, Problem};
 
 /// A call whose body was inspected and may leave.
 pub(crate) struct Inspected {
@@ -60,7 +63,7 @@ pub(super) fn run(
         Problem::new(Code::InvalidRequest, format!("The request body is {error}."))
             .hint("Send one JSON object.")
     })?;
-    let asked = wire::asked(arrived.face, &value)?;
+    let asked = face::asked(arrived.face, &value)?;
     // A name that a provider could not have either is no name to keep.
     call.record.model = Some(asked.model.clone());
     resolved.policy = targets(house, &resolved, &arrived, body, call);
@@ -89,7 +92,7 @@ pub(super) fn run(
     if resolved.policy.may_ask() || resolved.policy.may_confirm() {
         resolved.digest = zos_seal::sha256(&arrived.body);
     }
-    let subject = Subject::open(&resolved.policy, &findings);
+    let subject = findings.subject(&resolved.policy);
     let waiting =
         subject.map(|subject| Waiting::begin(house, call, &resolved, &findings, subject, Side::Request));
     Ok(Judged { resolved, arrived, asked, findings, system, waiting })
@@ -102,18 +105,33 @@ impl Judged {
         is_held.then_some(self.arrived.face)
     }
 
-    /// Waits for the owner where one was asked, and makes the body final.
-    pub(super) async fn decided(
+    /// What reading the body costs.
+    pub(super) fn weight(&self) -> Weight {
+        self.arrived.weight
+    }
+
+    /// Waits for the owner where one was asked.
+    pub(super) async fn decided(mut self, house: &House) -> Result<Decided, Problem> {
+        if let Some(mut waiting) = self.waiting.take() {
+            let effect = waiting.answer(house).await?;
+            self.resolved.policy.decide(waiting.subject(), effect);
+        }
+        Ok(Decided(self))
+    }
+}
+
+/// A call that may leave once what the room redacts is replaced.
+pub(crate) struct Decided(Judged);
+
+impl Decided {
+    /// Makes the body final.
+    pub(super) fn inspected(
         self,
         house: &House,
         call: &mut Call,
         headers: &mut HeaderMap,
     ) -> Result<Inspected, Problem> {
-        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, waiting } = self;
-        if let Some(mut waiting) = waiting {
-            let effect = waiting.answer(house).await?;
-            resolved.policy.decide(waiting.subject(), effect);
-        }
+        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, .. } = self.0;
         if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
             asked.model_place = redacted.moved(&asked.model_place);
             arrived.body = redacted.body.into();

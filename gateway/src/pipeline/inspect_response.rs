@@ -4,24 +4,27 @@
 mod streamed;
 
 use super::forward::{Forwarded, problem as upstream_problem};
+use super::in_turn;
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
-use crate::ask::{Side, Subject, Waiting};
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::inspect::{self, Findings};
-use crate::json::{self, Value};
-use crate::problem::{Code, Problem};
-use crate::redact::restore;
-use crate::targets::{self, Court};
-use crate::translate::Pair;
+use crate::pipeline::waiting::Waiting;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::Arc;
 use zos_audit::{Outcome, Verdict};
+use zos_guard::approvals::Side;
+use zos_guard::findings::Findings;
+use zos_guard::inspect;
+use zos_guard::redact::restore;
+use zos_guard::targets::{self, Court};
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+use zos_wire::json::{self, Value};
+use zos_wire::pair::Pair;
+use zos_wire::problem::{Code, Problem};
 
 /// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
 /// whatever else a provider sends stay here.
@@ -48,7 +51,7 @@ pub(super) async fn run(
 }
 
 async fn plain(
-    house: &House,
+    house: &Arc<House>,
     mut forwarded: Forwarded,
     mut call: Call,
     headers: &mut HeaderMap,
@@ -72,15 +75,35 @@ async fn plain(
         }
     };
     call.record.ttft_ms = Some(crate::house::millis(call.started));
-    let (told, untold) = match told(house, &forwarded, &provider, &body) {
-        Ok(told) => (told, None),
-        Err(problem) => (body.clone(), Some(problem)),
+    let Ok(weight) = house.inspectors.weigh(&body) else {
+        call.settle(Cost::Spent(read_as_sent)).await;
+        return Err((Box::new(call), too_many_values(&provider)));
     };
-    if let Err(problem) = ask(house, &mut forwarded, &told, &mut call, headers).await {
+    let arrived = (provider.clone(), body.clone());
+    let (call, (mut forwarded, told, untold, asks)) =
+        in_turn(house, weight, call, headers, move |house, _, _| {
+            let (provider, body) = arrived;
+            let (told, untold) = match told(house, &forwarded, &provider, &body) {
+                Ok(told) => (told, None),
+                Err(problem) => (body, Some(problem)),
+            };
+            let asks = asks(&forwarded, &told);
+            (forwarded, told, untold, asks)
+        })
+        .await;
+    let mut call = call;
+    if let Some(findings) = asks
+        && let Err(problem) = ask(house, &mut forwarded, &findings, &mut call, headers).await
+    {
         call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), problem));
     }
-    let judged = judge(&forwarded, &provider, &body, &told, &mut call, headers);
+    let answer = told.clone();
+    let (mut call, (forwarded, judged)) = in_turn(house, weight, call, headers, move |_, call, headers| {
+        let judged = judge(&forwarded, &provider, &body, &answer, call, headers);
+        (forwarded, judged)
+    })
+    .await;
     let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
         Ok((usage, _)) if is_charged => Cost::Spent(*usage),
@@ -107,25 +130,35 @@ async fn plain(
     Ok(response)
 }
 
-/// Asks the owner about an answer that meets an `ask` rule, unless it is refused anyway.
-async fn ask(
-    house: &House,
-    forwarded: &mut Forwarded,
-    body: &Bytes,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<(), Problem> {
+/// The refusal of an answer whose tree could never be held.
+fn too_many_values(provider: &str) -> Problem {
+    let sentence =
+        format!("The answer of provider \"{provider}\" holds too many small values to be inspected.");
+    Problem::new(Code::UpstreamUnreachable, sentence)
+        .hint("Ask for less at once, or raise limits.body_bytes in gateway/config.yml.")
+}
+
+/// What the owner may have to be asked about in an answer; `None` where no rule asks, or it is refused anyway.
+fn asks(forwarded: &Forwarded, body: &Bytes) -> Option<Findings> {
     if !forwarded.policy.may_ask() && !forwarded.policy.may_confirm() {
-        return Ok(());
+        return None;
     }
     let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
     let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref());
-    if findings.are_blocked(&forwarded.policy) {
-        return Ok(());
-    }
-    while let Some(subject) = Subject::open(&forwarded.policy, &findings) {
-        note(&forwarded.policy, &findings, call, headers);
-        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, subject, Side::Answer);
+    (!findings.are_blocked(&forwarded.policy)).then_some(findings)
+}
+
+/// Asks the owner about an answer that meets an `ask` rule.
+async fn ask(
+    house: &House,
+    forwarded: &mut Forwarded,
+    findings: &Findings,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<(), Problem> {
+    while let Some(subject) = findings.subject(&forwarded.policy) {
+        note(&forwarded.policy, findings, call, headers);
+        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, findings, subject, Side::Answer);
         let effect = waiting.answer(house).await?;
         forwarded.policy.decide(waiting.subject(), effect);
     }

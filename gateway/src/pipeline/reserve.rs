@@ -6,11 +6,11 @@ use crate::budget::limits_of_call;
 use crate::call::{Call, Needs};
 use crate::house::House;
 use crate::prices::Names;
-use crate::problem::{Code, Problem};
 use crate::tokens;
 use http::{HeaderMap, HeaderValue};
 use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
+use zos_wire::problem::{Code, Problem};
 
 /// Tokens held for an answer without a limit of its own.
 const OUTPUT_WITHOUT_LIMIT: u64 = 4096;
@@ -29,6 +29,14 @@ pub(super) async fn run(
     let mut routed = routed;
     hold(house, &mut routed.inspected, &routed.first.route, call, headers).await?;
     Ok(Reserved { routed })
+}
+
+/// Counts the body for its first model ahead of [`run`]: under a limit that takes as long as inspecting it did.
+pub(super) fn measured(house: &House, mut routed: Routed, call: &Call) -> Routed {
+    if !routed.inspected.arrived.face.is_free() {
+        needs(house, &mut routed.inspected, &routed.first.route, call);
+    }
+    routed
 }
 
 /// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
@@ -103,7 +111,7 @@ fn unheld(is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
 /// What the call may need at most, what that costs, and which limits it has to keep.
 fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -> Needs {
     let output = match inspected.arrived.face {
-        crate::wire::Face::Embeddings => 0,
+        zos_wire::face::Face::Embeddings => 0,
         _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
     };
     let names = Names { asked: &route.model, sent: route.sent_as() };

@@ -8,15 +8,15 @@ use super::Arrived;
 use crate::call::{Call, audit_unavailable};
 use crate::caller::Caller;
 use crate::house::House;
-use crate::policy::Policy;
-use crate::problem::{Code, Problem};
-use crate::redact::Masks;
-use crate::redact::sessions::conversation;
 use crate::upstream::credentials::{Misplaced, Presented};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use zos_core::{Context, ContextName, Isolation, NoContext, Snapshot};
+use zos_guard::policy::Policy;
+use zos_guard::redact::Masks;
+use zos_guard::redact::sessions::conversation;
+use zos_wire::problem::{Code, Problem};
 
 /// A call whose context is known.
 pub(crate) struct Resolved {

@@ -4,14 +4,15 @@
 use super::inspect_request::Inspected;
 use crate::call::Call;
 use crate::house::House;
-use crate::problem::{Code, Problem};
 use crate::system;
-use crate::translate::{Pair, Target, Untranslatable};
-use crate::wire::{Asked, Face};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
 use zos_core::{Api, Provider, Route, RouteError, Wish};
+use zos_wire::face::{Asked, Face};
+use zos_wire::pair::Pair;
+use zos_wire::problem::{Code, Problem};
+use zos_wire::translate::{Target, Untranslatable};
 
 /// A call with what may serve it.
 pub(crate) struct Routed {

@@ -3,8 +3,6 @@
 use crate::call::Call;
 use crate::config::Config;
 use crate::house::House;
-use crate::problem::{Code, Problem, Shape};
-use crate::wire::Face;
 use crate::{admin, cors, exposure, ids, mcp, models, pipeline};
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +13,8 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use zos_wire::face::Face;
+use zos_wire::problem::{Code, Problem, Shape};
 
 /// Everything that the listener serves.
 pub(super) fn router(house: Arc<House>) -> Router {
@@ -41,10 +41,10 @@ async fn elsewhere(State(house): State<Arc<House>>, request: Request) -> Respons
     }
     let id = ids::of_request(request.headers());
     match exposure::check(&house.config.auth, request.uri(), request.headers()) {
-        Ok(()) => {
-            unknown_endpoint(request.headers(), "There is nothing at this path.").respond(Shape::OpenAi, &id)
-        }
-        Err(problem) => problem.respond(Shape::OpenAi, &id),
+        Ok(()) => unknown_endpoint(request.headers(), "There is nothing at this path.")
+            .respond(Shape::OpenAi, &id)
+            .map(Body::from),
+        Err(problem) => problem.respond(Shape::OpenAi, &id).map(Body::from),
     }
 }
 
@@ -61,7 +61,7 @@ fn unknown_endpoint(headers: &HeaderMap, message: &str) -> Problem {
 async fn guard_side(State(house): State<Arc<House>>, request: Request, next: Next) -> Response {
     match exposure::check(&house.config.auth, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.respond(Shape::OpenAi, &ids::of_request(request.headers())),
+        Err(problem) => problem.respond(Shape::OpenAi, &ids::of_request(request.headers())).map(Body::from),
     }
 }
 
@@ -97,12 +97,12 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
     let origin = cors::allowed_origin(&house.config.auth, request.headers());
     let allowed = exposure::check(&house.config.auth, request.uri(), request.headers());
     let mut response = match (&origin, allowed) {
-        (Some(origin), Ok(())) => match cors::preflight(request.method(), request.headers(), origin) {
+        (Some(_), Ok(())) => match cors::preflight(request.method(), request.headers()) {
             Some(answer) => answer,
             None => answered(house, request, Ok(())).await,
         },
         (_, Err(problem)) if !house.strangers.is_recorded() => {
-            problem.respond(Shape::OpenAi, &ids::of_request(request.headers()))
+            problem.respond(Shape::OpenAi, &ids::of_request(request.headers())).map(Body::from)
         }
         (_, allowed) => answered(house, request, allowed).await,
     };
@@ -179,6 +179,7 @@ async fn answered(house: Arc<House>, request: Request, allowed: Result<(), Probl
         Problem::new(Code::Internal, "zOS failed on this call; nothing more was sent.")
             .hint("Please report it, with the request id and the log.")
             .respond(shape, &request_id)
+            .map(Body::from)
     })
 }
 

@@ -6,13 +6,13 @@
 //! What can be asked for: `say: words` makes it say those words; `say backwards: sdrow` says them turned
 //! round, so that a word can be in the answer without being in the question.
 
-use crate::json::{self, Value};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::time::Duration;
+use zos_wire::json::{self, Value};
 
 /// Pause between the words of a stream, so that it can be watched.
 const WORD_PAUSE: Duration = Duration::from_millis(15);

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use zos_core::Environment;
 use zos_core::context::parse_context;
 use zos_core::fleet::parse_fleet;
-use zos_gateway::fuzzing;
+use zos_guard::fuzzing;
 use zos_rules::{
     Evasions, PackName, Pattern, Room, RuleKind, RuleSpec, Ruleset, StreamViolation, Term, Violation,
 };

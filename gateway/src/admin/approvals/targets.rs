@@ -2,12 +2,12 @@
 
 use super::{not_here, refusal};
 use crate::admin::problem::AdminRefusal;
-use crate::ask;
 use crate::house::House;
-use crate::targets::Destination;
 use zos_audit::Kind;
 use zos_core::targets::NotAlways;
 use zos_core::{ContextName, edit};
+use zos_guard::approvals;
+use zos_guard::destination::Destination;
 
 /// Why a target cannot be allowed for good from here.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub(super) fn entry(house: &House, context: &str, asked: &Destination) -> Result
 /// All or nothing. Gives the lines that were written.
 pub(super) fn write(
     house: &House,
-    asked: &ask::Approval,
+    asked: &approvals::Approval,
     detail: String,
 ) -> Result<Vec<String>, AdminRefusal> {
     let name: ContextName = asked.context.parse().map_err(|_| AdminRefusal::unknown_context())?;

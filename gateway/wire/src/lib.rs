@@ -1,0 +1,23 @@
+//! What the APIs of AI clients say: requests, events of a stream, errors, and how a call is carried from one
+//! API to another. Facts out, bytes out: nothing here decides anything.
+//!
+//! It knows no rules, no rooms and no sockets.
+//!
+//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints and what
+//! a request asks for), [`dialect`] (what an event says), [`faces`] (a folder for each API), [`pair`] (calls
+//! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
+//! text), [`problem`] (answers of ours).
+
+pub mod canon;
+pub mod declared;
+pub mod dialect;
+mod envelope;
+pub mod face;
+pub mod faces;
+pub mod json;
+mod needs;
+pub mod pair;
+pub mod problem;
+pub mod sse;
+pub mod system;
+pub mod translate;
