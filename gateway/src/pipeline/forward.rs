@@ -11,6 +11,7 @@ use super::route::{Prepared, note, prepare, wish};
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
+use crate::upstream::breaker::{Permit, Scope};
 use crate::upstream::departing::{Departing, HoldsOwnSecret};
 use crate::upstream::{Answer, Outgoing, UpstreamError};
 use bytes::Bytes;
@@ -84,8 +85,15 @@ pub(super) async fn run(
     let routed = reserved.routed;
     let mut inspected = routed.inspected;
     let defaults = *inspected.resolved.snapshot.fleet.defaults();
-    let mut attempts =
-        Attempts { house, inspected: &mut inspected, defaults, is_held: true, told: String::new(), count: 0 };
+    let mut attempts = Attempts {
+        house,
+        inspected: &mut inspected,
+        defaults,
+        has_alternative: !routed.next.is_empty(),
+        is_held: true,
+        told: String::new(),
+        count: 0,
+    };
     let mut first_failure = None;
     let mut served = None;
     let asked_for = routed.first.route.clone();
@@ -141,6 +149,8 @@ struct Attempts<'a> {
     house: &'a House,
     inspected: &'a mut Inspected,
     defaults: Defaults,
+    /// Whether another route may serve the call.
+    has_alternative: bool,
     /// Whether the budget holds what the next attempt may cost, as it does for the very first.
     is_held: bool,
     /// What was tried and what came of it, for the record: names of models and statuses only.
@@ -197,8 +207,8 @@ impl Attempts<'_> {
             }
             self.is_held = true;
             note(&prepared.route, call, headers);
-            let leave = match self.house.upstreams.breakers.ask(&provider.name, Instant::now()) {
-                Ok(leave) => leave,
+            let permit = match self.permit(&prepared) {
+                Ok(permit) => permit,
                 Err(wait) => {
                     self.tell(&prepared.route, "left alone");
                     let failure = last.unwrap_or_else(|| Err(left_alone(&provider.name, wait)));
@@ -211,7 +221,9 @@ impl Attempts<'_> {
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
-                    leave.succeeded();
+                    if let Some(permit) = permit {
+                        permit.succeeded();
+                    }
                     self.tell(&prepared.route, answer.status.as_u16());
                     return Ok((prepared, answer));
                 }
@@ -219,13 +231,17 @@ impl Attempts<'_> {
                     self.tell(&prepared.route, answer.status.as_u16());
                     call.came_to_nothing();
                     // Too many requests is no failure of the provider.
-                    if answer.status != StatusCode::TOO_MANY_REQUESTS {
-                        leave.failed(&self.defaults.breaker, Instant::now());
+                    if answer.status != StatusCode::TOO_MANY_REQUESTS
+                        && let Some(permit) = permit
+                    {
+                        permit.failed(&self.defaults.breaker, Instant::now());
                     }
                     (retry_after(&answer.headers).unwrap_or(pause), Ok(answer))
                 }
                 Err(error) => {
-                    leave.failed(&self.defaults.breaker, Instant::now());
+                    if let Some(permit) = permit {
+                        permit.failed(&self.defaults.breaker, Instant::now());
+                    }
                     // What never arrived costs nothing; what was sent and not answered is charged as read,
                     // to the model that read it, and the next attempt is held anew.
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
@@ -246,6 +262,24 @@ impl Attempts<'_> {
             pause = (pause * 2).min(WAIT_LIMIT);
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// Permission of the breaker; `None` where the call has no other route, so that there is no breaker.
+    fn permit(&self, prepared: &Prepared) -> Result<Option<Permit>, Duration> {
+        if !self.has_alternative {
+            return Ok(None);
+        }
+        let scope = Scope {
+            provider: prepared.route.provider.name.clone(),
+            model: prepared.route.sent_as().to_owned(),
+            endpoint: self.face(prepared).upstream_path(),
+        };
+        self.house.upstreams.breakers.ask(scope, Instant::now()).map(Some)
+    }
+
+    /// The API as the provider is called by it.
+    fn face(&self, prepared: &Prepared) -> Face {
+        prepared.pair.map_or(self.inspected.arrived.face, Pair::provider)
     }
 
     async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
@@ -277,7 +311,7 @@ impl Attempts<'_> {
             )
             .status(StatusCode::UNAUTHORIZED));
         };
-        let face = prepared.pair.map_or(arrived.face, Pair::provider);
+        let face = self.face(prepared);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
         let passed = outgoing_headers(&arrived.headers, passed, face.api());
         let headers = Departing::checked(self.house, passed, credential).map_err(|HoldsOwnSecret| {
