@@ -168,6 +168,9 @@ impl House {
         let config = Config::load(&home)?;
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
+        if let Some(problem) = home.exposed() {
+            tracing::warn!(mend = problem.mend, "{}", problem.message);
+        }
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
         // First of all: its lock is what keeps a second zOS from this home, also where a shared ledger serves.
@@ -358,6 +361,12 @@ impl House {
         let listening = self.listening();
         problems.extend(listening.error);
         problems.extend(self.keys.problem());
+        if let Some(unread) = self.brain.snapshot().unread.first() {
+            problems.push(format!(
+                "{}: {}. Its last good version governs, and it is read again by itself.",
+                unread.file, unread.message
+            ));
+        }
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         let ok = problems.is_empty();
         problems.extend(listening.notice);

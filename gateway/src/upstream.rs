@@ -81,6 +81,9 @@ pub(crate) struct Upstreams {
     pub(crate) breakers: breaker::Breakers,
 }
 
+/// The kinds of proxies that the HTTP client knows.
+const PROXY_SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
 /// A client could not be made: the TLS configuration of this machine is broken.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTPS client cannot be made: {0}")]
@@ -95,6 +98,7 @@ impl Upstreams {
     /// Clients with these time limits.
     pub(crate) fn new(limits: &UpstreamLimits) -> Result<Self, ClientError> {
         install_tls();
+        tell_unusable_proxies();
         let client = || {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -170,6 +174,20 @@ impl Upstreams {
                 is_over: false,
             },
         })
+    }
+}
+
+/// Tells of proxies in the environment that cannot be used: calls go past them, which their owner may not want.
+fn tell_unusable_proxies() {
+    for variable in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+        let Ok(value) = std::env::var(variable) else { continue };
+        if value.split_once("://").is_some_and(|(scheme, _)| !PROXY_SCHEMES.contains(&scheme)) {
+            tracing::warn!(
+                variable,
+                "the proxy of this variable is of a kind that cannot be used, so calls go past it; write one of {}",
+                PROXY_SCHEMES.join("://, ")
+            );
+        }
     }
 }
 

@@ -77,7 +77,11 @@ impl Folder {
     /// Waits until no other program changes this memory.
     pub(super) fn lock(&self) -> io::Result<Lock> {
         self.create()?;
-        let file = File::options().create(true).append(true).open(self.root.join(".lock"))?;
+        let mut options = File::options();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(self.root.join(".lock"))?;
         file.lock()?;
         Ok(Lock(file))
     }

@@ -29,7 +29,7 @@ pub use admin_token::{TokenError, admin_token};
 pub use client_keys::{ClientKeys, Clock, KeyInfo, KeysError};
 pub use digest::{sha256, sha256_hex};
 pub use dsse::{Envelope, EnvelopeSignature};
-pub use files::{FileError, atomic_write, private_folder};
+pub use files::{FileError, atomic_write, open_regular, private_folder, read_regular};
 pub use key_ref::{BadKeyRef, KeyRef};
 pub use own_secrets::OwnSecrets;
 pub use secret::Secret;
