@@ -21,8 +21,6 @@ use zos_wire::json::{self, Str, Value};
 /// How many times a string may be JSON or base64 inside another before its inside is only read as text.
 const NESTING_LIMIT: usize = 4;
 
-/// How many places of one kind a record names.
-
 /// Names that may stand in a field's place. Any other key is shown as `*`: keys are the caller's words
 /// and may be the very thing that must not be repeated.
 const KNOWN_KEYS: &[&str] = &[

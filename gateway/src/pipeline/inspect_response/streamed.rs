@@ -213,7 +213,7 @@ impl Pump {
 
     async fn frames(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
         loop {
-            match self.framer.next() {
+            match self.framer.next_frame() {
                 Ok(Some(frame)) => self.take(frame, out).await?,
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(Stop::Unreadable("an event is too large")),
