@@ -77,7 +77,9 @@ pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8
     let mut walk = || -> Result<(), Stop> {
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next_frame().map_err(|_| Stop::Unreadable("an event is too large"))? {
+            while let Some(frame) =
+                framer.next_frame().map_err(|_| Stop::Unreadable("an event is too large"))?
+            {
                 guard.take(&frame, now, &mut out)?;
             }
         }

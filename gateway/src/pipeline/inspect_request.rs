@@ -199,7 +199,11 @@ fn redact(
     .map_err(|TooMany| {
         Problem::new(
             Code::FirewallRequest,
-            format!("The request holds more than {} different texts to redact.", TooMany::LIMIT),
+            format!(
+                "The request holds more than {} different texts to redact, or more than {} MiB of them.",
+                TooMany::LIMIT,
+                TooMany::LIMIT_BYTES >> 20
+            ),
         )
         .hint("Begin a new conversation, or send less at once.")
     })?;
