@@ -26,6 +26,7 @@ mod forwarding;
 mod fuzz_corpus;
 mod isolation;
 mod limits;
+mod load;
 mod mcp;
 mod midflight;
 mod redact;
