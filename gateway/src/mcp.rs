@@ -22,11 +22,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use guard::Guard;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use message::{Message, RpcError};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use zos_audit::{Outcome, Verdict};
 use zos_core::memory::{MemoryError, Moment, Room};
 use zos_core::{Context, RoomPolicy};
@@ -80,7 +83,24 @@ async fn owner(State(house): State<Arc<House>>, Path(name): Path<String>, reques
 
 async fn receive(house: Arc<House>, sender: Sender, request: Request, mut call: Call) -> Response {
     let mut headers = HeaderMap::new();
-    let answered = answer(&house, sender, request, &mut call, &mut headers).await;
+    let whole = match only_posts(&request, &mut headers) {
+        Ok(()) => pipeline::whole(&house, request, &mut call).await,
+        Err(problem) => Err(problem),
+    };
+    let (mut call, answered) = match whole {
+        Err(problem) => (call, Err(problem)),
+        Ok((parts, body, weight)) if weight.is_light() => {
+            let answered = answer(&house, sender, parts, body, &mut call, &mut headers).await;
+            (call, answered)
+        }
+        // A large message is looked through on a thread for that, and answered there.
+        Ok((parts, body, weight)) => {
+            let step = |house: &Arc<House>, call: &mut Call, headers: &mut HeaderMap| {
+                Handle::current().block_on(answer(house, sender, parts, body, call, headers))
+            };
+            pipeline::in_turn(&house, weight, call, &mut headers, step).await
+        }
+    };
     let answer = match answered {
         Ok(answer) => answer.map(|answer| answer.to_string()),
         Err(problem) => return pipeline::refuse(call, Shape::OpenAi, problem, headers).await,
@@ -107,20 +127,11 @@ async fn receive(house: Arc<House>, sender: Sender, request: Request, mut call: 
 async fn answer(
     house: &Arc<House>,
     sender: Sender,
-    request: Request,
+    parts: Parts,
+    body: Bytes,
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Option<Value>, Problem> {
-    if request.method() != Method::POST {
-        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return Err(Problem::new(
-            Code::UnknownEndpoint,
-            "This MCP server keeps no session and opens no stream.",
-        )
-        .hint("Send each message with POST.")
-        .status(StatusCode::METHOD_NOT_ALLOWED));
-    }
-    let (parts, body) = pipeline::whole(house, request, call).await?;
     let resolved = match &sender {
         Sender::Client(room) => {
             pipeline::resolve_headers(house, &Head::of(&parts, room.as_deref()), call, headers)?
@@ -151,6 +162,17 @@ async fn answer(
             error.answer(id)
         }
     }))
+}
+
+/// Refuses every method but the one that carries messages.
+fn only_posts(request: &Request, headers: &mut HeaderMap) -> Result<(), Problem> {
+    if request.method() == Method::POST {
+        return Ok(());
+    }
+    headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    Err(Problem::new(Code::UnknownEndpoint, "This MCP server keeps no session and opens no stream.")
+        .hint("Send each message with POST.")
+        .status(StatusCode::METHOD_NOT_ALLOWED))
 }
 
 /// What was asked for, as the record tells it: only words of ours.

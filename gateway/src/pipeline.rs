@@ -99,12 +99,12 @@ async fn walk(
 
 /// Does a step that reads a text of this weight, off the workers where that may take long. The step owns the
 /// call meanwhile: when the caller leaves, the call ends with the step.
-async fn in_turn<T: Send + 'static>(
+pub(crate) async fn in_turn<T: Send + 'static>(
     house: &Arc<House>,
     weight: Weight,
     mut call: Call,
     headers: &mut HeaderMap,
-    step: impl FnOnce(&House, &mut Call, &mut HeaderMap) -> T + Send + 'static,
+    step: impl FnOnce(&Arc<House>, &mut Call, &mut HeaderMap) -> T + Send + 'static,
 ) -> (Call, T) {
     let (own, mut known) = (house.clone(), std::mem::take(headers));
     let work = move || {

@@ -1,8 +1,9 @@
 //! What the process asks of the system before it serves: descriptors for all its connections, and that no
 //! file ever shows its memory.
 //!
-//! A key that stands in an environment variable stays in the environment of the process, which the same user
-//! and root can read; only the keychain keeps it from there.
+//! A key that stands in an environment variable stays in the environment of the process, for it cannot be taken
+//! out of there safely. On Linux only root can read it once core dumps are off; elsewhere other programs of the
+//! same user can too. Only the keychain keeps a key from there.
 
 /// Descriptors that are kept for files, the log, the ledger and the watcher.
 const RESERVE: usize = 64;

@@ -45,20 +45,18 @@ pub(super) async fn run(
     request: Request,
     call: &mut Call,
 ) -> Result<Arrived, Problem> {
-    let (parts, body) = whole(house, request, call).await?;
+    let (parts, body, weight) = whole(house, request, call).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let caller = Caller::of(&parts);
-    // Before anything is made of it.
-    let weight = house.inspectors.weigh(&body)?;
     Ok(Arrived { face, room, headers: parts.headers, query, caller, body, weight })
 }
 
-/// The head of a request and its whole body, within the bounds of every call.
+/// The head of a request, its whole body within the bounds of every call, and what reading that costs.
 pub(crate) async fn whole(
     house: &House,
     request: Request,
     call: &mut Call,
-) -> Result<(Parts, Bytes), Problem> {
+) -> Result<(Parts, Bytes, Weight), Problem> {
     let (parts, body) = request.into_parts();
     let limit = house.config.limits.body_bytes;
     let declared = parts
@@ -78,7 +76,9 @@ pub(crate) async fn whole(
     }
     let body = read(house, body, declared, limit, call).await?;
     call.record.bytes_in = body.len() as u64;
-    Ok((parts, body))
+    // Before anything is made of it.
+    let weight = house.inspectors.weigh(&body)?;
+    Ok((parts, body, weight))
 }
 
 async fn read(
