@@ -30,8 +30,10 @@ pub(crate) struct Call {
     pub(crate) is_hard: bool,
     reservation: Option<Reservation>,
     is_finished: bool,
-    /// Memory that its bodies take, of what all calls share.
+    /// Memory that its body takes, of what all calls share.
     pub(crate) body_memory: BodyMemory,
+    /// Memory that its answer takes, where that is read whole.
+    pub(crate) answer_memory: BodyMemory,
     /// Keeps the house from stopping before this call has ended.
     _active: Option<Active>,
 }
@@ -109,6 +111,7 @@ impl Call {
             reservation: None,
             is_finished: false,
             body_memory: BodyMemory::default(),
+            answer_memory: BodyMemory::default(),
             _active: active,
         }
     }

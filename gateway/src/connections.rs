@@ -144,9 +144,17 @@ impl Places {
 }
 
 impl Place {
-    /// Resolves when somebody else needs the place.
+    /// Resolves when somebody else needs the place and the connection still waits for its caller. One whose caller
+    /// has moved meanwhile keeps its place, and another is asked.
     pub(crate) async fn is_wanted(&self) {
-        self.0.seat.close.notified().await;
+        loop {
+            self.0.seat.close.notified().await;
+            if self.0.seat.waits.load(Ordering::Relaxed) != 0 {
+                return;
+            }
+            self.0.seat.is_closing.store(false, Ordering::Relaxed);
+            self.0.places.freed.notify_waiters();
+        }
     }
 
     /// Whether the connection has no call at the moment: then nothing is lost with it.
@@ -390,6 +398,29 @@ mod tests {
         drop(older);
         let _new = waiting.await.unwrap();
         assert_eq!(places.count(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_begins_a_call_as_it_is_asked_keeps_its_place_and_the_next_is_asked() {
+        let places = Places::new(2);
+        let first = places.take().await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = places.take().await;
+        let waiting = tokio::spawn({
+            let places = places.clone();
+            async move { places.take().await }
+        });
+        while !first.0.seat.is_closing.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        first.is_busy();
+        tokio::select! {
+            () = first.is_wanted() => panic!("it has a call"),
+            () = second.is_wanted() => {}
+        }
+        drop(second);
+        waiting.await.unwrap();
+        assert!(!first.0.seat.is_closing.load(Ordering::Relaxed));
     }
 
     #[tokio::test(start_paused = true)]

@@ -299,12 +299,12 @@ mod tests {
     fn many_small_values_are_refused_and_as_many_bytes_of_prose_are_not() {
         let inspectors = Inspectors::with_seats(1, 32 << 20);
         for value in ["1,", "[],", "\"\",", "{\"a\":1},", "null,"] {
-            let text = format!("[{}1]", value.repeat((16 << 20) / value.len()));
+            let text = format!("[{}1]", value.repeat((8 << 20) / value.len()));
             let problem = inspectors.weigh(text.as_bytes()).unwrap_err();
             assert_eq!(problem.status, StatusCode::PAYLOAD_TOO_LARGE, "{value}");
         }
-        let prose = "Words of a long text, with a comma now and then: as people write. ".repeat(450_000);
-        assert!(prose.len() > 28 << 20);
+        let prose = "Words of a long text, with a comma now and then: as people write. ".repeat(150_000);
+        assert!(prose.len() > 9 << 20);
         assert!(inspectors.weigh(prose.as_bytes()).is_ok());
         // The largest bundle of token ids that a provider takes.
         assert!(inspectors.weigh("100257,".repeat(300_000).as_bytes()).is_ok());

@@ -296,7 +296,14 @@ async fn connection(
                 return tracing::debug!("a connection that waited for its caller made room for another");
             }
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(FAREWELL, connection.as_mut()).await.unwrap_or(Ok(()))
+            loop {
+                match tokio::time::timeout(FAREWELL, connection.as_mut()).await {
+                    Ok(served) => break served,
+                    // A call that came at the last moment is served to its end.
+                    Err(_) if !place.has_no_call() => {}
+                    Err(_) => break Ok(()),
+                }
+            }
         }
         () = house.drain.is_begun() => {
             connection.as_mut().graceful_shutdown();

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod departing;
 
 use crate::config::UpstreamLimits;
+use crate::inspectors::{BodyMemory, Inspectors};
 use bytes::Bytes;
 use decode::Decoder;
 use departing::Departing;
@@ -66,6 +67,9 @@ pub(crate) enum UpstreamError {
     /// Nothing arrived for too long.
     #[error("the provider took longer than {} s", .0.as_secs_f32())]
     Timeout(Duration),
+    /// Others hold the memory that the answer needs.
+    #[error("too many large answers are in progress")]
+    Crowded,
     /// A content encoding that we cannot decode, or damaged data in one.
     #[error("the provider's answer is compressed in a way that cannot be read")]
     Encoding,
@@ -230,18 +234,46 @@ impl AnswerBody {
 
     /// The whole rest of the body, at most `limit_bytes`; `None` when it is larger.
     pub(crate) async fn whole(&mut self, limit_bytes: usize) -> Result<Option<Bytes>, UpstreamError> {
+        self.whole_within(limit_bytes, None).await
+    }
+
+    /// The same, within the memory that all calls share: it is taken before more of the answer is kept.
+    pub(crate) async fn whole_within(
+        &mut self,
+        limit_bytes: usize,
+        mut shared: Option<(&Inspectors, &mut BodyMemory)>,
+    ) -> Result<Option<Bytes>, UpstreamError> {
         let Some(first) = self.chunk().await? else { return Ok(Some(Bytes::new())) };
-        let Some(second) = self.chunk().await? else {
-            return Ok((first.len() <= limit_bytes).then_some(first));
-        };
+        if first.len() > limit_bytes {
+            return Ok(None);
+        }
+        grow(&mut shared, first.len(), first.len()).await?;
+        let Some(second) = self.chunk().await? else { return Ok(Some(first)) };
         let mut whole = Vec::from(first);
-        whole.extend_from_slice(&second);
-        while let Some(chunk) = self.chunk().await? {
-            whole.extend_from_slice(&chunk);
-            if whole.len() > limit_bytes {
+        let mut next = Some(second);
+        while let Some(chunk) = next {
+            let length = whole.len() + chunk.len();
+            if length > limit_bytes {
                 return Ok(None);
             }
+            grow(&mut shared, length, chunk.len()).await?;
+            whole.extend_from_slice(&chunk);
+            next = self.chunk().await?;
         }
-        Ok((whole.len() <= limit_bytes).then(|| whole.into()))
+        Ok(Some(whole.into()))
+    }
+}
+
+/// Takes memory for an answer that has grown by so many bytes to this length.
+async fn grow(
+    shared: &mut Option<(&Inspectors, &mut BodyMemory)>,
+    length: usize,
+    by: usize,
+) -> Result<(), UpstreamError> {
+    match shared {
+        Some((inspectors, memory)) => {
+            inspectors.grow(memory, length, by).await.map_err(|_| UpstreamError::Crowded)
+        }
+        None => Ok(()),
     }
 }

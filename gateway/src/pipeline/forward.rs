@@ -401,6 +401,12 @@ pub(super) fn problem(error: &UpstreamError, provider: &str) -> Problem {
             format!("The connection to provider \"{provider}\" broke."),
         )
         .hint("Try again."),
+        UpstreamError::Crowded => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("The answer of provider \"{provider}\" does not fit beside those of other calls now."),
+        )
+        .hint("Try again in a moment.")
+        .status(StatusCode::SERVICE_UNAVAILABLE),
         UpstreamError::Encoding => Problem::new(
             Code::UpstreamUnreachable,
             format!(

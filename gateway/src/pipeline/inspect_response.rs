@@ -59,7 +59,8 @@ async fn plain(
     let status = forwarded.answer.status;
     let provider = call.record.provider.clone().unwrap_or_default();
     let read_as_sent = Usage { input: forwarded.input_tokens, estimated: true, ..Usage::default() };
-    let body = match forwarded.answer.body.whole(house.config.limits.body_bytes).await {
+    let shared = Some((&house.inspectors, &mut call.answer_memory));
+    let body = match forwarded.answer.body.whole_within(house.config.limits.body_bytes, shared).await {
         Ok(Some(body)) => body,
         failed => {
             call.settle(Cost::Spent(read_as_sent)).await;
