@@ -25,6 +25,7 @@ mod firewall;
 mod forwarding;
 mod fuzz_corpus;
 mod isolation;
+mod layers;
 mod limits;
 mod load;
 mod mcp;
