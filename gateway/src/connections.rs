@@ -112,16 +112,16 @@ impl Places {
 
     /// One at a time: somebody who was asked already is about to go.
     fn ask_one_to_close(&self, taken: &Taken) {
-        let seats = || taken.by_id.values();
-        if seats().any(|seat| seat.is_closing.load(Ordering::Relaxed)) {
+        if taken.by_id.values().any(|seat| seat.is_closing.load(Ordering::Relaxed)) {
             return;
         }
         let now = self.millis();
         let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
-        let candidates = seats().filter_map(|seat| {
+        let candidates = taken.by_id.iter().filter_map(|(id, seat)| {
             let (waits, since) = decoded(seat.waits.load(Ordering::Relaxed))?;
             let may_go = waits == Waits::Idle || now.saturating_sub(since) >= patience;
-            may_go.then_some(((waits, since), seat))
+            // Of two in the same millisecond the one that came first.
+            may_go.then_some(((waits, since, *id), seat))
         });
         if let Some((_, seat)) = candidates.min_by_key(|(order, _)| *order) {
             seat.is_closing.store(true, Ordering::Relaxed);
@@ -398,6 +398,22 @@ mod tests {
         drop(older);
         let _new = waiting.await.unwrap();
         assert_eq!(places.count(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_those_idle_since_the_same_moment_the_first_makes_room() {
+        let places = Places::new(32);
+        let mut held = Vec::new();
+        for _ in 0..32 {
+            held.push(places.take().await);
+        }
+        let waiting = tokio::spawn({
+            let places = places.clone();
+            async move { places.take().await }
+        });
+        held[0].is_wanted().await;
+        drop(held.remove(0));
+        waiting.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -392,10 +392,11 @@ pub(super) fn problem(error: &UpstreamError, provider: &str) -> Problem {
             format!("Provider \"{provider}\" sent nothing for {} s.", limit.as_secs_f32()),
         )
         .hint("Try again, or raise the limits under `upstream` in gateway/config.yml."),
-        UpstreamError::Connect => {
-            Problem::new(Code::UpstreamUnreachable, format!("Provider \"{provider}\" cannot be reached."))
-                .hint("Check the network, and its base_url in routing/fleet.yml.")
-        }
+        UpstreamError::Connect => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("Provider \"{provider}\" cannot be reached."),
+        )
+        .hint("Check the network, a proxy in the environment of zOS, and its base_url in routing/fleet.yml."),
         UpstreamError::Broken => Problem::new(
             Code::UpstreamUnreachable,
             format!("The connection to provider \"{provider}\" broke."),
