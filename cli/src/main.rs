@@ -46,11 +46,12 @@ use failure::{Failure, Outcome, Result};
 use output::Output;
 use std::io::Write;
 use std::process::ExitCode;
+use zos_core::ContextName;
 
 fn main() -> ExitCode {
-    let Arguments { everywhere, command } = arguments::read();
+    let (Arguments { everywhere, command }, rooms) = arguments::read();
     let is_json = everywhere.json;
-    match run(&everywhere, command) {
+    match run(&everywhere, command, &rooms).map_err(|failure| failure.naming(&rooms)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::FAILURE,
         Err(failure) => {
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
+fn run(everywhere: &Everywhere, command: What, rooms: &[ContextName]) -> Result<Outcome> {
     let mut output = Output::new(everywhere.json);
     match command {
         What::Completions { shell } => {
@@ -77,6 +78,10 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
     }
     let home = opening::home(everywhere.home.as_deref())?;
     let admin = Admin::new(&home);
+    if let What::Audit(_) | What::Usage(_) = command {
+        // An empty answer would read as one about a room that there is.
+        rooms.iter().try_for_each(|room| files::check_known(&home, room))?;
+    }
     let outcome = match command {
         What::Serve(arguments) => serve::run(&home, &arguments, &mut output),
         What::Status => status::run(&home, &admin, &mut output),

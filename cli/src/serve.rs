@@ -31,11 +31,13 @@ pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output
     let config = Config::load(home).map_err(|error| opening::configuration(home, &error))?;
     log_to_stderr(config.log_level);
     zos_gateway::process::prepare();
-    let on_damage = match arguments.set_damaged_log_aside {
-        true => zos_audit::OnDamage::SetAside,
-        false => zos_audit::OnDamage::Refuse,
+    let on_damage = match (arguments.set_damaged_log_aside, arguments.dangerous_serve_tampered_log) {
+        (true, _) => zos_audit::OnDamage::SetAside,
+        (false, true) => zos_audit::OnDamage::DangerousServe,
+        (false, false) => zos_audit::OnDamage::Refuse,
     };
-    let opening = zos_gateway::house::Opening { on_damage, ..Default::default() };
+    let adopts_log = arguments.adopt_unsigned_log;
+    let opening = zos_gateway::house::Opening { on_damage, adopts_log, ..Default::default() };
     let house = House::open_with(home.clone(), opening).map_err(|error| opening::explain(home, &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::environment(&error))?;

@@ -8,15 +8,16 @@ use crate::drain::Drain;
 use crate::exposure::Strangers;
 use crate::inspectors::Inspectors;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
+use crate::log_damage::LogDamage;
 use crate::models::ModelLists;
 use crate::prices::Prices;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
@@ -27,7 +28,7 @@ use zos_guard::redact::Sessions;
 use zos_guard::shield::Shield;
 use zos_guard::targets::taint::Taints;
 use zos_meter::tokens::Factors;
-use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
+use zos_meter::{Balance, Clock, Interim, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
 use zos_seal::{ClientKeys, OwnSecrets, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
@@ -39,6 +40,16 @@ type LimitKey = (String, String, &'static str);
 /// Limits whose announcements are remembered.
 const ANNOUNCED_KEPT: usize = 4096;
 
+/// Pause after each megabyte of a log that is verified in the background, so that the calls beside it have the machine: it
+/// goes at some 40 MB/s then.
+const VERIFY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Where the size and the root of the newest checkpoint are told outside of the folder of the log.
+#[must_use]
+pub fn audit_head(home: &Home) -> PathBuf {
+    home.root().join("gateway").join("audit-head.json")
+}
+
 /// Everything a call needs.
 pub struct House {
     pub(crate) brain: Brain,
@@ -46,6 +57,8 @@ pub struct House {
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) ledger_health: LedgerHealth,
+    /// What is held and spent while the ledger is away.
+    pub(crate) interim: Interim,
     /// The file of this home, which is locked as long as this lives.
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
@@ -56,6 +69,8 @@ pub struct House {
     pub(crate) term_keys: Arc<TermKeys>,
     /// Why checkpoints are not signed, where they are not.
     unsigned: Option<String>,
+    /// What verification found wrong in the log.
+    log_damage: LogDamage,
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) vault: Arc<Vault>,
@@ -96,6 +111,8 @@ pub struct Opening {
     pub keys: Keys,
     /// What becomes of a log that is damaged.
     pub on_damage: OnDamage,
+    /// Whether records that are under no signature may be taken over, though nothing vouches that they never were.
+    pub adopts_log: bool,
     /// What tells days apart; the machine's clock where there is none.
     pub clock: Option<Clock>,
 }
@@ -190,9 +207,13 @@ impl House {
             durability: config.audit.durability,
             signer,
             on_damage: opening.on_damage,
+            witness: Some(audit_head(&home)),
+            adopts: opening.adopts_log,
+            waits: true,
             ..zos_audit::Options::default()
         };
         let audit = Log::open(&home.audit_dir(), options)?;
+        let log_damage = LogDamage::new(&audit, opening.on_damage);
         let ledger = match ledger::address(&config) {
             Some(address) => ledger::open_shared(&address)?,
             None => Arc::clone(&own),
@@ -209,6 +230,7 @@ impl House {
             config,
             ledger,
             ledger_health: LedgerHealth::default(),
+            interim: Interim::default(),
             _own_ledger: own,
             audit,
             keys,
@@ -216,6 +238,7 @@ impl House {
             attester: Attester::new(&home, private_keys),
             term_keys: Arc::new(TermKeys::new(home.private_keys().join("terms"))),
             unsigned,
+            log_damage,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
@@ -276,8 +299,9 @@ impl House {
         self.clock.now_ms()
     }
 
+    /// Whether records are kept, in a log that hard rooms may rest on.
     pub(crate) fn log_is_healthy(&self) -> bool {
-        matches!(self.audit.health(), zos_audit::Health::Healthy)
+        matches!(self.audit.health(), zos_audit::Health::Healthy) && !self.log_damage.stops_hard_rooms()
     }
 
     /// Stops in order: calls end, then settlements, then the log.
@@ -357,6 +381,7 @@ impl House {
         if let zos_audit::Health::Failing { since, error } = self.audit.health() {
             problems.push(format!("The log cannot be written since {since}: {error}."));
         }
+        problems.extend(self.log_damage.problem());
         problems.extend(self.ledger_health.problem());
         let listening = self.listening();
         problems.extend(listening.error);
@@ -367,6 +392,13 @@ impl House {
                 unread.file, unread.message
             ));
         }
+        problems.extend(
+            self.brain
+                .snapshot()
+                .fleet
+                .broken()
+                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
+        );
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         let ok = problems.is_empty();
         problems.extend(listening.notice);
@@ -377,7 +409,11 @@ impl House {
     pub(crate) async fn announce_changes(self: &Arc<Self>) {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
+        let mut told = None;
+        tokio::spawn(verify_log(Arc::downgrade(self)));
+        ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
+            self.tell_of_the_fleet(&mut told);
             tokio::select! {
                 changed = snapshots.changed() => if changed.is_err() { return },
                 () = self.drain.is_begun() => return,
@@ -386,7 +422,24 @@ impl House {
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
+            ledger::look_ahead(self, &snapshot).await;
         }
+    }
+
+    /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
+    fn tell_of_the_fleet(&self, told: &mut Option<String>) {
+        let now = self.brain.snapshot().fleet.broken().map(ToString::to_string);
+        if *told == now {
+            return;
+        }
+        match &now {
+            Some(problem) => {
+                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
+            }
+            None => tracing::info!("the fleet is loaded"),
+        }
+        *told = now;
+        self.announce_health();
     }
 
     /// Signs for the active context before its first call, which would have to wait for the disk.
@@ -437,6 +490,21 @@ impl House {
             let limit = BudgetLimit::new(standing, self.now_ms());
             self.announce(Event::Budget { context: context.to_owned(), limit, percent });
         }
+    }
+}
+
+/// Verifies the whole log beside the calls. Opening looked at its newest segment only.
+async fn verify_log(house: Weak<House>) {
+    let Some(home) = house.upgrade().map(|house| house.brain.home().clone()) else { return };
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut pause = |_, _| std::thread::sleep(VERIFY_PAUSE);
+        zos_audit::verify_witnessed(&home.audit_dir(), None, Some(&audit_head(&home)), &mut pause)
+    });
+    if let Ok(Ok(report)) = looked.await
+        && let Some(house) = house.upgrade()
+        && house.log_damage.found(&report)
+    {
+        house.announce_health();
     }
 }
 

@@ -25,6 +25,7 @@ pub mod house;
 mod ids;
 mod inspectors;
 pub mod ledger;
+mod log_damage;
 mod mcp;
 mod models;
 mod pipeline;

@@ -130,11 +130,9 @@ impl Prices {
         if let Some(stated) = own.iter().find(|price| names.fit(|name| price.models.matches(name))) {
             let flat = |rate: u64| Some(Tiered::flat(Rate(rate)));
             return Some(Arc::new(Price {
-                input: flat(stated.input),
-                output: flat(stated.output),
                 cache_read: stated.cache_read.and_then(flat),
                 cache_write: stated.cache_write.and_then(flat),
-                cache_write_1h: None,
+                ..Price::flat(Rate(stated.input), Rate(stated.output))
             }));
         }
         if provider.is_demo() {

@@ -14,6 +14,7 @@ mod audit_system;
 mod bad_input;
 mod bad_providers;
 mod budget;
+mod budget_races;
 mod canon;
 mod confirm;
 mod corpus;

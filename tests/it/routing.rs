@@ -240,3 +240,17 @@ async fn embeddings_and_counts_never_fall_back() {
     assert_eq!(response.status(), 500);
     assert_eq!(b.received().len(), 0);
 }
+
+#[tokio::test]
+async fn a_hard_room_reaches_no_provider_while_the_fleet_never_loaded_and_everybody_is_told() {
+    let broken = "version: 1\nproviders:\n  local: {api: openai, base_url: \"http://192.168.1.5:8000/v1\", key: none}\n";
+    let gateway = Scratch::new().acme("isolation: hard\n").file("routing/fleet.yml", broken).start().await;
+    let response = ask(&gateway).await;
+    assert_eq!(response.status(), 503);
+    let told: Value = response.json().await.unwrap();
+    assert_eq!(told["error"]["code"], "zos_no_route");
+    assert!(told["error"]["message"].as_str().unwrap().contains("routing/fleet.yml:3 is broken"), "{told}");
+    let ready = zos_tests::gateway::client().get(format!("{}/readyz", gateway.url)).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("routing/fleet.yml:3"));
+}

@@ -31,7 +31,9 @@ pub(super) fn run(
     if path.is_file() {
         return bundle(path, key.as_ref(), attest_key, output);
     }
-    log(path, key.as_ref(), output)
+    // What is kept outside of the folder is about the log of this home alone.
+    let witness = (path == own).then(|| zos_gateway::house::audit_head(home));
+    log(path, key.as_ref(), witness.as_deref(), output)
 }
 
 /// A verifier key as text, or the file that holds it.
@@ -40,11 +42,16 @@ fn read_key(text: &str) -> Result<VerifierKey> {
     text.parse().map_err(|error| Failure::environment(&error))
 }
 
-fn log(dir: &Path, key: Option<&VerifierKey>, output: &mut Output) -> Result<Outcome> {
+fn log(
+    dir: &Path,
+    key: Option<&VerifierKey>,
+    witness: Option<&Path>,
+    output: &mut Output,
+) -> Result<Outcome> {
     let is_shown = !output.is_json() && std::io::stderr().is_terminal();
     let mut told = Instant::now();
     let mut has_told = false;
-    let report = zos_audit::verify(dir, key, &mut |records, bytes| {
+    let report = zos_audit::verify_witnessed(dir, key, witness, &mut |records, bytes| {
         if is_shown && told.elapsed() >= PROGRESS {
             told = Instant::now();
             has_told = true;

@@ -15,7 +15,7 @@ use super::snapshot::{ContextState, Snapshot};
 use super::state;
 use crate::canon::CanonFiles;
 use crate::context::{Context, ContextName};
-use crate::fleet::{Environment, Fleet, parse_fleet};
+use crate::fleet::{Environment, Fleet, ParsedFleet, parse_fleet};
 use crate::home::Home;
 use crate::problem::Problem;
 use crate::rules::Packs;
@@ -138,8 +138,18 @@ impl Loader {
         let parsed = match &file {
             FileRead::Absent => parse_fleet(None, &self.environment),
             FileRead::Bytes(bytes) => parse_fleet(Some(bytes), &self.environment),
-            FileRead::Failed(problem) | FileRead::Unread(problem) => return vec![problem.clone()],
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
+                ParsedFleet { fleet: None, problems: vec![problem.clone()] }
+            }
         };
+        // A last good version governs on. Without one, nobody knows what the owner wants.
+        if parsed.fleet.is_none()
+            && self.fleet_bytes.is_none()
+            && let Some(problem) = parsed.problems.iter().find(|problem| problem.is_error())
+        {
+            let fleet = self.fleet.as_deref().cloned().unwrap_or_else(Fleet::unloaded);
+            self.fleet = Some(Arc::new(fleet.in_place_of(problem)));
+        }
         if let Some(fleet) = parsed.fleet {
             self.fleet_bytes = match file {
                 FileRead::Bytes(bytes) => Some(bytes.into()),

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 use zos_rules::{Action, Evasion, Evasions, Pack, PatternError, RuleKind, RuleSpec, Term, TermError};
 
+use super::slips;
 use crate::rules::{Packs, PatternRefusal, pattern};
-use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
+use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value, closest};
 
 /// One entry of `outbound_deny` or `confidential`.
 #[derive(Clone, PartialEq, Debug)]
@@ -68,7 +69,7 @@ fn read_entry(
 ) -> Option<Entry> {
     match &node.value {
         Value::Text(text) => {
-            let kind = RuleKind::Term(read_term(text, node.place, findings)?);
+            let kind = RuleKind::Term(read_term(text, node.place, node.style, findings)?);
             let rule = RuleSpec { evasions: defaults.evasions, ..RuleSpec::new(default_id, kind) };
             Some(Entry { rule, line: node.place.line, note: None, explicit_action: false })
         }
@@ -166,7 +167,10 @@ fn read_kind(
     }
     let text = text?;
     match key {
-        "term" => Some(RuleKind::Term(read_term(text, place, findings)?)),
+        "term" => {
+            let style = fields.entry(key).map_or(Style::Plain, |entry| entry.value.style);
+            Some(RuleKind::Term(read_term(text, place, style, findings)?))
+        }
         "pattern" => {
             let max_len = max_len.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
             match pattern(text, max_len, findings) {
@@ -200,8 +204,8 @@ fn read_kind(
     }
 }
 
-fn read_term(text: &str, place: Place, findings: &mut Findings) -> Option<Term> {
-    match Term::new(text) {
+fn read_term(text: &str, place: Place, style: Style, findings: &mut Findings) -> Option<Term> {
+    match Term::new(slips::without(text, place, style, findings)) {
         Ok(term) => Some(term),
         Err(error) => {
             let mend = match error {

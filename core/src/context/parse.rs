@@ -8,7 +8,7 @@ use super::entries::{Defaults, read_evasions, read_list};
 use super::{Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter};
 use crate::problem::Problem;
 use crate::rules::Packs;
-use crate::targets::{TargetEntry, TargetVerdict, Targets};
+use crate::targets::{PROVIDER_TOOLS, TargetEntry, TargetVerdict, Targets};
 use zos_rules::Evasions;
 
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
@@ -162,14 +162,25 @@ fn read_models(fields: &mut Fields<'_>, findings: &mut Findings) -> ModelFilter 
     filter
 }
 
-/// A hard room that lists targets denies what it does not list; one that says nothing of them goes on as
+const ALLOWS_NOTHING: &str =
+    "`targets` of a hard room allows nothing: every tool call that points anywhere is stopped";
+
+/// A hard room that has the section denies what it does not list; one that says nothing of them goes on as
 /// before.
 fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Findings) -> Targets {
+    let Some(entry) = fields.entry("targets") else { return Targets::default() };
+    // A section that says nothing is one all the same: what it was meant to say is not known.
+    let implied = if isolation == Isolation::Hard { TargetVerdict::Deny } else { TargetVerdict::Allow };
+    if entry.value.value == Value::Null {
+        if implied == TargetVerdict::Deny {
+            findings.warn(entry.place, ALLOWS_NOTHING, "name targets under `allow`, or remove the line");
+        } else {
+            findings.warn(entry.place, "`targets` has no value", "give it a value, or remove the line");
+        }
+        return Targets { default: implied, ..Targets::default() };
+    }
     let Some(mut inner) = fields.map("targets", findings) else { return Targets::default() };
-    let is_used = !inner.entries().is_empty();
     let stated = inner.word("default", &VERDICTS, findings);
-    let implied =
-        if is_used && isolation == Isolation::Hard { TargetVerdict::Deny } else { TargetVerdict::Allow };
     let targets = Targets {
         default: stated.unwrap_or(implied),
         allow: read_entries(&mut inner, "allow", findings),
@@ -180,11 +191,9 @@ fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Fi
     let place = inner.place();
     inner.finish(Unknown::Warn, findings);
     if stated.is_none() && targets.default == TargetVerdict::Deny && targets.allow.is_empty() {
-        let message =
-            "`targets` of a hard room allows nothing: every tool call that points anywhere is stopped";
         findings.warn(
             place,
-            message,
+            ALLOWS_NOTHING,
             "name targets under `allow`, or write `default: allow` or `default: deny`",
         );
     }
@@ -194,10 +203,20 @@ fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Fi
 fn read_entries(inner: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Vec<TargetEntry> {
     let mut entries = Vec::new();
     for (text, place) in inner.texts(key, findings).unwrap_or_default() {
-        match text.parse() {
-            Ok(entry) => entries.push(entry),
+        match text.parse::<TargetEntry>() {
+            Ok(entry) => {
+                if let Some(name) = entry.unknown_provider() {
+                    let message =
+                        format!("`targets.{key}`: no provider is known to run a tool called \"{name}\"");
+                    let mend = match closest(name, PROVIDER_TOOLS.iter().copied()) {
+                        Some(near) => format!("did you mean `provider:{near}`?"),
+                        None => format!("known are {}", PROVIDER_TOOLS.join(", ")),
+                    };
+                    findings.warn(place, message, mend);
+                }
+                entries.push(entry);
+            }
             Err(error) => {
-                let error: crate::targets::EntryError = error;
                 findings.error(place, format!("`targets.{key}`: {error}"), error.mend);
             }
         }

@@ -242,8 +242,43 @@ fn what_is_probably_a_mistake_is_warned_about_and_kept() {
         "kept",
     );
     warned("targets: {deny: [evil.example]}\n", "1:10", "allows nothing", "default: allow");
+    warned(
+        "targets: {allow: ['provider:web_serch']}\n",
+        "1:19",
+        "no provider is known",
+        "provider:web_search",
+    );
+    warned("outbound_deny:\n  - “Falcon”\n", "2:5", "quotes", "leave them out");
+    warned("outbound_deny:\n  - Falcon\n    Kestrel\n", "2:5", "several lines", "before each");
+    broken("outbound_deny:\n - Falcon\n  - Kestrel\n", "2:4", "several lines", "same column");
+    broken("outbound_deny: [{term: Falcon\n   - Kestrel}]\n", "1:24", "several lines", "same column");
     let quiet = parse("isolation: open\noutbound_deny: [Falcon]\n");
     assert_eq!(quiet.problems, []);
+}
+
+#[test]
+fn a_hard_room_that_has_the_section_denies_what_it_does_not_list() {
+    for (text, expected) in [
+        ("targets: {}\n", TargetVerdict::Deny),
+        ("targets:\n", TargetVerdict::Deny),
+        ("targets: {deny: []}\n", TargetVerdict::Deny),
+        ("targets: {links: check}\n", TargetVerdict::Deny),
+        ("targets: {default: allow}\n", TargetVerdict::Allow),
+        ("isolation: open\ntargets: {}\n", TargetVerdict::Allow),
+        ("isolation: open\ntargets:\n", TargetVerdict::Allow),
+        ("isolation: hard\n", TargetVerdict::Allow),
+    ] {
+        let parsed = parse(text);
+        assert_eq!(parsed.context.unwrap().targets.default, expected, "{text}");
+        let is_told = parsed.problems.iter().any(|problem| problem.message.contains("allows nothing"));
+        assert_eq!(is_told, expected == TargetVerdict::Deny, "{text}");
+    }
+}
+
+#[test]
+fn the_quotes_around_a_term_are_none_of_it() {
+    let context = parse("outbound_deny:\n  - “Falcon”\n  - {term: '«Blue Heron»'}\n").context.unwrap();
+    assert_eq!(terms(&context.outbound_deny), ["Falcon", "Blue Heron"]);
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub struct MapEntry {
 pub enum Style {
     /// Text without quotes, or nothing.
     Plain,
+    /// Text without quotes over several lines, which are one text with blanks in between.
+    Folded,
     /// Text in quotes or as a block of lines.
     Quoted,
     /// A collection by indentation.
@@ -263,7 +265,12 @@ impl<'t> Builder<'t> {
                 Value::Text(text.to_owned())
             }
         };
-        let style = if plain { Style::Plain } else { Style::Quoted };
+        let is_folded = || self.text.get(bytes(span)).is_some_and(|written| written.trim().contains('\n'));
+        let style = match plain {
+            true if is_folded() => Style::Folded,
+            true => Style::Plain,
+            false => Style::Quoted,
+        };
         self.place(Node { value, place: place(span), range: bytes(span), style }, anchor)
     }
 

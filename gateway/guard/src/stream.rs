@@ -35,7 +35,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 use text::{HeldCall, Text};
 use zos_core::Effect;
-use zos_meter::TextCount;
+use zos_meter::{TextCount, Tier};
 use zos_rules::StreamViolation;
 use zos_wire::dialect::{ANY_PART, Channel, Delivered, Kind, Piece, Reading};
 use zos_wire::faces::{Dialect, messages};
@@ -100,6 +100,8 @@ pub struct Guard {
     pub count: TextCount,
     /// The raw usage objects, in order of arrival.
     pub usage: Vec<String>,
+    /// The terms that the provider last said it serves at.
+    pub tier: Option<Tier>,
     /// Whether the provider said that the answer is complete.
     pub is_complete: bool,
     /// Whether the provider said that it failed.
@@ -125,6 +127,7 @@ impl Guard {
             findings: Findings::default(),
             count: TextCount::default(),
             usage: Vec::new(),
+            tier: None,
             is_complete: false,
             is_failed: false,
             has_replaced: false,
@@ -231,6 +234,7 @@ impl Guard {
         self.is_complete |= reading.is_terminator;
         self.is_failed |= reading.is_failure;
         self.usage.extend(reading.usage.map(str::to_owned));
+        self.tier = reading.tier.or(self.tier);
         judged
     }
 

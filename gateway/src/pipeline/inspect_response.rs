@@ -225,7 +225,10 @@ fn judge(
     let findings = looked_over(forwarded, &text, parsed.as_ref());
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
     if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
-        if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
+        if let Some(tier) = zos_wire::usage::tier(value) {
+            reader.served_at(tier);
+        }
+        if let Some(usage) = zos_wire::usage::reported(value) {
             reader.report(usage);
         } else if is_success {
             count.add(&text);

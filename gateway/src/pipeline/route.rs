@@ -149,6 +149,10 @@ fn refusal(reason: &RouteError) -> Problem {
         }
         RouteError::NotPermitted { .. } => no_route("This context does not permit that model.".to_owned())
             .hint("See `models` in the context's file."),
+        RouteError::Broken { .. } => {
+            no_route(format!("Where calls of this context may go is unknown: {reason}."))
+                .hint("`zos lint` says what to write there instead.")
+        }
         RouteError::NoProvider { .. } => {
             no_route("The fleet has no provider that speaks this API for that model.".to_owned())
                 .hint("See routing/fleet.yml: the model's provider speaks another API.")

@@ -347,6 +347,9 @@ impl Pump {
         for report in reports {
             reader.report(report);
         }
+        if let Some(tier) = self.guard.tier {
+            reader.served_at(tier);
+        }
         let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
         reader.finish(estimate)
     }

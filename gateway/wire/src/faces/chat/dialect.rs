@@ -19,7 +19,8 @@ impl Stream {
     pub(crate) fn read<'a>(&mut self, data: &'a Value<'a>) -> Reading<'a> {
         let mut reading = Reading::default();
         self.remember(data);
-        reading.usage = data.get("usage").and_then(Value::raw_object);
+        reading.usage = crate::usage::reported(data);
+        reading.tier = crate::usage::tier(data);
         reading.is_failure = matches!(data.get("error"), Some(Value::Object { .. }));
         for choice in data.get("choices").map_or(&[][..], Value::elements) {
             let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
