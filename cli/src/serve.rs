@@ -30,6 +30,7 @@ const LAST_BYTES: Duration = Duration::from_secs(3);
 pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output) -> Result<Outcome> {
     let config = Config::load(home).map_err(|error| opening::configuration(home, &error))?;
     log_to_stderr(config.log_level);
+    zos_gateway::process::prepare();
     let on_damage = match (arguments.set_damaged_log_aside, arguments.dangerous_serve_tampered_log) {
         (true, _) => zos_audit::OnDamage::SetAside,
         (false, true) => zos_audit::OnDamage::DangerousServe,

@@ -1,5 +1,7 @@
 //! Where the person's files are. Nothing else in zOS hard-codes a path.
 
+mod exposure;
+
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 

@@ -6,6 +6,7 @@
 
 use crate::drain::Active;
 use crate::house::House;
+use crate::inspectors::BodyMemory;
 use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +48,10 @@ pub(crate) struct Call {
     pub(crate) hidden_model: Option<HiddenModel>,
     reservation: Option<Reservation>,
     is_finished: bool,
+    /// Memory that its body takes, of what all calls share.
+    pub(crate) body_memory: BodyMemory,
+    /// Memory that its answer takes, where that is read whole.
+    pub(crate) answer_memory: BodyMemory,
     /// Keeps the house from stopping before this call has ended.
     _active: Option<Active>,
 }
@@ -147,6 +152,8 @@ impl Call {
             hidden_model: None,
             reservation: None,
             is_finished: false,
+            body_memory: BodyMemory::default(),
+            answer_memory: BodyMemory::default(),
             _active: active,
         }
     }

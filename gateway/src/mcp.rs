@@ -18,17 +18,20 @@ mod tools;
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::ids;
-use crate::pipeline::{self, Resolved};
+use crate::pipeline::{self, Head, Resolved};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use era::{Era, VERSIONS};
 use guard::Guard;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use message::{Message, RpcError, Unread};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use zos_audit::{Outcome, Verdict};
 use zos_core::memory::{MemoryError, Moment, Room};
 use zos_core::{Context, RoomPolicy};
@@ -73,7 +76,24 @@ async fn owner(State(house): State<Arc<House>>, Path(name): Path<String>, reques
 
 async fn receive(house: Arc<House>, sender: Sender, request: Request, mut call: Call) -> Response {
     let mut headers = HeaderMap::new();
-    let answered = answer(&house, sender, request, &mut call, &mut headers).await;
+    let whole = match only_posts(&request, &mut headers) {
+        Ok(()) => pipeline::whole(&house, request, &mut call).await,
+        Err(problem) => Err(problem),
+    };
+    let (mut call, answered) = match whole {
+        Err(problem) => (call, Err(problem)),
+        Ok((parts, body, weight)) if weight.is_light() => {
+            let answered = answer(&house, sender, parts, body, &mut call, &mut headers).await;
+            (call, answered)
+        }
+        // A large message is looked through on a thread for that, and answered there.
+        Ok((parts, body, weight)) => {
+            let step = |house: &Arc<House>, call: &mut Call, headers: &mut HeaderMap| {
+                Handle::current().block_on(answer(house, sender, parts, body, call, headers))
+            };
+            pipeline::in_turn(&house, weight, call, &mut headers, step).await
+        }
+    };
     let reply = match answered {
         Ok(reply) => reply,
         Err(problem) => return pipeline::refuse(call, Shape::OpenAi, problem, headers).await,
@@ -124,24 +144,15 @@ impl Reply {
 async fn answer(
     house: &Arc<House>,
     sender: Sender,
-    request: Request,
+    parts: Parts,
+    body: Bytes,
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Reply, Problem> {
-    if request.method() != Method::POST {
-        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return Err(Problem::new(
-            Code::UnknownEndpoint,
-            "This MCP server keeps no session and opens no stream.",
-        )
-        .hint("Send each message with POST.")
-        .status(StatusCode::METHOD_NOT_ALLOWED));
-    }
-    let (parts, body) = pipeline::whole(house, request, call).await?;
     // The owner's own process speaks for standard input, where there are neither headers nor statuses.
     let (resolved, over_http) = match &sender {
         Sender::Client(room) => (
-            pipeline::resolve_headers(house, &parts.headers, room.as_deref(), call, headers)?,
+            pipeline::resolve_headers(house, &Head::of(&parts, room.as_deref()), call, headers)?,
             Some(&parts.headers),
         ),
         Sender::Owner(name) => (pipeline::resolve_owner(house, name, call, headers)?, None),
@@ -175,6 +186,17 @@ async fn answer(
             Reply::error(error, Some(id), code, call)
         }
     })
+}
+
+/// Refuses every method but the one that carries messages.
+fn only_posts(request: &Request, headers: &mut HeaderMap) -> Result<(), Problem> {
+    if request.method() == Method::POST {
+        return Ok(());
+    }
+    headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    Err(Problem::new(Code::UnknownEndpoint, "This MCP server keeps no session and opens no stream.")
+        .hint("Send each message with POST.")
+        .status(StatusCode::METHOD_NOT_ALLOWED))
 }
 
 /// What was asked for, as the record tells it: only words of ours.

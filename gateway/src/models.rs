@@ -5,8 +5,9 @@
 
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::pipeline::{self, Resolved, note};
+use crate::pipeline::{self, Head, Resolved, note};
 use crate::upstream::AnswerBody;
+use crate::upstream::departing::Departing;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -70,13 +71,9 @@ pub(crate) async fn serve(
     mut call: Call,
 ) -> Response {
     let mut headers = HeaderMap::new();
-    let resolved = match pipeline::resolve_headers(
-        &house,
-        request.headers(),
-        room.as_deref(),
-        &mut call,
-        &mut headers,
-    ) {
+    let (parts, _) = request.into_parts();
+    let head = Head::of(&parts, room.as_deref());
+    let resolved = match pipeline::resolve_headers(&house, &head, &mut call, &mut headers) {
         Ok(resolved) => resolved,
         Err(problem) => return pipeline::refuse(call, shape, problem, headers).await,
     };
@@ -186,12 +183,12 @@ async fn listed(
 ) -> (Arc<Provider>, Arc<Vec<String>>) {
     // A client's own credential is for the API that it speaks.
     let is_face_default = provider.api == api && resolved.snapshot.fleet.is_face_default(&provider, api);
-    let Ok(Some(mut headers)) =
+    let Ok(Some(credential)) =
         resolved.presented.for_provider(&provider, is_face_default, &house.vault).await
     else {
         return (provider, Arc::default());
     };
-    let credentials: Vec<&[u8]> = headers.values().map(HeaderValue::as_bytes).collect();
+    let credentials: Vec<&[u8]> = credential.headers().values().map(HeaderValue::as_bytes).collect();
     let key = (provider.name.clone(), house.models.hasher.hash_one(credentials));
     let kept = house.models.kept(&key);
     if let Some(list) = &kept
@@ -199,9 +196,13 @@ async fn listed(
     {
         return (provider, list.ids.clone());
     }
+    let mut version = HeaderMap::new();
     if provider.api == Api::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
+    let Ok(headers) = Departing::checked(house, version, credential) else {
+        return (provider, Arc::default());
+    };
     let fetching = tokio::spawn({
         let (house, provider) = (house.clone(), provider.clone());
         async move {
@@ -215,7 +216,7 @@ async fn listed(
 }
 
 /// Asks a provider; `None` when it does not list its models.
-async fn fetch(house: &House, provider: &Provider, headers: HeaderMap) -> Option<Vec<String>> {
+async fn fetch(house: &House, provider: &Provider, headers: Departing) -> Option<Vec<String>> {
     let mut url = provider.endpoint("/v1/models")?;
     if provider.api == Api::Anthropic {
         url.set_query(Some("limit=1000"));

@@ -29,6 +29,7 @@ mod inspected;
 mod isolation;
 mod layers;
 mod limits;
+mod load;
 mod mcp;
 mod midflight;
 mod redact;

@@ -6,12 +6,10 @@
 
 use std::collections::HashMap;
 
-use zos_rules::{
-    Action, Evasion, Evasions, Pack, Pattern, PatternError, RuleKind, RuleSpec, Term, TermError,
-};
+use zos_rules::{Action, Evasion, Evasions, Pack, PatternError, RuleKind, RuleSpec, Term, TermError};
 
 use super::slips;
-use crate::rules::Packs;
+use crate::rules::{Packs, PatternRefusal, pattern};
 use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value, closest};
 
 /// One entry of `outbound_deny` or `confidential`.
@@ -176,15 +174,18 @@ fn read_kind(
         }
         "pattern" => {
             let max_len = max_len.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-            match Pattern::new(text, max_len) {
+            match pattern(text, max_len, findings) {
                 Ok(pattern) => Some(RuleKind::Pattern(pattern)),
                 Err(error) => {
                     let mend = match error {
-                        PatternError::Syntax { .. } => {
+                        PatternRefusal::Pattern(PatternError::Syntax { .. }) => {
                             "look-around and back-references are not possible; mend it or write plain terms: - …"
                         }
-                        PatternError::Unbounded => {
+                        PatternRefusal::Pattern(PatternError::Unbounded) => {
                             "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
+                        }
+                        PatternRefusal::NoRoom => {
+                            "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
                         }
                         _ => "mend it, or write the words it should find as plain terms: - …",
                     };

@@ -184,7 +184,11 @@ impl Opened<'_> {
 
     /// Waits until no other program changes this memory.
     pub(super) fn lock(&self) -> io::Result<Lock> {
-        let file = File::options().create(true).append(true).open(self.own_file(".lock"))?;
+        let mut options = File::options();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(self.own_file(".lock"))?;
         file.lock()?;
         Ok(Lock(file))
     }

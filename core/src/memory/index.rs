@@ -99,6 +99,8 @@ impl Index {
     }
 
     fn open_existing(path: &Path) -> rusqlite::Result<Self> {
+        // Before SQLite opens it, for its side files get the rights that the file has by then.
+        make_private(path);
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -364,6 +366,15 @@ pub(super) fn parts(text: &str) -> Vec<&str> {
     }
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// Makes the file for the owner's eyes only, where there is none. Whatever cannot be made here, SQLite tells.
+fn make_private(path: &Path) {
+    let mut options = std::fs::File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 /// The index holds what the memories hold: for the owner's eyes only.

@@ -5,6 +5,7 @@ use super::problem::{AdminRefusal, Body, named_or_active};
 use super::types::{AdminProblem, FirewallTest, FirewallVerdict, FirewallViolation};
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use zos_core::{ContextName, Effect, RoomPolicy};
 use zos_rules::{RuleKind, Violation};
 
@@ -20,7 +21,16 @@ pub(crate) async fn test(
     let snapshot = house.brain.snapshot();
     let name = named_or_active(&snapshot, wanted.context.as_deref())?;
     let policy = snapshot.policy(&name).ok_or_else(|| AdminRefusal::no_context(&snapshot, &name))?;
-    Ok(Json(judge(&name, &policy, &wanted.text)))
+    // The owner's own text may be as slow to read as anybody's.
+    let Ok(weight) = house.inspectors.weigh(wanted.text.as_bytes()) else {
+        return Err(AdminRefusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "zos_invalid_request",
+            "The text holds too many small values to be tried at once.",
+        ));
+    };
+    let judge = move || judge(&name, &policy, &wanted.text);
+    Ok(Json(house.inspectors.run(weight, judge).await))
 }
 
 /// The verdict over a text: each finding explained, and what would be sent.

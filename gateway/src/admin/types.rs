@@ -49,7 +49,7 @@ pub struct Status {
 pub struct Health {
     /// Whether every part works.
     pub ok: bool,
-    /// What does not work, a sentence each.
+    /// What does not work, and what the owner should know although all works; a sentence each.
     pub problems: Vec<String>,
 }
 

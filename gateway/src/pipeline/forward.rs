@@ -12,6 +12,8 @@ use super::route::{Prepared, note, prepare, wish};
 use crate::call::{Call, Cost, HiddenModel};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
+use crate::upstream::breaker::{Permit, Scope};
+use crate::upstream::departing::{Departing, HoldsOwnSecret};
 use crate::upstream::{Answer, Outgoing, UpstreamError};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -74,8 +76,9 @@ pub(super) async fn run(
         house,
         inspected: &mut inspected,
         defaults,
-        is_held: true,
         hidden_model: call.hidden_model.clone(),
+        has_alternative: !routed.next.is_empty(),
+        is_held: true,
         told: String::new(),
         count: 0,
     };
@@ -134,6 +137,8 @@ struct Attempts<'a> {
     house: &'a House,
     inspected: &'a mut Inspected,
     defaults: Defaults,
+    /// Whether another route may serve the call.
+    has_alternative: bool,
     /// Whether the budget holds what the next attempt may cost, as it does for the very first.
     is_held: bool,
     /// The caller's name of the model where that is not kept.
@@ -193,8 +198,8 @@ impl Attempts<'_> {
             }
             self.is_held = true;
             note(&prepared.route, call, headers);
-            let leave = match self.house.upstreams.breakers.ask(&provider.name, Instant::now()) {
-                Ok(leave) => leave,
+            let permit = match self.permit(&prepared) {
+                Ok(permit) => permit,
                 Err(wait) => {
                     self.tell(&prepared.route, "left alone");
                     let failure = last.unwrap_or_else(|| Err(left_alone(&provider.name, wait)));
@@ -207,7 +212,9 @@ impl Attempts<'_> {
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
-                    leave.succeeded();
+                    if let Some(permit) = permit {
+                        permit.succeeded();
+                    }
                     self.tell(&prepared.route, answer.status.as_u16());
                     return Ok((prepared, answer));
                 }
@@ -215,13 +222,17 @@ impl Attempts<'_> {
                     self.tell(&prepared.route, answer.status.as_u16());
                     call.came_to_nothing();
                     // Too many requests is no failure of the provider.
-                    if answer.status != StatusCode::TOO_MANY_REQUESTS {
-                        leave.failed(&self.defaults.breaker, Instant::now());
+                    if answer.status != StatusCode::TOO_MANY_REQUESTS
+                        && let Some(permit) = permit
+                    {
+                        permit.failed(&self.defaults.breaker, Instant::now());
                     }
                     (retry_after(&answer.headers).unwrap_or(pause), Ok(answer))
                 }
                 Err(error) => {
-                    leave.failed(&self.defaults.breaker, Instant::now());
+                    if let Some(permit) = permit {
+                        permit.failed(&self.defaults.breaker, Instant::now());
+                    }
                     // What never arrived costs nothing; what was sent and not answered is charged as read,
                     // to the model that read it, and the next attempt is held anew.
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
@@ -242,6 +253,24 @@ impl Attempts<'_> {
             pause = (pause * 2).min(WAIT_LIMIT);
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// Permission of the breaker; `None` where the call has no other route, so that there is no breaker.
+    fn permit(&self, prepared: &Prepared) -> Result<Option<Permit>, Duration> {
+        if !self.has_alternative {
+            return Ok(None);
+        }
+        let scope = Scope {
+            provider: prepared.route.provider.name.clone(),
+            model: prepared.route.sent_as().to_owned(),
+            endpoint: self.face(prepared).upstream_path(),
+        };
+        self.house.upstreams.breakers.ask(scope, Instant::now()).map(Some)
+    }
+
+    /// The API as the provider is called by it.
+    fn face(&self, prepared: &Prepared) -> Face {
+        prepared.pair.map_or(self.inspected.arrived.face, Pair::provider)
     }
 
     async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
@@ -273,11 +302,24 @@ impl Attempts<'_> {
             )
             .status(StatusCode::UNAUTHORIZED));
         };
-        let face = prepared.pair.map_or(arrived.face, Pair::provider);
+        let face = self.face(prepared);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
+        let passed = outgoing_headers(&arrived.headers, passed, face.api());
+        let headers = Departing::checked(self.house, passed, credential).map_err(|HoldsOwnSecret| {
+            Problem::new(
+                Code::Unauthorized,
+                format!(
+                    "What would go to provider \"{}\" holds a zOS key, so nothing was sent.",
+                    provider.name
+                ),
+            )
+            .hint(
+                "zOS keys and the admin token are for this machine only: give the provider a key of its own.",
+            )
+        })?;
         Ok(Outgoing {
             path: upstream_path(face, if crosses { "" } else { &arrived.query }),
-            headers: outgoing_headers(&arrived.headers, passed, face.api(), credential),
+            headers,
             body: prepared.body.clone(),
         })
     }
@@ -318,13 +360,8 @@ fn upstream_path(face: Face, query: &str) -> String {
     }
 }
 
-/// What reaches the provider: the allow-listed headers, our own content type, and the credential.
-fn outgoing_headers(
-    request: &HeaderMap,
-    passed: &[&'static str],
-    api: Api,
-    credential: HeaderMap,
-) -> HeaderMap {
+/// What reaches the provider beside the credential: the allow-listed headers and our own content type.
+fn outgoing_headers(request: &HeaderMap, passed: &[&'static str], api: Api) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in passed {
         for value in request.get_all(*name) {
@@ -335,7 +372,6 @@ fn outgoing_headers(
     if api == Api::Anthropic {
         headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
     }
-    headers.extend(credential);
     headers
 }
 
@@ -347,15 +383,22 @@ pub(super) fn problem(error: &UpstreamError, provider: &str) -> Problem {
             format!("Provider \"{provider}\" sent nothing for {} s.", limit.as_secs_f32()),
         )
         .hint("Try again, or raise the limits under `upstream` in gateway/config.yml."),
-        UpstreamError::Connect => {
-            Problem::new(Code::UpstreamUnreachable, format!("Provider \"{provider}\" cannot be reached."))
-                .hint("Check the network, and its base_url in routing/fleet.yml.")
-        }
+        UpstreamError::Connect => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("Provider \"{provider}\" cannot be reached."),
+        )
+        .hint("Check the network, a proxy in the environment of zOS, and its base_url in routing/fleet.yml."),
         UpstreamError::Broken => Problem::new(
             Code::UpstreamUnreachable,
             format!("The connection to provider \"{provider}\" broke."),
         )
         .hint("Try again."),
+        UpstreamError::Crowded => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("The answer of provider \"{provider}\" does not fit beside those of other calls now."),
+        )
+        .hint("Try again in a moment.")
+        .status(StatusCode::SERVICE_UNAVAILABLE),
         UpstreamError::Encoding => Problem::new(
             Code::UpstreamUnreachable,
             format!(

@@ -4,6 +4,7 @@ use super::headers as travelling;
 use super::{Arrived, Resolved};
 use crate::call::{Call, HiddenModel};
 use crate::house::House;
+use crate::inspectors::Weight;
 use crate::pipeline::waiting::Waiting;
 use crate::system;
 use crate::terms;
@@ -115,18 +116,33 @@ impl Judged {
         is_held.then_some(self.arrived.face)
     }
 
-    /// Waits for the owner where one was asked, and makes the body final.
-    pub(super) async fn decided(
+    /// What reading the body costs.
+    pub(super) fn weight(&self) -> Weight {
+        self.arrived.weight
+    }
+
+    /// Waits for the owner where one was asked.
+    pub(super) async fn decided(mut self, house: &House) -> Result<Decided, Problem> {
+        if let Some(mut waiting) = self.waiting.take() {
+            let effect = waiting.answer(house).await?;
+            self.resolved.policy.decide(waiting.subject(), effect);
+        }
+        Ok(Decided(self))
+    }
+}
+
+/// A call that may leave once what the room redacts is replaced.
+pub(crate) struct Decided(Judged);
+
+impl Decided {
+    /// Makes the body final.
+    pub(super) fn inspected(
         self,
         house: &House,
         call: &mut Call,
         headers: &mut HeaderMap,
     ) -> Result<Inspected, Problem> {
-        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, waiting } = self;
-        if let Some(mut waiting) = waiting {
-            let effect = waiting.answer(house).await?;
-            resolved.policy.decide(waiting.subject(), effect);
-        }
+        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, .. } = self.0;
         if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
             asked.model_place = redacted.moved(&asked.model_place);
             arrived.body = redacted.body.into();
@@ -194,7 +210,11 @@ fn redact(
     .map_err(|TooMany| {
         Problem::new(
             Code::FirewallRequest,
-            format!("The request holds more than {} different texts to redact.", TooMany::LIMIT),
+            format!(
+                "The request holds more than {} different texts to redact, or more than {} MiB of them.",
+                TooMany::LIMIT,
+                TooMany::LIMIT_BYTES >> 20
+            ),
         )
         .hint("Begin a new conversation, or send less at once.")
     })?;

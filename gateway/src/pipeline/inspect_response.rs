@@ -5,6 +5,7 @@ mod streamed;
 
 use super::forward::{Forwarded, problem as upstream_problem};
 use super::headers::{self as travelling, content_type};
+use super::in_turn;
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
 use crate::call::{Call, Cost};
@@ -44,7 +45,7 @@ pub(super) async fn run(
 }
 
 async fn plain(
-    house: &House,
+    house: &Arc<House>,
     mut forwarded: Forwarded,
     mut call: Call,
     headers: &mut HeaderMap,
@@ -52,7 +53,8 @@ async fn plain(
     let status = forwarded.answer.status;
     let provider = call.record.provider.clone().unwrap_or_default();
     let read_as_sent = Usage { input: forwarded.input_tokens, estimated: true, ..Usage::default() };
-    let body = match forwarded.answer.body.whole(house.config.limits.body_bytes).await {
+    let shared = Some((&house.inspectors, &mut call.answer_memory));
+    let body = match forwarded.answer.body.whole_within(house.config.limits.body_bytes, shared).await {
         Ok(Some(body)) => body,
         failed => {
             call.settle(Cost::Spent(read_as_sent)).await;
@@ -77,15 +79,35 @@ async fn plain(
         },
     };
     let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
-    let (told, untold) = match told(house, &forwarded, &provider, &body) {
-        Ok(told) => (told, None),
-        Err(problem) => (body.clone(), Some(problem)),
+    let Ok(weight) = house.inspectors.weigh(&body) else {
+        call.settle(Cost::Spent(read_as_sent)).await;
+        return Err((Box::new(call), too_many_values(&provider)));
     };
-    if let Err(problem) = ask(house, &mut forwarded, &told, &mut call, headers).await {
+    let arrived = (provider.clone(), body.clone());
+    let (call, (mut forwarded, told, untold, asks)) =
+        in_turn(house, weight, call, headers, move |house, _, _| {
+            let (provider, body) = arrived;
+            let (told, untold) = match told(house, &forwarded, &provider, &body) {
+                Ok(told) => (told, None),
+                Err(problem) => (body, Some(problem)),
+            };
+            let asks = asks(&forwarded, &told);
+            (forwarded, told, untold, asks)
+        })
+        .await;
+    let mut call = call;
+    if let Some(findings) = asks
+        && let Err(problem) = ask(house, &mut forwarded, &findings, &mut call, headers).await
+    {
         call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), problem));
     }
-    let judged = judge(&forwarded, &provider, &body, &told, &mut call, headers);
+    let answer = told.clone();
+    let (mut call, (forwarded, judged)) = in_turn(house, weight, call, headers, move |_, call, headers| {
+        let judged = judge(&forwarded, &provider, &body, &answer, call, headers);
+        (forwarded, judged)
+    })
+    .await;
     let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
         Ok((usage, _)) if is_charged => Cost::Spent(*usage),
@@ -117,25 +139,35 @@ async fn plain(
     Ok(response)
 }
 
-/// Asks the owner about an answer that meets an `ask` rule, unless it is refused anyway.
-async fn ask(
-    house: &House,
-    forwarded: &mut Forwarded,
-    body: &Bytes,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<(), Problem> {
+/// The refusal of an answer whose tree could never be held.
+fn too_many_values(provider: &str) -> Problem {
+    let sentence =
+        format!("The answer of provider \"{provider}\" holds too many small values to be inspected.");
+    Problem::new(Code::UpstreamUnreachable, sentence)
+        .hint("Ask for less at once, or raise limits.body_bytes in gateway/config.yml.")
+}
+
+/// What the owner may have to be asked about in an answer; `None` where no rule asks, or it is refused anyway.
+fn asks(forwarded: &Forwarded, body: &Bytes) -> Option<Findings> {
     if !forwarded.policy.may_ask() && !forwarded.policy.may_confirm() {
-        return Ok(());
+        return None;
     }
     let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
     let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref());
-    if findings.are_blocked(&forwarded.policy) {
-        return Ok(());
-    }
+    (!findings.are_blocked(&forwarded.policy)).then_some(findings)
+}
+
+/// Asks the owner about an answer that meets an `ask` rule.
+async fn ask(
+    house: &House,
+    forwarded: &mut Forwarded,
+    findings: &Findings,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<(), Problem> {
     while let Some(subject) = findings.subject(&forwarded.policy) {
-        note(&forwarded.policy, &findings, call, headers);
-        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, subject, Side::Answer);
+        note(&forwarded.policy, findings, call, headers);
+        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, findings, subject, Side::Answer);
         let effect = waiting.answer(house).await?;
         forwarded.policy.decide(waiting.subject(), effect);
     }

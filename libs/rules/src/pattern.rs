@@ -110,6 +110,11 @@ impl Pattern {
         self.max_len
     }
 
+    /// Memory of its automaton in bytes: some kilobytes, or megabytes with large classes repeated many times.
+    pub fn memory_bytes(&self) -> usize {
+        self.automaton.memory_bytes()
+    }
+
     pub(crate) fn expression(&self) -> &Arc<Expression> {
         &self.automaton
     }

@@ -42,7 +42,7 @@ pub(super) fn read(home: &Home) -> (Option<Setting>, Vec<Problem>) {
     let file = home.relative(&path);
     let bytes = match read_file(home, &path) {
         FileRead::Absent => return (None, Vec::new()),
-        FileRead::Failed(problem) => return (None, vec![problem]),
+        FileRead::Failed(problem) | FileRead::Unread(problem) => return (None, vec![problem]),
         FileRead::Bytes(bytes) => bytes,
     };
     let document = match yaml::parse(&file, &bytes) {

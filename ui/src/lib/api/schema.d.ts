@@ -2387,7 +2387,7 @@ export interface components {
         Health: {
             /** @description Whether every part works. */
             ok: boolean;
-            /** @description What does not work, a sentence each. */
+            /** @description What does not work, and what the owner should know although all works; a sentence each. */
             problems: string[];
         };
         /** @description A zOS key without its value. */
