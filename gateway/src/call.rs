@@ -6,6 +6,7 @@
 
 use crate::drain::Active;
 use crate::house::House;
+use crate::inspectors::BodyMemory;
 use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,22 @@ use zos_guard::findings::Findings;
 use zos_guard::policy::Policy;
 use zos_meter::{Ask, Balance, Booked, Day, Limit, Micros, Price, ReserveError, Spend, Tier, Usage};
 use zos_wire::problem::{Code, Problem};
+
+/// A name of a model that is not to be kept.
+#[derive(Clone)]
+pub(crate) struct HiddenModel {
+    /// The name as the caller wrote it.
+    pub(crate) asked: String,
+    /// What stands in its place.
+    pub(crate) hash: String,
+}
+
+impl HiddenModel {
+    /// The name of a model that serves a call, as it may be kept: only the caller's own word is hidden.
+    pub(crate) fn shown<'m>(hidden: Option<&'m HiddenModel>, name: &'m str) -> &'m str {
+        hidden.filter(|hidden| hidden.asked == name).map_or(name, |hidden| &hidden.hash)
+    }
+}
 
 /// One call.
 pub(crate) struct Call {
@@ -27,8 +44,14 @@ pub(crate) struct Call {
     pub(crate) record: Record,
     /// Whether doubts fail closed for this call.
     pub(crate) is_hard: bool,
+    /// The model's name as the caller wrote it, where that is not to be kept.
+    pub(crate) hidden_model: Option<HiddenModel>,
     reservation: Option<Reservation>,
     is_finished: bool,
+    /// Memory that its body takes, of what all calls share.
+    pub(crate) body_memory: BodyMemory,
+    /// Memory that its answer takes, where that is read whole.
+    pub(crate) answer_memory: BodyMemory,
     /// Keeps the house from stopping before this call has ended.
     _active: Option<Active>,
 }
@@ -126,8 +149,11 @@ impl Call {
             request_id,
             record,
             is_hard: false,
+            hidden_model: None,
             reservation: None,
             is_finished: false,
+            body_memory: BodyMemory::default(),
+            answer_memory: BodyMemory::default(),
             _active: active,
         }
     }

@@ -5,6 +5,8 @@ use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
+use crate::exposure::Strangers;
+use crate::inspectors::Inspectors;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
 use crate::log_damage::LogDamage;
 use crate::models::ModelLists;
@@ -28,7 +30,7 @@ use zos_guard::shield::Shield;
 use zos_guard::targets::taint::Taints;
 use zos_meter::tokens::Factors;
 use zos_meter::{Balance, Clock, Interim, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
-use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
+use zos_seal::{ClientKeys, OwnSecrets, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
 const EVENTS_KEPT: usize = 1024;
@@ -62,6 +64,8 @@ pub struct House {
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
     pub(crate) keys: ClientKeys,
+    /// What recognises secrets of this house in what others send.
+    pub(crate) own_secrets: OwnSecrets,
     pub(crate) attester: Attester,
     pub(crate) term_keys: Arc<TermKeys>,
     /// Why checkpoints are not signed, where they are not.
@@ -81,6 +85,10 @@ pub struct House {
     pub(crate) counters: Counters,
     pub(crate) telemetry: Telemetry,
     pub(crate) shield: Shield,
+    /// Threads and memory for what calls say.
+    pub(crate) inspectors: Inspectors,
+    /// Web pages that may not call, and how many of their requests leave a record.
+    pub(crate) strangers: Strangers,
     /// What waits for the owner.
     pub(crate) approvals: Approvals,
     /// The placeholders of conversations.
@@ -119,6 +127,8 @@ pub struct Listening {
     pub address: Option<SocketAddr>,
     /// Why it does not, in words.
     pub error: Option<String>,
+    /// What the owner should know although it does.
+    pub notice: Option<String>,
 }
 
 /// Why the house cannot be opened. Broken context files are no reason.
@@ -178,6 +188,9 @@ impl House {
         let config = Config::load(&home)?;
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
+        if let Some(problem) = home.exposed() {
+            tracing::warn!(mend = problem.mend, "{}", problem.message);
+        }
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
         // First of all: its lock is what keeps a second zOS from this home, also where a shared ledger serves.
@@ -211,6 +224,7 @@ impl House {
         let keys = ClientKeys::open(&home.keys())?;
         let admin_token = zos_seal::admin_token(&home.admin_token())?;
         let telemetry = Telemetry::new(config.telemetry.clone());
+        let inspectors = Inspectors::new(config.limits.body_bytes);
         let house = Arc::new(House {
             upstreams: Upstreams::new(&config.upstream)?,
             watching: Mutex::new(Some(brain.watch()?)),
@@ -223,6 +237,7 @@ impl House {
             _own_ledger: own,
             audit,
             keys,
+            own_secrets: OwnSecrets::new(Some(admin_token.clone())),
             attester: Attester::new(&home, private_keys),
             term_keys: Arc::new(TermKeys::new(home.private_keys().join("terms"))),
             unsigned,
@@ -236,6 +251,8 @@ impl House {
             counters: Counters::default(),
             telemetry,
             shield: Shield::default(),
+            inspectors,
+            strangers: Strangers::default(),
             approvals: Approvals::default(),
             redactions: Sessions::default(),
             taints: Taints::default(),
@@ -370,10 +387,15 @@ impl House {
         }
         problems.extend(self.log_damage.problem());
         problems.extend(self.ledger_health.problem());
-        if let Some(error) = self.listening().error {
-            problems.push(error);
-        }
+        let listening = self.listening();
+        problems.extend(listening.error);
         problems.extend(self.keys.problem());
+        if let Some(unread) = self.brain.snapshot().unread.first() {
+            problems.push(format!(
+                "{}: {}. Its last good version governs, and it is read again by itself.",
+                unread.file, unread.message
+            ));
+        }
         problems.extend(
             self.brain
                 .snapshot()
@@ -382,7 +404,9 @@ impl House {
                 .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
         );
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
-        Health { ok: problems.is_empty(), problems }
+        let ok = problems.is_empty();
+        problems.extend(listening.notice);
+        Health { ok, problems }
     }
 
     /// Tells the screens of every change of the files and of the active context, until the house stops.

@@ -18,7 +18,12 @@ pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
             format!("{root} cannot be written."),
             "Make it yours: chown and chmod u+rwx on that folder.",
         ),
-        Ok(_) => Check::ok("home", root.to_string()),
+        Ok(_) => match home.exposed() {
+            Some(problem) => {
+                Check::problem("home", format!("{root}: {}.", problem.message), format!("chmod 700 {root}"))
+            }
+            None => Check::ok("home", root.to_string()),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Check::note(
             "home",
             format!("{root} does not exist yet."),

@@ -6,12 +6,10 @@
 
 use std::collections::HashMap;
 
-use zos_rules::{
-    Action, Evasion, Evasions, Pack, Pattern, PatternError, RuleKind, RuleSpec, Term, TermError,
-};
+use zos_rules::{Action, Evasion, Evasions, Pack, PatternError, RuleKind, RuleSpec, Term, TermError};
 
 use super::slips;
-use crate::rules::Packs;
+use crate::rules::{Packs, PatternRefusal, pattern};
 use crate::targets::RestoreTo;
 use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value, closest};
 
@@ -156,6 +154,7 @@ fn read_kind(
         kinds.extend(fields.entry(key).map(|entry| (key, place(entry))));
     }
     let selections = ["only", "except"].map(|key| read_selection(fields, key, findings));
+    let counts_examples = read_examples(fields, findings);
     let max_len = fields.entry("max_len").is_some().then(|| fields.whole("max_len", findings)).flatten();
     let (key, place) = match kinds.as_slice() {
         [one] => *one,
@@ -190,15 +189,18 @@ fn read_kind(
         }
         "pattern" => {
             let max_len = max_len.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-            match Pattern::new(text, max_len) {
+            match pattern(text, max_len, findings) {
                 Ok(pattern) => Some(RuleKind::Pattern(pattern)),
                 Err(error) => {
                     let mend = match error {
-                        PatternError::Syntax { .. } => {
+                        PatternRefusal::Pattern(PatternError::Syntax { .. }) => {
                             "look-around and back-references are not possible; mend it or write plain terms: - …"
                         }
-                        PatternError::Unbounded => {
+                        PatternRefusal::Pattern(PatternError::Unbounded) => {
                             "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
+                        }
+                        PatternRefusal::NoRoom => {
+                            "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
                         }
                         _ => "mend it, or write the words it should find as plain terms: - …",
                     };
@@ -213,7 +215,8 @@ fn read_kind(
             let pack = read_pack(text, place, packs, findings)?;
             let [only, except] = selections;
             let pack = select(pack, only, Pack::only, findings)?;
-            select(pack, except, Pack::except, findings).map(RuleKind::Pack)
+            let pack = select(pack, except, Pack::except, findings)?;
+            Some(RuleKind::Pack(if counts_examples { pack.counting_examples() } else { pack }))
         }
     }
 }
@@ -248,6 +251,16 @@ fn read_selection<'n>(
         findings.error(place, format!("`{key}` names no detector"), mend);
     }
     Some(names)
+}
+
+/// `examples: count` says that addresses, numbers and keys that are reserved for examples act too.
+fn read_examples(fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let place = fields.entry("examples").map(|entry| entry.place);
+    let counts = fields.word("examples", &[("ignore", false), ("count", true)], findings).unwrap_or(false);
+    if let Some(place) = place.filter(|_| fields.entry("pack").is_none()) {
+        findings.error(place, "`examples` is for packs only", "remove it");
+    }
+    counts
 }
 
 /// Narrows a pack, if a selection was made.

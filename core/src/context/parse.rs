@@ -23,6 +23,8 @@ pub struct ParsedContext {
     pub context: Option<Context>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// Memory that its own patterns take.
+    pub(crate) patterns_bytes: usize,
 }
 
 /// Parses the file of the context called `name`, which names no pack of the person's own. Takes any
@@ -36,7 +38,7 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
     let file = format!("contexts/{name}.yml");
     let document = match yaml::parse(&file, bytes) {
         Ok(document) => document,
-        Err(problem) => return ParsedContext { context: None, problems: vec![*problem] },
+        Err(problem) => return ParsedContext { context: None, problems: vec![*problem], patterns_bytes: 0 },
     };
     let mut findings = Findings::new(file);
     let context = match document.root.value {
@@ -52,7 +54,9 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
         _ => Fields::of(&document.root, "", &mut findings)
             .map(|fields| read(name, fields, packs, &mut findings)),
     };
-    ParsedContext { context: context.filter(|_| !findings.has_errors()), problems: findings.into_problems() }
+    let patterns_bytes = findings.taken_bytes();
+    let context = context.filter(|_| !findings.has_errors());
+    ParsedContext { context, problems: findings.into_problems(), patterns_bytes }
 }
 
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {

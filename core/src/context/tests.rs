@@ -352,6 +352,11 @@ fn a_person_and_part_of_a_pack_are_read() {
     assert!(context.outbound_deny[0].rule.person);
     let RuleKind::Pack(pack) = &context.outbound_deny[1].rule.kind else { panic!() };
     assert_eq!(pack.detectors().collect::<Vec<_>>(), ["email", "phone-international", "phone-national"]);
+    let counting = "outbound_deny:\n  - {pack: pii, examples: count}\n";
+    let ignoring = "outbound_deny:\n  - {pack: pii, examples: ignore}\n";
+    assert_ne!(good(counting).outbound_deny[0].rule.kind, good(ignoring).outbound_deny[0].rule.kind);
+    broken("outbound_deny:\n  - {pack: pii, examples: all}\n", "2:27", "examples", "count");
+    broken("outbound_deny:\n  - {term: Aa1, examples: count}\n", "2:17", "for packs only", "remove it");
     broken("outbound_deny:\n  - {pack: pii, only: [emial]}\n", "2:24", "no such detector", "write email");
     broken("outbound_deny:\n  - {pack: pii, only: []}\n", "2:17", "names no detector", "remove the line");
     broken("outbound_deny:\n  - {term: Aa1, only: [email]}\n", "2:17", "for packs only", "remove it");

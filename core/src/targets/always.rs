@@ -1,6 +1,6 @@
 //! What the owner sees of a target, and the entry that lets it pass for good.
 
-use super::path::{Written, is_unseen};
+use super::path::Written;
 use super::rules::TargetEntry;
 use super::{Form, Target, TargetKind, TargetVerdict, Targets};
 
@@ -32,11 +32,8 @@ pub enum NotAlways {
 /// where it is too long for a person to read.
 #[must_use]
 pub fn for_the_owner(text: &str) -> Option<String> {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if is_unseen(letter) { shown.extend(letter.escape_unicode()) } else { shown.push(letter) }
-    }
-    (shown.chars().count() <= SHOWN_LIMIT).then_some(shown)
+    let shown = zos_rules::shown_line(text);
+    (shown.chars().count() <= SHOWN_LIMIT).then(|| shown.into_owned())
 }
 
 impl Target {
@@ -79,7 +76,7 @@ impl Target {
             Form::Path { .. } | Form::Unreadable | Form::TooMany | Form::TooManyPaths => return None,
         };
         let is_plain = !text.contains(['*', '?', '[', '\\']) || matches!(self.form, Form::Web(_));
-        (is_plain && !text.chars().any(is_unseen)).then_some(text)
+        (is_plain && !text.chars().any(zos_rules::is_unseen)).then_some(text)
     }
 }
 

@@ -28,6 +28,14 @@ pub(super) async fn run(
     Ok(Reserved { routed })
 }
 
+/// Counts the body for its first model ahead of [`run`]: under a limit that takes as long as inspecting it did.
+pub(super) fn measured(house: &House, mut routed: Routed, call: &Call) -> Routed {
+    if !routed.inspected.arrived.face.is_free() {
+        needs(house, &mut routed.inspected, &routed.first.route, call);
+    }
+    routed
+}
+
 /// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
 /// the model before it, or have limits of its own, so this stands before every attempt.
 pub(super) async fn hold(

@@ -2,7 +2,7 @@
 //! provider speaks.
 
 use super::inspect_request::Inspected;
-use crate::call::Call;
+use crate::call::{Call, HiddenModel};
 use crate::house::House;
 use crate::system;
 use bytes::Bytes;
@@ -124,10 +124,11 @@ fn untranslatable(error: &Untranslatable, provider: &str) -> Problem {
 /// Notes in record and headers which route serves the call.
 pub(super) fn note(route: &Route, call: &mut Call, headers: &mut HeaderMap) {
     call.record.provider = Some(route.provider.name.clone());
-    call.record.model = Some(route.model.clone());
-    if let Ok(value) = HeaderValue::from_str(&format!("{}/{}", route.provider.name, route.model)) {
+    let model = HiddenModel::shown(call.hidden_model.as_ref(), &route.model).to_owned();
+    if let Ok(value) = HeaderValue::from_str(&format!("{}/{model}", route.provider.name)) {
         headers.insert("x-zos-route", value);
     }
+    call.record.model = Some(model);
     if route.provider.is_demo() {
         headers.insert("x-zos-demo", HeaderValue::from_static("true"));
     } else {

@@ -6,9 +6,11 @@
 //! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints and what
 //! a request asks for), [`dialect`] (what an event says), [`faces`] (a folder for each API), [`pair`] (calls
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
-//! text), [`problem`] (answers of ours).
+//! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
 
+pub mod blob;
 pub mod canon;
+pub mod charset;
 pub mod declared;
 pub mod dialect;
 mod envelope;

@@ -196,9 +196,13 @@ pub(crate) fn head(notes: &Notes, keys: &Keys) -> Result<Option<Newest>, String>
     Ok(newest.map(|(checkpoint, key)| Newest { settled: size.min(checkpoint.size), checkpoint, key }))
 }
 
-/// A small file, where it is.
+/// A small file, where it is. A pipe in its place is refused: nobody might ever write to it.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    let regular = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() {
+        true => std::fs::read(path),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    });
+    match regular {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
