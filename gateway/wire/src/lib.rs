@@ -4,7 +4,8 @@
 //! It knows no rules, no rooms and no sockets.
 //!
 //! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints and what
-//! a request asks for), [`dialect`] (what an event says), [`faces`] (a folder for each API), [`pair`] (calls
+//! a request asks for), [`dialect`] (what an event says), [`places`]
+//! (where its strings stand), [`faces`] (a folder for each API), [`pair`] (calls
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
 //! text), [`problem`] (answers of ours).
 
@@ -17,6 +18,7 @@ pub mod faces;
 pub mod json;
 mod needs;
 pub mod pair;
+pub mod places;
 pub mod problem;
 pub mod sse;
 pub mod system;

@@ -23,7 +23,7 @@ use zos_audit::Outcome;
 use zos_core::Effect;
 use zos_guard::approvals::Side;
 use zos_guard::stream::Guard;
-use zos_meter::{Estimate, Usage, UsageReader};
+use zos_meter::{Estimate, Usage};
 use zos_wire::face::Face;
 use zos_wire::faces::Dialect;
 use zos_wire::pair::StreamTranslator;
@@ -41,9 +41,13 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
     finish_head(&mut response_headers, returned, headers, &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
-    let guard =
-        Guard::new(Dialect::of(forwarded.face), forwarded.policy.clone(), forwarded.resolved.masks.clone());
     let limit_bytes = house.config.limits.body_bytes;
+    let guard = Guard::new(
+        Dialect::of(forwarded.face),
+        forwarded.policy.clone(),
+        forwarded.resolved.masks.clone(),
+        limit_bytes,
+    );
     let translator =
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
@@ -215,6 +219,8 @@ impl Pump {
             match self.framer.next() {
                 Ok(Some(frame)) => self.take(&frame, out)?,
                 Ok(None) => return Ok(()),
+                // Behind a whole answer nothing matters any more.
+                Err(_) if self.guard.is_complete => return Ok(()),
                 Err(_) => return Err(Stop::Unreadable("an event is too large")),
             }
         }
@@ -225,7 +231,11 @@ impl Pump {
         let Some(translator) = &mut self.translator else {
             return self.guard.take(frame, Instant::now(), out);
         };
-        for frame in translator.take(frame)? {
+        let translated = match translator.take(frame) {
+            Err(_) if self.guard.is_complete => return Ok(()),
+            translated => translated?,
+        };
+        for frame in translated {
             self.guard.take(&frame, Instant::now(), out)?;
         }
         Ok(())
@@ -328,16 +338,9 @@ impl Pump {
 
     /// What the provider reported, and an estimate for what it did not.
     fn usage(&self, cut: bool) -> Usage {
-        let (face, reports) = match &self.translator {
-            Some(translator) => (translator.provider(), &translator.usage),
-            None => (self.face, &self.guard.usage),
-        };
-        let mut reader = UsageReader::new(face.meter());
-        for report in reports {
-            reader.report(report);
-        }
+        let reader = self.translator.as_ref().map_or(&self.guard.usage, |translator| &translator.usage);
         let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
-        reader.finish(estimate)
+        reader.clone().finish(estimate)
     }
 }
 
