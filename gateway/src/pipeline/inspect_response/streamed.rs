@@ -24,7 +24,7 @@ use zos_core::Effect;
 use zos_guard::approvals::Side;
 use zos_guard::stream::Guard;
 use zos_meter::{Estimate, Usage};
-use zos_wire::face::Face;
+
 use zos_wire::faces::Dialect;
 use zos_wire::pair::StreamTranslator;
 use zos_wire::problem::{Code, Problem};
@@ -52,7 +52,6 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
         house: house.clone(),
-        face: forwarded.face,
         translator,
         input_tokens: forwarded.input_tokens,
         provider: call.record.provider.clone().unwrap_or_default(),
@@ -79,7 +78,6 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
 
 struct Pump {
     house: Arc<House>,
-    face: Face,
     /// Turns the provider's events into the caller's, where their formats differ.
     translator: Option<StreamTranslator>,
     input_tokens: u64,
