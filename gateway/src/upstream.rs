@@ -48,6 +48,8 @@ pub(crate) struct AnswerBody {
     decoder: Option<Decoder>,
     idle_timeout: Duration,
     is_over: bool,
+    /// What was read to see what the body is, or why it could not be.
+    ahead: Option<Result<Bytes, UpstreamError>>,
 }
 
 enum Source {
@@ -134,6 +136,7 @@ impl Upstreams {
                 decoder: None,
                 idle_timeout: self.idle_timeout,
                 is_over: false,
+                ahead: None,
             };
             return Ok(Answer { status: said.status, headers: said.headers, body });
         };
@@ -176,6 +179,7 @@ impl Upstreams {
                 decoder,
                 idle_timeout: self.idle_timeout,
                 is_over: false,
+                ahead: None,
             },
         })
     }
@@ -209,8 +213,36 @@ pub(crate) fn is_on_this_machine(url: &Url) -> bool {
 }
 
 impl AnswerBody {
+    /// The first decoded bytes, at least `least` unless there are fewer. They are still to be read.
+    pub(crate) async fn begin(&mut self, least: usize) -> &[u8] {
+        let mut first = Bytes::new();
+        while first.len() < least {
+            match self.chunk().await {
+                Ok(Some(next)) if first.is_empty() => first = next,
+                Ok(Some(next)) => first = [first, next].concat().into(),
+                Ok(None) => break,
+                Err(error) => {
+                    self.ahead = Some(Err(error));
+                    return &[];
+                }
+            }
+            // Should this wait be given up, nothing of it is lost.
+            self.ahead = Some(Ok(first.clone()));
+            if first.len() < least {
+                first = self.ahead.take().and_then(Result::ok).unwrap_or_default();
+            }
+        }
+        let ahead = self.ahead.insert(Ok(first));
+        ahead.as_deref().unwrap_or_default()
+    }
+
     /// The next decoded bytes; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        match self.ahead.take() {
+            Some(Ok(first)) if !first.is_empty() => return Ok(Some(first)),
+            Some(Err(error)) => return Err(error),
+            _ => {}
+        }
         while !self.is_over {
             let next = tokio::time::timeout(self.idle_timeout, async {
                 match &mut self.source {

@@ -21,6 +21,9 @@ use zos_wire::translate::Target;
 /// An event may have at most so many bytes.
 const EVENT_BYTES: usize = 1 << 16;
 
+/// So many bytes may wait: more than an input of the fuzzer has, so that they are cut wherever it likes.
+const LIMIT_BYTES: usize = 1 << 24;
+
 /// The faces that stream, to choose from by index.
 const FACES: [Face; 3] = [Face::Messages, Face::ChatCompletions, Face::Responses];
 
@@ -71,7 +74,7 @@ pub fn arguments(pieces: &[&str]) -> Vec<String> {
 pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), String>) {
     let policy = policy(ruleset);
     let mut framer = Framer::new(EVENT_BYTES);
-    let mut guard = Guard::new(Dialect::of(FACES[face % FACES.len()]), policy, None);
+    let mut guard = Guard::new(Dialect::of(FACES[face % FACES.len()]), policy, None, LIMIT_BYTES);
     let mut out = Vec::new();
     let now = Instant::now();
     let mut walk = || -> Result<(), Stop> {
@@ -166,7 +169,8 @@ impl Translation {
     pub fn stream(self, guard: Option<&Arc<Ruleset>>, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), String>) {
         let mut framer = Framer::new(EVENT_BYTES);
         let mut translator = self.0.stream(b"{}", 1, EVENT_BYTES);
-        let mut guard = guard.map(|ruleset| Guard::new(Dialect::of(self.0.client()), policy(ruleset), None));
+        let mut guard =
+            guard.map(|ruleset| Guard::new(Dialect::of(self.0.client()), policy(ruleset), None, LIMIT_BYTES));
         let mut out = Vec::new();
         let now = Instant::now();
         let mut walk = || -> Result<(), String> {

@@ -113,6 +113,12 @@ impl Policy {
         self.may_redact
     }
 
+    /// Whether anything may be stopped or replaced. Then what can be read in two ways is not let through.
+    pub fn is_strict(&self) -> bool {
+        !self.is_paused
+            && (self.judges_calls() || self.room.effects.iter().any(|effect| *effect != Effect::Report))
+    }
+
     /// Whether any rule may ask the owner.
     pub fn may_ask(&self) -> bool {
         self.may_ask

@@ -1,9 +1,12 @@
 //! Holds events back until their text is known to be harmless.
 //!
-//! Each channel (the text of a block, its thinking, the arguments of a tool call) has a scanner that says
-//! how much of its text can no longer be part of a violation. An event waits until that reaches its own
-//! end; events leave in the order in which they came. Besides its own channel, answer text is scanned as
-//! one text over all consecutive text blocks, because that is how clients show it.
+//! There is one rule and no list of fields: every string of every event is read. What comes in pieces has a
+//! scanner for each place in which it comes, which says how much of it can no longer be part of a match. Such
+//! an event waits until that reaches its own end; events leave in the order in which they came. What is said
+//! at once is inspected as a whole, and over the seam to what the same place said before. Besides, views read
+//! what a client reads together (`views`). Nothing but the end of the stream ends a scanner: where a provider
+//! says that a block is over, calls are judged and what waits for more of the block is let go, but what is
+//! known of it is kept.
 //!
 //! In rooms that redact, an event leaves with the model's own matches replaced and the caller's texts
 //! restored (`text`); every other event leaves as the bytes that came. What the owner is asked about
@@ -14,13 +17,20 @@
 //! wait in their place like words that are asked about.
 //!
 //! What this does not do: it does not split events. An event whose last letters might begin a term waits
-//! whole for the next one.
+//! whole for the next one. Names, ids and padding do not wait for more of them: the first part of a term
+//! that is split over such strings leaves, the part that completes it does not.
 
 pub(crate) mod arguments;
 mod asking;
+mod calls;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod client;
+mod hearing;
 mod release;
+pub mod said;
 mod tail;
 mod text;
+mod views;
 
 use crate::destination::Destination;
 use crate::findings::Findings;
@@ -28,38 +38,40 @@ use crate::inspect;
 use crate::made::Made;
 use crate::policy::Policy;
 use crate::redact::{Masks, Spot};
-use crate::targets::{self, Court, LinkReader, TargetFindings};
 use bytes::Bytes;
+use said::{Row, Said};
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
-use text::{HeldCall, Text};
+use text::Text;
+use views::Views;
 use zos_core::Effect;
-use zos_meter::{TextCount, Tier};
-use zos_rules::StreamViolation;
-use zos_wire::dialect::{ANY_PART, Channel, Delivered, Kind, Piece, Reading};
+use zos_meter::{TextCount, UsageReader};
+use zos_wire::dialect::{Channel, Delivered, Kind, Reading};
 use zos_wire::faces::{Dialect, messages};
 use zos_wire::json::{self, Value};
-use zos_wire::sse::{Frame, FrameError, Stop};
+use zos_wire::places::{Leaf, Place, Places, Role, Words};
+use zos_wire::sse::{Fields, Frame, FrameError, Stop};
 
 /// A keep-alive passes events that have been held this long; before, the order of bytes is kept.
 const KEEP_ALIVE_PASSES_AFTER: Duration = Duration::from_secs(1);
 
-/// More channels than any real answer opens. Beyond it the stream is not one that we understand.
-const CHANNELS_LIMIT: usize = 4096;
-
-/// The longest arguments of a call that are held to be judged.
-const CALL_LIMIT_BYTES: usize = 8 << 20;
+/// More texts than any real answer has. Beyond it the stream is not one that we understand.
+const TEXTS_LIMIT: usize = 4096;
 
 /// An event that waits.
 struct Held {
     frame: Frame,
-    /// Texts and how far each must be harmless.
-    needs: SmallVec<[(usize, u64); 2]>,
+    /// How far texts and views must be harmless.
+    needs: SmallVec<[Need; 2]>,
+    /// Whether it must not leave, whatever becomes of its texts.
+    is_refused: bool,
     delivered: Delivered,
     /// Its pieces: what may still be said of them before a cut, and what may change in them.
     pieces: SmallVec<[HeldPiece; 1]>,
+    /// Where it repeats its text token by token, and what can stand there instead.
+    echoes: SmallVec<[(Range<usize>, &'static str); 1]>,
     /// Matches in its other strings that may have to be replaced.
     spots: Vec<Spot>,
     /// Rules that found something in its other strings, about which the owner has yet to decide.
@@ -69,41 +81,77 @@ struct Held {
     since: Instant,
 }
 
+/// How far something must be harmless before an event leaves.
+#[derive(Debug, Clone, Copy)]
+enum Need {
+    Text {
+        text: usize,
+        end: u64,
+    },
+    /// Of a view, at one time of it.
+    View {
+        view: usize,
+        time: u32,
+        end: u64,
+    },
+}
+
 struct HeldPiece {
-    channel: Channel,
+    role: Role,
+    spoken: Option<Channel>,
     text: usize,
     start: u64,
     /// Where it stands in the event's data.
     place: Range<usize>,
+    is_number: bool,
     words: String,
+}
+
+/// What is known of a place.
+#[derive(Default)]
+struct Seat {
+    /// The text that comes there in pieces.
+    text: Option<usize>,
+    /// What was said there at once.
+    said: Option<Box<Said>>,
 }
 
 /// The guard of one stream.
 pub struct Guard {
     dialect: Dialect,
     policy: Policy,
+    /// Whether what can be read in two ways is not let through.
+    is_strict: bool,
+    /// Whether calls wait until they are whole: for the room's lists of targets, or for secrets that come back only
+    /// where they belong.
+    holds_calls: bool,
     /// The placeholders of the call, in rooms that may redact.
     masks: Option<Masks>,
+    places: Places,
+    /// By place.
+    seats: Vec<Seat>,
+    /// The keys that came at a place.
+    keys: HashMap<Place, Said>,
+    /// The texts that choices say at once, one after another.
+    rows: HashMap<Place, Row>,
     texts: Vec<Text>,
-    by_channel: HashMap<Channel, usize>,
-    /// The text of all consecutive text blocks, from the end of the first on.
-    joined: Option<usize>,
-    /// Where in the joined text one block ends and the next begins.
-    seams: Vec<u64>,
+    views: Views,
     queue: VecDeque<Held>,
-    /// The tools of calls, by block and part of the channel of their arguments.
-    tools: HashMap<(u64, u64), String>,
+    /// Bytes of the events in the queue, and of calls that are kept to be judged.
+    held_bytes: usize,
+    call_bytes: usize,
+    limit_bytes: usize,
+    /// The tools of calls.
+    tools: HashMap<Place, String>,
     /// Whether a call was stopped for where it points.
     is_call_stopped: bool,
     /// What was found so far, reports included.
     pub findings: Findings,
     /// Text that arrived, for an estimate.
     pub count: TextCount,
-    /// The raw usage objects, in order of arrival.
-    pub usage: Vec<String>,
-    /// The terms that the provider last said it serves at.
-    pub tier: Option<Tier>,
-    /// Whether the provider said that the answer is complete.
+    /// What the provider reported that it used.
+    pub usage: UsageReader,
+    /// Whether the provider said that the answer is complete. What comes behind that is not passed on.
     pub is_complete: bool,
     /// Whether the provider said that it failed.
     pub is_failed: bool,
@@ -114,24 +162,32 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Guard of a stream in `dialect`; `masks` are the placeholders of the call.
-    pub fn new(dialect: Dialect, policy: Policy, masks: Option<Masks>) -> Self {
+    /// Guard of a stream in `dialect`; `masks` are the placeholders of the call. At most `limit_bytes` of
+    /// events and calls wait at a time.
+    pub fn new(dialect: Dialect, policy: Policy, masks: Option<Masks>, limit_bytes: usize) -> Self {
         Guard {
             made: Made::new(dialect.face()),
+            usage: UsageReader::new(dialect.meter()),
+            is_strict: policy.is_strict(),
+            holds_calls: policy.judges_calls()
+                || masks.as_ref().is_some_and(|masks| masks.restorable().has_secrets()),
             dialect,
             policy,
             masks,
+            places: Places::default(),
+            seats: Vec::new(),
+            keys: HashMap::new(),
+            rows: HashMap::new(),
             texts: Vec::new(),
-            by_channel: HashMap::new(),
-            joined: None,
-            seams: Vec::new(),
+            views: Views::default(),
             queue: VecDeque::new(),
+            held_bytes: 0,
+            call_bytes: 0,
+            limit_bytes,
             tools: HashMap::new(),
             is_call_stopped: false,
             findings: Findings::default(),
             count: TextCount::default(),
-            usage: Vec::new(),
-            tier: None,
             is_complete: false,
             is_failed: false,
             has_replaced: false,
@@ -145,11 +201,7 @@ impl Guard {
 
     /// Whether a tool call is open: then an ending must not look like one that can be acted upon.
     pub fn has_open_call(&self) -> bool {
-        self.is_call_stopped
-            || self
-                .by_channel
-                .iter()
-                .any(|(channel, text)| channel.kind == Kind::Arguments && !self.texts[*text].is_ended)
+        self.is_call_stopped || self.texts.iter().any(|text| text.is_arguments() && !text.is_closed)
     }
 
     /// Takes one event; what may leave is appended to `out`.
@@ -157,12 +209,21 @@ impl Guard {
     /// # Errors
     /// On `Err` everything harmless has been appended and nothing else may follow but an ending.
     pub fn take(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Bytes>) -> Result<(), Stop> {
+        if self.is_complete {
+            self.take_late(frame);
+            return Ok(());
+        }
         let taken = self.inspect(frame, now, out);
         self.release(out);
         if taken.is_err() {
             self.release_start(out);
+            return taken;
         }
-        taken
+        if !self.queue.is_empty() && self.held_bytes + self.call_bytes > self.limit_bytes {
+            self.queue.clear();
+            return Err(Stop::Unreadable("more of it waits to be judged than one answer may hold"));
+        }
+        Ok(())
     }
 
     /// The provider's stream is over: no text goes on.
@@ -170,7 +231,7 @@ impl Guard {
     /// # Errors
     /// As for [`Guard::take`].
     pub fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
-        let ended = self.end_all();
+        let ended = self.finish_all();
         self.release(out);
         if ended.is_err() {
             self.release_start(out);
@@ -178,27 +239,38 @@ impl Guard {
         ended
     }
 
+    /// What comes behind the terminator, where no client reads on, stays here but for what it cost: nothing
+    /// can turn a whole answer into an error any more.
+    fn take_late(&mut self, frame: &Frame) {
+        let Ok(Fields { event, data: Some(data), .. }) = frame.fields() else { return };
+        if let Ok(value) = json::parse(&data) {
+            let reading = self.dialect.read(&mut self.places, event, &data, &value);
+            self.usage(&reading);
+        }
+    }
+
+    fn usage(&mut self, reading: &Reading<'_>) {
+        if let Some(usage) = reading.usage {
+            self.usage.report(usage);
+        }
+        if let Some(tier) = reading.tier {
+            self.usage.served_at(tier);
+        }
+    }
+
     fn inspect(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Bytes>) -> Result<(), Stop> {
         let fields = frame.fields().map_err(|error| match error {
             FrameError::TooLarge(_) => Stop::Unreadable("an event is too large"),
             FrameError::NotUtf8 => Stop::Unreadable("an event is not valid UTF-8"),
         })?;
-        if !fields.rest.is_empty() {
-            let mut comment = Findings::default();
-            inspect::text(&self.policy, &fields.rest, "comment", &mut comment);
-            // Nothing in a comment is worth replacing or asking about.
-            let is_refused =
-                comment.found.iter().any(|found| self.policy.effect(found.rule) != Effect::Report);
-            self.findings.absorb(comment);
-            if is_refused {
-                return Err(Stop::Refused);
-            }
-        }
+        self.comment(&fields)?;
         let mut held = Held {
             frame: frame.clone(),
             needs: SmallVec::new(),
+            is_refused: false,
             delivered: Delivered::Other,
             pieces: SmallVec::new(),
+            echoes: SmallVec::new(),
             spots: Vec::new(),
             asked: SmallVec::new(),
             confirm: Vec::new(),
@@ -209,11 +281,14 @@ impl Guard {
             self.keep_alive(held, out);
             return Ok(());
         };
-        if self.dialect.is_end_marker(data) {
+        if data.trim() == "[DONE]" {
             self.name(fields.event)?;
-            self.is_complete = true;
-            self.end_all()?;
-            self.queue.push_back(held);
+            // Elsewhere some relays send it all the same. It ends nothing there, and says nothing.
+            if self.dialect.has_end_marker() {
+                self.wait(held);
+                self.finish_all()?;
+                self.is_complete = true;
+            }
             return Ok(());
         }
         let value = json::parse(data).map_err(|_| Stop::Unreadable("an event is not valid JSON"))?;
@@ -221,7 +296,7 @@ impl Guard {
             return Err(Stop::Unreadable("an event is not a JSON object"));
         }
         self.made.read(&value);
-        let reading = self.dialect.read(fields.event, &value);
+        let reading = self.dialect.read(&mut self.places, fields.event, data, &value);
         if let Dialect::Messages(_) = self.dialect {
             held.delivered = messages::dialect::delivery(fields.event, &value);
         }
@@ -235,12 +310,38 @@ impl Guard {
             self.keep_alive(held, out);
             return Ok(());
         }
-        self.queue.push_back(held);
-        self.is_complete |= reading.is_terminator;
+        self.wait(held);
         self.is_failed |= reading.is_failure;
-        self.usage.extend(reading.usage.map(str::to_owned));
-        self.tier = reading.tier.or(self.tier);
-        judged
+        self.usage(&reading);
+        judged?;
+        for block in &reading.ended {
+            self.close_block(Some(*block))?;
+        }
+        if reading.all_ended {
+            self.close_block(None)?;
+        }
+        if reading.is_terminator {
+            self.finish_all()?;
+            self.is_complete = true;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, held: Held) {
+        self.held_bytes += held.frame.raw.len();
+        self.queue.push_back(held);
+    }
+
+    /// Inspects what an event holds beside its name and data. Nothing in it is worth replacing or asking about.
+    fn comment(&mut self, fields: &Fields<'_>) -> Result<(), Stop> {
+        if fields.rest.is_empty() {
+            return Ok(());
+        }
+        let mut comment = Findings::default();
+        inspect::text(&self.policy, &fields.rest, "comment", &mut comment);
+        let is_refused = comment.found.iter().any(|found| self.policy.effect(found.rule) != Effect::Report);
+        self.findings.absorb(comment);
+        if is_refused { Err(Stop::Refused) } else { Ok(()) }
     }
 
     /// Inspects the name of an event, which the provider chooses.
@@ -254,284 +355,95 @@ impl Guard {
 
     /// Scans everything that an event holds, and notes what it has to wait for.
     fn judge(&mut self, reading: &Reading<'_>, value: &Value<'_>, held: &mut Held) -> Result<(), Stop> {
-        let skip: SmallVec<[usize; 2]> = reading.pieces.iter().map(|piece| piece.text.start()).collect();
+        let ambiguity = reading.leaves.ambiguity.filter(|_| self.is_strict);
+        held.is_refused = ambiguity.is_some();
+        held.echoes.clone_from(&reading.leaves.echoes);
         let mut event = Findings::default();
-        inspect::tree(&self.policy, value, &skip, &mut event);
+        self.whole(reading, value, &mut event);
         held.spots = std::mem::take(&mut event.spots);
         held.asked.extend(event.rules_with(&self.policy, Effect::Ask));
         self.findings.absorb(event);
         // An event that is itself a violation must never leave, whatever its pieces say.
         if self.check_findings().is_err() {
-            held.needs.push((usize::MAX, 0));
+            held.is_refused = true;
             return Err(Stop::Refused);
         }
-        if self.policy.judges_calls() {
+        if self.holds_calls {
             held.confirm =
-                self.whole_calls(reading, value, &skip).inspect_err(|_| held.needs.push((usize::MAX, 0)))?;
+                self.whole_calls(&reading.leaves, value).inspect_err(|_| held.is_refused = true)?;
         }
-        for piece in &reading.pieces {
-            self.piece(piece, held)?;
-        }
-        for block in &reading.ended {
-            self.end_block(*block)?;
-        }
-        if reading.all_ended {
-            self.end_all()?;
-        }
-        Ok(())
-    }
-
-    /// Remembers the tools that an event names, and judges the calls that stand whole in it; gives what the
-    /// owner has to confirm of them.
-    fn whole_calls(
-        &mut self,
-        reading: &Reading<'_>,
-        value: &Value<'_>,
-        skip: &[usize],
-    ) -> Result<Vec<Destination>, Stop> {
-        for (block, part, name) in &reading.tools {
-            if self.tools.len() == CHANNELS_LIMIT {
-                return Err(Stop::Unreadable("the answer opens too many channels"));
-            }
-            let name = name.text();
-            if !name.is_empty() {
-                self.tools.entry((*block, *part)).or_insert_with(|| name.into_owned());
+        for leaf in &reading.leaves.all {
+            if matches!(leaf.role, Role::Piece | Role::Echo) {
+                self.piece(leaf, held)?;
             }
         }
-        let block = value.get("output_index").and_then(Value::as_u64).unwrap_or(0);
-        let tool = self.tools.get(&(block, ANY_PART)).map_or("", String::as_str);
-        let mut found = TargetFindings::default();
-        let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-        targets::whole(court, value, skip, tool, &mut found);
-        self.check_call(found)
+        let Some(what) = ambiguity else { return Ok(()) };
+        // The stream ends here, so what is known says best why.
+        self.finish_all()?;
+        Err(Stop::Unreadable(what))
     }
 
-    /// After a call was judged: what the owner has to confirm of it.
-    fn check_call(&mut self, found: TargetFindings) -> Result<Vec<Destination>, Stop> {
-        let open = found.open(&self.policy);
-        self.findings.targets.absorb(found);
-        let outcome = self.check_findings();
-        self.is_call_stopped |= outcome.is_err();
-        outcome.map(|()| open)
-    }
-
-    fn piece(&mut self, piece: &Piece<'_>, held: &mut Held) -> Result<(), Stop> {
-        let words = piece.text.text();
-        self.count.add(&words);
-        if self.policy.rules().is_empty() && !self.policy.judges_calls() {
-            return Ok(());
-        }
-        let text = self.text_of(piece.channel)?;
-        if piece.channel.kind == Kind::Text || self.masks.is_some() {
-            let start = self.texts[text].pushed();
-            let place = piece.text.start()..piece.text.start() + piece.text.raw().len();
-            let words = words.clone().into_owned();
-            held.pieces.push(HeldPiece { channel: piece.channel, text, start, place, words });
-        }
-        let pushed = self.push(text, &words);
-        held.needs.push((text, self.texts[text].end()));
-        pushed?;
-        if let (Kind::Text, Some(joined)) = (piece.channel.kind, self.joined) {
-            let pushed = self.push(joined, &words);
-            held.needs.push((joined, self.texts[joined].end()));
-            pushed?;
-        }
-        Ok(())
-    }
-
-    fn text_of(&mut self, channel: Channel) -> Result<usize, Stop> {
-        if let Some(text) = self.by_channel.get(&channel)
-            && !self.texts[*text].is_ended
-        {
-            return Ok(*text);
-        }
-        if self.texts.len() == CHANNELS_LIMIT {
-            return Err(Stop::Unreadable("the answer opens too many channels"));
-        }
-        if let (Kind::Text, Some(joined)) = (channel.kind, self.joined) {
-            self.seams.push(self.texts[joined].pushed());
-        }
-        let is_arguments = channel.kind == Kind::Arguments;
-        let mut text = Text::new(&self.policy, is_arguments, self.masks.as_ref());
-        text.call = (is_arguments && self.policy.judges_calls()).then(|| HeldCall {
-            channel,
-            written: String::new(),
-            confirm: Vec::new(),
-            may_leave: self.policy.is_paused(),
-        });
-        if is_arguments {
-            self.links_end()?;
-        }
-        text.links = (channel.kind == Kind::Text && self.policy.judges_links()).then(LinkReader::default);
-        self.texts.push(text);
-        self.by_channel.insert(channel, self.texts.len() - 1);
-        Ok(self.texts.len() - 1)
-    }
-
-    fn push(&mut self, text: usize, words: &str) -> Result<(), Stop> {
-        let mut found = Vec::new();
-        if let Some(links) = &mut self.texts[text].links {
-            let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-            links.push(court, words, &mut self.findings.targets);
-        }
-        if let Some(call) = &mut self.texts[text].call {
-            if call.written.len() + words.len() > CALL_LIMIT_BYTES {
-                return Err(Stop::Unreadable("the arguments of a tool call are too long"));
+    /// Inspects what an event says at once. What every event repeats and was harmless is not looked at again.
+    fn whole(&mut self, reading: &Reading<'_>, value: &Value<'_>, event: &mut Findings) {
+        let (mut skip, mut fresh) = (SmallVec::<[usize; 16]>::new(), SmallVec::<[usize; 8]>::new());
+        let has_rules = !self.policy.rules().is_empty();
+        for (number, leaf) in reading.leaves.all.iter().enumerate() {
+            if matches!(leaf.role, Role::Piece | Role::Echo) {
+                skip.extend(matches!(leaf.words, Words::String(_)).then_some(leaf.range.start));
+            } else if has_rules {
+                let words = leaf.text();
+                let said = self.said(leaf.place, leaf.role);
+                if said.is_again(&words) {
+                    skip.push(leaf.range.start);
+                } else {
+                    fresh.push(number);
+                }
             }
-            call.written.push_str(words);
         }
-        self.texts[text].push(words, &mut found);
-        self.note(text, &found)?;
-        self.check_findings()
-    }
-
-    fn end_text(&mut self, text: usize) -> Result<(), Stop> {
-        let mut found = Vec::new();
-        let was_ended = self.texts[text].is_ended;
-        if let Some(links) = self.texts[text].links.as_mut().filter(|_| !was_ended) {
-            let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-            links.finish(court, &mut self.findings.targets);
-        }
-        self.texts[text].finish(&mut found);
-        self.note(text, &found)?;
-        if was_ended {
-            return Ok(());
-        }
-        // A call that ends behind something denied is not judged any more, and stays held.
-        if let (Err(stop), true) = (self.check_findings(), self.texts[text].call.is_some()) {
-            self.is_call_stopped = true;
-            return Err(stop);
-        }
-        self.check_findings()?;
-        self.end_call(text)
-    }
-
-    /// A call is whole: judges where it points. Before, nothing of its arguments has left.
-    fn end_call(&mut self, text: usize) -> Result<(), Stop> {
-        let Some(call) = &mut self.texts[text].call else { return Ok(()) };
-        let Channel { block, part, .. } = call.channel;
-        let tool = self.tools.get(&(block, part)).or_else(|| self.tools.get(&(block, ANY_PART)));
-        let tool = tool.map_or("", String::as_str);
-        let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-        let mut found = TargetFindings::default();
-        court.call(tool, &call.written, &mut found);
-        call.written = String::new();
-        let confirm = self.check_call(found)?;
-        if let Some(call) = &mut self.texts[text].call {
-            call.may_leave = confirm.is_empty();
-            call.confirm = confirm;
-        }
-        Ok(())
-    }
-
-    /// A tool call begins: a link in text does not go on behind it.
-    fn links_end(&mut self) -> Result<(), Stop> {
-        let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
-        if let Some(links) = self.joined.and_then(|joined| self.texts[joined].links.as_mut()) {
-            links.seam(court, &mut self.findings.targets);
-        }
-        self.check_findings()
-    }
-
-    fn end_block(&mut self, block: u64) -> Result<(), Stop> {
-        let mut ended: SmallVec<[(Channel, usize); 4]> = self
-            .by_channel
-            .iter()
-            .filter(|(channel, _)| channel.block == block)
-            .map(|(channel, text)| (*channel, *text))
-            .collect();
-        ended.sort_unstable_by_key(|(_, text)| *text);
-        for (channel, text) in ended {
-            if channel.kind == Kind::Text
-                && !self.texts[text].is_ended
-                && !matches!(self.dialect, Dialect::Chat(_))
-            {
-                self.join(text);
-            }
-            self.end_text(text)?;
-        }
-        Ok(())
-    }
-
-    /// A text block ends, but another may follow and be read as its continuation: from here on a second
-    /// scanner reads on over the seam. What the first block has pending waits for that one too.
-    fn join(&mut self, text: usize) {
-        if self.joined.is_some() {
+        if has_rules && fresh.is_empty() {
             return;
         }
-        let joined = self.texts.len();
-        let mut onlooker = self.texts[text].onlooker();
-        // Links are read over the seam as well as block by block.
-        onlooker.links = self.texts[text].links.clone();
-        self.texts.push(onlooker);
-        self.seams.clear();
-        for held in &mut self.queue {
-            let ends: SmallVec<[u64; 2]> =
-                held.needs.iter().filter(|(of, _)| *of == text).map(|(_, end)| *end).collect();
-            held.needs.extend(ends.into_iter().map(|end| (joined, end)));
+        for number in &fresh {
+            self.over_seams(&reading.leaves.all[*number], event);
         }
-        self.joined = Some(joined);
-    }
-
-    fn end_all(&mut self) -> Result<(), Stop> {
-        self.joined = None;
-        let mut outcome = Ok(());
-        for text in 0..self.texts.len() {
-            outcome = outcome.and(self.end_text(text));
+        for row in self.rows.values_mut() {
+            row.settle(&self.policy, &mut |sighting| said::note(&self.policy, sighting, event));
         }
-        outcome
-    }
-
-    /// Deals with what was found in a text: the room's rules say how.
-    fn note(&mut self, text: usize, found: &[StreamViolation]) -> Result<(), Stop> {
-        let mut noted = Ok(());
-        for violation @ StreamViolation { rule, span, .. } in found {
-            let sighting = self.texts[text].sighting(violation);
-            self.findings.note(&self.policy, &sighting, || "stream".to_owned());
-            let effect = self.policy.effect(*rule);
-            if effect == Effect::Ask && !self.is_seen_elsewhere(text, span) {
-                self.texts[text].asked.push((*rule, span.clone()));
-            }
-            let dealt = match effect {
-                // To replace a part of it would leave the rest.
-                Effect::Redact if !violation.is_whole => self.refuse(text, *rule, span),
-                _ => self.deal(text, *rule, span, effect),
-            };
-            noted = noted.and(dealt);
-        }
-        self.texts[text].go_on(&self.policy);
-        noted
-    }
-
-    /// Does to a match what is decided.
-    fn deal(&mut self, text: usize, rule: usize, span: &Range<u64>, effect: Effect) -> Result<(), Stop> {
-        match effect {
-            Effect::Report | Effect::Ask => Ok(()),
-            Effect::Redact => self.redact(text, rule, span),
-            Effect::Block => {
-                self.texts[text].block(span);
-                Err(Stop::Refused)
+        inspect::tree(&self.policy, value, &skip, event);
+        if event.found.is_empty() && event.uninspected.is_empty() {
+            for number in fresh {
+                let leaf = &reading.leaves.all[number];
+                self.said(leaf.place, leaf.role).is_harmless();
             }
         }
     }
 
-    fn redact(&mut self, text: usize, rule: usize, span: &Range<u64>) -> Result<(), Stop> {
-        if self.is_seen_elsewhere(text, span) || self.texts[text].redact(&self.policy, rule, span) {
-            return Ok(());
+    /// Reads what is said at once on from what was said before.
+    fn over_seams(&mut self, leaf: &Leaf<'_>, event: &mut Findings) {
+        let words = leaf.text();
+        // Its place in the guard for as long as the policy is looked at.
+        let mut said = std::mem::take(self.said(leaf.place, leaf.role));
+        said.take(&self.policy, &words, event);
+        *self.said(leaf.place, leaf.role) = said;
+        if leaf.role == Role::Whole && leaf.kind == Kind::Text {
+            let row = self.rows.entry(leaf.scope).or_default();
+            row.add(&self.policy, &words, &mut |sighting| said::note(&self.policy, sighting, event));
         }
-        self.refuse(text, rule, span)
     }
 
-    /// A match would have to be replaced and cannot be.
-    fn refuse(&mut self, text: usize, rule: usize, span: &Range<u64>) -> Result<(), Stop> {
-        self.findings.note_fixed(rule, || "stream".to_owned());
-        self.texts[text].block(span);
-        Err(Stop::Refused)
+    /// What was said at once at a place, or the keys that came there.
+    fn said(&mut self, place: Place, role: Role) -> &mut Said {
+        if role == Role::Key {
+            return self.keys.entry(place).or_default();
+        }
+        self.seat(place).said.get_or_insert_default()
     }
 
-    /// Whether a match of the joined text lies inside of one block, whose own text has it as well.
-    fn is_seen_elsewhere(&self, text: usize, span: &Range<u64>) -> bool {
-        self.texts[text].is_onlooker && !self.seams.iter().any(|seam| span.start < *seam && *seam < span.end)
+    fn seat(&mut self, place: Place) -> &mut Seat {
+        if self.seats.len() <= place {
+            self.seats.resize_with(place + 1, Seat::default);
+        }
+        &mut self.seats[place]
     }
 
     fn check_findings(&self) -> Result<(), Stop> {
@@ -541,5 +453,7 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;

@@ -83,35 +83,55 @@ pub fn reach(policy: &Policy, reached: &[Reach], findings: &mut TargetFindings) 
 /// Judges the calls that stand whole in an answer or an event. Texts that start at an offset of `skip` are
 /// pieces of calls and judged when these are whole; `tool` is the name of a call that does not say its own.
 pub fn whole(court: Court<'_>, value: &Value<'_>, skip: &[usize], tool: &str, findings: &mut TargetFindings) {
-    for element in value.elements() {
-        whole(court, element, skip, tool, findings);
-    }
-    let text = |key| value.get(key).and_then(Value::as_str).map(|text| text.text());
-    let (name, kind) = (text("name"), text("type").unwrap_or_default());
-    let is_call = name.is_some() || kind.ends_with("_call") || kind.ends_with(".done");
-    for (key, member) in value.members() {
-        let is_arguments = is_call
-            && match key.text().as_ref() {
-                "arguments" | "input" => true,
+    Calls { court, skip, tool, findings }.walk(value, false);
+}
+
+/// The calls of an answer or event while it is walked.
+struct Calls<'a, 'f> {
+    court: Court<'a>,
+    skip: &'a [usize],
+    tool: &'a str,
+    findings: &'f mut TargetFindings,
+}
+
+impl Calls<'_, '_> {
+    /// `is_declared` says that tools are described here, not called.
+    fn walk(&mut self, value: &Value<'_>, is_declared: bool) {
+        for element in value.elements() {
+            self.walk(element, is_declared);
+        }
+        let text = |key| value.get(key).and_then(Value::as_str).map(|text| text.text());
+        let (name, kind) = (text("name"), text("type").unwrap_or_default());
+        let is_call = name.is_some() || kind.ends_with("_call") || kind.ends_with(".done");
+        for (key, member) in value.members() {
+            let key = key.text();
+            let is_object = matches!(member, Value::Object { .. });
+            let is_said = is_object || matches!(member, Value::String(_));
+            let is_arguments = match key.as_ref() {
+                "arguments" | "partial_json" => is_call || is_said,
+                "input" => is_call || is_object,
+                "parameters" => !is_declared && (is_call || is_object),
                 "action" | "code" | "command" => kind.ends_with("_call"),
                 _ => false,
             };
-        if !is_arguments {
-            whole(court, member, skip, tool, findings);
-            continue;
-        }
-        let name = match &name {
-            Some(name) => name.as_ref(),
-            None if kind.ends_with("_call") => kind.as_ref(),
-            None => tool,
-        };
-        match member {
-            Value::String(text) if skip.contains(&text.start()) => {}
-            Value::String(text) => court.call(name, &text.text(), findings),
-            Value::Object { raw, .. } => court.call(name, raw, findings),
-            _ => {
-                court.call(name, "", findings);
-                whole(court, member, skip, tool, findings);
+            if !is_arguments {
+                self.walk(member, is_declared || key == "tools");
+                continue;
+            }
+            let name = match &name {
+                Some(name) => name.as_ref(),
+                None if kind.ends_with("_call") => kind.as_ref(),
+                None => self.tool,
+            };
+            match member {
+                // In order of the text, like the walk over it.
+                Value::String(text) if self.skip.binary_search(&text.start()).is_ok() => {}
+                Value::String(text) => self.court.call(name, &text.text(), self.findings),
+                Value::Object { raw, .. } => self.court.call(name, raw, self.findings),
+                _ => {
+                    self.court.call(name, "", self.findings);
+                    self.walk(member, is_declared);
+                }
             }
         }
     }

@@ -17,33 +17,73 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 use zos_audit::{Outcome, Verdict};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::made::Made;
 use zos_guard::redact::restore;
+use zos_guard::redact::spots::Edit;
+use zos_guard::stream::said;
 use zos_guard::targets::{self, Court};
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
 use zos_wire::charset;
+use zos_wire::faces::Dialect;
 use zos_wire::json::{self, Value};
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
 
 pub(super) async fn run(
     house: &Arc<House>,
-    forwarded: Forwarded,
+    mut forwarded: Forwarded,
     call: Call,
     headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
-    let said = forwarded.answer.headers.get(header::CONTENT_TYPE);
-    let said = said.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let is_stream = said.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
-    if is_stream && forwarded.answer.status.is_success() && forwarded.face.streams() {
+    let may_stream = forwarded.answer.status.is_success() && forwarded.face.streams();
+    if may_stream && is_stream(&mut forwarded).await {
         return Ok(streamed::respond(house, forwarded, call, headers));
     }
     plain(house, forwarded, call, headers).await
+}
+
+/// How long the first bytes of what is labelled a stream are waited for before the label is believed: its
+/// head must not wait for a model that thinks.
+const LABEL_WAIT: Duration = Duration::from_millis(500);
+
+/// So many bytes tell the lines of an event stream from JSON.
+const FORM_BYTES: usize = 8;
+
+/// Whether a successful answer is a stream of events. Its bytes decide, not its label, which is made true.
+async fn is_stream(forwarded: &mut Forwarded) -> bool {
+    let answer = &mut forwarded.answer;
+    let label = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let is_labelled = label.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let first = answer.body.begin(FORM_BYTES);
+    let first = if is_labelled {
+        tokio::time::timeout(LABEL_WAIT, first).await.unwrap_or_default()
+    } else {
+        first.await
+    };
+    let is_stream = form(first).unwrap_or(is_labelled);
+    if is_stream != is_labelled {
+        let label = if is_stream { "text/event-stream" } else { "application/json" };
+        answer.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(label));
+    }
+    is_stream
+}
+
+/// Whether a body that begins like this is a stream of events; `None` where it looks like neither that nor JSON.
+fn form(first: &[u8]) -> Option<bool> {
+    let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
+    let fields: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+    match first {
+        [b'{' | b'[', ..] => Some(false),
+        _ if fields.iter().any(|field| first.starts_with(field)) => Some(true),
+        _ => None,
+    }
 }
 
 async fn plain(
@@ -174,7 +214,7 @@ fn asks(forwarded: &Forwarded, body: &Bytes) -> Option<Findings> {
         return None;
     }
     let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
-    let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref());
+    let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref()).findings;
     (!findings.are_blocked(&forwarded.policy)).then_some(findings)
 }
 
@@ -195,24 +235,46 @@ async fn ask(
     Ok(())
 }
 
-/// What is in a plain answer. An error page may be anything.
-fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) -> Findings {
-    let (policy, mut findings) = (&forwarded.policy, Findings::default());
+/// What is in a plain answer.
+#[derive(Default)]
+struct Look {
+    findings: Findings,
+    /// Where it repeats its text token by token, and what can stand there instead.
+    echoes: Vec<Edit>,
+    /// Whether that spells something that the room replaces.
+    is_spelled: bool,
+    /// What two readers may read differently.
+    ambiguity: Option<&'static str>,
+    /// Its words, to be counted where the provider reports none.
+    count: TextCount,
+}
+
+/// Looks a plain answer over. An error page may be anything.
+fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) -> Look {
+    let (policy, mut look) = (&forwarded.policy, Look::default());
     let Some(value) = parsed else {
-        inspect::text(policy, text, "body", &mut findings);
-        return findings;
+        inspect::text(policy, text, "body", &mut look.findings);
+        return look;
     };
-    inspect::tree(policy, value, &[], &mut findings);
-    if forwarded.answer.status.is_success() {
-        let court = Court { policy, masks: forwarded.resolved.masks.as_ref() };
-        if policy.judges_calls() {
-            targets::whole(court, value, &[], "", &mut findings.targets);
-        }
-        if policy.judges_links() {
-            targets::whole_links(court, value, &mut findings.targets);
-        }
+    inspect::tree(policy, value, &[], &mut look.findings);
+    if !forwarded.answer.status.is_success() {
+        return look;
     }
-    findings
+    let court = Court { policy, masks: forwarded.resolved.masks.as_ref() };
+    if policy.judges_calls() {
+        targets::whole(court, value, &[], "", &mut look.findings.targets);
+    }
+    if policy.judges_links() {
+        targets::whole_links(court, value, &mut look.findings.targets);
+    }
+    if forwarded.face.streams() {
+        let leaves = Dialect::of(forwarded.face).read_whole(text, value);
+        look.is_spelled = said::together(policy, &leaves, &mut look.findings);
+        look.ambiguity = leaves.ambiguity.filter(|_| policy.is_strict());
+        said::counted(&leaves).for_each(|leaf| look.count.add(&leaf.text()));
+        look.echoes = leaves.echoes.iter().map(|(place, new)| (place.clone(), (*new).to_owned())).collect();
+    }
+    look
 }
 
 /// The answer in the caller's format: the provider's own bytes unless the call was translated.
@@ -247,11 +309,11 @@ fn judge(
     let is_success = forwarded.answer.status.is_success();
     let provider_face = forwarded.pair.map_or(forwarded.face, Pair::provider);
     let mut reader = UsageReader::new(provider_face.meter());
-    let mut count = TextCount::default();
     let text = String::from_utf8_lossy(told);
     let read = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| json::parse(text).ok());
     let parsed = read(told.as_ref());
-    let findings = looked_over(forwarded, &text, parsed.as_ref());
+    let Look { findings, echoes, is_spelled, ambiguity, count } =
+        looked_over(forwarded, &text, parsed.as_ref());
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
     if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
         if let Some(tier) = zos_wire::usage::tier(value) {
@@ -259,8 +321,6 @@ fn judge(
         }
         if let Some(usage) = zos_wire::usage::reported(value) {
             reader.report(usage);
-        } else if is_success {
-            count.add(&text);
         }
     }
     let usage = reader.finish(Estimate { input: forwarded.input_tokens, output: count.tokens(), cut: false });
@@ -278,7 +338,11 @@ fn judge(
             .hint("Check its base_url in routing/fleet.yml.");
         return Err(Box::new((usage, problem)));
     }
-    let changed = change(forwarded, call, &text, parsed.as_ref(), &findings);
+    if let Some(what) = ambiguity {
+        let sentence = format!("The answer of provider \"{provider}\" cannot be read ({what}).");
+        return Err(Box::new((usage, Problem::new(Code::UpstreamUnreachable, sentence))));
+    }
+    let changed = change(forwarded, call, &text, parsed.as_ref(), &findings, (echoes, is_spelled));
     if let Some((_, true)) = changed {
         raise_verdict(Verdict::Redact, call, headers);
     }
@@ -293,15 +357,25 @@ fn change(
     text: &str,
     parsed: Option<&Value<'_>>,
     findings: &Findings,
+    (echoes, is_spelled): (Vec<Edit>, bool),
 ) -> Option<(Bytes, bool)> {
     let (Some(masks), Some(value)) = (&forwarded.resolved.masks, parsed) else { return None };
     let replaced = masks.replaced(&forwarded.policy, text, &findings.spots);
-    if replaced.is_empty() && !restore::may_hold(text) {
+    let has_replaced = !replaced.is_empty() || is_spelled;
+    if !has_replaced && !restore::may_hold(text) {
         return None;
     }
-    let has_replaced = !replaced.is_empty();
-    let edits = masks.changed(value, replaced, &[]);
+    let mut edits = masks.changed(value, replaced, &[]);
     call.record.restored = masks.uses();
+    // What repeats the text token by token would say again what was replaced.
+    if has_replaced {
+        let is_inside = |place: &Range<usize>| {
+            echoes.iter().any(|(echo, _)| echo.start <= place.start && place.end <= echo.end)
+        };
+        edits.retain(|(place, _)| !is_inside(place));
+        edits.extend(echoes);
+        edits.sort_by_key(|(place, _)| place.start);
+    }
     (!edits.is_empty()).then(|| (json::replace(text, &edits).into(), has_replaced))
 }
 

@@ -56,7 +56,7 @@ impl Decoder {
             return Err(UpstreamError::Encoding);
         }
         Ok(Some(match encoding.to_str().map(|name| name.trim().to_ascii_lowercase()).as_deref() {
-            Ok("identity" | "") => return Ok(None),
+            Ok("identity" | "none" | "") => return Ok(None),
             Ok("gzip" | "x-gzip") => Decoder::Gzip(flate2::write::MultiGzDecoder::new(Sink::default())),
             Ok("deflate") => Decoder::Deflate(flate2::write::ZlibDecoder::new(Sink::default())),
             Ok("br") => {

@@ -7,6 +7,7 @@ pub mod responses;
 use crate::dialect::{Channel, Delivered, Reading, event};
 use crate::face::Face;
 use crate::json::Value;
+use crate::places::{Leaves, Places, Walk};
 use crate::problem::Problem;
 use bytes::Bytes;
 
@@ -39,17 +40,69 @@ impl Dialect {
         }
     }
 
-    /// Whether a data text is the end marker that is no JSON.
-    pub fn is_end_marker(&self, data: &str) -> bool {
-        matches!(self, Dialect::Chat(_)) && data.trim() == "[DONE]"
+    /// Whether `[DONE]` ends an answer. Elsewhere it says nothing.
+    pub fn has_end_marker(&self) -> bool {
+        matches!(self, Dialect::Chat(_))
     }
 
-    /// Reads one event.
-    pub fn read<'a>(&mut self, event: &str, data: &'a Value<'a>) -> Reading<'a> {
+    /// Whether the ends of blocks that the provider states are what clients go by. Where they are, what waits
+    /// in a block waits no longer for more of it. The chat API has none, only the end of a whole choice.
+    pub fn ends_blocks(&self) -> bool {
+        !matches!(self, Dialect::Chat(_))
+    }
+
+    /// What the meter calls the endpoint whose usage objects these are.
+    pub fn meter(&self) -> zos_meter::Face {
         match self {
-            Dialect::Messages(stream) => stream.read(event, data),
-            Dialect::Chat(stream) => stream.read(data),
-            Dialect::Responses(stream) => stream.read(event, data),
+            Dialect::Messages(_) => zos_meter::Face::Messages,
+            Dialect::Chat(_) => zos_meter::Face::ChatCompletions,
+            Dialect::Responses(_) => zos_meter::Face::Responses,
+        }
+    }
+
+    /// Reads one event whose data is `text`.
+    pub fn read<'a>(
+        &mut self,
+        places: &mut Places,
+        event: &str,
+        text: &'a str,
+        data: &'a Value<'a>,
+    ) -> Reading<'a> {
+        let mut walk = Walk::new(places, text);
+        let mut reading = match self {
+            Dialect::Messages(stream) => stream.read(&mut walk, event, data),
+            Dialect::Chat(stream) => stream.read(&mut walk, data),
+            Dialect::Responses(stream) => stream.read(&mut walk, event, data),
+        };
+        reading.leaves = walk.finish();
+        let kind = data.get("type").and_then(Value::as_str).map(|kind| kind.text());
+        if let Some(kind) = kind.filter(|kind| *kind != event)
+            && self.knows(event)
+            && self.knows(&kind)
+        {
+            reading.leaves.ambiguity = Some("the name of an event and its type disagree");
+        }
+        reading
+    }
+
+    /// Every string of a whole answer whose text is `text`.
+    pub fn read_whole<'a>(&self, text: &'a str, answer: &'a Value<'a>) -> Leaves<'a> {
+        let mut places = Places::default();
+        let mut walk = Walk::new(&mut places, text);
+        match self {
+            Dialect::Messages(_) => messages::dialect::whole(&mut walk, answer),
+            Dialect::Chat(_) => chat::dialect::whole(&mut walk, answer),
+            Dialect::Responses(_) => responses::dialect::whole(&mut walk, answer),
+        }
+        walk.finish()
+    }
+
+    /// Whether an event of this name is one that the API documents.
+    fn knows(&self, event: &str) -> bool {
+        match self {
+            Dialect::Messages(_) => messages::dialect::EVENTS.contains(&event),
+            Dialect::Chat(_) => false,
+            Dialect::Responses(_) => responses::dialect::is_documented(event),
         }
     }
 

@@ -4,7 +4,8 @@
 //! It knows no rules, no rooms and no sockets.
 //!
 //! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints and what
-//! a request asks for), [`dialect`] (what an event says), [`faces`] (a folder for each API), [`pair`] (calls
+//! a request asks for), [`dialect`] (what an event says), [`places`]
+//! (where its strings stand), [`faces`] (a folder for each API), [`pair`] (calls
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
 //! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
 
@@ -21,6 +22,7 @@ pub mod json;
 mod limits;
 mod needs;
 pub mod pair;
+pub mod places;
 pub mod problem;
 pub mod sse;
 pub mod state;

@@ -21,7 +21,9 @@ impl Guard {
         if !self.policy.may_ask() {
             return Vec::new();
         }
-        let in_texts = self.texts.iter().flat_map(|text| text.asked.iter().map(|(rule, _)| *rule));
+        let views = self.views.live().map(|live| &live.text);
+        let in_texts =
+            self.texts.iter().chain(views).flat_map(|text| text.asked.iter().map(|(rule, _)| *rule));
         let in_events = self.queue.iter().flat_map(|held| held.asked.iter().copied());
         let mut rules: Vec<usize> =
             in_texts.chain(in_events).filter(|rule| self.policy.effect(*rule) == Effect::Ask).collect();
@@ -64,13 +66,36 @@ impl Guard {
             }
             self.texts[text].go_on(&self.policy);
         }
+        for view in 0..self.views.len() {
+            settled = settled.and(self.settle_view(view));
+        }
+        settled
+    }
+
+    /// The same for a match over a seam, which cannot be replaced.
+    fn settle_view(&mut self, view: usize) -> Result<(), Stop> {
+        let Guard { views, policy, findings, .. } = self;
+        let Some(live) = &mut views.get_mut(view).live else { return Ok(()) };
+        let mut settled = Ok(());
+        for (rule, span) in std::mem::take(&mut live.text.asked) {
+            match policy.effect(rule) {
+                Effect::Report => {}
+                Effect::Ask => live.text.asked.push((rule, span)),
+                Effect::Redact | Effect::Block => {
+                    findings.note_fixed(rule, || "stream".to_owned());
+                    live.text.block(&span);
+                    settled = Err(Stop::Refused);
+                }
+            }
+        }
         settled
     }
 
     /// Lets go of the calls and links that the owner has confirmed.
     fn settle_targets(&mut self) -> Result<(), Stop> {
         self.check_findings()?;
-        for text in &mut self.texts {
+        let views = self.views.all().filter_map(|view| view.live.as_mut()).map(|live| &mut live.text);
+        for text in self.texts.iter_mut().chain(views) {
             let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
             if let Some(call) = text.call.as_mut().filter(|call| !call.confirm.is_empty()) {
                 call.confirm.retain(|target| self.policy.confirmed(target).is_none());

@@ -1,14 +1,16 @@
 //! What leaves: events that wait for nothing, as they came or with what is replaced and restored.
 
-use super::{Guard, Held, KEEP_ALIVE_PASSES_AFTER};
+use super::text::Watcher;
+use super::{Guard, Held, HeldPiece, KEEP_ALIVE_PASSES_AFTER, Need};
 use crate::policy::Policy;
 use crate::redact::spots::Edit;
 use crate::redact::{Masks, Spot, restore};
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::ops::Range;
 use zos_core::Effect;
-use zos_wire::dialect::Kind;
 use zos_wire::json;
+use zos_wire::places::Role;
 use zos_wire::sse::Frame;
 
 impl Guard {
@@ -19,12 +21,13 @@ impl Guard {
             Some(front) if held.since.duration_since(front.since) >= KEEP_ALIVE_PASSES_AFTER => {
                 out.push(held.frame.raw)
             }
-            _ => self.queue.push_back(held),
+            _ => self.wait(held),
         }
     }
 
     fn is_harmless(&self, held: &Held) -> bool {
-        held.needs.iter().all(|(text, end)| self.texts.get(*text).is_some_and(|text| text.may_leave(*end)))
+        !held.is_refused
+            && held.needs.iter().all(|need| self.is_met(*need))
             && held
                 .asked
                 .iter()
@@ -32,28 +35,46 @@ impl Guard {
             && held.confirm.iter().all(|target| self.policy.confirmed(target) == Some(true))
     }
 
+    fn is_met(&self, need: Need) -> bool {
+        match need {
+            Need::View { view, time, end } => self.views.safe(view, time) >= end,
+            Need::Text { text, end } => {
+                let text = &self.texts[text];
+                let knows =
+                    |watcher: &Watcher| self.views.safe(watcher.view, watcher.time) >= end.min(watcher.from);
+                text.may_leave(end) && text.watchers().iter().all(knows)
+            }
+        }
+    }
+
     /// Lets go of every event from the front that waits for nothing.
-    pub(crate) fn release(&mut self, out: &mut Vec<Bytes>) {
+    pub(super) fn release(&mut self, out: &mut Vec<Bytes>) {
         while let Some(front) = self.queue.pop_front() {
             if !self.is_harmless(&front) {
                 self.queue.push_front(front);
                 return;
             }
+            self.held_bytes -= front.frame.raw.len();
             self.dialect.delivered(&front.delivered);
             out.push(self.leaving(&front));
         }
     }
 
     /// The bytes that the caller receives of an event: those that came, unless something in it is
-    /// replaced or restored.
+    /// replaced or restored. What repeats text that was replaced is left out.
     fn leaving(&mut self, held: &Held) -> Bytes {
         let Some(masks) = &self.masks else { return held.frame.raw.clone() };
         let mut edits: Vec<Edit> = Vec::new();
+        let mut repeats_replaced = false;
         for piece in &held.pieces {
             let (said, has_replaced) = self.texts[piece.text].leave(&piece.words);
             self.has_replaced |= has_replaced;
-            if said != piece.words {
-                edits.push((piece.place.clone(), json::escape(&said)));
+            if piece.role == Role::Echo {
+                repeats_replaced |= has_replaced || said != piece.words;
+            } else if said != piece.words {
+                let written = json::escape(&said);
+                let written = if piece.is_number { format!("\"{written}\"") } else { written };
+                edits.push((piece.place.clone(), written));
             }
         }
         let skip: SmallVec<[usize; 2]> = held.pieces.iter().map(|piece| piece.place.start).collect();
@@ -63,6 +84,13 @@ impl Guard {
             self.has_replaced |= others.1;
             edits.extend(others.0);
         }
+        if repeats_replaced || self.has_replaced {
+            let is_inside = |place: &Range<usize>| {
+                held.echoes.iter().any(|(echo, _)| echo.start <= place.start && place.end <= echo.end)
+            };
+            edits.retain(|(place, _)| !is_inside(place));
+            edits.extend(held.echoes.iter().map(|(echo, instead)| (echo.clone(), (*instead).to_owned())));
+        }
         if edits.is_empty() {
             return held.frame.raw.clone();
         }
@@ -71,28 +99,44 @@ impl Guard {
     }
 
     /// After a cut: the harmless start of the text of the first event that may not leave.
-    pub(crate) fn release_start(&mut self, out: &mut Vec<Bytes>) {
+    pub(super) fn release_start(&mut self, out: &mut Vec<Bytes>) {
         let Some(first) = self.queue.pop_front() else { return };
         self.queue.clear();
-        if !first.asked.is_empty()
-            || !first.confirm.is_empty()
-            || first.needs.iter().any(|(text, _)| *text == usize::MAX)
-        {
+        self.held_bytes = 0;
+        if !first.asked.is_empty() || !first.confirm.is_empty() || first.is_refused {
             return;
         }
-        for said in first.pieces.iter().filter(|piece| piece.channel.kind == Kind::Text) {
-            let mut safe = self.texts[said.text].safe().saturating_sub(said.start);
-            if let Some((joined, end)) = first.needs.iter().find(|(text, _)| self.texts[*text].is_onlooker) {
-                let joined_start = end.saturating_sub(said.words.len() as u64);
-                safe = safe.min(self.texts[*joined].safe().saturating_sub(joined_start));
-            }
-            let safe = said.words.floor_char_boundary(usize::try_from(safe).unwrap_or(usize::MAX));
+        for said in &first.pieces {
+            let Some(channel) = said.spoken else { continue };
+            let safe = self.safe_part(said, &first.needs);
             let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
             self.has_replaced |= has_replaced;
             if !words.is_empty() {
-                out.push(self.dialect.text_event(said.channel, &words));
+                out.push(self.dialect.text_event(channel, &words));
+            }
+            // What comes behind a gap is not said.
+            if safe < said.words.len() {
+                return;
             }
         }
+    }
+
+    /// How much of a piece is harmless, in bytes.
+    fn safe_part(&self, said: &HeldPiece, needs: &[Need]) -> usize {
+        let text = &self.texts[said.text];
+        let mut safe = text.safe();
+        for watcher in text.watchers() {
+            let known = self.views.safe(watcher.view, watcher.time);
+            safe = if known < watcher.from { safe.min(known) } else { safe };
+        }
+        let mut safe = safe.saturating_sub(said.start);
+        for need in needs {
+            if let Need::View { view, time, end } = need {
+                let unknown = end.saturating_sub(self.views.safe(*view, *time));
+                safe = safe.min((said.words.len() as u64).saturating_sub(unknown));
+            }
+        }
+        said.words.floor_char_boundary(usize::try_from(safe).unwrap_or(usize::MAX))
     }
 }
 

@@ -8,8 +8,9 @@ use zos_wire::face::Face;
 use zos_wire::sse::Framer;
 
 const TERM: &str = "Project Falcon";
+const LIMIT_BYTES: usize = 1 << 20;
 
-fn policy(terms: &[(&str, Effect)]) -> Policy {
+pub(super) fn policy(terms: &[(&str, Effect)]) -> Policy {
     let rules = terms
         .iter()
         .enumerate()
@@ -40,7 +41,7 @@ use zos_core::Effect;
 /// What the caller received, and how the stream stopped, for bytes that arrive in these chunks.
 fn run(face: Face, policy: &Policy, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), Stop>) {
     let mut framer = Framer::new(1 << 20);
-    let mut guard = Guard::new(Dialect::of(face), policy.clone(), None);
+    let mut guard = Guard::new(Dialect::of(face), policy.clone(), None, LIMIT_BYTES);
     let mut out = Vec::new();
     let now = Instant::now();
     let outcome = (|| {
@@ -155,7 +156,7 @@ fn cut_at(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<&[u8]> {
 #[test]
 fn an_event_waits_only_while_its_text_may_begin_a_term() {
     let policy = policy(&[(TERM, Effect::Block)]);
-    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy, None);
+    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy, None, LIMIT_BYTES);
     let frame = |text: &str| Frame {
         raw: format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})).into(),
     };
@@ -256,7 +257,8 @@ fn neither_a_ping_nor_the_name_of_an_event_carries_a_term_out() {
 
 #[test]
 fn a_keep_alive_passes_text_that_has_waited_long() {
-    let mut guard = Guard::new(Dialect::of(Face::ChatCompletions), policy(&[(TERM, Effect::Block)]), None);
+    let mut guard =
+        Guard::new(Dialect::of(Face::ChatCompletions), policy(&[(TERM, Effect::Block)]), None, LIMIT_BYTES);
     let start = Instant::now();
     let mut out = Vec::new();
     let text = format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": "Project"}}]}));
@@ -308,7 +310,7 @@ fn heard(face: Face, pieces: &[String], cuts: Option<Vec<usize>>) -> (String, Re
         None => bytes.chunks(1).collect(),
     };
     let mut framer = Framer::new(1 << 20);
-    let mut guard = Guard::new(Dialect::of(face), policy, Some(masks));
+    let mut guard = Guard::new(Dialect::of(face), policy, Some(masks), LIMIT_BYTES);
     let (mut out, now) = (Vec::new(), Instant::now());
     let outcome = (|| {
         for chunk in chunks {
@@ -348,7 +350,7 @@ fn overlapping_matches_of_unknown_terms_are_one() {
         let letters: Vec<char> = said.chars().collect();
         let pieces: Vec<String> = letters.chunks(size).map(|piece| piece.iter().collect()).collect();
         let masks = crate::redact::Sessions::default().open("a", None, &http::HeaderMap::new());
-        let mut guard = Guard::new(Dialect::of(Face::Messages), policy.clone(), Some(masks));
+        let mut guard = Guard::new(Dialect::of(Face::Messages), policy.clone(), Some(masks), LIMIT_BYTES);
         let mut framer = Framer::new(1 << 20);
         framer.push(&stream(Face::Messages, &pieces));
         let mut out = Vec::new();

@@ -7,43 +7,65 @@ use crate::findings::Sighting;
 use crate::policy::Policy;
 use crate::redact::Masks;
 use crate::redact::restore::Restorer;
+use crate::redact::sessions::Granted;
 use crate::stream::arguments::{ArgumentsReader, Part};
 use crate::targets::LinkReader;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::ops::Range;
 use zos_rules::{Scanner, StreamViolation};
-use zos_wire::dialect::Channel;
+use zos_wire::places::Place;
 
 /// One text, its scanner, and the reader of its escapes where it is a tool call.
-pub(crate) struct Text {
+pub(super) struct Text {
+    /// The block that it belongs to.
+    pub(super) block: Place,
+    /// Whether the provider said that its block is over. More may come all the same.
+    pub(super) is_closed: bool,
     scanner: Scanner,
     arguments: Option<ArgumentsReader>,
-    pub(crate) is_ended: bool,
-    /// Whether it only looks at what leaves through other texts.
-    pub(crate) is_onlooker: bool,
+    /// How much of it waits no longer for more, because its block was said to be over.
+    let_go: u64,
+    /// What was found when its block was said to be over, not to be told again.
+    told: Vec<(usize, Range<u64>)>,
     /// Matches that the owner has yet to decide about. Nothing from the first of them on may leave.
-    pub(crate) asked: Vec<(usize, Range<u64>)>,
+    pub(super) asked: Vec<(usize, Range<u64>)>,
     /// Where the first match begins that must never leave.
     blocked: Option<u64>,
     /// The call, where the room judges where it points.
-    pub(crate) call: Option<HeldCall>,
+    pub(super) call: Option<HeldCall>,
     /// Its links, where the room judges them.
-    pub(crate) links: Option<LinkReader>,
+    pub(super) links: Option<LinkReader>,
+    /// Views that read on from some place of it.
+    watchers: SmallVec<[Watcher; 2]>,
     /// For rooms that may redact.
     changes: Option<Changes>,
     /// For rooms with patterns and packs.
     tail: Option<Tail>,
 }
 
+/// A view that reads a text on with what others say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watcher {
+    pub(super) view: usize,
+    /// The time of the view.
+    pub(super) time: u32,
+    /// How long the text was when it began: what came later the view is given by itself.
+    pub(super) from: u64,
+}
+
 /// A tool call that waits for its verdict.
-pub(crate) struct HeldCall {
-    pub(crate) channel: Channel,
+pub(super) struct HeldCall {
+    /// The call that the arguments are of.
+    pub(super) place: Place,
     /// Its arguments so far.
-    pub(crate) written: String,
+    pub(super) written: String,
     /// Where it points, about which the owner has yet to decide.
-    pub(crate) confirm: Vec<Destination>,
+    pub(super) confirm: Vec<Destination>,
+    /// Whether all that is written was judged.
+    pub(super) is_judged: bool,
     /// Nothing of it leaves before.
-    pub(crate) may_leave: bool,
+    pub(super) may_leave: bool,
 }
 
 /// What is to change in a text between its arrival and its leaving.
@@ -71,7 +93,7 @@ struct Region {
 }
 
 impl Text {
-    pub(crate) fn new(policy: &Policy, is_arguments: bool, masks: Option<&Masks>) -> Text {
+    pub(super) fn new(policy: &Policy, block: Place, is_arguments: bool, masks: Option<&Masks>) -> Text {
         let arguments = is_arguments.then(ArgumentsReader::new);
         let changes = masks.map(|masks| Changes {
             masks: masks.clone(),
@@ -83,94 +105,156 @@ impl Text {
             restorer: Restorer::new(masks.restorable(), is_arguments),
         });
         Text {
+            block,
+            is_closed: false,
             scanner: policy.scanner(),
             arguments,
-            is_ended: false,
-            is_onlooker: false,
+            let_go: 0,
+            told: Vec::new(),
             asked: Vec::new(),
             blocked: None,
             call: None,
             links: None,
+            watchers: SmallVec::new(),
             changes,
             tail: Tail::new(policy),
         }
     }
 
-    /// A text that goes on from here and only looks: nothing of it leaves.
-    pub(crate) fn onlooker(&self) -> Text {
+    /// A text that goes on from here and only looks: nothing of it leaves. It is given decoded words.
+    pub(super) fn onlooker(&self) -> Text {
         Text {
+            block: self.block,
+            is_closed: false,
             scanner: self.scanner.clone(),
-            arguments: self.arguments.clone(),
-            is_ended: false,
-            is_onlooker: true,
+            arguments: None,
+            let_go: 0,
+            told: Vec::new(),
             asked: Vec::new(),
             blocked: self.blocked,
             call: None,
-            links: None,
+            links: self.links.clone(),
+            watchers: SmallVec::new(),
             changes: None,
             tail: self.tail.clone(),
         }
     }
 
+    /// A view reads on from here.
+    pub(super) fn watch(&mut self, view: usize, time: u32) {
+        self.watchers.retain(|watcher| watcher.view != view);
+        self.watchers.push(Watcher { view, time, from: self.scanner.pushed() });
+    }
+
+    pub(super) fn watchers(&self) -> &[Watcher] {
+        &self.watchers
+    }
+
+    /// Whether it is the arguments of a call.
+    pub(super) fn is_arguments(&self) -> bool {
+        self.arguments.is_some()
+    }
+
+    /// From where on it may still become a match, or a link, with what comes next.
+    pub(super) fn open_from(&self) -> u64 {
+        let links = self.links.as_ref().map_or(u64::MAX, LinkReader::open_from);
+        self.scanner.needed().min(links)
+    }
+
     /// Bytes of the decoded text that have arrived.
-    pub(crate) fn pushed(&self) -> u64 {
+    pub(super) fn pushed(&self) -> u64 {
         self.scanner.pushed()
     }
 
     /// Where an event that ends here ends. Inside an escape the last character is still to come.
-    pub(crate) fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         let inside = self.arguments.as_ref().is_some_and(ArgumentsReader::is_inside_escape);
         self.scanner.pushed() + u64::from(inside)
     }
 
     /// How many bytes of the decoded text are no part of a match, or of one that is dealt with.
-    pub(crate) fn safe(&self) -> u64 {
+    pub(super) fn safe(&self) -> u64 {
         if self.call.as_ref().is_some_and(|call| !call.may_leave) {
             return 0;
         }
         let asked = self.asked.iter().map(|(_, span)| span.start);
         let links = self.links.as_ref().map(LinkReader::safe);
-        asked.chain(self.blocked).chain(links).fold(self.scanner.safe(), u64::min)
+        let scanned = self.scanner.safe().max(self.let_go);
+        asked.chain(self.blocked).chain(links).fold(scanned, u64::min)
     }
 
     /// A match must never leave.
-    pub(crate) fn block(&mut self, span: &Range<u64>) {
+    pub(super) fn block(&mut self, span: &Range<u64>) {
         self.blocked = Some(self.blocked.map_or(span.start, |first| first.min(span.start)));
     }
 
     /// Whether everything before `end` may leave.
-    pub(crate) fn may_leave(&self, end: u64) -> bool {
-        let is_open = |region: &Region| region.range.start < end && region.placeholder.is_none();
-        self.safe() >= end
-            && !self.changes.as_ref().is_some_and(|changes| changes.regions.iter().any(is_open))
+    pub(super) fn may_leave(&self, end: u64) -> bool {
+        let is_open = |changes: &Changes| changes.open().any(|region| region.range.start < end);
+        self.safe() >= end && !self.changes.as_ref().is_some_and(is_open)
     }
 
-    /// Scans the next piece.
-    pub(crate) fn push(&mut self, words: &str, found: &mut Vec<StreamViolation>) {
+    /// Scans the next piece, and hands on what it says.
+    pub(super) fn push(
+        &mut self,
+        words: &str,
+        found: &mut Vec<StreamViolation>,
+        mut said: impl FnMut(&Part<'_>),
+    ) {
+        self.is_closed = false;
         let Text { scanner, arguments, changes, tail, .. } = self;
-        let mut take = |part: Part<'_>| match part {
-            Part::Text(decoded) => {
-                if let Some(tail) = tail {
-                    tail.push(decoded);
+        let mut take = |part: Part<'_>| {
+            match part {
+                Part::Text(decoded) => {
+                    if let Some(tail) = tail {
+                        tail.push(decoded);
+                    }
+                    if let Some(changes) = changes {
+                        changes.recent.push_str(decoded);
+                    }
+                    scanner.push(decoded, found);
                 }
-                if let Some(changes) = changes {
-                    changes.recent.push_str(decoded);
-                }
-                scanner.push(decoded, found);
+                Part::Boundary => scanner.boundary(found),
             }
-            Part::Boundary => scanner.boundary(found),
+            said(&part);
         };
         match arguments {
             None => take(Part::Text(words)),
             Some(reader) => reader.push(words, take),
         }
+        self.leave_out_told(found);
+    }
+
+    /// What another text says, decoded, for one that only looks.
+    pub(super) fn hear(&mut self, part: &Part<'_>, found: &mut Vec<StreamViolation>) {
+        match part {
+            Part::Text(words) => self.push(words, found, |_| {}),
+            Part::Boundary => self.scanner.boundary(found),
+        }
+    }
+
+    /// Its block is said to be over. What is a match if nothing more comes is one; the rest waits no longer.
+    /// Should more come, it is read as the same text.
+    pub(super) fn close(&mut self, found: &mut Vec<StreamViolation>) {
+        self.is_closed = true;
+        let (end, mut as_is) = (self.end(), self.scanner.clone());
+        as_is.finish(found);
+        self.leave_out_told(found);
+        self.told.extend(found.iter().map(|violation| (violation.rule, violation.span.clone())));
+        self.let_go = end;
+    }
+
+    fn leave_out_told(&self, found: &mut Vec<StreamViolation>) {
+        if !self.told.is_empty() {
+            found.retain(|violation| {
+                !self.told.iter().any(|(rule, span)| *rule == violation.rule && *span == violation.span)
+            });
+        }
     }
 
     /// No more of this text comes.
-    pub(crate) fn finish(&mut self, found: &mut Vec<StreamViolation>) {
-        if std::mem::replace(&mut self.is_ended, true) {
-            return;
-        }
+    pub(super) fn finish(&mut self, found: &mut Vec<StreamViolation>) {
+        self.is_closed = true;
         if let Some(reader) = &mut self.arguments {
             let mut rest = String::new();
             reader.finish(|part| {
@@ -187,10 +271,11 @@ impl Text {
             self.scanner.push(&rest, found);
         }
         self.scanner.finish(found);
+        self.leave_out_told(found);
     }
 
     /// A match with the text that it stands in, for the record; with no text where none is kept.
-    pub(crate) fn sighting<'a>(&'a self, found: &'a StreamViolation) -> Sighting<'a> {
+    pub(super) fn sighting<'a>(&'a self, found: &'a StreamViolation) -> Sighting<'a> {
         let kept = self.tail.as_ref().and_then(|tail| tail.find(&found.span));
         let (text, span) = kept.unwrap_or(("", 0..0));
         let StreamViolation { rule, evasion, detector, .. } = found;
@@ -205,12 +290,16 @@ impl Text {
     }
 
     /// A match is to be replaced, unless the caller said the term itself. `false` where it cannot be.
-    pub(crate) fn redact(&mut self, policy: &Policy, rule: usize, span: &Range<u64>) -> bool {
+    pub(super) fn redact(&mut self, policy: &Policy, rule: usize, span: &Range<u64>) -> bool {
         let is_callers = self
             .changes
             .as_ref()
             .is_some_and(|changes| changes.masks.is_callers(policy, rule, self.matched(span)));
         let Some(changes) = &mut self.changes else { return false };
+        // What has left can be replaced no more.
+        if !is_callers && span.start < changes.left {
+            return false;
+        }
         if !is_callers {
             changes.add(rule, span.clone());
         }
@@ -218,7 +307,7 @@ impl Text {
     }
 
     /// Every match that was found is noted.
-    pub(crate) fn go_on(&mut self, policy: &Policy) {
+    pub(super) fn go_on(&mut self, policy: &Policy) {
         self.scanner.go_on();
         if let Some(tail) = &mut self.tail {
             tail.settle(&self.scanner);
@@ -229,8 +318,15 @@ impl Text {
         }
     }
 
+    /// The call that this is of was judged: it may have these secrets back.
+    pub(super) fn grant(&mut self, granted: Granted) {
+        if let Some(changes) = &mut self.changes {
+            changes.restorer.grant(granted);
+        }
+    }
+
     /// What the caller reads of the next words that leave, and whether anything was replaced.
-    pub(crate) fn leave(&mut self, words: &str) -> (String, bool) {
+    pub(super) fn leave(&mut self, words: &str) -> (String, bool) {
         match &mut self.changes {
             Some(changes) => changes.leave(words),
             None => (words.to_owned(), false),
@@ -242,12 +338,9 @@ impl Changes {
     /// Adds a part, joined with those that it overlaps.
     fn add(&mut self, rule: usize, range: Range<u64>) {
         let mut added = Region { range, rule, placeholder: None, is_said: false };
-        while let Some(index) = self
-            .regions
-            .iter()
-            .position(|region| region.range.start < added.range.end && added.range.start < region.range.end)
-        {
-            let Some(other) = self.regions.remove(index) else { break };
+        let first = self.regions.partition_point(|region| region.range.end <= added.range.start);
+        let after = self.regions.partition_point(|region| region.range.start < added.range.end);
+        for other in self.regions.drain(first..after.max(first)) {
             if other.range.start < added.range.start
                 || (other.range.start == added.range.start && other.range.end >= added.range.end)
             {
@@ -255,14 +348,20 @@ impl Changes {
             }
             added.range = other.range.start.min(added.range.start)..other.range.end.max(added.range.end);
         }
-        let index = self.regions.partition_point(|region| region.range.start < added.range.start);
-        self.regions.insert(index, added);
+        self.regions.insert(first, added);
+    }
+
+    /// The parts that have no name yet: always the last ones.
+    fn open(&self) -> impl Iterator<Item = &Region> {
+        let named = self.regions.partition_point(|region| region.placeholder.is_some());
+        self.regions.range(named..)
     }
 
     /// Names the parts that nothing can overlap any more, and forgets text that is settled.
     fn settle(&mut self, policy: &Policy, safe: u64) {
         let mut needed = safe;
-        for region in self.regions.iter_mut().filter(|region| region.placeholder.is_none()) {
+        let named = self.regions.partition_point(|region| region.placeholder.is_some());
+        for region in self.regions.range_mut(named..) {
             if safe < region.range.end {
                 needed = needed.min(region.range.start);
                 continue;
@@ -286,11 +385,15 @@ impl Changes {
             self.restorer.push(words, &mut said);
             return (said, false);
         }
+        // Regions are in order, and so are characters.
+        let mut next = 0;
         for (at, c) in words.char_indices() {
             let raw = &words[at..at + c.len_utf8()];
             let (start, end) = self.advance(raw);
-            match self.regions.iter_mut().find(|region| start < region.range.end && region.range.start < end)
-            {
+            while self.regions.get(next).is_some_and(|region| region.range.end <= start) {
+                next += 1;
+            }
+            match self.regions.get_mut(next).filter(|region| region.range.start < end) {
                 None => self.restorer.push(raw, &mut said),
                 Some(region) => {
                     has_replaced = true;
@@ -302,7 +405,8 @@ impl Changes {
             }
         }
         let left = self.left;
-        self.regions.retain(|region| region.range.end > left);
+        let gone = self.regions.partition_point(|region| region.range.end <= left);
+        self.regions.drain(..gone);
         (said, has_replaced)
     }
 

@@ -73,10 +73,14 @@ impl Blocks<'_, '_> {
 pub struct LinkReader {
     /// The word that is not over; while the owner decides, all that came since.
     word: String,
-    /// How much of the text lies before it, in bytes.
+    /// How much of the text holds no link that is not judged, in bytes.
     safe: u64,
+    /// How much of the word is part of that already: its block was said to be over.
+    passed: usize,
     /// Whether the owner has yet to decide about a link in it.
     is_waiting: bool,
+    /// Whether its block is said to be over. More may come.
+    is_closed: bool,
     /// Whether the text is over.
     is_over: bool,
 }
@@ -87,8 +91,14 @@ impl LinkReader {
         self.safe
     }
 
+    /// Where the word begins that may go on.
+    pub(crate) fn open_from(&self) -> u64 {
+        self.safe - self.passed as u64
+    }
+
     /// Takes the next piece.
     pub(crate) fn push(&mut self, court: Court<'_>, piece: &str, findings: &mut TargetFindings) {
+        self.is_closed = false;
         self.word.push_str(piece);
         self.read(court, findings);
     }
@@ -98,6 +108,12 @@ impl LinkReader {
         if !self.is_waiting {
             self.judge(court, self.word.len(), findings);
         }
+    }
+
+    /// Its block is said to be over: the word is judged as it stands, and again should it go on.
+    pub(crate) fn close(&mut self, court: Court<'_>, findings: &mut TargetFindings) {
+        self.is_closed = true;
+        self.read(court, findings);
     }
 
     /// The text is over.
@@ -119,6 +135,14 @@ impl LinkReader {
         }
         if self.is_over {
             return self.judge(court, self.word.len(), findings);
+        }
+        if self.is_closed {
+            court.links(&self.word, findings);
+            if self.may_pass(court, findings) {
+                self.safe += (self.word.len() - self.passed) as u64;
+                self.passed = self.word.len();
+            }
+            return;
         }
         let last = self.word.char_indices().rev().find(|(_, letter)| letter.is_whitespace());
         if let Some((at, space)) = last {
@@ -146,15 +170,18 @@ impl LinkReader {
 
     /// Lets go of the first bytes of the word, unless something was stopped or is asked about.
     fn pass(&mut self, court: Court<'_>, bytes: usize, findings: &TargetFindings) {
-        if findings.are_blocked(court.policy) {
-            return;
+        if self.may_pass(court, findings) {
+            self.word.drain(..bytes);
+            self.safe += bytes.saturating_sub(self.passed) as u64;
+            self.passed = self.passed.saturating_sub(bytes);
         }
-        if !findings.open(court.policy).is_empty() {
-            self.is_waiting = true;
-            return;
-        }
-        self.word.drain(..bytes);
-        self.safe += bytes as u64;
+    }
+
+    /// Whether what was judged may leave; what the owner is asked about waits.
+    fn may_pass(&mut self, court: Court<'_>, findings: &TargetFindings) -> bool {
+        let is_blocked = findings.are_blocked(court.policy);
+        self.is_waiting |= !is_blocked && !findings.open(court.policy).is_empty();
+        !is_blocked && !self.is_waiting
     }
 }
 

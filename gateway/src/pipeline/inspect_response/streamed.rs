@@ -24,8 +24,8 @@ use zos_audit::Outcome;
 use zos_core::Effect;
 use zos_guard::approvals::Side;
 use zos_guard::stream::Guard;
-use zos_meter::{Estimate, Usage, UsageReader};
-use zos_wire::face::Face;
+use zos_meter::{Estimate, Usage};
+
 use zos_wire::faces::Dialect;
 use zos_wire::pair::StreamTranslator;
 use zos_wire::problem::{Code, Problem};
@@ -48,14 +48,17 @@ pub(super) fn respond(
     finish_head(&mut response_headers, returned, headers, &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
-    let guard =
-        Guard::new(Dialect::of(forwarded.face), forwarded.policy.clone(), forwarded.resolved.masks.clone());
     let limit_bytes = house.config.limits.body_bytes;
+    let guard = Guard::new(
+        Dialect::of(forwarded.face),
+        forwarded.policy.clone(),
+        forwarded.resolved.masks.clone(),
+        limit_bytes,
+    );
     let translator =
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
         house: house.clone(),
-        face: forwarded.face,
         translator: Lent::new(translator),
         input_tokens: forwarded.input_tokens,
         provider: call.record.provider.clone().unwrap_or_default(),
@@ -82,7 +85,6 @@ pub(super) fn respond(
 
 struct Pump {
     house: Arc<House>,
-    face: Face,
     /// Turns the provider's events into the caller's, where their formats differ.
     translator: Lent<Option<StreamTranslator>>,
     input_tokens: u64,
@@ -222,6 +224,8 @@ impl Pump {
             match self.framer.next_frame() {
                 Ok(Some(frame)) => self.take(frame, out).await?,
                 Ok(None) => return Ok(()),
+                // Behind a whole answer nothing matters any more.
+                Err(_) if self.guard.is_complete => return Ok(()),
                 Err(_) => return Err(Stop::Unreadable("an event is too large")),
             }
         }
@@ -349,18 +353,12 @@ impl Pump {
 
     /// What the provider reported, and an estimate for what it did not.
     fn usage(&self, cut: bool) -> Usage {
-        let (face, reports) = match &*self.translator {
-            Some(translator) => (translator.provider(), &translator.usage),
-            None => (self.face, &self.guard.usage),
-        };
-        let mut reader = UsageReader::new(face.meter());
-        for report in reports {
-            reader.report(report);
-        }
-        if let Some(tier) = self.guard.tier {
+        let reader = self.translator.as_ref().map_or(&self.guard.usage, |translator| &translator.usage);
+        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
+        let mut reader = reader.clone();
+        if let Some(tier) = self.guard.usage.tier() {
             reader.served_at(tier);
         }
-        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
         reader.finish(estimate)
     }
 }
@@ -394,7 +392,12 @@ fn guarded(
     let Some(translator) = translator else {
         return guard.take(frame, Instant::now(), out);
     };
-    for frame in translator.take(frame)? {
+    let translated = match translator.take(frame) {
+        // Behind a whole answer nothing matters any more.
+        Err(_) if guard.is_complete => return Ok(()),
+        translated => translated?,
+    };
+    for frame in translated {
         guard.take(&frame, Instant::now(), out)?;
     }
     Ok(())

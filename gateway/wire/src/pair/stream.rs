@@ -10,6 +10,7 @@ use crate::sse::{Frame, FrameError, Stop};
 use crate::translate::event::Event;
 use crate::translate::strict;
 use bytes::Bytes;
+use zos_meter::UsageReader;
 
 enum Reader {
     Chat(chat::events::Reader),
@@ -28,8 +29,8 @@ pub struct StreamTranslator {
     writer: Writer,
     provider: Face,
     is_over: bool,
-    /// The raw usage objects of the provider, in order of arrival.
-    pub usage: Vec<String>,
+    /// What the provider reported that it used.
+    pub usage: UsageReader,
 }
 
 impl StreamTranslator {
@@ -49,7 +50,13 @@ impl StreamTranslator {
             Face::Responses => Writer::Responses(responses::events::Writer::new(now_s, limit_bytes)),
             _ => Writer::Chat(chat::events::Writer::new(now_s, wants_usage)),
         };
-        StreamTranslator { reader, writer, provider, is_over: false, usage: Vec::new() }
+        StreamTranslator {
+            reader,
+            writer,
+            provider,
+            is_over: false,
+            usage: UsageReader::new(provider.meter()),
+        }
     }
 
     /// The format that the usage objects are in.
@@ -93,7 +100,7 @@ impl StreamTranslator {
                 Reader::Messages(_) => &data["usage"],
             };
             if usage.is_object() {
-                self.usage.push(usage.to_string());
+                self.usage.report(&usage.to_string());
             }
             match &mut self.reader {
                 Reader::Chat(reader) => reader.take(&data, &mut events)?,

@@ -1,7 +1,8 @@
 //! OpenAI chat completions. Chunks: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use crate::dialect::{Channel, Kind, Piece, Reading, mark, number};
+use crate::dialect::{Channel, Reading, mark};
 use crate::json::Value;
+use crate::places::{Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;
@@ -16,22 +17,16 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn read<'a>(&mut self, data: &'a Value<'a>) -> Reading<'a> {
+    pub(crate) fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, data: &'a Value<'a>) -> Reading<'a> {
         let mut reading = Reading::default();
         self.remember(data);
         reading.usage = crate::usage::reported(data);
         reading.tier = crate::usage::tier(data);
         reading.is_failure = matches!(data.get("error"), Some(Value::Object { .. }));
-        for choice in data.get("choices").map_or(&[][..], Value::elements) {
-            let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
+        strings(walk, data, |index, ended| {
             self.choices = self.choices.max(index.saturating_add(1).min(128));
-            if let Some(delta) = choice.get("delta") {
-                delta_pieces(delta, index, &mut reading);
-            }
-            if choice.get("finish_reason").and_then(Value::as_str).is_some() {
-                reading.ended.push(index);
-            }
-        }
+            reading.ended.extend(ended);
+        });
         reading
     }
 
@@ -66,58 +61,34 @@ impl Stream {
     }
 }
 
-/// Strings of a delta by name; those of tool calls by call and name.
-fn delta_pieces<'a>(delta: &'a Value<'a>, choice: u64, reading: &mut Reading<'a>) {
-    for (name, value) in delta.members() {
-        match name.text().as_ref() {
-            "role" => {}
-            "content" => push(reading, Kind::Text, choice, 0, value),
-            "tool_calls" => {
-                for call in value.elements() {
-                    let call_index = call.get("index").and_then(Value::as_u64).unwrap_or(0);
-                    for kind in ["function", "custom"] {
-                        let name = call.at(&[kind, "name"]).and_then(Value::as_str);
-                        reading.tools.extend(name.map(|name| (choice, call_index, name)));
-                    }
-                    if let Some(arguments) = call.at(&["function", "arguments"]) {
-                        push(reading, Kind::Arguments, choice, call_index, arguments);
-                    }
-                    if let Some(input) = call.at(&["custom", "input"]) {
-                        push(reading, Kind::Arguments, choice, call_index, input);
-                    }
-                }
-            }
-            "function_call" => {
-                let name = value.get("name").and_then(Value::as_str);
-                reading.tools.extend(name.map(|name| (choice, u64::MAX, name)));
-                if let Some(arguments) = value.get("arguments") {
-                    push(reading, Kind::Arguments, choice, u64::MAX, arguments);
-                }
-            }
-            other => nested(reading, choice, number(other), value),
+/// Every string of a chunk or an answer. Tells each choice by its number, and its place where it is said to
+/// be over.
+fn strings<'a>(walk: &mut Walk<'_, 'a>, data: &'a Value<'a>, mut choice: impl FnMut(u64, Option<Place>)) {
+    walk.members(ROOT, data, Scene::whole(), |walk, name, place, value| {
+        if name != "choices" {
+            return walk.value(place, name, value, Scene::whole());
         }
-    }
+        walk.elements(place, value, |walk, place, element| {
+            let index = element.get("index").and_then(Value::as_u64).unwrap_or(0);
+            let scene = Scene::whole().of(place, place);
+            walk.members(place, element, scene, |walk, name, place, member| match name {
+                "delta" | "message" | "text" | "content" => {
+                    let spoken = (name == "delta").then_some(Channel { block: index, part: 0 });
+                    walk.value(place, name, member, scene.pieces().spoken(spoken));
+                }
+                "logprobs" => walk.echo(place, member, scene),
+                _ => walk.value(place, name, member, scene.member(name, member)),
+            });
+            let reason = element.get("finish_reason").and_then(Value::as_str);
+            let is_over = reason.is_some_and(|reason| !reason.raw().is_empty() && !reason.is("null"));
+            choice(index, is_over.then_some(place));
+        });
+    });
 }
 
-/// Every string below an unknown field comes in pieces for all we know, a channel for each path.
-fn nested<'a>(reading: &mut Reading<'a>, choice: u64, path: u64, value: &'a Value<'a>) {
-    push(reading, Kind::Other, choice, path, value);
-    for element in value.elements() {
-        nested(reading, choice, path.rotate_left(1), element);
-    }
-    for (name, member) in value.members() {
-        // Sound, not text: inspected, or named as uninspected, as a whole string.
-        if name.is("data") {
-            continue;
-        }
-        nested(reading, choice, path.rotate_left(7) ^ number(&name.text()), member);
-    }
-}
-
-fn push<'a>(reading: &mut Reading<'a>, kind: Kind, block: u64, part: u64, value: &'a Value<'a>) {
-    if let Some(text) = value.as_str() {
-        reading.pieces.push(Piece { channel: Channel { kind, block, part }, text });
-    }
+/// Every string of a whole answer.
+pub(crate) fn whole<'a>(walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
+    strings(walk, answer, |_, _| {});
 }
 
 /// An error object, and no `[DONE]`.

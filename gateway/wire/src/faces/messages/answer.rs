@@ -63,7 +63,12 @@ pub(crate) fn stop_fields(stop: &Stop) -> Value {
 }
 
 pub(crate) fn write(answer: &Answer) -> Result<Value, Untranslatable> {
-    let content: Result<Vec<Value>, _> = answer.blocks.iter().map(block).collect();
+    // The output limit may cut a call: nobody can act on half of one, and the reason says why it is missing.
+    let is_whole = |block: &&Block| match block {
+        Block::Call { arguments, .. } => answer.stop != Stop::Length || input(arguments).is_some(),
+        _ => true,
+    };
+    let content: Result<Vec<Value>, _> = answer.blocks.iter().filter(is_whole).map(block).collect();
     let stop = stop_fields(&answer.stop);
     Ok(json!({
         "id": answer.id, "type": "message", "role": "assistant", "model": answer.model, "content": content?,

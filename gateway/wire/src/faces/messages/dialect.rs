@@ -1,7 +1,8 @@
 //! Anthropic messages. Events: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
-use crate::dialect::{ANY_PART, Channel, Delivered, Kind, Piece, Reading, event, mark, number};
+use crate::dialect::{Channel, Delivered, Reading, event, mark};
 use crate::json::Value;
+use crate::places::{Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;
@@ -14,18 +15,17 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn read<'a>(&mut self, event: &str, data: &'a Value<'a>) -> Reading<'a> {
+    pub(crate) fn read<'a>(
+        &mut self,
+        walk: &mut Walk<'_, 'a>,
+        event: &str,
+        data: &'a Value<'a>,
+    ) -> Reading<'a> {
         let mut reading = Reading::default();
         let kind = data.get("type").and_then(Value::as_str).map_or_else(|| event.into(), |kind| kind.text());
-        let block = data.get("index").and_then(Value::as_u64).unwrap_or(0);
+        let block = strings(walk, &kind, data);
         match kind.as_ref() {
             "message_start" => reading.usage = data.at(&["message", "usage"]).and_then(Value::raw_object),
-            "content_block_start" => {
-                pieces(data.get("content_block"), block, &mut reading);
-                let name = data.at(&["content_block", "name"]).and_then(Value::as_str);
-                reading.tools.extend(name.map(|name| (block, ANY_PART, name)));
-            }
-            "content_block_delta" => pieces(data.get("delta"), block, &mut reading),
             "content_block_stop" => reading.ended.push(block),
             "message_delta" => {
                 reading.usage = data.get("usage").and_then(Value::raw_object);
@@ -74,21 +74,51 @@ impl Stream {
     }
 }
 
-/// Every string of a block or delta is a piece of a channel of its own name, so that kinds of deltas we
-/// do not know are scanned across events as well.
-fn pieces<'a>(part: Option<&'a Value<'a>>, block: u64, reading: &mut Reading<'a>) {
-    let Some(part) = part else { return };
-    for (name, value) in part.members() {
-        let Some(text) = value.as_str() else { continue };
-        let (kind, part) = match name.text().as_ref() {
-            // Names and ids come whole; signatures are not text. Both are inspected as whole strings.
-            "type" | "id" | "name" | "tool_use_id" | "signature" | "data" => continue,
-            "text" => (Kind::Text, 0),
-            "partial_json" => (Kind::Arguments, 0),
-            other => (Kind::Other, number(other)),
-        };
-        reading.pieces.push(Piece { channel: Channel { kind, block, part }, text });
-    }
+/// The events that the API documents.
+pub(crate) const EVENTS: &[&str] = &[
+    "content_block_delta",
+    "content_block_start",
+    "content_block_stop",
+    "error",
+    "message_delta",
+    "message_start",
+    "message_stop",
+    "ping",
+];
+
+/// Every string of an event; gives the place of the block that it is about. A block and its deltas say one
+/// text. What an event that we do not know says may go on in the next one.
+fn strings<'a>(walk: &mut Walk<'_, 'a>, kind: &str, data: &'a Value<'a>) -> Place {
+    let index = data.get("index");
+    let block = walk.at_index(ROOT, index);
+    let spoken = index.map_or(Some(0), Value::as_u64).map(|block| Channel { block, part: 0 });
+    let (scene, is_known) = (Scene::whole().of(ROOT, block), EVENTS.contains(&kind));
+    walk.members(ROOT, data, scene, |walk, name, place, value| match name {
+        "delta" | "content_block" => {
+            let place = walk.at(block, "block");
+            walk.value(place, name, value, scene.pieces().calling(block).spoken(spoken));
+        }
+        "message" => walk.members(place, value, scene, |walk, name, place, member| {
+            let scene = if name == "content" { scene.pieces() } else { scene };
+            walk.value(place, name, member, scene);
+        }),
+        "type" | "index" => walk.value(place, name, value, scene),
+        _ if is_known => walk.value(place, name, value, scene.member(name, value)),
+        _ => {
+            let place = walk.at(block, name);
+            walk.value(place, name, value, scene.pieces().calling(block).member(name, value));
+        }
+    });
+    block
+}
+
+/// Every string of a whole answer.
+pub(crate) fn whole<'a>(walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
+    let scene = Scene::whole();
+    walk.members(ROOT, answer, scene, |walk, name, place, member| {
+        let scene = if name == "content" { scene.pieces() } else { scene };
+        walk.value(place, name, member, scene);
+    });
 }
 
 /// What the caller's reader makes of an event, for [`Stream::delivered`].

@@ -1,7 +1,8 @@
 //! OpenAI responses. Events: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use crate::dialect::{ANY_PART, Channel, Kind, Piece, Reading, event, mark, number};
+use crate::dialect::{Channel, Kind, Reading, event, mark};
 use crate::json::Value;
+use crate::places::{Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;
@@ -19,7 +20,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn read<'a>(&mut self, event: &str, data: &'a Value<'a>) -> Reading<'a> {
+    pub(crate) fn read<'a>(
+        &mut self,
+        walk: &mut Walk<'_, 'a>,
+        event: &str,
+        data: &'a Value<'a>,
+    ) -> Reading<'a> {
         let mut reading = Reading::default();
         if let Some(sequence) = data.get("sequence_number").and_then(Value::as_u64) {
             self.sequence = sequence.saturating_add(1);
@@ -31,6 +37,7 @@ impl Stream {
         {
             self.items.entry(output).or_insert_with(|| item.text().into_owned());
         }
+        let block = strings(walk, &kind, data);
         match kind.as_ref() {
             "response.created" | "response.in_progress" => {
                 self.response = data.get("response").and_then(Value::raw_object).map(str::to_owned);
@@ -47,20 +54,12 @@ impl Stream {
                 reading.is_failure = true;
             }
             "error" => reading.is_failure = true,
-            "response.output_item.added" => {
-                let name = data.at(&["item", "name"]).or_else(|| data.at(&["item", "type"]));
-                let name = name.and_then(Value::as_str);
-                reading.tools.extend(name.map(|name| (output, ANY_PART, name)));
+            "response.output_item.added" if data.at(&["item", "name"]).is_none() => {
+                let kind = data.at(&["item", "type"]).and_then(Value::as_str);
+                walk.leaves.names.extend(kind.map(|kind| (block, kind)));
             }
-            "response.output_item.done" => reading.ended.push(output),
-            other => {
-                if let (Some(family), Some(text)) =
-                    (other.strip_suffix(".delta"), data.get("delta").and_then(Value::as_str))
-                {
-                    let channel = channel(family, output, data);
-                    reading.pieces.push(Piece { channel, text });
-                }
-            }
+            "response.output_item.done" => reading.ended.push(block),
+            _ => {}
         }
         reading
     }
@@ -102,23 +101,83 @@ impl Stream {
     }
 }
 
-/// The channel of a delta. Families that we do not know are channels of their own.
-fn channel(family: &str, output: u64, data: &Value<'_>) -> Channel {
-    let index = |key| data.get(key).and_then(Value::as_u64);
-    match family {
-        "response.output_text" => {
-            Channel { kind: Kind::Text, block: output, part: index("content_index").unwrap_or(0) }
-        }
-        "response.function_call_arguments"
-        | "response.mcp_call_arguments"
-        | "response.custom_tool_call_input"
-        | "response.mcp_call.arguments"
-        | "response.code_interpreter_call_code" => {
-            Channel { kind: Kind::Arguments, block: output, part: number(family) }
-        }
-        other => {
-            let place = index("summary_index").or_else(|| index("content_index")).unwrap_or(0);
-            Channel { kind: Kind::Other, block: output, part: number(other).wrapping_add(place) }
-        }
+/// How the events that the API documents end, those with text that goes on left out.
+const STATES: &[&str] = &[
+    "added",
+    "completed",
+    "created",
+    "done",
+    "failed",
+    "generating",
+    "in_progress",
+    "incomplete",
+    "interpreting",
+    "partial_image",
+    "queued",
+    "searching",
+];
+
+/// Whether an event is about a state, or holds what is said at once.
+fn is_state(kind: &str) -> bool {
+    let state = kind.strip_prefix("response.").and_then(|rest| rest.rsplit('.').next());
+    matches!(kind, "error" | "keepalive" | "ping") || state.is_some_and(|state| STATES.contains(&state))
+}
+
+/// Whether the API documents an event of this name.
+pub(crate) fn is_documented(kind: &str) -> bool {
+    is_state(kind) || (kind.starts_with("response.") && kind.ends_with(".delta"))
+}
+
+/// What the `delta` of an event says.
+fn said_by(kind: &str) -> Kind {
+    match kind {
+        "response.output_text.delta" => Kind::Text,
+        _ if ["arguments", "_input", "_code"].iter().any(|word| kind.contains(word)) => Kind::Arguments,
+        _ => Kind::Other,
     }
+}
+
+/// Every string of an event; gives the place of the item that it is about. Texts are told apart by item, by
+/// the type of event, and by whatever other index the event names.
+fn strings<'a>(walk: &mut Walk<'_, 'a>, kind: &str, data: &'a Value<'a>) -> Place {
+    let block = walk.at_index(ROOT, data.get("output_index"));
+    let mut place = walk.at(block, kind);
+    for index in ["content_index", "summary_index", "annotation_index"] {
+        place = walk.at_index(place, data.get(index));
+    }
+    let whole_number = |key| data.get(key).map_or(Some(0), Value::as_u64);
+    let spoken = match (whole_number("output_index"), whole_number("content_index")) {
+        (Some(block), Some(part)) => Some(Channel { block, part }),
+        _ => None,
+    };
+    let scene = Scene::whole().of(ROOT, block).calling(block);
+    let (is_state, is_added) = (is_state(kind), kind.ends_with(".added"));
+    walk.members(place, data, scene, |walk, name, place, value| match name {
+        // Not told apart by itself.
+        "type" => {
+            let place = walk.at(ROOT, name);
+            walk.value(place, name, value, scene);
+        }
+        "logprobs" => walk.echo(place, value, scene),
+        "delta" if !is_state => {
+            let said = said_by(kind);
+            let spoken = spoken.filter(|_| said == Kind::Text && matches!(value, Value::String(_)));
+            walk.value(place, name, value, scene.pieces().kind(said).spoken(spoken));
+        }
+        "item" | "part" if is_added => walk.value(place, name, value, scene.pieces()),
+        _ if is_state => walk.value(place, name, value, scene.member(name, value)),
+        _ => {
+            walk.value(place, name, value, scene.pieces().member(name, value));
+        }
+    });
+    block
+}
+
+/// Every string of a whole answer.
+pub(crate) fn whole<'a>(walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
+    let scene = Scene::whole();
+    walk.members(ROOT, answer, scene, |walk, name, place, member| {
+        let scene = if name == "output" { scene.pieces() } else { scene };
+        walk.value(place, name, member, scene);
+    });
 }

@@ -1,0 +1,71 @@
+//! What the clients of the three APIs put together of the events of a stream, as their SDKs do it: the oracle
+//! of the tests. It does not check anything and reads only what it knows.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use zos_wire::face::Face;
+
+/// Every text that a client accumulates: of choices, blocks, items and calls, and the answer as it is shown.
+#[must_use]
+pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for event in stream.split("\n\n") {
+        let data: Vec<&str> = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+        let Ok(value) = serde_json::from_str::<Value>(&data.join("\n")) else { continue };
+        match face {
+            Face::Messages | Face::CountTokens => messages(&value, &mut texts),
+            Face::Responses => responses(&value, &mut texts),
+            Face::ChatCompletions | Face::Embeddings => chat(&value, &mut texts),
+        }
+    }
+    texts.into_values().collect()
+}
+
+fn push(texts: &mut BTreeMap<String, String>, key: String, words: &Value) {
+    match words {
+        Value::String(words) => texts.entry(key).or_default().push_str(words),
+        Value::Array(parts) => {
+            for part in parts {
+                let text = if part.is_string() { part } else { &part["text"] };
+                push(texts, key.clone(), text);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn chat(value: &Value, texts: &mut BTreeMap<String, String>) {
+    for choice in value["choices"].as_array().into_iter().flatten() {
+        let (index, delta) = (&choice["index"], &choice["delta"]);
+        for key in ["content", "reasoning_content", "reasoning", "refusal"] {
+            push(texts, format!("{index} {key}"), &delta[key]);
+            // Many clients read the first choice that they are given, whichever it is.
+            push(texts, format!("first {key}"), &delta[key]);
+        }
+        for call in delta["tool_calls"].as_array().into_iter().flatten() {
+            push(texts, format!("{index} call {}", call["index"]), &call["function"]["arguments"]);
+        }
+    }
+}
+
+fn messages(value: &Value, texts: &mut BTreeMap<String, String>) {
+    for said in [&value["content_block"], &value["delta"]] {
+        for key in ["text", "thinking", "partial_json"] {
+            push(texts, format!("{} {key}", value["index"]), &said[key]);
+        }
+        push(texts, "shown".to_owned(), &said["text"]);
+    }
+}
+
+fn responses(value: &Value, texts: &mut BTreeMap<String, String>) {
+    let kind = value["type"].as_str().unwrap_or_default();
+    let place =
+        format!("{kind} {} {} {}", value["output_index"], value["content_index"], value["summary_index"]);
+    push(texts, place, &value["delta"]);
+    if kind == "response.output_text.delta" {
+        push(texts, "shown".to_owned(), &value["delta"]);
+    }
+    for item in value["response"]["output"].as_array().into_iter().flatten() {
+        push(texts, "completed".to_owned(), &item["content"]);
+    }
+}
