@@ -33,7 +33,13 @@ pub(crate) struct Serving {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Scratch { folder: TempDir::new().expect("the temporary folder can be written") }
+        let folder = TempDir::new().expect("the temporary folder can be written");
+        let home = folder.path().join("home");
+        std::fs::create_dir(&home).expect("the folder can be made");
+        // As zOS makes a home: for its owner alone.
+        std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .expect("the folder is ours");
+        Scratch { folder }
     }
 
     /// A home with one hard room, which is active.
