@@ -4,7 +4,10 @@
     verify.py log DIR [VKEY]          gateway/audit of a home, or a copy of it
     verify.py proof FILE VKEY         what `zos audit prove SEQ --json` printed
     verify.py bundle FILE [VKEY]      what `zos audit export --bundle FILE` wrote
-    verify.py statements DIR          attest/ of a home, or a copy of it
+    verify.py statements DIR [--without-objects]    attest/ of a home, or a copy of it
+
+Of statements, all that the log beside them (../gateway/audit) names have to be there, and every file that they cover,
+unless --without-objects says that a copy lacks those.
 
 It shares no code with zOS: Python 3.11's standard library and `cryptography` alone, so that nobody has to
 take our word for it. VKEY is the verifier key, as text or as a file such as `log.vkey`; without one the key
@@ -372,7 +375,15 @@ def check_statement(envelope, keys, object_of):
     return state_id
 
 
-def verify_statements(folder):
+def named_by_log(folder):
+    """The states that the records beside a folder of statements name."""
+    lines = (line for path in sorted((folder.resolve().parent / "gateway/audit").glob("*.jsonl")) for line in path.open("rb"))
+    # The last line of a log that is written may not be whole yet.
+    states = (json.loads(line)["state_id"] for line in lines if line.endswith(b"\n"))
+    return {state for state in states if state is not None}
+
+
+def verify_statements(folder, with_objects):
     keys = {path.stem: path.read_text().strip() for path in (folder / "keys").glob("*.pub")}
     for path in (folder / "keys").glob("*.json"):
         word = open_envelope(json.loads(path.read_text()), SUCCESSOR, keys)
@@ -381,12 +392,16 @@ def verify_statements(folder):
 
     def object_of(digest):
         path = folder / "objects" / digest
+        if with_objects and not path.is_file():
+            raise Tampered(f"objects/{digest} is missing")
         return base64.b64encode(path.read_bytes()) if path.is_file() else None
 
     paths = sorted(folder.glob("*.json"))
     for path in paths:
         if check_statement(json.loads(path.read_text()), keys, object_of) != path.stem:
             raise Tampered(f"{path.name} is about another state")
+    for state in sorted(named_by_log(folder) - {path.stem for path in paths}):
+        raise Tampered(f"the statement about state {state} is missing")
     return f"{len(paths)} statements, {len(keys)} keys"
 
 
@@ -404,7 +419,7 @@ def main(arguments):
         elif what == "bundle":
             told = verify_bundle(json.loads(path.read_text()), vkey)
         elif what == "statements":
-            told = verify_statements(path)
+            told = verify_statements(path, rest != ["--without-objects"])
         else:
             raise ValueError
     except Tampered as error:

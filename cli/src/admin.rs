@@ -4,9 +4,10 @@
 //! So a decision made here is checked and recorded exactly as one made on a screen.
 
 mod listener;
+pub(crate) mod turn;
 
 use crate::failure::{Failure, Result};
-use crate::opening;
+use crate::{listening, opening};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -19,8 +20,12 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use zos_core::Home;
 use zos_gateway::House;
+use zos_gateway::house::OpenError;
 
 pub(crate) use listener::reachable;
+
+/// How often a home is opened whose ledger another command reads; each time waits a while by itself.
+const OPENINGS: usize = 9;
 
 /// One request.
 pub(crate) struct Ask<'a> {
@@ -98,33 +103,57 @@ impl Admin {
         if let Some(running) = self.running.get() {
             return Ok(running);
         }
-        // Most commands find nothing running and need no runtime for that.
+        // While this command has its turn no other one holds the home, so whoever does serves.
         let running = match listener::is_home_in_use(&self.home) {
             false => Running::No,
-            true => self.runtime()?.block_on(listener::find(&self.home)),
+            true => match turn::wait(&self.home) {
+                Ok(_turn) => self.look()?,
+                Err(busy) => Running::Deaf(busy.sentence(&self.home)),
+            },
         };
         Ok(self.running.get_or_init(|| running))
     }
 
+    fn look(&self) -> Result<Running> {
+        // Most commands find nothing running and need no runtime for that.
+        Ok(match listener::is_home_in_use(&self.home) {
+            false => Running::No,
+            true => self.runtime()?.block_on(listener::find(&self.home)),
+        })
+    }
+
     /// Asks the zOS that runs, else takes what `files` read: for questions that change nothing.
     pub(crate) fn ask_or(&self, ask: &Ask<'_>, files: impl FnOnce() -> Result<Value>) -> Result<Value> {
+        // A command at work is none that could be asked, and what it writes is whole at any moment.
+        if turn::is_taken(&self.home) && listening::announced(&self.home).is_none() {
+            return files();
+        }
         match self.running()? {
             Running::Yes(listener) => self.runtime()?.block_on(listener.ask(ask)),
             Running::No | Running::Deaf(_) => files(),
         }
     }
 
-    /// Asks the zOS that runs, else one that is opened inside this process for this request.
+    /// Asks the zOS that runs, else one that is opened inside this process for this request, when it is this
+    /// command's turn.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Result<Value> {
-        match self.running()? {
-            Running::Yes(listener) => self.runtime()?.block_on(listener.ask(ask)),
+        if let Some(Running::Yes(listener)) = self.running.get() {
+            return self.runtime()?.block_on(listener.ask(ask));
+        }
+        let turn = turn::wait(&self.home).map_err(|busy| in_use(&self.home, &busy))?;
+        // Nobody else has a turn now, so whoever works on this home serves.
+        match self.look()? {
+            Running::Yes(listener) => {
+                drop(turn);
+                self.runtime()?.block_on(listener.ask(ask))
+            }
             Running::No => self.ask_here(ask),
-            Running::Deaf(why) => Err(deaf(why)),
+            Running::Deaf(why) => Err(deaf(&why)),
         }
     }
 
     fn ask_here(&self, ask: &Ask<'_>) -> Result<Value> {
-        let house = House::open(self.home.clone()).map_err(|error| opening::explain(&self.home, &error))?;
+        let house = self.open_here()?;
         let url = ask.url("http://localhost");
         let target =
             url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
@@ -147,6 +176,17 @@ impl Admin {
         })
     }
 
+    /// Opens the home in this process. A command that only reads the ledger holds its lock for a moment.
+    fn open_here(&self) -> Result<std::sync::Arc<House>> {
+        for _ in 0..OPENINGS {
+            match House::open(self.home.clone()) {
+                Err(OpenError::InUse(_)) => {}
+                opened => return opened.map_err(|error| opening::explain(&self.home, &error)),
+            }
+        }
+        House::open(self.home.clone()).map_err(|error| opening::explain(&self.home, &error))
+    }
+
     fn runtime(&self) -> Result<&Runtime> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
@@ -155,6 +195,12 @@ impl Admin {
         let runtime = runtime.map_err(|error| Failure::environment(&error))?;
         Ok(self.runtime.get_or_init(|| runtime))
     }
+}
+
+/// Another command works on this home, and does not end.
+pub(crate) fn in_use(home: &Home, busy: &turn::Busy) -> Failure {
+    Failure::wrong("zos_home_in_use", busy.sentence(home))
+        .hint("Wait until it is done, or end it, and try again.")
 }
 
 /// zOS runs and does not answer.

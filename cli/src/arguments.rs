@@ -7,7 +7,9 @@ pub(crate) use audit::{Audit, Export, Tail};
 pub(crate) use memory::Memory;
 
 use clap::builder::Styles;
-use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{
+    ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
 use clap_complete::Shell;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -148,6 +150,12 @@ pub(crate) struct Serve {
     /// Rename a damaged log and begin a new one, which says so first
     #[arg(long)]
     pub(crate) set_damaged_log_aside: bool,
+    /// Write on in a log that is not what was signed for; nothing in it is signed from then on
+    #[arg(long, conflicts_with = "set_damaged_log_aside")]
+    pub(crate) dangerous_serve_tampered_log: bool,
+    /// Sign for records that no signature covers, though nothing tells that none ever did
+    #[arg(long)]
+    pub(crate) adopt_unsigned_log: bool,
 }
 
 /// A choice of one context, where that is optional.
@@ -481,7 +489,7 @@ pub(crate) enum Attest {
         #[arg(long, value_name = "SEQ", conflicts_with = "id")]
         record: Option<u64>,
     },
-    /// Are the statements, and the files they cover, what was signed?
+    /// Are the statements that the log names, and the files they cover, what was signed?
     Verify {
         /// A state id [default: all]
         id: Option<String>,
@@ -491,15 +499,30 @@ pub(crate) enum Attest {
         /// The folder of the statements [default: attest/ of this home]
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Do without the files that the statements cover, as beside a copy that lacks them
+        #[arg(long)]
+        without_objects: bool,
     },
     /// Make a new key; the one before vouches for it
     Rotate,
 }
 
-/// Reads the command line, or ends the process with the help or what is wrong.
-pub(crate) fn read() -> Arguments {
+/// Reads the command line, or ends the process with the help or what is wrong. The rooms that it names come with it,
+/// whatever the command.
+pub(crate) fn read() -> (Arguments, Vec<ContextName>) {
     let matches = command().get_matches();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let rooms = rooms(&matches);
+    (Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()), rooms)
+}
+
+/// Every value of a command line that is the name of a room.
+fn rooms(matches: &ArgMatches) -> Vec<ContextName> {
+    let of_id = |id: &clap::Id| matches.try_get_many::<ContextName>(id.as_str()).ok().flatten();
+    let mut rooms: Vec<ContextName> = matches.ids().filter_map(of_id).flatten().cloned().collect();
+    if let Some((_, inner)) = matches.subcommand() {
+        rooms.extend(self::rooms(inner));
+    }
+    rooms
 }
 
 /// The command with its help page.

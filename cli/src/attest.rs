@@ -20,9 +20,10 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Attest, output: &mut Out
         Attest::Show { id, context, record } => {
             show(home, id.as_deref(), context.context.as_ref(), *record, output)
         }
-        Attest::Verify { id, key, dir } => {
+        Attest::Verify { id, key, dir, without_objects } => {
             let folder = dir.clone().unwrap_or_else(|| home.attest());
-            verify(&folder, id.as_deref(), key.as_deref(), output)
+            let sought = Sought { id: id.as_deref(), key: key.as_deref(), has_objects: !without_objects };
+            verify(&folder, &sought, output)
         }
         Attest::Rotate => {
             let rotated = admin.ask(&Ask::post(&["attest", "rotate"], &json!({})))?;
@@ -258,23 +259,68 @@ pub(crate) fn text_or_file(text: &str) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Verifies one statement or all.
-fn verify(folder: &Path, id: Option<&str>, key: Option<&str>, output: &mut Output) -> Result<Outcome> {
-    let trust = Trust::of_folder(folder, key)?;
-    let mut ids = Vec::new();
-    match id {
-        Some(id) => ids.push(id.to_owned()),
-        None => {
-            let entries = std::fs::read_dir(folder).map_err(|error| {
-                Failure::wrong("zos_environment", format!("{}: {error}.", folder.display()))
-                    .hint("Statements are made by the first call of a room.")
-            })?;
-            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-            ids.extend(names.filter_map(|name| Some(name.strip_suffix(".json")?.to_owned())));
-            ids.sort();
+/// What is to be verified.
+struct Sought<'a> {
+    /// One statement, or all of them and whether any is missing.
+    id: Option<&'a str>,
+    /// The key to hold them to.
+    key: Option<&'a str>,
+    /// Whether the files that they cover have to be there too.
+    has_objects: bool,
+}
+
+/// The states that the log beside these statements names: those that governed its calls. None where there is no log, as
+/// beside a copy.
+fn named_by_log(folder: &Path) -> Result<BTreeMap<String, u64>> {
+    let mut named = BTreeMap::new();
+    let Some(log) = folder.parent().map(|root| root.join("gateway").join("audit")) else { return Ok(named) };
+    let entries = match zos_audit::read_all(&log) {
+        Err(zos_audit::ReadError::Missing { .. }) => return Ok(named),
+        entries => entries.map_err(|error| Failure::environment(&error))?,
+    };
+    for entry in entries {
+        let record = entry.map_err(|error| Failure::environment(&error))?.record;
+        if let Some(id) = record.state_id {
+            *named.entry(id).or_default() += 1;
         }
     }
+    Ok(named)
+}
+
+/// The ids of the statements that are there.
+fn statements(folder: &Path) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| Failure::environment(&error))?,
+    };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut ids: Vec<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".json")?.to_owned())).collect();
+    ids.sort();
+    Ok(ids)
+}
+
+/// Verifies one statement or all.
+fn verify(folder: &Path, sought: &Sought<'_>, output: &mut Output) -> Result<Outcome> {
+    let trust = Trust::of_folder(folder, sought.key)?;
     let (mut findings, mut keys) = (Vec::new(), BTreeMap::<String, u64>::new());
+    let ids = match sought.id {
+        Some(id) => vec![id.to_owned()],
+        None => {
+            let ids = statements(folder)?;
+            let named = named_by_log(folder)?;
+            if ids.is_empty() && named.is_empty() {
+                let message = format!("There are no statements in {}.", folder.display());
+                return Err(Failure::wrong("zos_environment", message)
+                    .hint("Statements are made by the first call of a room."));
+            }
+            for (id, records) in named.iter().filter(|(id, _)| !ids.contains(id)) {
+                findings
+                    .push(format!("{id}: the statement is missing; {} records name it", grouped(*records)));
+            }
+            ids
+        }
+    };
     let mut missing = 0_u64;
     for id in &ids {
         let Some(envelope) = read_statement(folder, id)? else {
@@ -289,6 +335,10 @@ fn verify(folder: &Path, id: Option<&str>, key: Option<&str>, output: &mut Outpu
                     match std::fs::read(folder.join("objects").join(sha256)) {
                         Ok(bytes) if sha256_hex(&bytes) == *sha256 => {}
                         Ok(_) => findings.push(format!("{id}: the kept {path} is not the one that governed")),
+                        Err(_) if sought.has_objects => {
+                            missing += 1;
+                            findings.push(format!("{id}: {path} is not kept (objects/{sha256})"));
+                        }
                         Err(_) => missing += 1,
                     }
                 }

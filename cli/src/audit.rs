@@ -43,8 +43,12 @@ fn find_term(home: &Home, context: &ContextName, term: &str, output: &mut Output
     let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
     let hashes = zos_gateway::terms::hashes_known(&keys, context.as_str(), term)
         .map_err(|error| Failure::environment(&error))?;
-    let is_found = |record: &Record| record.terms.iter().any(|hash| hashes.contains(hash));
-    find(home, context, !hashes.is_empty(), is_found, output)
+    let sought = Sought {
+        has_key: !hashes.is_empty(),
+        is_hashed: |record: &Record| !record.terms.is_empty(),
+        is_found: |record: &Record| record.terms.iter().any(|hash| hashes.contains(hash)),
+    };
+    find(home, context, &sought, output)
 }
 
 /// Looks for a system text by its digest.
@@ -62,32 +66,62 @@ fn find_system(home: &Home, context: &ContextName, file: &Path, output: &mut Out
     let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
     let digest = zos_gateway::system::digest_known(&keys, context.as_str(), &text)
         .map_err(|error| Failure::environment(&error))?;
-    find(home, context, digest.is_some(), |record| record.system == digest, output)
+    let sought = Sought {
+        has_key: digest.is_some(),
+        is_hashed: |record: &Record| record.system.is_some(),
+        is_found: |record: &Record| digest.is_some() && record.system == digest,
+    };
+    find(home, context, &sought, output)
 }
 
-/// Shows the calls of a room in which something was found.
+/// What is looked for in the records of a room.
+struct Sought<H, F> {
+    /// Whether the key is there that the room's hashes were made with.
+    has_key: bool,
+    /// Whether a record has any hash of the kind.
+    is_hashed: H,
+    /// Whether it has the one that is looked for.
+    is_found: F,
+}
+
+/// Shows the calls of a room in which something was found. What cannot be told is told as that: a room that is in no file
+/// and no record, and hashes of which the key is gone.
 fn find(
     home: &Home,
     context: &ContextName,
-    can_be_found: bool,
-    is_found: impl Fn(&Record) -> bool,
+    sought: &Sought<impl Fn(&Record) -> bool, impl Fn(&Record) -> bool>,
     output: &mut Output,
 ) -> Result<Outcome> {
     let mut found = Vec::new();
-    let mut count = 0_u64;
-    if can_be_found {
-        let entries = zos_audit::read_all(&home.audit_dir()).map_err(|error| Failure::environment(&error))?;
-        for entry in entries {
-            let record = entry.map_err(|error| Failure::environment(&error))?.record;
-            if record.context.as_deref() == Some(context.as_str()) && is_found(&record) {
-                count += 1;
-                // The newest ones are the ones that are looked at.
-                if found.len() == AT_ONCE {
-                    found.remove(0);
-                }
-                found.push(record);
-            }
+    let (mut count, mut hashed) = (0_u64, 0_u64);
+    let mut is_known = home.contexts().join(format!("{context}.yml")).exists();
+    let entries = zos_audit::read_all(&home.audit_dir()).map_err(|error| Failure::environment(&error))?;
+    for entry in entries {
+        let record = entry.map_err(|error| Failure::environment(&error))?.record;
+        if record.context.as_deref() != Some(context.as_str()) {
+            continue;
         }
+        is_known = true;
+        hashed += u64::from((sought.is_hashed)(&record));
+        if (sought.is_found)(&record) {
+            count += 1;
+            // The newest ones are the ones that are looked at.
+            if found.len() == AT_ONCE {
+                found.remove(0);
+            }
+            found.push(record);
+        }
+    }
+    if !is_known {
+        return Err(Failure::unknown_context(context.as_str()));
+    }
+    if !sought.has_key && hashed > 0 {
+        let message = format!(
+            "The key of room {context} is gone, so nobody can tell what the hashes in {} of its records stand for.",
+            grouped(hashed)
+        );
+        return Err(Failure::wrong("zos_environment", message)
+            .hint("Put gateway/keys/terms back from a copy of this home."));
     }
     if output.is_json() {
         let records: Vec<_> = found.into_iter().map(AuditRecord::from).collect();

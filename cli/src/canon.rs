@@ -6,10 +6,9 @@ mod changes;
 use crate::arguments::{Canon as Command, ClientFile, InContext};
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::lint::{count, shapes};
-use crate::output::{Cell, Output, Table, Tone, grouped};
+use crate::output::{Cell, Output, Table, Tone, grouped, shown};
 use crate::{files, findings};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use zos_core::canon::{
@@ -92,10 +91,9 @@ fn build(brain: &Brain, of: &InContext, output: &mut Output) -> Result<Outcome> 
     if output.is_json() {
         output.json(&CanonView::new(&room.context, &room.state, room.state.findings()))?;
     } else {
-        // Exactly the bytes that the digest is of, whoever reads them.
-        output.flush()?;
-        std::io::stdout().write_all(canon.map(|canon| canon.text.as_bytes()).unwrap_or_default())?;
-        if std::io::stdout().is_terminal() && canon.is_none() {
+        // Exactly the bytes that the digest is of, but on a screen, which they could rewrite.
+        output.exact(canon.map(|canon| canon.text.as_str()).unwrap_or_default())?;
+        if output.is_read() && canon.is_none() {
             output.line("No file says anything to this room. `zos init` makes some to begin with.")?;
         }
     }
@@ -112,7 +110,7 @@ fn why(brain: &Brain, of: &InContext, text: &str, output: &mut Output) -> Result
     } else {
         for line in &found.matches {
             let place = output.toned(Tone::Strong, &format!("{}:{}", line.place.file, line.place.file_line));
-            output.line(&format!("{place}  {} clause {}", line.place.level, line.place.clause))?;
+            output.line(shown![place, format!("  {} clause {}", line.place.level, line.place.clause)])?;
         }
     }
     Ok(if found.matches.is_empty() { Outcome::Found } else { Outcome::Fine })
@@ -164,7 +162,7 @@ fn show_changes(
             let tone = if change.op == "-" { Tone::Bad } else { Tone::Good };
             let line = output.toned(tone, &format!("{} {}", change.op, change.text));
             let place = output.toned(Tone::Quiet, &format!("{}:{}", change.file, change.file_line));
-            output.line(&format!("{line}  {place}"))?;
+            output.line(shown![line, "  ", place])?;
         }
     }
     Ok(if is_same { Outcome::Fine } else { Outcome::Found })
@@ -279,7 +277,7 @@ fn export_to(
         }))?;
     } else {
         let tone = if is_fine { Tone::Good } else { Tone::Bad };
-        output.line(&format!("{} {}.", format.file(), output.toned(tone, words)))?;
+        output.line(shown![format.file(), " ", output.toned(tone, words), "."])?;
     }
     Ok(if is_fine { Outcome::Fine } else { Outcome::Found })
 }

@@ -5,10 +5,9 @@ mod edit;
 use crate::admin::{Admin, Ask, Running};
 use crate::arguments::Context;
 use crate::failure::{Failure, Outcome, Result, sentence};
-use crate::output::{Cell, Members, Output, Table, Tone, grouped};
+use crate::output::{Cell, Members, Output, Table, Tone, grouped, note};
 use crate::{files, findings};
 use serde_json::{Value, json};
-use std::io::Write;
 use zos_core::{ActiveError, ContextName, Home};
 
 /// Does what was asked.
@@ -172,10 +171,7 @@ fn activate_unrecorded(home: &Home, name: Option<&ContextName>, why: &str) -> Re
         ActiveError::Io(_) => Failure::environment(&error),
     })?;
     // The switch is done; the note is all that is left to do.
-    let _ = writeln!(
-        std::io::stderr(),
-        "zos: {why} The room is switched by its file; the log holds no record of it."
-    );
+    note(format!("zos: {why} The room is switched by its file; the log holds no record of it."));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ mod network;
 
 use crate::admin::Admin;
 use crate::failure::{Failure, Outcome, Result};
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, shown};
 use serde::Serialize;
 use serde_json::json;
 use zos_core::Home;
@@ -85,7 +85,7 @@ pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Out
             1 => (Tone::Bad, "1 thing needs you.".to_owned()),
             number => (Tone::Bad, format!("{number} things need you.")),
         };
-        output.line(&format!("\n{}", output.toned(tone, &sum)))?;
+        output.line(shown!["\n", output.toned(tone, &sum)])?;
     }
     Ok(if problems == 0 { Outcome::Fine } else { Outcome::Found })
 }
@@ -110,10 +110,10 @@ fn show(check: &Check, output: &mut Output) -> Result<()> {
     let mark = output.toned(tone, &format!("{mark:<7}"));
     let name = output.toned(Tone::Strong, &format!("{:<11}", check.name));
     let message = output.toned(Tone::Plain, &check.message);
-    output.line(&format!("{mark}  {name}  {message}"))?;
+    output.line(shown![mark, "  ", name, "  ", message])?;
     if let Some(mend) = &check.mend {
         let mend = output.toned(Tone::Quiet, mend);
-        output.line(&format!("{:22}{mend}", ""))?;
+        output.line(shown![" ".repeat(22), mend])?;
     }
     output.flush()
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::error::Error;
+use zos_core::ContextName;
 
 /// What a command came to when nothing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,18 @@ impl Failure {
     pub(crate) fn unknown_context(name: &str) -> Self {
         Failure::wrong("zos_unknown_context", format!("There is no room called {name}."))
             .hint(format!("`zos context list` shows them; `zos context new {name}` makes it."))
+    }
+
+    /// The same failure; where it is that there is no such room, and one room was named, it says which.
+    pub(crate) fn naming(self, rooms: &[ContextName]) -> Self {
+        match (&self, rooms) {
+            (Failure::Wrong(reason) | Failure::Failed(reason), [room])
+                if reason.code == "zos_unknown_context" =>
+            {
+                Self::unknown_context(room.as_str())
+            }
+            _ => self,
+        }
     }
 
     /// 1 or 2, or 0 where only the reader went away.

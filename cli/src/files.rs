@@ -54,7 +54,14 @@ pub(crate) fn status(home: &Home) -> Result<Value> {
         active: snapshot.effective_active().ok().map(ToString::to_string),
         active_is_builtin: snapshot.is_builtin(),
         shield: Shield { paused: false, until: None },
-        health: Health { ok: false, problems: vec!["zOS does not run on this home.".to_owned()] },
+        health: Health {
+            ok: false,
+            problems: std::iter::once("zOS does not run on this home.".to_owned())
+                .chain(
+                    snapshot.fleet.broken().map(|problem| format!("The fleet cannot be loaded: {problem}")),
+                )
+                .collect(),
+        },
         counts: Counts::default(),
         uptime_s: 0,
     }))
@@ -124,6 +131,21 @@ pub(crate) fn firewall_test(home: &Home, context: Option<&ContextName>, text: &s
         });
     };
     Ok(value(&judge(&name, &policy, text)))
+}
+
+/// That a room exists, or did: its file is there, or the log has a call of it.
+pub(crate) fn check_known(home: &Home, name: &ContextName) -> Result<()> {
+    if brain(home)?.snapshot().context(name).is_some() {
+        return Ok(());
+    }
+    let filter = zos_audit::Filter { context: Some(name.to_string()), ..zos_audit::Filter::default() };
+    let is_recorded = match zos_audit::recent(&home.audit_dir(), &filter, None, 1) {
+        Ok(page) => !page.records.is_empty(),
+        Err(zos_audit::ReadError::Missing { .. }) => false,
+        // What cannot be read says nothing about the room; the command will tell.
+        Err(_) => true,
+    };
+    if is_recorded { Ok(()) } else { Err(Failure::unknown_context(name.as_str())) }
 }
 
 /// The file of a context never loaded.

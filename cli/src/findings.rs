@@ -1,7 +1,7 @@
 //! How a finding about a file is shown: place, what is wrong, what to write instead.
 
 use crate::failure::Result;
-use crate::output::{Members, Output, Tone};
+use crate::output::{Members, Output, Tone, shown};
 use serde_json::Value;
 
 /// A finding on one line.
@@ -17,9 +17,9 @@ pub(crate) fn show(problems: &[Value], output: &mut Output) -> Result<()> {
         let head = output.toned(tone, &format!("{severity:<7}"));
         let place = output.toned(Tone::Strong, &place(problem));
         let message = output.toned(Tone::Plain, problem.text("message"));
-        output.line(&format!("{head}  {place}  {message}"))?;
+        output.line(shown![head, "  ", place, "  ", message])?;
         let mend = output.toned(Tone::Quiet, problem.text("mend"));
-        output.line(&format!("         {mend}"))?;
+        output.line(shown!["         ", mend])?;
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use crate::admin::{Admin, Ask};
 use crate::arguments::Firewall;
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone};
+use crate::output::{Cell, Members, Output, Table, Tone, note, shown};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use zos_core::{ContextName, Home};
 
 /// The largest text that is sent to a running zOS: escaped as JSON it stays below what the API reads.
@@ -49,14 +49,17 @@ fn judge(home: &Home, admin: &Admin, context: Option<&ContextName>, text: &str) 
 fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
     let room = verdict.text("context");
     let violations = verdict.list("violations");
+    let examples = verdict.list("examples");
     let (tone, sum) = match (verdict.text("verdict"), violations.len()) {
+        ("allow", _) if !examples.is_empty() => (Tone::Good, "passes: only examples were found".to_owned()),
         ("allow", _) => (Tone::Good, "passes: no rule found anything".to_owned()),
         ("warn", found) => (Tone::Notice, format!("passes with a warning: {}", findings(found))),
         ("redact", found) => (Tone::Notice, format!("passes with placeholders: {}", findings(found))),
         ("ask", found) => (Tone::Bad, format!("waits for you: {}", findings(found))),
         (_, found) => (Tone::Bad, format!("is denied: {}", findings(found))),
     };
-    output.line(&format!("In the room {room} this {}", output.toned(tone, &sum)))?;
+    output.line(shown![format!("In the room {room} this "), output.toned(tone, &sum)])?;
+    show_examples(examples, text, output)?;
     if violations.is_empty() {
         return Ok(());
     }
@@ -84,6 +87,19 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
     }
 }
 
+/// Says what was found and let pass because it is reserved for examples.
+fn show_examples(examples: &[Value], text: &str, output: &mut Output) -> Result<()> {
+    for example in examples {
+        let (start, end) = (example.number("start").unwrap_or(0), example.number("end").unwrap_or(0));
+        output.line(format!(
+            "found {} ({}): an example value, which the pack lets pass; `examples: count` makes it act",
+            excerpt(text, start, end),
+            example.text("detector"),
+        ))?;
+    }
+    Ok(())
+}
+
 fn findings(number: usize) -> String {
     if number == 1 { "1 finding".to_owned() } else { format!("{number} findings") }
 }
@@ -102,7 +118,7 @@ fn read_input() -> Result<String> {
     let mut input = std::io::stdin().lock();
     if input.is_terminal() {
         // Only a courtesy: whoever cannot read it loses nothing.
-        let _ = writeln!(std::io::stderr(), "Type the text, and end it with Ctrl-D on a line of its own.");
+        note("Type the text, and end it with Ctrl-D on a line of its own.");
     }
     let mut text = Vec::new();
     let unreadable = |error: std::io::Error| {

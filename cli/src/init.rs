@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, shown};
 use serde_json::json;
 use zos_core::{Home, starter};
 
@@ -24,7 +24,7 @@ pub(crate) fn run(home: &Home, output: &mut Output) -> Result<Outcome> {
         (&started.left_out, Tone::Quiet, "left out: you have your own"),
     ] {
         for file in files {
-            output.line(&format!("{file:<26} {}", output.toned(tone, word)))?;
+            output.line(shown![format!("{file:<26} "), output.toned(tone, word)])?;
         }
     }
     if let Some(room) = active {

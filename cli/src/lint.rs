@@ -20,9 +20,11 @@ pub(crate) fn run(home: &Home, strict: bool, output: &mut Output) -> Result<Outc
         findings::show(&shown, output)?;
         let sum = match (errors, warnings) {
             (0, 0) => output.toned(Tone::Good, "All files are in order."),
-            (errors, warnings) => format!("\n{} in {}", count(errors, warnings), home.root().display()),
+            (errors, warnings) => {
+                format!("\n{} in {}", count(errors, warnings), home.root().display()).into()
+            }
         };
-        output.line(&sum)?;
+        output.line(sum)?;
     }
     Ok(if errors > 0 || (strict && warnings > 0) { Outcome::Found } else { Outcome::Fine })
 }

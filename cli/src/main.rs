@@ -43,14 +43,14 @@ mod usage;
 use admin::Admin;
 use arguments::{Arguments, Everywhere, What};
 use failure::{Failure, Outcome, Result};
-use output::Output;
-use std::io::Write;
+use output::{Output, note};
 use std::process::ExitCode;
+use zos_core::ContextName;
 
 fn main() -> ExitCode {
-    let Arguments { everywhere, command } = arguments::read();
+    let (Arguments { everywhere, command }, rooms) = arguments::read();
     let is_json = everywhere.json;
-    match run(&everywhere, command) {
+    match run(&everywhere, command, &rooms).map_err(|failure| failure.naming(&rooms)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::FAILURE,
         Err(failure) => {
@@ -60,23 +60,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
+fn run(everywhere: &Everywhere, command: What, rooms: &[ContextName]) -> Result<Outcome> {
     let mut output = Output::new(everywhere.json);
     match command {
         What::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut arguments::command(), "zos", &mut script);
-            std::io::stdout().write_all(&script)?;
+            output.exact(&String::from_utf8_lossy(&script))?;
             return Ok(Outcome::Fine);
         }
         What::Openapi => {
-            std::io::stdout().write_all(zos_gateway::admin::openapi().as_bytes())?;
+            output.exact(&zos_gateway::admin::openapi())?;
             return Ok(Outcome::Fine);
         }
         _ => {}
     }
     let home = opening::home(everywhere.home.as_deref())?;
     let admin = Admin::new(&home);
+    if let What::Audit(_) | What::Usage(_) = command {
+        // An empty answer would read as one about a room that there is.
+        rooms.iter().try_for_each(|room| files::check_known(&home, room))?;
+    }
     let outcome = match command {
         What::Serve(arguments) => serve::run(&home, &arguments, &mut output),
         What::Status => status::run(&home, &admin, &mut output),
@@ -109,21 +113,19 @@ fn run(everywhere: &Everywhere, command: What) -> Result<Outcome> {
 fn tell(failure: &Failure, is_json: bool) {
     let Some(reason) = failure.reason() else { return };
     if is_json {
-        let text = serde_json::to_string_pretty(&reason.json()).unwrap_or_default();
-        // Nothing better can be done when this cannot be written, here and below.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        // Nothing better can be done when this cannot be written.
+        let _ = Output::new(true).json(&reason.json());
         return;
     }
-    let mut text = format!("zos: {}\n", reason.message);
+    note(format!("zos: {}", reason.message));
     for problem in reason
         .problems
         .iter()
         .filter(|problem| !reason.message.contains(problem["message"].as_str().unwrap_or_default()))
     {
-        text.push_str(&format!("  {}\n", findings::line(problem)));
+        note(format!("  {}", findings::line(problem)));
     }
     if let Some(hint) = &reason.hint {
-        text.push_str(&format!("     {hint}\n"));
+        note(format!("     {hint}"));
     }
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }

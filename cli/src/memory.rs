@@ -3,15 +3,18 @@
 use crate::admin::{Admin, Ask};
 use crate::arguments::{InContext, Memory};
 use crate::failure::{Failure, Outcome, Result};
-use crate::output::{Cell, Members, Output, Tone, short_time};
+use crate::output::{Cell, Members, Output, Tone, short_time, shown};
 use crate::{files, findings, lint};
 use serde_json::{Value, json};
 use std::io::Read;
 use zos_core::memory::Memories;
-use zos_core::{ContextName, Home};
+use zos_core::{ContextName, Home, Problem};
 
 /// The longest text that is read from standard input, in bytes: more than a memory may have.
 const TEXT_BYTES: u64 = 1 << 20;
+
+/// Decisions in one request; the admin API takes twice as many.
+const DECISIONS_AT_ONCE: usize = 500;
 
 /// Does what was asked.
 pub(crate) fn run(home: &Home, admin: &Admin, command: &Memory, output: &mut Output) -> Result<Outcome> {
@@ -31,15 +34,22 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Memory, output: &mut Out
             let recall = admin.ask_or(&ask, || files::memory_search(home, &room, query, *limit))?;
             search(&recall, output)
         }
-        Memory::Review { context, accept, supersede, reject } => {
+        Memory::Review { context, accept, supersede, reject, accept_all, reject_all, source } => {
             let room = room(home, context)?;
-            match (accept, reject) {
-                (Some(id), _) => decide(admin, &room, id, "accept", supersede, output),
-                (None, Some(id)) => decide(admin, &room, id, "reject", &[], output),
-                (None, None) => {
-                    let ask = Ask::get(&["memory", "review"]).query("context", Some(&room));
-                    review(&admin.ask_or(&ask, || files::memory_review(home, &room))?, &room, output)
-                }
+            if let Some(id) = accept {
+                return decide(admin, &room, id, "accept", supersede, output);
+            }
+            if let Some(id) = reject {
+                return decide(admin, &room, id, "reject", &[], output);
+            }
+            let ask = Ask::get(&["memory", "review"]).query("context", Some(&room));
+            let mut waiting = admin.ask_or(&ask, || files::memory_review(home, &room))?;
+            if let (Some(source), Some(items)) = (source, waiting["items"].as_array_mut()) {
+                items.retain(|item| item["source"].text("type") == source);
+            }
+            match (accept_all, reject_all) {
+                (false, false) => review(&waiting, &room, output),
+                (accept, _) => decide_all(admin, &room, &waiting, *accept, output),
             }
         }
         Memory::Show { context, id } => {
@@ -100,7 +110,7 @@ fn added(added: &Value, output: &mut Output) -> Result<Outcome> {
         "active" => (Tone::Good, "is remembered"),
         _ => (Tone::Notice, "waits for your review: zos memory review"),
     };
-    output.line(&format!("{id} {}", output.toned(tone, sentence)))?;
+    output.line(shown![id, " ", output.toned(tone, sentence)])?;
     noticed(added, output)?;
     for old in added.list("supersedes") {
         output.line(&format!("It takes the place of {}.", old.as_str().unwrap_or_default()))?;
@@ -112,7 +122,7 @@ fn added(added: &Value, output: &mut Output) -> Result<Outcome> {
 fn noticed(item: &Value, output: &mut Output) -> Result<()> {
     for flag in item.list("flags").iter().filter_map(Value::as_str) {
         let sentence = match flag {
-            "firewall" => "It holds something that this room's firewall denies.",
+            "firewall" => "It holds something that this room's firewall looks for.",
             "secret" => "It holds what looks like a key, token or password.",
             "hidden_unicode" => "It holds characters that nobody sees.",
             "instruction" => "It reads like an instruction to a model.",
@@ -190,7 +200,7 @@ fn review(waiting: &Value, room: &str, output: &mut Output) -> Result<Outcome> {
         }
         output.line("")?;
     }
-    output.line(&format!("zos memory review -c {room} --accept ID, or --reject ID"))?;
+    output.line(&format!("zos memory review -c {room} --accept ID, or --reject ID; --accept-all takes what nothing was noticed about"))?;
     Ok(Outcome::Fine)
 }
 
@@ -210,6 +220,44 @@ fn decide(
         _ => "It is turned down; its file stays.",
     };
     say(&item, sentence, output)
+}
+
+/// Decides about all that waits, as it was just shown. What was noticed about is left to a look of its own, and
+/// so is what a model asks to delete.
+fn decide_all(
+    admin: &Admin,
+    room: &str,
+    waiting: &Value,
+    accept: bool,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let is_taken =
+        |item: &&Value| item.text("proposal") == "keep" && (!accept || item.list("flags").is_empty());
+    let items = waiting.list("items");
+    let ids: Vec<&str> = items.iter().filter(is_taken).map(|item| item.text("id")).collect();
+    let left = items.len() - ids.len();
+    let mut outcomes = Vec::new();
+    for some in ids.chunks(DECISIONS_AT_ONCE) {
+        let wanted = json!({"decision": if accept { "accept" } else { "reject" }, "ids": some});
+        let done = admin.ask(&Ask::post(&["memory", room], &wanted))?;
+        outcomes.extend(done.list("items").iter().cloned());
+    }
+    let failed: Vec<&Value> = outcomes.iter().filter(|one| one["problem"].is_string()).collect();
+    let decided = outcomes.len() - failed.len();
+    if output.is_json() {
+        output.json(&json!({"decided": decided, "left": left, "items": outcomes}))?;
+    } else {
+        let what = if accept { "are in force from now on" } else { "are turned down" };
+        output.line(format!("{decided} memories {what}."))?;
+        for one in &failed {
+            output.line(shown!["  ", one.text("id"), ": ", one.text("problem")])?;
+        }
+        if left > 0 {
+            let line = format!("{left} wait for a look of their own: zos memory review -c {room}");
+            output.line(output.toned(Tone::Notice, &line))?;
+        }
+    }
+    Ok(if failed.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
 
 fn show(item: &Value, output: &mut Output) -> Result<Outcome> {
@@ -251,17 +299,19 @@ fn reindex(home: &Home, context: Option<&ContextName>, output: &mut Output) -> R
         None => Memories::contexts(home),
     };
     let memories = Memories::new(home.clone());
-    let (mut indexed, mut errors) = (0, memories.problems());
+    let (mut indexed, mut told) = (0, memories.problems());
     for name in &contexts {
         let made = memories.room(name).reindex().map_err(|error| Failure::environment(&error))?;
         indexed += made.indexed;
-        errors.extend(made.errors);
+        told.extend(made.errors.into_iter().chain(made.warnings));
     }
-    let errors = lint::shapes(&errors);
+    let (errors, warnings): (Vec<Problem>, Vec<Problem>) = told.into_iter().partition(Problem::is_error);
+    let (errors, warnings) = (lint::shapes(&errors), lint::shapes(&warnings));
     if output.is_json() {
-        output.json(&json!({"indexed": indexed, "errors": errors}))?;
+        output.json(&json!({"indexed": indexed, "errors": errors, "warnings": warnings}))?;
     } else {
         findings::show(&errors, output)?;
+        findings::show(&warnings, output)?;
         output.line(&format!("{indexed} memories of {} rooms are indexed.", contexts.len()))?;
     }
     Ok(if errors.is_empty() { Outcome::Fine } else { Outcome::Found })

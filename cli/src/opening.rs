@@ -13,6 +13,13 @@ pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {
             Failure::wrong("zos_home_in_use", format!("Another zOS runs on {}.", home.root().display()))
                 .hint("Stop that one, or give this one a folder of its own: --home DIR.")
         }
+        OpenError::Audit(damage @ zos_audit::OpenError::Treeless { .. }) => Failure::environment(damage).hint(
+            "Where zOS was without its key until now: `zos serve --adopt-unsigned-log` signs for them. Otherwise \
+             `zos serve --set-damaged-log-aside` keeps the log as evidence and begins a new one.",
+        ),
+        OpenError::Audit(damage) if damage.is_damage() => Failure::environment(damage).hint(
+            "`zos audit verify` tells more. `zos serve --set-damaged-log-aside` keeps the log as evidence and begins a new one.",
+        ),
         OpenError::Config(error) => configuration(home, error),
         error => Failure::environment(error),
     }

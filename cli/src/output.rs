@@ -1,12 +1,95 @@
 //! What is shown: lines and tables for people, JSON for programs.
 //!
-//! Colour only where a terminal reads and `NO_COLOR` is not set. What came from outside is shown without
-//! its control characters, which could otherwise rewrite the screen.
+//! Colour only where a terminal reads and `NO_COLOR` is not set. Nothing is written but what is [`Shown`]: a
+//! text of a file, a caller or a provider with what would not be seen, or would move the cursor, written
+//! out. Standard output and standard error are reached here alone; a test walks the other files.
 
 use crate::failure::Result;
 use serde_json::Value;
 use std::io::{IsTerminal, StdoutLock, Write};
 use unicode_width::UnicodeWidthStr;
+
+/// A text that may be written to a terminal: made of any text, and then without a sequence that a terminal
+/// obeys, but for the colours that are put around it here. It cannot be put into another text unseen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown(String);
+
+impl From<&str> for Shown {
+    /// Line breaks and tabs stay what they are.
+    fn from(text: &str) -> Self {
+        Shown(zos_rules::shown_text(text).into_owned())
+    }
+}
+
+impl From<&String> for Shown {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<String> for Shown {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&Shown> for Shown {
+    fn from(shown: &Shown) -> Self {
+        shown.clone()
+    }
+}
+
+impl<const N: usize> From<[Shown; N]> for Shown {
+    /// The parts behind each other.
+    fn from(parts: [Shown; N]) -> Self {
+        Shown(parts.map(|Shown(part)| part).concat())
+    }
+}
+
+/// Parts of a line behind each other, each made visible.
+macro_rules! shown {
+    ($($part:expr),+ $(,)?) => {
+        $crate::output::Shown::from([$($crate::output::Shown::from($part)),+])
+    };
+}
+pub(crate) use shown;
+
+/// Writes a line on standard error. Nothing better can be done when it cannot be written.
+pub(crate) fn note(text: impl Into<Shown>) {
+    let Shown(text) = text.into();
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Writes how far something came, over what was written before; an empty text takes it away.
+pub(crate) fn progress(text: &str) {
+    let Shown(text) = shown_in_line(text);
+    let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+}
+
+/// Whether a person reads standard error.
+pub(crate) fn errors_are_read() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// A text as a part of one line.
+fn shown_in_line(text: &str) -> Shown {
+    Shown(zos_rules::shown_line(text).into_owned())
+}
+
+/// JSON in which what would not be seen is written as JSON writes it. Such characters stand within its
+/// strings alone, so it says the same.
+fn seen_json(json: &str) -> Shown {
+    let (mut out, mut at) = (String::with_capacity(json.len()), 0);
+    for (place, c) in zos_rules::unseen(json) {
+        out.push_str(&json[at..place]);
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }
+        at = place + c.len_utf8();
+    }
+    out.push_str(&json[at..]);
+    Shown(out)
+}
 
 /// Where a command writes.
 pub(crate) struct Output {
@@ -55,20 +138,42 @@ impl Output {
     pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value)
             .expect("what is shown holds only strings, numbers and maps of them");
-        self.line(&text)
+        self.line(seen_json(&text))
     }
 
     /// Writes a value as one line of JSON.
     pub(crate) fn json_line(&mut self, value: &impl serde::Serialize) -> Result<()> {
         let text =
             serde_json::to_string(value).expect("what is shown holds only strings, numbers and maps of them");
-        self.line(&text)?;
+        self.line(seen_json(&text))?;
         Ok(self.out.flush()?)
     }
 
-    /// Writes a line as it is.
-    pub(crate) fn line(&mut self, text: &str) -> Result<()> {
+    /// Writes a line, or several.
+    pub(crate) fn line(&mut self, text: impl Into<Shown>) -> Result<()> {
+        let Shown(text) = text.into();
         Ok(writeln!(self.out, "{text}")?)
+    }
+
+    /// Asks for an answer on the same line.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<()> {
+        let Shown(question) = question.into();
+        write!(self.out, "{question} ")?;
+        self.flush()
+    }
+
+    /// Writes a text byte for byte where a program reads, and visibly where a person does.
+    pub(crate) fn exact(&mut self, text: &str) -> Result<()> {
+        if std::io::stdout().is_terminal() {
+            let Shown(text) = text.into();
+            return Ok(write!(self.out, "{text}")?);
+        }
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
+    /// Whether a person reads what is written.
+    pub(crate) fn is_read(&self) -> bool {
+        std::io::stdout().is_terminal()
     }
 
     /// Passes on what waits.
@@ -76,10 +181,17 @@ impl Output {
         Ok(self.out.flush()?)
     }
 
-    /// A text in a tone.
-    pub(crate) fn toned(&self, tone: Tone, text: &str) -> String {
-        let text = visible(text);
-        if self.has_colour && tone != Tone::Plain { format!("{}{text}\x1b[0m", tone.code()) } else { text }
+    /// A part of a line in a tone.
+    pub(crate) fn toned(&self, tone: Tone, text: &str) -> Shown {
+        self.coloured(tone, shown_in_line(text))
+    }
+
+    fn coloured(&self, tone: Tone, Shown(text): Shown) -> Shown {
+        Shown(if self.has_colour && tone != Tone::Plain {
+            format!("{}{text}\x1b[0m", tone.code())
+        } else {
+            text
+        })
     }
 
     /// Writes lines of a name and what it stands for, aligned.
@@ -88,7 +200,7 @@ impl Output {
         for (name, Cell(tone, fact)) in facts {
             let name = self.toned(Tone::Quiet, &format!("{name:<width$}"));
             let fact = self.toned(*tone, fact);
-            self.line(&format!("  {name}  {fact}"))?;
+            self.line(shown!["  ", name, "  ", fact])?;
         }
         Ok(())
     }
@@ -100,17 +212,18 @@ impl Output {
             table.columns.iter().map(|(name, _)| Cell(Tone::Quiet, (*name).to_owned())).collect();
         for row in table.has_heads.then_some(&heads).into_iter().chain(&table.rows) {
             let mut line = String::new();
+            // Of parts that are shown, and blanks.
             for ((Cell(tone, text), width), (_, side)) in row.iter().zip(&widths).zip(&table.columns) {
-                let text = visible(text);
-                let blank = " ".repeat(width.saturating_sub(text.width()));
-                let text = self.toned(*tone, &text);
+                let text = shown_in_line(text);
+                let blank = " ".repeat(width.saturating_sub(text.0.width()));
+                let Shown(text) = self.coloured(*tone, text);
                 let (before, after) = match side {
                     Side::Left => ("", blank.as_str()),
                     Side::Right => (blank.as_str(), ""),
                 };
                 line.push_str(&format!("{before}{text}{after}  "));
             }
-            self.line(line.trim_end())?;
+            self.line(Shown(line.trim_end().to_owned()))?;
         }
         Ok(())
     }
@@ -177,25 +290,15 @@ impl Table {
     /// The width of each column.
     pub(crate) fn widths(&self) -> Vec<usize> {
         let cell = |index: usize| {
-            self.rows.iter().filter_map(move |row| row.get(index)).map(|Cell(_, text)| visible(text).width())
+            self.rows
+                .iter()
+                .filter_map(move |row| row.get(index))
+                .map(|Cell(_, text)| shown_in_line(text).0.width())
         };
         let column =
             |(index, (head, _)): (usize, &(&str, Side))| cell(index).chain([head.width()]).max().unwrap_or(0);
         let columns = self.columns.iter().enumerate().map(column);
         columns.zip(&self.least).map(|(width, least)| width.max(*least)).collect()
-    }
-}
-
-/// A text whose control characters are shown, not obeyed.
-pub(crate) fn visible(text: &str) -> String {
-    let hides = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if text.contains(hides) {
-        text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
-    } else {
-        text.to_owned()
     }
 }
 
@@ -259,9 +362,50 @@ mod tests {
     }
 
     #[test]
-    fn what_could_rewrite_the_screen_is_shown_as_a_mark() {
-        assert_eq!(visible("a\x1b[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
-        assert_eq!(visible("Zürich 東京"), "Zürich 東京");
+    fn what_could_rewrite_the_screen_is_written_out() {
+        let foreign = "a\x1b[2Jb\u{202e}c\u{9b}31m\n";
+        assert_eq!(Shown::from(foreign).0, "a\\u{1b}[2Jb\\u{202e}c\\u{9b}31m\n");
+        assert_eq!(shown_in_line(foreign).0, "a\\u{1b}[2Jb\\u{202e}c\\u{9b}31m\\u{a}");
+        assert_eq!(
+            shown![foreign.trim_end(), ": ", "Zürich 東京"].0,
+            "a\\u{1b}[2Jb\\u{202e}c\\u{9b}31m: Zürich 東京"
+        );
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_a_terminal_obeys() {
+        let value = serde_json::json!({"a\u{9b}": "x\u{202e}y\u{1b}\u{e0041}\u{7f}", "b": "می\u{200c}خواهم"});
+        let Shown(text) = seen_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(
+            !text.contains(['\u{9b}', '\u{202e}', '\u{1b}', '\u{e0041}', '\u{7f}'])
+                && text.contains('\u{200c}')
+        );
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    /// Whatever writes past [`Output`] writes what nobody made visible. The protocol of `zos mcp` is read by
+    /// programs, and only it.
+    #[test]
+    fn no_other_file_reaches_a_terminal() {
+        fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                match entry.unwrap().path() {
+                    path if path.is_dir() => files(&path, found),
+                    path => found.push(path),
+                }
+            }
+        }
+        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        files(&source, &mut found);
+        assert!(found.len() > 40, "{found:?}");
+        for path in found.iter().filter(|path| !path.ends_with("output.rs") && !path.ends_with("src/mcp.rs"))
+        {
+            let text = std::fs::read_to_string(path).unwrap();
+            for way in ["stdout()", "stderr()", "println!", "print!", "dbg!", "/dev/tty"] {
+                assert!(!text.contains(way), "{}: {way}", path.display());
+            }
+        }
     }
 
     #[test]

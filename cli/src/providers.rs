@@ -4,7 +4,7 @@ use crate::admin::{Admin, Ask};
 use crate::arguments::{ProviderKey, Providers};
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone};
+use crate::output::{Cell, Members, Output, Table, Tone, shown};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
 use zos_core::Home;
@@ -88,7 +88,7 @@ fn test(admin: &Admin, id: &str, output: &mut Output) -> Result<Outcome> {
     } else {
         let tone = if is_fine { Tone::Good } else { Tone::Bad };
         let message = output.toned(tone, told.text("message"));
-        output.line(&format!("{message} ({} ms)", told.number("ms").unwrap_or(0)))?;
+        output.line(shown![message, format!(" ({} ms)", told.number("ms").unwrap_or(0))])?;
     }
     Ok(if is_fine { Outcome::Fine } else { Outcome::Found })
 }

@@ -160,6 +160,7 @@ fn mend(why: &RouteError, context: &str) -> String {
         RouteError::NotPermitted { .. } => format!("`models` in contexts/{context}.yml decides that."),
         RouteError::UnknownModel { .. } => "Add it under `models` in routing/fleet.yml.".to_owned(),
         RouteError::EmptySlot { .. } => "Name a model under `slots` in routing/fleet.yml.".to_owned(),
+        RouteError::Broken { .. } => "`zos lint` says what to write there instead.".to_owned(),
         RouteError::NoProvider { .. } => {
             "Add a provider that does under `providers` in routing/fleet.yml.".to_owned()
         }

@@ -6,12 +6,12 @@
 mod greeting;
 mod signals;
 
+use crate::admin::{in_use, turn};
 use crate::arguments;
 use crate::failure::{Failure, Outcome, Result, sentence};
-use crate::output::{Output, colour_is_wanted};
+use crate::output::{Output, colour_is_wanted, errors_are_read, note};
 use crate::{listening, opening, port};
 use signals::Signals;
-use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -30,12 +30,18 @@ const LAST_BYTES: Duration = Duration::from_secs(3);
 pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output) -> Result<Outcome> {
     let config = Config::load(home).map_err(|error| opening::configuration(home, &error))?;
     log_to_stderr(config.log_level);
-    let on_damage = match arguments.set_damaged_log_aside {
-        true => zos_audit::OnDamage::SetAside,
-        false => zos_audit::OnDamage::Refuse,
+    zos_gateway::process::prepare();
+    let on_damage = match (arguments.set_damaged_log_aside, arguments.dangerous_serve_tampered_log) {
+        (true, _) => zos_audit::OnDamage::SetAside,
+        (false, true) => zos_audit::OnDamage::DangerousServe,
+        (false, false) => zos_audit::OnDamage::Refuse,
     };
-    let opening = zos_gateway::house::Opening { on_damage, ..Default::default() };
+    let adopts_log = arguments.adopt_unsigned_log;
+    let opening = zos_gateway::house::Opening { on_damage, adopts_log, ..Default::default() };
+    // A command that is at work ends first; what holds the home then is another zOS.
+    let turn = turn::wait(home).map_err(|busy| in_use(home, &busy))?;
     let house = House::open_with(home.clone(), opening).map_err(|error| opening::explain(home, &error))?;
+    drop(turn);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::environment(&error))?;
     let served = runtime.block_on(serve(home, &house, &config, arguments, output));
@@ -70,7 +76,7 @@ async fn serve(
     }
     let serving = tokio::spawn(server.run());
     signals.next().await;
-    say(
+    note(
         "zOS stops when the calls in progress have ended, after 30 s at the latest. Once more ends them now.",
     );
     tokio::select! {
@@ -95,14 +101,14 @@ fn log_to_stderr(level: &str) {
             }
         },
     };
-    let has_colour = colour_is_wanted() && std::io::stderr().is_terminal();
+    let has_colour = colour_is_wanted() && errors_are_read();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(has_colour)
         .with_writer(std::io::stderr)
         .init();
     if let Some(trouble) = trouble {
-        say(&trouble);
+        note(&trouble);
     }
 }
 
@@ -118,9 +124,4 @@ fn cannot_bind(error: &BindError) -> Failure {
         }
         error => Failure::wrong("zos_cannot_listen", sentence(error)),
     }
-}
-
-/// A line on standard error. Nothing better can be done when it cannot be written.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

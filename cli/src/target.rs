@@ -4,7 +4,7 @@ use crate::admin::{Admin, Ask};
 use crate::arguments::Target;
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone};
+use crate::output::{Cell, Members, Output, Table, Tone, shown};
 use serde_json::{Value, json};
 use std::io::Read;
 use zos_core::{ContextName, Home};
@@ -53,7 +53,7 @@ fn show(verdict: &Value, output: &mut Output) -> Result<()> {
         _ => (Tone::Bad, "is stopped"),
     };
     let room = verdict.text("context");
-    output.line(&format!("In the room {room} this call {}", output.toned(tone, sum)))?;
+    output.line(shown![format!("In the room {room} this call "), output.toned(tone, sum)])?;
     output.line("")?;
     let mut table = Table::new(&["WOULD", "KIND", "TARGET", "RULE"]);
     for target in verdict.list("targets") {

@@ -4,7 +4,7 @@ use crate::admin::{Admin, Ask, Running, deaf};
 use crate::arguments::{self, UsageBy};
 use crate::failure::{Outcome, Result};
 use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone, grouped, visible};
+use crate::output::{Cell, Members, Output, Table, Tone, grouped};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use zos_core::{ContextName, Home};
@@ -119,7 +119,7 @@ fn csv(rows: &[Value], names: &[&'static str], output: &mut Output) -> Result<()
 
 /// A field of RFC 4180. A name from outside that a spreadsheet would run as a formula gets an apostrophe.
 fn quoted(text: &str) -> String {
-    let text = visible(text);
+    let text = zos_rules::shown_line(text).into_owned();
     let is_formula = text.starts_with(['=', '+', '-', '@']);
     let text = if is_formula { format!("'{text}") } else { text };
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

@@ -1,6 +1,7 @@
 //! `zos audit verify|prove|export|find-term|prune` and `zos attest`: what the log proves, to us and to a
 //! second program that shares no code with us (docs/verify.py).
 
+use crate::full_disk::get;
 use crate::world::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -351,10 +352,12 @@ fn a_term_is_found_by_its_owner_and_old_records_can_go() {
     assert_eq!((&found["found"], &found["count"]), (&true.into(), &2.into()), "{found}");
     assert_eq!(home.zos(&["audit", "find-term", "-c", "acme", "project falcon"]).code, 0);
     assert_eq!(home.zos(&["audit", "find-term", "-c", "acme", "Eagle"]).code, 1);
+    // "Never" is not said of a room that nobody knows, nor where nobody can tell.
+    home.zos(&["audit", "find-term", "-c", "acne", "Project Falcon"]).fails(2, &["acne"]);
+    home.write("contexts/other.yml", "isolation: open\n");
     assert_eq!(home.zos(&["audit", "find-term", "-c", "other", "Project Falcon"]).code, 1);
-    // Without the key of the room, nobody finds anything any more.
     fs::remove_file(home.path().join("gateway/keys/terms/acme.key")).unwrap();
-    assert_eq!(home.zos(&["audit", "find-term", "-c", "acme", "project falcon"]).code, 1);
+    home.zos(&["audit", "find-term", "-c", "acme", "project falcon"]).fails(2, &["key of room acme is gone"]);
 
     assert_eq!(home.json(&["audit", "prune", "--before", "2999-01-01"])["records"], 0);
     let old = segment(&home);
@@ -405,7 +408,7 @@ fn records_are_exported_in_the_words_of_other_programs() {
     let file = home.path().join("system.txt");
     assert_eq!(home.json(&["audit", "find-system", "-c", "acme", text(&file)])["count"], 1);
     assert_eq!(home.zos_reading(&["audit", "find-system", "-c", "acme", "-"], b"Be brief.\n").code, 1);
-    assert_eq!(home.zos(&["audit", "find-system", "-c", "other", text(&file)]).code, 1);
+    home.zos(&["audit", "find-system", "-c", "other", text(&file)]).fails(2, &["other"]);
     home.zos(&["audit", "find-system", "-c", "acme", "/nonexistent"]).fails(2, &["/nonexistent"]);
     let some = home.zos(&["audit", "export", "--context", "acme"]).fine();
     assert_eq!(some.lines().count(), 5);
@@ -423,4 +426,104 @@ fn a_damaged_log_is_set_aside_only_on_the_owners_word() {
     assert!(serving.stop().success());
     assert_eq!(home.json(&["audit", "verify"])["intact"], true);
     assert!(home.zos(&["audit", "tail"]).fine().contains("a damaged log was set aside"));
+}
+
+#[test]
+fn what_is_absent_beside_a_log_is_told_and_is_no_success() {
+    let home = home();
+    home.zos(&["attest", "verify"]).fine();
+    let attest = home.path().join("attest");
+    let first = |folder: &Path, ending: &str| {
+        let files = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+        files.filter(|path| path.is_file() && text(path).ends_with(ending)).min().unwrap()
+    };
+    // An object that somebody removed.
+    let object = first(&attest.join("objects"), "");
+    let name = object.file_name().unwrap().to_str().unwrap().to_owned();
+    let kept = fs::read(&object).unwrap();
+    fs::remove_file(&object).unwrap();
+    let run = home.zos(&["attest", "verify"]);
+    assert!(run.code == 1 && run.out.contains(&format!("is not kept (objects/{name})")), "{}", run.out);
+    home.zos(&["attest", "verify", "--without-objects"]).fine();
+    assert_eq!(independent(&["statements", text(&attest)]).0, 1);
+    assert_eq!(independent(&["statements", text(&attest), "--without-objects"]).0, 0);
+    let bundle = home.path().join("bundle.json");
+    let run = home.zos(&["audit", "export", "--bundle", text(&bundle), "--with-objects"]);
+    assert!(run.code == 1 && run.out.contains(&format!("It lacks objects/{name}")), "{}", run.out);
+    home.zos(&["audit", "export", "--bundle", text(&bundle)]).fine();
+    fs::write(&object, kept).unwrap();
+    // A statement, and then all of them.
+    let statement = first(&attest, ".json");
+    let id = statement.file_stem().unwrap().to_str().unwrap().to_owned();
+    fs::remove_file(&statement).unwrap();
+    let run = home.zos(&["attest", "verify"]);
+    assert!(run.code == 1 && run.out.contains(&format!("{id}: the statement is missing")), "{}", run.out);
+    let (code, said) = independent(&["statements", text(&attest)]);
+    assert!(code == 1 && said.contains(&id), "{said}");
+    let lacking = home.json(&["audit", "export", "--bundle", text(&bundle)]);
+    assert_eq!(lacking["missing_statements"], serde_json::json!([id]), "{lacking}");
+    fs::remove_dir_all(&attest).unwrap();
+    assert_eq!(home.zos(&["attest", "verify"]).code, 1);
+}
+
+#[test]
+fn a_tampered_log_is_not_served_without_a_flag_and_the_doctor_says_so() {
+    let home = home();
+    home.write("contexts/relaxed.yml", "isolation: open\n");
+    let path = segment(&home);
+    let log = fs::read_to_string(&path).unwrap();
+    fs::write(&path, log.replacen("\"bytes_in\":", "\"bytes_in\":1", 1)).unwrap();
+    let run = home.zos(&["doctor"]);
+    assert!(run.code == 1 && run.out.contains("The log is not what was signed for"), "{}", run.out);
+    home.zos(&["serve", "--listen", "127.0.0.1:0"])
+        .fails(2, &["is not the one that was signed for", "--set-damaged-log-aside"]);
+    // On the owner's word it is, and says so, and is still not what was signed for.
+    let serving = home.serve_with(&["--dangerous-serve-tampered-log"]);
+    assert_eq!(serving.say("Hello", "").0, 200);
+    let (status, ready) = get(&serving, "/readyz", "");
+    assert!(status == 503 && ready.contains("The log is not what was signed for"), "{status} {ready}");
+    assert!(serving.stop().success());
+    assert_eq!(home.zos(&["audit", "verify"]).code, 1);
+    // Kept as evidence, it makes way for a sound one.
+    let serving = home.serve_with(&["--set-damaged-log-aside"]);
+    assert_eq!(get(&serving, "/readyz", "").0, 200);
+    assert!(serving.stop().success());
+    home.zos(&["audit", "verify"]).fine();
+    home.zos(&["doctor"]).fine();
+}
+
+#[test]
+fn damage_in_an_older_segment_is_found_beside_the_calls_and_stops_hard_rooms() {
+    let home = home();
+    home.write("contexts/relaxed.yml", "isolation: open\n");
+    // The newest segment is the one that a start looks into: the day before becomes an older one.
+    let path = segment(&home);
+    let older = path.with_file_name("2020-01-01.000.jsonl");
+    fs::rename(&path, &older).unwrap();
+    let serving = home.serve();
+    serving.say("Hello", "");
+    assert!(serving.stop().success());
+    home.zos(&["audit", "verify"]).fine();
+    let log = fs::read_to_string(&older).unwrap();
+    fs::write(&older, log.replacen("\"bytes_in\":", "\"bytes_in\":1", 1)).unwrap();
+    let serving = home.serve();
+    crate::world::eventually(|| get(&serving, "/readyz", "").0 == 503);
+    assert!(get(&serving, "/readyz", "").1.contains("The log is not what was signed for"));
+    assert!(serving.say("Hello", "").1.contains("zos_audit_unavailable"));
+    assert_eq!(serving.say("Hello", "x-zos-context: relaxed\r\n").0, 200, "an open room goes on");
+    assert!(serving.stop().success());
+}
+
+#[test]
+fn a_log_that_was_put_back_to_an_earlier_day_is_found_by_the_word_outside_of_its_folder() {
+    let home = home();
+    let backup = home.path().join("backup");
+    Command::new("cp").args(["-a", text(&log(&home)), text(&backup)]).status().unwrap();
+    let serving = home.serve();
+    serving.say("what shall be forgotten", "");
+    assert!(serving.stop().success());
+    fs::remove_dir_all(log(&home)).unwrap();
+    fs::rename(&backup, log(&home)).unwrap();
+    assert_eq!(home.zos(&["audit", "verify"]).code, 1);
+    home.zos(&["serve", "--listen", "127.0.0.1:0"]).fails(2, &["put back"]);
 }

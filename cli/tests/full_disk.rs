@@ -2,14 +2,14 @@
 //! namespace of the gateway's own. Where a system lets nobody have one, the tests of the library, whose file
 //! has a limit, and `tests/it/audit.rs`, whose folder is gone, stand alone.
 
-use crate::world::{Run, Scratch, Serving, eventually};
+use crate::world::{Scratch, Serving, eventually};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
 /// The status and the body of a `GET`.
-fn get(serving: &Serving, path: &str, headers: &str) -> (u16, String) {
+pub(crate) fn get(serving: &Serving, path: &str, headers: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(&serving.address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{headers}\r\n", serving.address)
         .expect("it reads");
@@ -97,8 +97,14 @@ fn on_a_full_disk_open_rooms_go_on_and_say_so_hard_rooms_refuse_and_room_is_all_
 }
 
 #[test]
-fn a_log_on_a_disk_that_cannot_be_written_is_said_before_anything_is_served() {
+fn a_log_folder_that_cannot_be_written_at_the_start_stops_hard_rooms_only_and_is_said() {
     let home = Scratch::acme();
+    home.write("contexts/relaxed.yml", "isolation: open\n");
     let Some(command) = home.serve_on_small_disk("gateway/audit", 256, "ro") else { return };
-    Run::of(command).fails(2, &["audit log", "Read-only file system"]);
+    let serving = Scratch::greeted(command);
+    let (status, ready) = get(&serving, "/readyz", "");
+    assert!(status == 503 && ready.contains("Read-only file system"), "{status} {ready}");
+    assert!(serving.say("Hello", "").1.contains("zos_audit_unavailable"));
+    assert_eq!(serving.say("Hello", "x-zos-context: relaxed\r\n").0, 200, "an open room goes on");
+    assert!(serving.stop().success());
 }

@@ -23,6 +23,17 @@ fn a_call_is_counted_and_both_ways_agree() {
         "No calls in this time.\n"
     );
     home.zos(&["budget", "-c", "nowhere"]).fails(2, &["no room called nowhere"]);
+    // An empty answer would read as one about a room that there is.
+    for command in [
+        &["usage"][..],
+        &["audit", "tail"],
+        &["audit", "export"],
+        &["firewall", "test", "x"],
+        &["memory", "search", "x"],
+    ] {
+        let command = [command, &["-c", "nowhere"]].concat();
+        home.zos(&command).fails(2, &["no room called nowhere"]);
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Numbers {
 
 fn fill(root: &Path) -> Home {
     let home = Home::resolve_from(Some(root), None, None).unwrap();
-    let folder = home.memory().join("acme/2026");
+    let folder = home.root().join("memory/acme/2026");
     fs::create_dir_all(&folder).unwrap();
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for item in 0..ITEMS {

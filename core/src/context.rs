@@ -8,6 +8,7 @@ mod entries;
 mod models;
 mod name;
 mod parse;
+mod slips;
 
 pub use budget::{Budget, Limits, ModelPrice};
 pub use entries::Entry;

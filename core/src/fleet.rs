@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::context::Glob;
+use crate::problem::Problem;
 
 /// The name of the built-in provider that needs neither key nor network.
 pub const DEMO: &str = "demo";
@@ -56,6 +57,8 @@ pub struct Fleet {
     rules: Vec<Requirement>,
     defaults: Defaults,
     builtin: bool,
+    /// What is wrong with a file of which no version ever loaded.
+    broken: Option<Arc<Problem>>,
 }
 
 /// Who serves a model that no rule names.
@@ -132,6 +135,17 @@ impl Fleet {
     /// What to try next for models that fit.
     pub fn fallback(&self) -> &[(Glob, Vec<String>)] {
         &self.fallback
+    }
+
+    /// What is wrong with the file, where no version of it ever loaded: nobody knows then where its owner wants calls
+    /// to go. Hard rooms reach no provider meanwhile, see [`Fleet::permits`].
+    pub fn broken(&self) -> Option<&Problem> {
+        self.broken.as_deref()
+    }
+
+    /// This fleet, in place of a file that never loaded.
+    pub(crate) fn in_place_of(self, broken: &Problem) -> Self {
+        Self { broken: Some(Arc::new(broken.clone())), ..self }
     }
 
     /// Whether this is the built-in fleet that serves while there is no file.

@@ -1,5 +1,7 @@
 //! Where the person's files are. Nothing else in zOS hard-codes a path.
 
+mod exposure;
+
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
@@ -66,11 +68,6 @@ impl Home {
     /// `brain/`: the layers of the canon.
     pub fn brain(&self) -> PathBuf {
         self.root.join("brain")
-    }
-
-    /// `memory/`: one folder per context.
-    pub fn memory(&self) -> PathBuf {
-        self.root.join("memory")
     }
 
     /// `routing/fleet.yml`: providers and models.

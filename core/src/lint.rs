@@ -56,6 +56,7 @@ pub fn lint_home(home: Home) -> Result<Vec<Problem>, OpenError> {
         }
     }
     problems.extend(lint_memories(&brain.snapshot(), brain.home()));
+    problems.extend(brain.home().exposed());
     problems.sort_by_key(|problem| problem.severity);
     Ok(problems)
 }

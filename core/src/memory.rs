@@ -59,13 +59,7 @@ impl Memories {
 
     /// The contexts whose folders are there, whether or not there is a context of that name.
     pub fn contexts(home: &Home) -> Vec<ContextName> {
-        // No folder means that nothing is remembered yet.
-        let Ok(entries) = std::fs::read_dir(home.memory()) else { return Vec::new() };
-        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let mut names: Vec<ContextName> =
-            folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-        names.sort();
-        names
+        folder::contexts(home).0
     }
 
     /// The memory of one context. Touches no file before it is used.
@@ -77,8 +71,11 @@ impl Memories {
         Arc::clone(room)
     }
 
-    /// What is wrong with `memory/config.yml` and the sentence model that it names. Reads the model.
+    /// What is wrong with `memory/` itself, with `memory/config.yml` and the sentence model that it names.
+    /// Reads the model.
     pub fn problems(&self) -> Vec<Problem> {
-        self.sense.problems()
+        let mut problems = folder::contexts(&self.home).1;
+        problems.extend(self.sense.problems());
+        problems
     }
 }

@@ -18,6 +18,51 @@ use crate::yaml::{self, Fields, Findings, Node, Place, Unknown, Value, closest};
 /// The most detectors of one pack.
 const DETECTORS_MAX: usize = 256;
 
+/// Memory that the patterns of one file may take, in bytes. Ordinary ones take some kilobytes each.
+const FILE_PATTERNS_MAX_BYTES: usize = 64 << 20;
+
+/// Memory that the patterns of all files of a home may take, in bytes.
+pub(crate) const HOME_PATTERNS_MAX_BYTES: usize = 256 << 20;
+
+/// Why a pattern of a file cannot be used.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum PatternRefusal {
+    /// It is none, or too complex.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// It and those before it in the file take too much memory together.
+    #[error("the patterns of this file up to here need more than {} MiB of memory", FILE_PATTERNS_MAX_BYTES >> 20)]
+    NoRoom,
+}
+
+/// A pattern that a file declares. Once there is no room for more, none is compiled any more.
+pub(crate) fn pattern(
+    text: &str,
+    max_len: Option<usize>,
+    findings: &mut Findings,
+) -> Result<Pattern, PatternRefusal> {
+    if !findings.takes(0, FILE_PATTERNS_MAX_BYTES) {
+        return Err(PatternRefusal::NoRoom);
+    }
+    let pattern = Pattern::new(text, max_len)?;
+    match findings.takes(pattern.memory_bytes(), FILE_PATTERNS_MAX_BYTES) {
+        true => Ok(pattern),
+        false => Err(PatternRefusal::NoRoom),
+    }
+}
+
+/// What is wrong with a file whose patterns no longer fit beside those of the others.
+pub(crate) fn no_room(file: String) -> Problem {
+    Problem::error(
+        file,
+        format!(
+            "the patterns of all files together need more than {} MiB of memory, and those of this file no longer fit",
+            HOME_PATTERNS_MAX_BYTES >> 20
+        ),
+        "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d",
+    )
+}
+
 /// The packs that `{pack: name}` can name.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Packs {
@@ -49,6 +94,8 @@ pub struct ParsedPack {
     pub pack: Option<Pack>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// Memory that its patterns take.
+    pub(crate) patterns_bytes: usize,
 }
 
 /// One detector with its examples.
@@ -63,7 +110,7 @@ pub fn parse_pack(name: &str, bytes: &[u8]) -> ParsedPack {
     let file = format!("rules/{name}.yml");
     let document = match yaml::parse(&file, bytes) {
         Ok(document) => document,
-        Err(problem) => return ParsedPack { pack: None, problems: vec![*problem] },
+        Err(problem) => return ParsedPack { pack: None, problems: vec![*problem], patterns_bytes: 0 },
     };
     let mut findings = Findings::new(file);
     check_name(name, document.root.place, &mut findings);
@@ -76,7 +123,8 @@ pub fn parse_pack(name: &str, bytes: &[u8]) -> ParsedPack {
         run_examples(&pack, &declared, &mut findings);
     }
     let pack = (!findings.has_errors()).then_some(pack);
-    ParsedPack { pack, problems: findings.into_problems() }
+    let patterns_bytes = findings.taken_bytes();
+    ParsedPack { pack, problems: findings.into_problems(), patterns_bytes }
 }
 
 fn check_name(name: &str, place: Place, findings: &mut Findings) {
@@ -137,19 +185,24 @@ fn read_detector(node: &Node, path: &str, findings: &mut Findings) -> Option<Dec
         findings.warn(node.place, message, "write find: [a text that it must find]");
     }
     let max_len = fields.entry("max_len").is_some().then(|| fields.whole("max_len", findings)).flatten();
-    let pattern = fields.entry("pattern").is_some();
+    let has_pattern = fields.entry("pattern").is_some();
     let literals = fields.entry("literals").is_some();
     let id = id?;
-    let spec = match (pattern, literals) {
+    let spec = match (has_pattern, literals) {
         (true, false) => {
             let text = fields.text("pattern", findings)?;
             let max_len = max_len.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-            Pattern::new(text, max_len).map(|pattern| DetectorSpec { id, pattern, check })
+            pattern(text, max_len, findings).map(|pattern| DetectorSpec { id, pattern, check })
         }
         (false, true) => {
             let words: Vec<&str> =
                 fields.texts("literals", findings)?.into_iter().map(|(word, _)| word).collect();
-            DetectorSpec::literals(&id, &words, check)
+            DetectorSpec::literals(&id, &words, check).map_err(PatternRefusal::from).and_then(|spec| {
+                match findings.takes(spec.pattern.memory_bytes(), FILE_PATTERNS_MAX_BYTES) {
+                    true => Ok(spec),
+                    false => Err(PatternRefusal::NoRoom),
+                }
+            })
         }
         _ => {
             let message = format!("`{path}` must have either `pattern` or `literals`");
@@ -162,10 +215,15 @@ fn read_detector(node: &Node, path: &str, findings: &mut Findings) -> Option<Dec
         Ok(spec) => Some(Declared { spec, find, ignore }),
         Err(error) => {
             let mend = match error {
-                PatternError::Unbounded => {
+                PatternRefusal::Pattern(PatternError::Unbounded) => {
                     "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
                 }
-                PatternError::TooComplex if literals => "make several detectors of the list",
+                PatternRefusal::Pattern(PatternError::TooComplex) if literals => {
+                    "make several detectors of the list"
+                }
+                PatternRefusal::NoRoom => {
+                    "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
+                }
                 _ => "mend it; look-around and back-references are not possible",
             };
             let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -11,7 +11,9 @@
 mod address;
 mod always;
 mod extract;
+mod hosted;
 mod json;
+mod names;
 mod path;
 mod rules;
 mod shell;
@@ -19,9 +21,11 @@ mod text;
 
 pub use always::{NotAlways, for_the_owner};
 pub use extract::{extract, links};
+pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted};
 pub use rules::{EntryError, TargetEntry, Targets};
 
 pub(crate) use address::{Address, Mailbox};
+use path::Written;
 
 /// The most targets of one call. A call with more is stopped where the room has rules.
 pub const TARGETS_LIMIT: usize = 256;
@@ -74,6 +78,10 @@ pub enum TargetKind {
     Model,
     /// A room.
     Room,
+    /// A tool that a provider runs itself.
+    Provider,
+    /// A service that a provider was given access to.
+    Connector,
 }
 
 impl TargetKind {
@@ -92,6 +100,8 @@ impl TargetKind {
             Self::Tool => "tool",
             Self::Model => "model",
             Self::Room => "room",
+            Self::Provider => "provider",
+            Self::Connector => "connector",
         }
     }
 }
@@ -111,17 +121,30 @@ pub struct Target {
 pub(crate) enum Form {
     Web(Address),
     Mail(Mailbox),
-    /// A path as it is written and as it reads once its percent-encoding is resolved.
+    /// A path as it is written and in every other way that it may be read.
     Path {
         forms: Vec<String>,
-        /// Whether a shell decides what it is.
-        is_open: bool,
+        written: Written,
     },
     Word(String),
     /// It points somewhere, and nobody can say where.
     Unreadable,
     /// More targets than are looked at.
     TooMany,
+    /// More paths of commands than are looked at.
+    TooManyPaths,
+}
+
+impl Form {
+    /// Whether two are the same path, wherever they were met.
+    fn is_same_path(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path { forms, written }, Self::Path { forms: others, written: other }) => {
+                forms == others && written.is_open == other.is_open && written.is_pattern == other.is_pattern
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A target and what a room makes of it.

@@ -78,6 +78,7 @@ fn endpoints() -> OpenApiRouter<Arc<House>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(memory::search, memory::add))
         .routes(routes!(memory::review))
+        .routes(routes!(memory::decide_all))
         .routes(routes!(memory::show, memory::decide, memory::forget))
         .routes(routes!(memory::promote))
         .routes(routes!(memory::tool))

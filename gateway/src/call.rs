@@ -6,6 +6,7 @@
 
 use crate::drain::Active;
 use crate::house::House;
+use crate::inspectors::BodyMemory;
 use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +14,24 @@ use zos_audit::{Outcome, Record, Verdict};
 use zos_core::ContextName;
 use zos_guard::findings::Findings;
 use zos_guard::policy::Policy;
-use zos_meter::{Ask, Balance, Day, Limit, Micros, Price, ReserveError, Spend, Usage};
+use zos_meter::{Ask, Balance, Booked, Day, Limit, Micros, Price, ReserveError, Spend, Tier, Usage};
 use zos_wire::problem::{Code, Problem};
+
+/// A name of a model that is not to be kept.
+#[derive(Clone)]
+pub(crate) struct HiddenModel {
+    /// The name as the caller wrote it.
+    pub(crate) asked: String,
+    /// What stands in its place.
+    pub(crate) hash: String,
+}
+
+impl HiddenModel {
+    /// The name of a model that serves a call, as it may be kept: only the caller's own word is hidden.
+    pub(crate) fn shown<'m>(hidden: Option<&'m HiddenModel>, name: &'m str) -> &'m str {
+        hidden.filter(|hidden| hidden.asked == name).map_or(name, |hidden| &hidden.hash)
+    }
+}
 
 /// One call.
 pub(crate) struct Call {
@@ -27,8 +44,14 @@ pub(crate) struct Call {
     pub(crate) record: Record,
     /// Whether doubts fail closed for this call.
     pub(crate) is_hard: bool,
+    /// The model's name as the caller wrote it, where that is not to be kept.
+    pub(crate) hidden_model: Option<HiddenModel>,
     reservation: Option<Reservation>,
     is_finished: bool,
+    /// Memory that its body takes, of what all calls share.
+    pub(crate) body_memory: BodyMemory,
+    /// Memory that its answer takes, where that is read whole.
+    pub(crate) answer_memory: BodyMemory,
     /// Keeps the house from stopping before this call has ended.
     _active: Option<Active>,
 }
@@ -37,10 +60,14 @@ pub(crate) struct Call {
 pub(crate) struct Needs {
     /// The most tokens it is expected to use.
     pub(crate) tokens: u64,
+    /// The part of them that is for the answer.
+    pub(crate) output: u64,
     /// The most it is expected to cost; `None` when the price is unknown.
     pub(crate) micros: Option<Micros>,
     /// What its tokens cost, kept until it is settled: prices that change meanwhile are for later calls.
     pub(crate) price: Option<Arc<Price>>,
+    /// The terms that it is held at, unless the provider says that it served at others.
+    pub(crate) tier: Option<Tier>,
     /// What the bill may teach about counting.
     pub(crate) lesson: Option<Lesson>,
     /// The limits it has to keep, as they are now.
@@ -52,27 +79,46 @@ pub(crate) struct Needs {
 /// Tokens and money held for this call.
 struct Reservation {
     id: String,
-    tokens: u64,
-    micros: Option<Micros>,
-    price: Option<Arc<Price>>,
-    lesson: Option<Lesson>,
-    /// What it is held against, and will be booked on.
-    limits: Vec<Limit>,
+    needs: Needs,
     /// Whether anything is at the provider. Otherwise nothing can have been spent of this.
     is_forwarded: bool,
-    /// Whether the ledger knows of it. Where it could not be written the cost is for the record only.
-    is_held: bool,
+    place: Place,
+}
+
+/// Where a reservation is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the ledger.
+    Ledger,
+    /// Here, until the ledger is back.
+    Interim,
+    /// Nowhere: its cost is for the record only.
+    Nowhere,
+}
+
+/// How a call is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Granted {
+    /// What it holds already is enough.
+    Covered,
+    /// In the ledger.
+    Held(Balance),
+    /// Against what was last known to be left, while the ledger is away.
+    Interim,
+    /// Not at all.
+    Unheld,
 }
 
 impl Reservation {
     /// Whether this is held against the same limits, and is enough.
     fn covers(&self, needs: &Needs) -> bool {
-        let money = match (self.micros, needs.micros) {
+        let held = &self.needs;
+        let money = match (held.micros, needs.micros) {
             (Some(held), Some(needed)) => held.0 >= needed.0,
             (None, None) => true,
             _ => false,
         };
-        self.is_held && money && self.tokens >= needs.tokens && self.limits == needs.limits
+        self.place == Place::Ledger && money && held.tokens >= needs.tokens && held.limits == needs.limits
     }
 }
 
@@ -103,14 +149,17 @@ impl Call {
             request_id,
             record,
             is_hard: false,
+            hidden_model: None,
             reservation: None,
             is_finished: false,
+            body_memory: BodyMemory::default(),
+            answer_memory: BodyMemory::default(),
             _active: active,
         }
     }
 
-    /// Holds tokens and money in the ledger, in place of what this call holds; `None` where that covers
-    /// the needs already.
+    /// Holds tokens and money in place of what this call holds, unless that covers the needs already. A call that
+    /// `goes_on` without the ledger is held against what was last known to be left.
     ///
     /// What was held goes back first, so that a call never stands in its own way. Another call may take it
     /// before the ledger decides: then this one is refused, and holds nothing.
@@ -118,60 +167,68 @@ impl Call {
         &mut self,
         context: &ContextName,
         needs: Needs,
-    ) -> Result<Option<Balance>, ReserveError> {
+        goes_on: bool,
+    ) -> Result<Granted, ReserveError> {
         if let Some(held) = &mut self.reservation
             && held.covers(&needs)
         {
-            held.price = needs.price;
-            held.lesson = needs.lesson;
-            return Ok(None);
+            let Needs { tokens, micros, .. } = held.needs;
+            held.needs = Needs { tokens, micros, ..needs };
+            return Ok(Granted::Covered);
         }
         self.give_back();
-        let id = crate::ids::unique();
-        let Needs { tokens, micros, price, lesson, limits, day } = needs;
+        let (day, limits) = (needs.day, needs.limits.clone());
+        let (id, tokens, micros) = (crate::ids::unique(), needs.tokens, needs.micros);
+        let asked = Ask { id, context: context.to_string(), day, tokens, micros, limits };
+        // Known to fail, it is not even asked.
+        if goes_on && self.house.ledger_health.is_failing() {
+            return self.reserve_meanwhile(asked, needs);
+        }
         // The call owns the reservation before the ledger is asked: should the caller leave while the
         // ledger decides, the drop below gives it back.
-        self.reservation = Some(Reservation {
-            id: id.clone(),
-            tokens,
-            micros,
-            price,
-            lesson,
-            limits: limits.clone(),
-            is_forwarded: false,
-            is_held: true,
-        });
-        let asked = Ask { id, context: context.to_string(), day, tokens, micros, limits };
-        let granted = self.house.ledger.reserve(asked).await;
-        match &granted {
-            Ok(_) => self.record.reserved = Some(tokens),
-            Err(ReserveError::Exhausted { standing, .. }) => {
-                self.reservation = None;
-                self.house.budget_refused(context.as_str(), standing);
+        let place = Place::Ledger;
+        self.reservation = Some(Reservation { id: asked.id.clone(), needs, is_forwarded: false, place });
+        match self.house.ledger.reserve(asked.clone()).await {
+            Ok(balance) => {
+                self.record.reserved = Some(tokens);
+                self.house.interim.note(&balance);
+                Ok(Granted::Held(balance))
             }
             Err(ReserveError::Ledger(error)) => {
-                self.is_unheld();
-                crate::ledger::failed(&self.house, error);
+                let reservation = self.reservation.take();
+                crate::ledger::failed(&self.house, &error);
+                match reservation {
+                    Some(Reservation { needs, .. }) if goes_on => {
+                        tracing::error!(%error, "a call goes on without the ledger");
+                        let asked = Ask { id: crate::ids::unique(), ..asked };
+                        self.reserve_meanwhile(asked, needs)
+                    }
+                    _ => Err(error.into()),
+                }
             }
+            Err(exhausted) => Err(self.is_refused(context.as_str(), exhausted)),
         }
-        granted.map(Some)
     }
 
-    /// Goes on without anything held: the ledger is known to fail, so it is not even asked.
-    pub(crate) fn go_unheld(&mut self, needs: Needs) {
-        self.give_back();
-        let Needs { tokens, micros, price, lesson, limits, .. } = needs;
-        let id = String::new();
-        self.reservation = Some(Reservation {
-            id,
-            tokens,
-            micros,
-            price,
-            lesson,
-            limits,
-            is_forwarded: false,
-            is_held: false,
-        });
+    /// Holds a call here while the ledger is away.
+    fn reserve_meanwhile(&mut self, asked: Ask, needs: Needs) -> Result<Granted, ReserveError> {
+        let (id, context) = (asked.id.clone(), asked.context.clone());
+        let (place, granted) = match self.house.interim.hold(asked) {
+            Ok(()) => (Place::Interim, Granted::Interim),
+            // Without a limit nothing can be overspent.
+            Err(ReserveError::Ledger(_)) if needs.limits.is_empty() => (Place::Nowhere, Granted::Unheld),
+            Err(refused) => return Err(self.is_refused(&context, refused)),
+        };
+        self.reservation = Some(Reservation { id, needs, is_forwarded: false, place });
+        Ok(granted)
+    }
+
+    fn is_refused(&mut self, context: &str, refused: ReserveError) -> ReserveError {
+        self.reservation = None;
+        if let ReserveError::Exhausted { standing, .. } = &refused {
+            self.house.budget_refused(context, standing);
+        }
+        refused
     }
 
     /// Gives back what is held for an attempt that came to nothing. Nothing has to wait for it: whatever is asked
@@ -179,12 +236,6 @@ impl Call {
     fn give_back(&mut self) {
         if let Some(held) = self.reservation.take() {
             drop(self.close(&held, Cost::Nothing));
-        }
-    }
-
-    fn is_unheld(&mut self) {
-        if let Some(reservation) = &mut self.reservation {
-            reservation.is_held = false;
         }
     }
 
@@ -226,6 +277,7 @@ impl Call {
             Closing::Unheld => None,
             Closing::Settled(done) => match done.await {
                 Ok(balance) => {
+                    self.house.interim.note(&balance);
                     self.house.budget_moved(&balance);
                     Some(balance)
                 }
@@ -297,39 +349,53 @@ impl Call {
     }
 
     fn close(&mut self, reservation: &Reservation, cost: Cost) -> Closing {
-        let spent = match cost {
-            Cost::Nothing => None,
+        let spend = self.spent(&reservation.needs, cost).map(|(usage, micros)| Spend {
+            usage,
+            micros,
+            model: self.record.model.clone().unwrap_or_default(),
+            provider: self.record.provider.clone().unwrap_or_default(),
+            client: self.record.client.clone().unwrap_or_default(),
+        });
+        let id = &reservation.id;
+        let is_in_ledger = match reservation.place {
+            Place::Ledger => true,
+            Place::Interim => self.house.interim.close(id, spend.clone()) == Booked::AtTheLedger,
+            Place::Nowhere => false,
+        };
+        match spend {
+            _ if !is_in_ledger => {
+                crate::ledger::book_if_back(&self.house);
+                Closing::Unheld
+            }
+            Some(spend) => Closing::Settled(self.house.ledger.settle(id, spend)),
+            None => Closing::Released(self.house.ledger.release(id)),
+        }
+    }
+
+    /// What is to be booked for a call, once the record knows it too; `None` where it cost nothing.
+    ///
+    /// What was only estimated stays within what was held. Where the price of what was used is unknown though that of what
+    /// was held is not, such as at terms that nobody asked for, the record leaves the cost open and the limits of money
+    /// count what was held.
+    fn spent(&mut self, needs: &Needs, cost: Cost) -> Option<(Usage, Option<Micros>)> {
+        let (usage, micros) = match cost {
+            Cost::Nothing => return None,
             Cost::Spent(usage) => {
-                if let Some(lesson) = reservation.lesson.as_ref().filter(|_| !usage.estimated) {
+                if let Some(lesson) = needs.lesson.as_ref().filter(|_| !usage.estimated) {
                     let input = usage.total().saturating_sub(usage.output);
                     lesson.learn(&self.house.factors, input);
                 }
-                Some((usage, reservation.price.as_ref().and_then(|price| price.cost(&usage))))
+                let usage = usage.within_output(needs.output);
+                let usage = Usage { tier: usage.tier.or(needs.tier), ..usage };
+                (usage, needs.price.as_ref().and_then(|price| price.cost(&usage)))
             }
             Cost::Held => {
-                let usage = Usage { input: reservation.tokens, estimated: true, ..Usage::default() };
-                Some((usage, reservation.micros))
+                let usage = Usage { input: needs.tokens, estimated: true, ..Usage::default() };
+                (usage, needs.micros)
             }
         };
-        match spent {
-            Some((usage, micros)) => {
-                self.note_spent(&usage, micros);
-                let spend = Spend {
-                    usage,
-                    micros,
-                    model: self.record.model.clone().unwrap_or_default(),
-                    provider: self.record.provider.clone().unwrap_or_default(),
-                    client: self.record.client.clone().unwrap_or_default(),
-                };
-                if reservation.is_held {
-                    Closing::Settled(self.house.ledger.settle(&reservation.id, spend))
-                } else {
-                    Closing::Unheld
-                }
-            }
-            None if !reservation.is_held => Closing::Unheld,
-            None => Closing::Released(self.house.ledger.release(&reservation.id)),
-        }
+        self.note_spent(&usage, micros);
+        Some((usage, micros.or(needs.micros)))
     }
 
     /// Adds to what the record says that the call cost: attempts that broke before the one that served are

@@ -144,7 +144,7 @@ impl Config {
     pub fn load(home: &Home) -> Result<Config, ConfigError> {
         let path = home.gateway_config();
         let file = home.relative(&path);
-        match std::fs::read(&path) {
+        match zos_seal::read_regular(&path, yaml::MAX_BYTES + 1) {
             Ok(bytes) => Config::parse(&file, &bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
             Err(error) => Err(unreadable(&file, &path, &error)),
@@ -167,8 +167,11 @@ impl Config {
 }
 
 fn unreadable(file: &str, path: &Path, error: &std::io::Error) -> ConfigError {
-    let mend =
-        if path.is_dir() { "replace the folder by a file" } else { "make it readable for you, or remove it" };
+    let mend = match error.kind() {
+        _ if path.is_dir() => "replace the folder by a file",
+        std::io::ErrorKind::InvalidInput => "replace it by a plain text file",
+        _ => "make it readable for you, or remove it",
+    };
     ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), mend)])
 }
 

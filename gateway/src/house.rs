@@ -5,16 +5,19 @@ use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::drain::Drain;
+use crate::exposure::Strangers;
+use crate::inspectors::Inspectors;
 use crate::ledger::{self, LedgerHealth, SharedLedgerError};
+use crate::log_damage::LogDamage;
 use crate::models::ModelLists;
 use crate::prices::Prices;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
@@ -25,8 +28,8 @@ use zos_guard::redact::Sessions;
 use zos_guard::shield::Shield;
 use zos_guard::targets::taint::Taints;
 use zos_meter::tokens::Factors;
-use zos_meter::{Balance, Clock, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
-use zos_seal::{ClientKeys, Secret, TermKeys, Vault};
+use zos_meter::{Balance, Clock, Interim, Ledger, LedgerError, Limit, Period, SqliteLedger, Standing};
+use zos_seal::{ClientKeys, OwnSecrets, Secret, TermKeys, Vault};
 
 /// How many events a slow reader may lag behind before some are lost to it.
 const EVENTS_KEPT: usize = 1024;
@@ -37,6 +40,16 @@ type LimitKey = (String, String, &'static str);
 /// Limits whose announcements are remembered.
 const ANNOUNCED_KEPT: usize = 4096;
 
+/// Pause after each megabyte of a log that is verified in the background, so that the calls beside it have the machine: it
+/// goes at some 40 MB/s then.
+const VERIFY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Where the size and the root of the newest checkpoint are told outside of the folder of the log.
+#[must_use]
+pub fn audit_head(home: &Home) -> PathBuf {
+    home.root().join("gateway").join("audit-head.json")
+}
+
 /// Everything a call needs.
 pub struct House {
     pub(crate) brain: Brain,
@@ -44,14 +57,20 @@ pub struct House {
     pub(crate) config: Config,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) ledger_health: LedgerHealth,
+    /// What is held and spent while the ledger is away.
+    pub(crate) interim: Interim,
     /// The file of this home, which is locked as long as this lives.
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
     pub(crate) keys: ClientKeys,
+    /// What recognises secrets of this house in what others send.
+    pub(crate) own_secrets: OwnSecrets,
     pub(crate) attester: Attester,
     pub(crate) term_keys: Arc<TermKeys>,
     /// Why checkpoints are not signed, where they are not.
     unsigned: Option<String>,
+    /// What verification found wrong in the log.
+    log_damage: LogDamage,
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) vault: Arc<Vault>,
@@ -63,6 +82,10 @@ pub struct House {
     pub(crate) counters: Counters,
     pub(crate) telemetry: Telemetry,
     pub(crate) shield: Shield,
+    /// Threads and memory for what calls say.
+    pub(crate) inspectors: Inspectors,
+    /// Web pages that may not call, and how many of their requests leave a record.
+    pub(crate) strangers: Strangers,
     /// What waits for the owner.
     pub(crate) approvals: Approvals,
     /// The placeholders of conversations.
@@ -88,6 +111,8 @@ pub struct Opening {
     pub keys: Keys,
     /// What becomes of a log that is damaged.
     pub on_damage: OnDamage,
+    /// Whether records that are under no signature may be taken over, though nothing vouches that they never were.
+    pub adopts_log: bool,
     /// What tells days apart; the machine's clock where there is none.
     pub clock: Option<Clock>,
 }
@@ -99,6 +124,8 @@ pub struct Listening {
     pub address: Option<SocketAddr>,
     /// Why it does not, in words.
     pub error: Option<String>,
+    /// What the owner should know although it does.
+    pub notice: Option<String>,
 }
 
 /// Why the house cannot be opened. Broken context files are no reason.
@@ -158,6 +185,9 @@ impl House {
         let config = Config::load(&home)?;
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
+        if let Some(problem) = home.exposed() {
+            tracing::warn!(mend = problem.mend, "{}", problem.message);
+        }
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
         // First of all: its lock is what keeps a second zOS from this home, also where a shared ledger serves.
@@ -177,9 +207,13 @@ impl House {
             durability: config.audit.durability,
             signer,
             on_damage: opening.on_damage,
+            witness: Some(audit_head(&home)),
+            adopts: opening.adopts_log,
+            waits: true,
             ..zos_audit::Options::default()
         };
         let audit = Log::open(&home.audit_dir(), options)?;
+        let log_damage = LogDamage::new(&audit, opening.on_damage);
         let ledger = match ledger::address(&config) {
             Some(address) => ledger::open_shared(&address)?,
             None => Arc::clone(&own),
@@ -187,6 +221,7 @@ impl House {
         let keys = ClientKeys::open(&home.keys())?;
         let admin_token = zos_seal::admin_token(&home.admin_token())?;
         let telemetry = Telemetry::new(config.telemetry.clone());
+        let inspectors = Inspectors::new(config.limits.body_bytes);
         let house = Arc::new(House {
             upstreams: Upstreams::new(&config.upstream)?,
             watching: Mutex::new(Some(brain.watch()?)),
@@ -195,12 +230,15 @@ impl House {
             config,
             ledger,
             ledger_health: LedgerHealth::default(),
+            interim: Interim::default(),
             _own_ledger: own,
             audit,
             keys,
+            own_secrets: OwnSecrets::new(Some(admin_token.clone())),
             attester: Attester::new(&home, private_keys),
             term_keys: Arc::new(TermKeys::new(home.private_keys().join("terms"))),
             unsigned,
+            log_damage,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
@@ -209,6 +247,8 @@ impl House {
             counters: Counters::default(),
             telemetry,
             shield: Shield::default(),
+            inspectors,
+            strangers: Strangers::default(),
             approvals: Approvals::default(),
             redactions: Sessions::default(),
             taints: Taints::default(),
@@ -259,8 +299,9 @@ impl House {
         self.clock.now_ms()
     }
 
+    /// Whether records are kept, in a log that hard rooms may rest on.
     pub(crate) fn log_is_healthy(&self) -> bool {
-        matches!(self.audit.health(), zos_audit::Health::Healthy)
+        matches!(self.audit.health(), zos_audit::Health::Healthy) && !self.log_damage.stops_hard_rooms()
     }
 
     /// Stops in order: calls end, then settlements, then the log.
@@ -340,20 +381,39 @@ impl House {
         if let zos_audit::Health::Failing { since, error } = self.audit.health() {
             problems.push(format!("The log cannot be written since {since}: {error}."));
         }
+        problems.extend(self.log_damage.problem());
         problems.extend(self.ledger_health.problem());
-        if let Some(error) = self.listening().error {
-            problems.push(error);
-        }
+        let listening = self.listening();
+        problems.extend(listening.error);
         problems.extend(self.keys.problem());
+        if let Some(unread) = self.brain.snapshot().unread.first() {
+            problems.push(format!(
+                "{}: {}. Its last good version governs, and it is read again by itself.",
+                unread.file, unread.message
+            ));
+        }
+        problems.extend(
+            self.brain
+                .snapshot()
+                .fleet
+                .broken()
+                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
+        );
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
-        Health { ok: problems.is_empty(), problems }
+        let ok = problems.is_empty();
+        problems.extend(listening.notice);
+        Health { ok, problems }
     }
 
     /// Tells the screens of every change of the files and of the active context, until the house stops.
     pub(crate) async fn announce_changes(self: &Arc<Self>) {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
+        let mut told = None;
+        tokio::spawn(verify_log(Arc::downgrade(self)));
+        ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
+            self.tell_of_the_fleet(&mut told);
             tokio::select! {
                 changed = snapshots.changed() => if changed.is_err() { return },
                 () = self.drain.is_begun() => return,
@@ -362,7 +422,24 @@ impl House {
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
+            ledger::look_ahead(self, &snapshot).await;
         }
+    }
+
+    /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
+    fn tell_of_the_fleet(&self, told: &mut Option<String>) {
+        let now = self.brain.snapshot().fleet.broken().map(ToString::to_string);
+        if *told == now {
+            return;
+        }
+        match &now {
+            Some(problem) => {
+                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
+            }
+            None => tracing::info!("the fleet is loaded"),
+        }
+        *told = now;
+        self.announce_health();
     }
 
     /// Signs for the active context before its first call, which would have to wait for the disk.
@@ -413,6 +490,21 @@ impl House {
             let limit = BudgetLimit::new(standing, self.now_ms());
             self.announce(Event::Budget { context: context.to_owned(), limit, percent });
         }
+    }
+}
+
+/// Verifies the whole log beside the calls. Opening looked at its newest segment only.
+async fn verify_log(house: Weak<House>) {
+    let Some(home) = house.upgrade().map(|house| house.brain.home().clone()) else { return };
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut pause = |_, _| std::thread::sleep(VERIFY_PAUSE);
+        zos_audit::verify_witnessed(&home.audit_dir(), None, Some(&audit_head(&home)), &mut pause)
+    });
+    if let Ok(Ok(report)) = looked.await
+        && let Some(house) = house.upgrade()
+        && house.log_damage.found(&report)
+    {
+        house.announce_health();
     }
 }
 

@@ -1,9 +1,11 @@
 //! Which ledger serves: the file of the home, or a PostgreSQL that several gateways share; and how it is.
 
+use crate::budget::all_limits;
 use crate::config::Config;
 use crate::house::House;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+use zos_core::{ContextState, Isolation, Snapshot};
 use zos_meter::{Ask, Day, Ledger, LedgerError, Limit, Micros};
 use zos_seal::Secret;
 
@@ -93,7 +95,7 @@ pub(crate) fn failed(house: &Arc<House>, error: &LedgerError) {
     let since = zos_audit::format_time(house.now_ms());
     let is_new = house.ledger_health.begins(|| {
         format!(
-            "Budgets cannot be read or written since {since}: {error}. Open contexts go on unheld, hard ones with limits refuse."
+            "Budgets cannot be read or written since {since}: {error}. Open contexts go on with what was last known to be left, hard ones with limits refuse."
         )
     });
     // One task is enough, however many calls found out at once.
@@ -121,11 +123,52 @@ async fn until_mended(house: Weak<House>) {
             limits: vec![Limit::daily_tokens(u64::MAX)],
         };
         let granted = house.ledger.reserve(ask).await;
-        if granted.is_ok() && house.ledger.release(&id).await.is_ok() {
-            house.ledger_health.ends();
-            tracing::info!("budgets are read and written again");
-            house.announce_health();
-            return;
+        if granted.is_err() || house.ledger.release(&id).await.is_err() {
+            continue;
+        }
+        // Booked while calls are still held here, so that no call is granted by the ledger before it knows of them.
+        if let Err(error) = house.interim.book(&*house.ledger).await {
+            tracing::warn!(%error, "what was spent while the ledger was away is not booked yet");
+            continue;
+        }
+        house.ledger_health.ends();
+        tracing::info!("budgets are read and written again");
+        house.announce_health();
+        // Those that had begun to hold here while the last were booked.
+        book_if_back(&house);
+        return;
+    }
+}
+
+/// Books what is still held here though the ledger answers again: calls that were under way when it came back.
+pub(crate) fn book_if_back(house: &Arc<House>) {
+    if house.ledger_health.is_failing() || house.interim.is_empty() {
+        return;
+    }
+    let house = Arc::clone(house);
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move {
+            if let Err(error) = house.interim.book(&*house.ledger).await {
+                failed(&house, &error);
+            }
+        });
+    }
+}
+
+/// Asks how the limits of open rooms stand, before their first call: while the ledger is away they go on with what was
+/// last known to be left.
+pub(crate) async fn look_ahead(house: &House, snapshot: &Snapshot) {
+    let day = Day::from_unix_ms(house.now_ms());
+    for (name, state) in &snapshot.contexts {
+        let ContextState::Live { context, .. } = state else { continue };
+        let limits = all_limits(&context.budget);
+        let is_known = limits.iter().all(|limit| house.interim.knows(name.as_str(), day, limit));
+        if context.isolation == Isolation::Open && !is_known {
+            match house.ledger.balance(name.as_str(), day, &limits).await {
+                Ok(balance) => house.interim.note(&balance),
+                // The first call finds out as well, and has it tried again.
+                Err(_) => return,
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! `GET /v1/models`: what a context may ask for. The fleet's own ids, the demo, and what the providers
-//! list; those lists are kept for a while and never waited for longer than a second.
+//! list; those lists are kept for a while and never waited for longer than a second. What a provider lists is its
+//! own words: ids are bounded in length and number, hold nothing that steers a terminal, and are inspected like any
+//! other text that arrives.
 
 use crate::call::{Call, Cost};
 use crate::house::House;
-use crate::pipeline::{self, Resolved};
+use crate::pipeline::{self, Head, Resolved, note};
 use crate::upstream::AnswerBody;
+use crate::upstream::departing::Departing;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -15,8 +18,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use zos_audit::Outcome;
+use zos_core::Effect;
 use zos_core::fleet::SLOTS;
 use zos_core::{Api, Provider, Wish};
+use zos_guard::findings::Findings;
+use zos_guard::inspect;
+use zos_guard::policy::Policy;
 use zos_wire::json::{self, Value};
 use zos_wire::problem::{Code, Problem, Shape};
 
@@ -25,6 +32,11 @@ const WAIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a list is taken as current.
 const KEPT_FOR: Duration = Duration::from_secs(300);
+
+/// The most ids that are taken from one list, and the longest of them in bytes. The largest catalogues of several
+/// makers have some hundreds, and the longest ids, with a path of folders before them, are a third as long.
+const IDS_LIMIT: usize = 4096;
+const ID_MAX_BYTES: usize = 256;
 
 /// The largest list that is read.
 const LIST_LIMIT_BYTES: usize = 4 << 20;
@@ -59,13 +71,9 @@ pub(crate) async fn serve(
     mut call: Call,
 ) -> Response {
     let mut headers = HeaderMap::new();
-    let resolved = match pipeline::resolve_headers(
-        &house,
-        request.headers(),
-        room.as_deref(),
-        &mut call,
-        &mut headers,
-    ) {
+    let (parts, _) = request.into_parts();
+    let head = Head::of(&parts, room.as_deref());
+    let resolved = match pipeline::resolve_headers(&house, &head, &mut call, &mut headers) {
         Ok(resolved) => resolved,
         Err(problem) => return pipeline::refuse(call, shape, problem, headers).await,
     };
@@ -73,7 +81,8 @@ pub(crate) async fn serve(
         Shape::Anthropic => Api::Anthropic,
         Shape::OpenAi => Api::OpenAi,
     };
-    let models = permitted(&house, &resolved, api).await;
+    let models =
+        inspected(permitted(&house, &resolved, api).await, &resolved.policy, &mut call, &mut headers);
     let body = match &id {
         None => list(shape, &models),
         Some(id) => match models.get(id) {
@@ -92,13 +101,34 @@ pub(crate) async fn serve(
         return pipeline::refuse(call, shape, problem, headers).await;
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("x-zos-verdict", HeaderValue::from_static("allow"));
+    headers.entry("x-zos-verdict").or_insert(HeaderValue::from_static("allow"));
     if let Ok(value) = HeaderValue::from_str(&call.request_id) {
         headers.insert("x-request-id", value);
     }
     let mut response = Response::new(Body::from(body));
     *response.headers_mut() = headers;
     response
+}
+
+/// The models without those whose id holds what the room denies or replaces.
+fn inspected(
+    mut models: BTreeMap<String, String>,
+    policy: &Policy,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> BTreeMap<String, String> {
+    let mut findings = Findings::default();
+    models.retain(|id, _| {
+        let mut found = Findings::default();
+        inspect::text(policy, id, "data[].id", &mut found);
+        let may_pass = found.found.iter().all(|found| policy.effect(found.rule) == Effect::Report);
+        findings.absorb(found);
+        may_pass
+    });
+    if !findings.found.is_empty() {
+        note(policy, &findings, call, headers);
+    }
+    models
 }
 
 /// Model ids that the context permits, whatever API they speak themselves, with the provider of each.
@@ -153,12 +183,12 @@ async fn listed(
 ) -> (Arc<Provider>, Arc<Vec<String>>) {
     // A client's own credential is for the API that it speaks.
     let is_face_default = provider.api == api && resolved.snapshot.fleet.is_face_default(&provider, api);
-    let Ok(Some(mut headers)) =
+    let Ok(Some(credential)) =
         resolved.presented.for_provider(&provider, is_face_default, &house.vault).await
     else {
         return (provider, Arc::default());
     };
-    let credentials: Vec<&[u8]> = headers.values().map(HeaderValue::as_bytes).collect();
+    let credentials: Vec<&[u8]> = credential.headers().values().map(HeaderValue::as_bytes).collect();
     let key = (provider.name.clone(), house.models.hasher.hash_one(credentials));
     let kept = house.models.kept(&key);
     if let Some(list) = &kept
@@ -166,9 +196,13 @@ async fn listed(
     {
         return (provider, list.ids.clone());
     }
+    let mut version = HeaderMap::new();
     if provider.api == Api::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
+    let Ok(headers) = Departing::checked(house, version, credential) else {
+        return (provider, Arc::default());
+    };
     let fetching = tokio::spawn({
         let (house, provider) = (house.clone(), provider.clone());
         async move {
@@ -182,7 +216,7 @@ async fn listed(
 }
 
 /// Asks a provider; `None` when it does not list its models.
-async fn fetch(house: &House, provider: &Provider, headers: HeaderMap) -> Option<Vec<String>> {
+async fn fetch(house: &House, provider: &Provider, headers: Departing) -> Option<Vec<String>> {
     let mut url = provider.endpoint("/v1/models")?;
     if provider.api == Api::Anthropic {
         url.set_query(Some("limit=1000"));
@@ -200,11 +234,15 @@ pub(crate) async fn read_list(body: &mut AnswerBody) -> Option<Vec<String>> {
     let text = std::str::from_utf8(&body).ok()?;
     let list = json::parse(text).ok()?;
     let ids = list.get("data")?.elements().iter();
-    Some(
-        ids.filter_map(|model| model.get("id").and_then(Value::as_str))
-            .map(|id| id.text().into_owned())
-            .collect(),
-    )
+    let ids = ids.filter_map(|model| model.get("id").and_then(Value::as_str));
+    Some(ids.map(|id| id.text().into_owned()).filter(|id| is_id(id)).take(IDS_LIMIT).collect())
+}
+
+/// Whether a provider's word for a model may be one: short, and of characters that are seen.
+fn is_id(id: &str) -> bool {
+    let is_seen = |c: char| !c.is_control() && !zos_rules::canonical(c.encode_utf8(&mut [0; 4])).is_empty();
+    (1..=ID_MAX_BYTES).contains(&id.len())
+        && id.chars().all(|c| c == ' ' || c.is_ascii_graphic() || is_seen(c))
 }
 
 impl ModelLists {
@@ -246,5 +284,29 @@ fn entry(shape: Shape, id: &str, provider: &str) -> serde_json::Value {
             json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"})
         }
         Shape::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": provider}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_seen() {
+        for id in [
+            "gpt-5",
+            "meta-llama/Llama-3.3-70B:free",
+            "accounts/x/models/y",
+            "qwen3:8b",
+            "通义千问",
+            "a model",
+        ] {
+            assert!(is_id(id), "{id}");
+        }
+        let long = "m".repeat(ID_MAX_BYTES + 1);
+        for id in ["", "\u{1b}[31mred", "a\nb", "a\u{9b}31m", "a\u{202e}b", "a\u{200b}b", "a\u{e0041}", &long]
+        {
+            assert!(!is_id(id), "{id:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod canon;
 mod forward;
+mod headers;
 mod held;
 mod inspect_request;
 mod inspect_response;
@@ -17,6 +18,7 @@ pub(crate) mod waiting;
 
 use crate::call::Call;
 use crate::house::House;
+use crate::inspectors::Weight;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -29,7 +31,7 @@ use zos_wire::problem::{Code, Problem, Shape};
 use inspect_request::Judged;
 pub(crate) use inspect_request::{note, raise_verdict};
 pub(crate) use receive::{Arrived, whole};
-pub(crate) use resolve::{Resolved, resolve_headers, resolve_owner};
+pub(crate) use resolve::{Head, Resolved, resolve_headers, resolve_owner};
 
 /// Serves one call that arrived under `/v1` or `/rooms/<name>/v1` and leaves exactly one record.
 pub(crate) async fn serve(
@@ -44,9 +46,11 @@ pub(crate) async fn serve(
         Err(problem) => return refuse(call, face.shape(), problem, HeaderMap::new()).await,
     };
     let mut headers = HeaderMap::new();
-    let judged =
-        resolve::run(&house, arrived, &mut call, &mut headers) // which context governs
-            .and_then(|resolved| inspect_request::run(&house, resolved, &mut call, &mut headers)); // what it says
+    let (call, judged) = in_turn(&house, arrived.weight, call, &mut headers, |house, call, headers| {
+        let resolved = resolve::run(house, arrived, call, headers)?; // which context governs
+        inspect_request::run(house, resolved, call, headers) // what it says
+    })
+    .await;
     let judged = match judged {
         Ok(judged) => judged,
         Err(problem) => return refuse(call, face.shape(), problem, headers).await,
@@ -64,16 +68,26 @@ pub(crate) async fn serve(
 async fn walk(
     house: &Arc<House>,
     judged: Judged,
-    mut call: Call,
+    call: Call,
     headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
-    let reserved = async {
-        let inspected = judged.decided(house, &mut call, headers).await?; // the final bytes, or a refusal
-        let inspected = canon::run(house, inspected, &mut call, headers)?; // the owner's own words in front, if wanted
-        let routed = route::run(house, inspected, &mut call, headers)?; // which provider is permitted and asked
-        reserve::run(house, routed, &mut call, headers).await // tokens are held from here on
+    let weight = judged.weight();
+    let decided = match judged.decided(house).await {
+        Ok(decided) => decided, // by the owner, where one is asked
+        Err(problem) => return Err((Box::new(call), problem)),
     };
-    let reserved = match reserved.await {
+    let (mut call, routed) = in_turn(house, weight, call, headers, move |house, call, headers| {
+        let inspected = decided.inspected(house, call, headers)?; // the final bytes, or a refusal
+        let inspected = canon::run(house, inspected, call, headers)?; // the owner's own words in front, if wanted
+        let routed = route::run(house, inspected, call, headers)?; // which provider is permitted and asked
+        Ok(if weight.is_light() { routed } else { reserve::measured(house, routed, call) })
+    })
+    .await;
+    let reserved = match routed {
+        Ok(routed) => reserve::run(house, routed, &mut call, headers).await, // tokens are held from here on
+        Err(problem) => Err(problem),
+    };
+    let reserved = match reserved {
         Ok(reserved) => reserved,
         Err(problem) => return Err((Box::new(call), problem)),
     };
@@ -82,6 +96,25 @@ async fn walk(
         Err(problem) => return Err((Box::new(call), problem)),
     };
     inspect_response::run(house, forwarded, call, headers).await // its end settles and records
+}
+
+/// Does a step that reads a text of this weight, off the workers where that may take long. The step owns the
+/// call meanwhile: when the caller leaves, the call ends with the step.
+pub(crate) async fn in_turn<T: Send + 'static>(
+    house: &Arc<House>,
+    weight: Weight,
+    mut call: Call,
+    headers: &mut HeaderMap,
+    step: impl FnOnce(&Arc<House>, &mut Call, &mut HeaderMap) -> T + Send + 'static,
+) -> (Call, T) {
+    let (own, mut known) = (house.clone(), std::mem::take(headers));
+    let work = move || {
+        let done = step(&own, &mut call, &mut known);
+        (call, known, done)
+    };
+    let (call, known, done) = house.inspectors.run(weight, work).await;
+    *headers = known;
+    (call, done)
 }
 
 /// Ends a call with an answer of ours.

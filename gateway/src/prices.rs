@@ -7,6 +7,10 @@ use zos_core::{Home, ModelPrice, Problem, Provider};
 use zos_meter::{Catalogue, CatalogueError, Day, Price, Rate, Tiered};
 
 /// How long a look at the file is good for: `zos models update` is in force that soon.
+/// The largest catalogue that is read; the shipped one is some hundred kilobytes.
+const FILE_BYTES: usize = 16 << 20;
+
+/// How long the file is believed to be unchanged without looking.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the home's own catalogue cannot be used.
@@ -52,7 +56,7 @@ pub fn problem(home: &Home) -> Option<Problem> {
 
 /// The line where these ids stand one after the other; an entry that makes no sense has no other place.
 fn line_of(home: &Home, ids: [&str; 2]) -> usize {
-    let text = std::fs::read_to_string(file(home)).unwrap_or_default();
+    let text = text(home).unwrap_or_default();
     let at = ids.iter().fold(0, |from, id| {
         let quoted = serde_json::Value::from(*id).to_string();
         text[from..].find(&quoted).map_or(from, |step| from + step)
@@ -65,11 +69,15 @@ fn line_of(home: &Home, ids: [&str; 2]) -> usize {
 /// # Errors
 /// When it cannot be read or is no catalogue.
 pub fn load(home: &Home) -> Result<Option<Catalogue>, PricesError> {
-    match std::fs::read_to_string(file(home)) {
+    match text(home) {
         Ok(text) => Ok(Some(Catalogue::parse(&text)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn text(home: &Home) -> std::io::Result<String> {
+    String::from_utf8(zos_seal::read_regular(&file(home), FILE_BYTES)?).map_err(std::io::Error::other)
 }
 
 /// The catalogue in force, which follows the file.
@@ -122,11 +130,9 @@ impl Prices {
         if let Some(stated) = own.iter().find(|price| names.fit(|name| price.models.matches(name))) {
             let flat = |rate: u64| Some(Tiered::flat(Rate(rate)));
             return Some(Arc::new(Price {
-                input: flat(stated.input),
-                output: flat(stated.output),
                 cache_read: stated.cache_read.and_then(flat),
                 cache_write: stated.cache_write.and_then(flat),
-                cache_write_1h: None,
+                ..Price::flat(Rate(stated.input), Rate(stated.output))
             }));
         }
         if provider.is_demo() {

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use zos_core::{Home, Problem};
 
 /// Certificates with their keys take a few kilobytes; more is another file.
-const FILE_BYTES: u64 = 1 << 20;
+const FILE_BYTES: usize = 1 << 20;
 
 /// Reads the files and makes what takes encrypted connections.
 ///
@@ -55,12 +55,5 @@ pub(crate) fn acceptor(home: &Home, tls: &Tls) -> Result<TlsAcceptor, Box<Proble
 }
 
 fn read(home: &Home, file: &NamedFile) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(home.root().join(&file.path))?;
-    opened.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES {
-        return Err(std::io::Error::other("it is larger than any certificate"));
-    }
-    Ok(bytes)
+    zos_seal::read_regular(&home.root().join(&file.path), FILE_BYTES)
 }

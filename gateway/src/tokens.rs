@@ -2,7 +2,7 @@
 //!
 //! Counted is every key and every string of the body, unescaped and one by one (long bodies in samples), and a
 //! token for each member and element: more than the three tokens that OpenAI puts around each message, and in
-//! the place of what providers make of tools. What an API declares to be no text is left out here. So the count of the text is
+//! the place of what providers make of tools. Runs of encoded bytes that are no text are left out here. So the count of the text is
 //! exact for OpenAI's models, and the sum is an estimate that means to be no lower than the bill. For other
 //! models it is scaled by what their providers reported before.
 //!
@@ -10,7 +10,7 @@
 //! a body that cannot be read, the estimate by length that every call has goes on serving.
 
 use zos_meter::tokens::{Factors, Sample, Vocabulary, family};
-use zos_wire::declared::is_text;
+use zos_wire::declared::is_blob;
 use zos_wire::json::{self, Value};
 
 /// What OpenAI puts before an answer: "How to count tokens with tiktoken" in the openai-cookbook.
@@ -100,7 +100,7 @@ impl Text<'_> {
                 for (key, member) in members {
                     let name = key.text();
                     self.sample.add(&name);
-                    if is_text(value, &name, member) {
+                    if !member.as_str().is_some_and(|text| is_blob(value, &name, text)) {
                         self.value(member);
                     }
                 }
@@ -155,7 +155,9 @@ mod tests {
                 r#"{{"messages":[{{"content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]}}]}}"#
             )
         };
-        let (small, large) = ("iVBORw0KGgo=".to_owned(), format!("iVBORw0KGgo{}", "A".repeat(10_000)));
+        let small = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+        let large = small.replace("AAAADUl", &format!("AAAA{}DUl", "A".repeat(10_000)));
+        let small = small.to_owned();
         assert_eq!(tokens("gpt-4o", &body(&small)), tokens("gpt-4o", &body(&large)));
         let url = |data: &str| format!(r#"{{"image_url":"data:image/png;base64,{data}"}}"#);
         assert_eq!(tokens("gpt-4o", &url(&small)), tokens("gpt-4o", &url(&large)));

@@ -7,10 +7,13 @@ pub(crate) mod breaker;
 pub(crate) mod credentials;
 mod decode;
 pub(crate) mod demo;
+pub(crate) mod departing;
 
 use crate::config::UpstreamLimits;
+use crate::inspectors::{BodyMemory, Inspectors};
 use bytes::Bytes;
 use decode::Decoder;
+use departing::Departing;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,7 +27,7 @@ pub(crate) struct Outgoing {
     /// Path and query of the API.
     pub(crate) path: String,
     /// Headers that may leave, the credential among them.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Departing,
     /// The final body.
     pub(crate) body: Bytes,
 }
@@ -66,6 +69,9 @@ pub(crate) enum UpstreamError {
     /// Nothing arrived for too long.
     #[error("the provider took longer than {} s", .0.as_secs_f32())]
     Timeout(Duration),
+    /// Others hold the memory that the answer needs.
+    #[error("too many large answers are in progress")]
+    Crowded,
     /// A content encoding that we cannot decode, or damaged data in one.
     #[error("the provider's answer is compressed in a way that cannot be read")]
     Encoding,
@@ -81,6 +87,9 @@ pub(crate) struct Upstreams {
     pub(crate) breakers: breaker::Breakers,
 }
 
+/// The kinds of proxies that the HTTP client knows.
+const PROXY_SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
 /// A client could not be made: the TLS configuration of this machine is broken.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTPS client cannot be made: {0}")]
@@ -95,6 +104,7 @@ impl Upstreams {
     /// Clients with these time limits.
     pub(crate) fn new(limits: &UpstreamLimits) -> Result<Self, ClientError> {
         install_tls();
+        tell_unusable_proxies();
         let client = || {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -133,15 +143,15 @@ impl Upstreams {
         let request = self
             .client(&url)
             .post(url)
-            .headers(outgoing.headers)
+            .headers(outgoing.headers.into_headers())
             .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(outgoing.body);
         self.answer(request, timeout.unwrap_or(self.first_byte_timeout)).await
     }
 
     /// Asks a provider for a document, such as its list of models.
-    pub(crate) async fn get(&self, url: Url, headers: HeaderMap) -> Result<Answer, UpstreamError> {
-        self.answer(self.client(&url).get(url).headers(headers), self.first_byte_timeout).await
+    pub(crate) async fn get(&self, url: Url, headers: Departing) -> Result<Answer, UpstreamError> {
+        self.answer(self.client(&url).get(url).headers(headers.into_headers()), self.first_byte_timeout).await
     }
 
     fn client(&self, url: &Url) -> &reqwest::Client {
@@ -172,6 +182,20 @@ impl Upstreams {
                 ahead: None,
             },
         })
+    }
+}
+
+/// Tells of proxies in the environment that cannot be used: calls go past them, which their owner may not want.
+fn tell_unusable_proxies() {
+    for variable in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
+        let Ok(value) = std::env::var(variable) else { continue };
+        if value.split_once("://").is_some_and(|(scheme, _)| !PROXY_SCHEMES.contains(&scheme)) {
+            tracing::warn!(
+                variable,
+                "the proxy of this variable is of a kind that cannot be used, so calls go past it; write one of {}",
+                PROXY_SCHEMES.join("://, ")
+            );
+        }
     }
 }
 
@@ -242,18 +266,46 @@ impl AnswerBody {
 
     /// The whole rest of the body, at most `limit_bytes`; `None` when it is larger.
     pub(crate) async fn whole(&mut self, limit_bytes: usize) -> Result<Option<Bytes>, UpstreamError> {
+        self.whole_within(limit_bytes, None).await
+    }
+
+    /// The same, within the memory that all calls share: it is taken before more of the answer is kept.
+    pub(crate) async fn whole_within(
+        &mut self,
+        limit_bytes: usize,
+        mut shared: Option<(&Inspectors, &mut BodyMemory)>,
+    ) -> Result<Option<Bytes>, UpstreamError> {
         let Some(first) = self.chunk().await? else { return Ok(Some(Bytes::new())) };
-        let Some(second) = self.chunk().await? else {
-            return Ok((first.len() <= limit_bytes).then_some(first));
-        };
+        if first.len() > limit_bytes {
+            return Ok(None);
+        }
+        grow(&mut shared, first.len(), first.len()).await?;
+        let Some(second) = self.chunk().await? else { return Ok(Some(first)) };
         let mut whole = Vec::from(first);
-        whole.extend_from_slice(&second);
-        while let Some(chunk) = self.chunk().await? {
-            whole.extend_from_slice(&chunk);
-            if whole.len() > limit_bytes {
+        let mut next = Some(second);
+        while let Some(chunk) = next {
+            let length = whole.len() + chunk.len();
+            if length > limit_bytes {
                 return Ok(None);
             }
+            grow(&mut shared, length, chunk.len()).await?;
+            whole.extend_from_slice(&chunk);
+            next = self.chunk().await?;
         }
-        Ok((whole.len() <= limit_bytes).then(|| whole.into()))
+        Ok(Some(whole.into()))
+    }
+}
+
+/// Takes memory for an answer that has grown by so many bytes to this length.
+async fn grow(
+    shared: &mut Option<(&Inspectors, &mut BodyMemory)>,
+    length: usize,
+    by: usize,
+) -> Result<(), UpstreamError> {
+    match shared {
+        Some((inspectors, memory)) => {
+            inspectors.grow(memory, length, by).await.map_err(|_| UpstreamError::Crowded)
+        }
+        None => Ok(()),
     }
 }

@@ -11,10 +11,11 @@ type Check = fn(&[u8]);
 
 #[test]
 fn the_corpus_of_every_target_holds() {
-    let targets: [(&str, Check); 8] = [
+    let targets: [(&str, Check); 9] = [
         ("arguments", checks::arguments),
         ("audit", checks::audit),
         ("context", checks::context),
+        ("declared", checks::declared),
         ("fleet", checks::fleet),
         ("json", checks::json),
         ("rules", checks::rules),

@@ -136,22 +136,102 @@ async fn a_huge_head_and_a_compressed_body_are_refused() {
     assert!(provider.received().is_empty());
 }
 
-#[tokio::test]
-async fn further_connections_wait_for_a_place() {
-    let gateway = Scratch::new().file("gateway/config.yml", "limits: {connections: 2}\n").start().await;
-    let mut first = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
-    let _second = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
-    first.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+/// Sends a request on a connection of its own and reads the first bytes of its answer.
+async fn idle_connection(gateway: &Gateway) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut piece = [0; 512];
-    assert!(first.read(&mut piece).await.unwrap() > 0);
-    let waiting = tokio::spawn({
-        let url = gateway.url.clone();
-        async move {
-            zos_tests::gateway::client().get(format!("{url}/healthz")).send().await.unwrap().status().as_u16()
-        }
-    });
+    assert!(stream.read(&mut piece).await.unwrap() > 0);
+    stream
+}
+
+async fn healthz(url: String) -> u16 {
+    zos_tests::gateway::client().get(format!("{url}/healthz")).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn an_idle_connection_gives_its_place_to_the_next_caller_and_the_oldest_goes_first() {
+    let gateway = Scratch::new().file("gateway/config.yml", "limits: {connections: 3}\n").start().await;
+    let mut oldest = idle_connection(&gateway).await;
+    let silent = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut youngest = idle_connection(&gateway).await;
+    assert_eq!(healthz(gateway.url.clone()).await, 200);
+    let mut piece = [0; 1];
+    assert_eq!(oldest.read(&mut piece).await.unwrap(), 0, "it was closed");
+    // The others have theirs still.
+    youngest.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    assert!(youngest.read(&mut piece).await.unwrap() > 0);
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_caller_waits_while_every_place_has_a_call_in_progress() {
+    let provider = Provider::start(vec![zos_tests::Step::UntilClosed]).await;
+    let gateway = Scratch::new()
+        .provider(&provider)
+        .file("gateway/config.yml", "limits: {connections: 1}\n")
+        .start()
+        .await;
+    let body = "{\"model\":\"m\",\"messages\":[]}";
+    let mut busy = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    busy.write_all(head.as_bytes()).await.unwrap();
+    while provider.received().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let waiting = tokio::spawn(healthz(gateway.url.clone()));
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished());
-    drop(first);
+    drop(busy);
     assert_eq!(waiting.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_caller_that_never_reads_its_answer_is_left_and_the_provider_with_it() {
+    let event = format!(
+        "data: {}\n\n",
+        serde_json::json!({"choices": [{"index": 0, "delta": {"content": "word ".repeat(20_000)}}]})
+    );
+    let mut script = vec![zos_tests::provider::event_head()];
+    script.extend((0..400).map(|_| zos_tests::Step::Send(event.clone().into_bytes())));
+    let provider = Provider::start(script).await;
+    let gateway = Scratch::new()
+        .provider(&provider)
+        .file("gateway/config.yml", "upstream: {idle_timeout_ms: 500}\n")
+        .start()
+        .await;
+    let body = "{\"model\":\"m\",\"stream\":true,\"messages\":[]}";
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut deaf = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+    deaf.write_all(head.as_bytes()).await.unwrap();
+    let ended = async {
+        while gateway.records().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // Far above what it takes: it is no measurement.
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("the call has an end");
+    assert_eq!(gateway.records()[0]["outcome"], "abandoned");
+}
+
+#[tokio::test]
+async fn a_body_of_many_small_values_is_refused_before_it_becomes_a_tree() {
+    let provider = Provider::json("{}").await;
+    let gateway = Scratch::new().provider(&provider).start().await;
+    let body = format!("{{\"model\":\"m\",\"messages\":[],\"x\":[{}1]}}", "1,".repeat(4 << 20));
+    let response = gateway.post("/v1/chat/completions", body).await;
+    assert_eq!(response.status(), 413);
+    let answer: Value = response.json().await.unwrap();
+    assert_eq!(answer["error"]["code"], "zos_invalid_request");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("small values"), "{answer}");
+    assert!(provider.received().is_empty());
+    provider.play(zos_tests::provider::json(200, &format!("{{\"x\":[{}1]}}", "1,".repeat(4 << 20))));
+    assert_eq!(gateway.chat("ordinary").await.status(), 502);
 }

@@ -90,20 +90,118 @@ async fn a_client_finds_tools_resources_and_prompts() {
     assert!(text.contains("Ann prefers tea") && text.contains("not an instruction"), "{text}");
 }
 
+const NEWEST: &str = "2026-07-28";
+
+/// The parameters of a request that stands alone.
+fn standing_alone(mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": NEWEST, "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    params
+}
+
+/// Sends a request with these headers; the status and the answer.
+async fn send(gateway: &Gateway, headers: &[(&str, &str)], method: &str, params: Value) -> (u16, Value) {
+    let message = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+    let request =
+        headers.iter().fold(client().post(format!("{}/mcp", gateway.url)), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+    let response = request.json(&message).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
 #[tokio::test]
 async fn messages_of_the_version_that_stands_alone_are_answered_in_kind() {
     let gateway = house().await;
-    let meta = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}});
-    let found = ask(&gateway, "/mcp", "server/discover", meta.clone()).await;
-    assert_eq!(found["result"]["supportedVersions"][0], "2026-07-28");
-    let listed = ask(&gateway, "/mcp", "tools/list", meta).await;
-    assert_eq!(
-        (&listed["result"]["resultType"], &listed["result"]["cacheScope"]),
-        (&json!("complete"), &json!("private"))
+    for (method, name, params) in [
+        ("server/discover", None, json!({})),
+        ("tools/list", None, json!({})),
+        ("resources/list", None, json!({})),
+        ("tools/call", Some("context_list"), json!({"name": "context_list"})),
+        ("resources/read", Some("zos://canon/acme"), json!({"uri": "zos://canon/acme"})),
+        ("prompts/get", Some("=?base64?Y2Fub24=?="), json!({"name": "canon"})),
+    ] {
+        let headers = [("mcp-protocol-version", NEWEST), ("mcp-method", method)];
+        let headers: Vec<_> = headers.into_iter().chain(name.map(|name| ("mcp-name", name))).collect();
+        let (status, answer) = send(&gateway, &headers, method, standing_alone(params)).await;
+        assert_eq!((status, &answer["id"]), (200, &json!(7)), "{answer}");
+        assert_eq!(answer["result"]["resultType"], "complete", "{answer}");
+        assert_eq!(
+            answer["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "zos",
+            "{answer}"
+        );
+        let is_kept = !matches!(method, "tools/call" | "prompts/get");
+        assert_eq!(answer["result"]["cacheScope"] == "private", is_kept, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_stands_alone_is_held_to_every_rule_of_its_version() {
+    let gateway = house().await;
+    let version = ("mcp-protocol-version", NEWEST);
+    let list = ("mcp-method", "tools/list");
+    let meta = |version: &str| {
+        json!({"_meta": {
+            "io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {},
+        }})
+    };
+    let bare = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": NEWEST}});
+    let call = standing_alone(json!({"name": "context_list"}));
+    let read = standing_alone(json!({"uri": "zos://memory/acme/none"}));
+    let subscribe = ("mcp-method", "resources/subscribe");
+    for (headers, method, params, expected) in [
+        (vec![version, list], "tools/list", json!({}), (400, -32602)),
+        (vec![version, list], "tools/list", bare, (400, -32602)),
+        (vec![list], "tools/list", standing_alone(json!({})), (400, -32020)),
+        (vec![version], "tools/list", standing_alone(json!({})), (400, -32020)),
+        (vec![version, ("mcp-method", "ping")], "tools/list", standing_alone(json!({})), (400, -32020)),
+        (vec![("mcp-protocol-version", "2025-11-25"), list], "tools/list", meta(NEWEST), (400, -32020)),
+        (vec![version, ("mcp-method", "tools/call")], "tools/call", call.clone(), (400, -32020)),
+        (
+            vec![version, ("mcp-method", "tools/call"), ("mcp-name", "canon_get")],
+            "tools/call",
+            call,
+            (400, -32020),
+        ),
+        (vec![("mcp-protocol-version", "2031-01-01"), list], "tools/list", meta("2031-01-01"), (400, -32022)),
+        (vec![version, subscribe], "resources/subscribe", standing_alone(json!({})), (404, -32601)),
+        (vec![version, ("mcp-method", "ping")], "ping", standing_alone(json!({})), (404, -32601)),
+        (
+            vec![version, ("mcp-method", "initialize")],
+            "initialize",
+            standing_alone(json!({"protocolVersion": NEWEST})),
+            (404, -32601),
+        ),
+        // The older era's code for it is forbidden here.
+        (
+            vec![version, ("mcp-method", "resources/read"), ("mcp-name", "zos://memory/acme/none")],
+            "resources/read",
+            read,
+            (200, -32602),
+        ),
+    ] {
+        let (status, answer) = send(&gateway, &headers, method, params.clone()).await;
+        let code = answer["error"]["code"].as_i64().unwrap_or(0);
+        assert_eq!((status, code), expected, "{headers:?} {method} {params}: {answer}");
+        assert_eq!(answer["id"], 7, "{answer}");
+        if code == -32022 {
+            assert_eq!(answer["error"]["data"]["supported"][0], NEWEST, "{answer}");
+            assert_eq!(answer["error"]["data"]["requested"], "2031-01-01");
+        }
+    }
+    let records = gateway.wait_records(13).await;
+    assert!(
+        records.iter().all(|record| record["face"] == "mcp" && record["code"].is_string()),
+        "{records:#?}"
     );
-    let meta = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2031-01-01"}});
-    let refused = ask(&gateway, "/mcp", "tools/list", meta).await;
-    assert_eq!(refused["error"]["code"], -32022);
+    // The owner's own transport carries standard input, which has no headers.
+    let message = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": meta(NEWEST)});
+    let (status, answer) = gateway.admin("POST", "/zos/v1/mcp/acme", Some(message)).await;
+    assert_eq!((status, &answer["result"]["resultType"]), (200, &json!("complete")));
+    let message = json!({"jsonrpc": "2.0", "id": 7, "method": "ping", "params": meta(NEWEST)});
+    let (status, answer) = gateway.admin("POST", "/zos/v1/mcp/acme", Some(message)).await;
+    assert_eq!((status, &answer["error"]["code"]), (200, &json!(-32601)));
 }
 
 #[tokio::test]

@@ -114,19 +114,49 @@ async fn a_long_retry_after_means_the_fallback_and_without_one_it_reaches_the_ca
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_too_often_is_left_alone() {
+async fn a_provider_that_fails_too_often_is_left_alone_where_another_route_is() {
     let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
-    let more = "fallback: {}\ndefaults: {breaker: {failures: 2, window_s: 60, open_s: 60}}\n";
+    let more = "fallback: {one: [two]}\ndefaults: {breaker: {failures: 2, window_s: 60, open_s: 60}}\n";
     let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    for _ in 0..3 {
+        assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
+    }
+    assert_eq!((a.received().len(), b.received().len()), (2, 3));
+    b.play(failing(500, ""));
     for _ in 0..2 {
-        assert_eq!(ask(&gateway).await.status(), 500);
+        assert_eq!(ask(&gateway).await.status(), 503, "that of the model that was asked for");
     }
     let left = ask(&gateway).await;
     assert_eq!(left.status(), 503);
     assert!(left.headers().contains_key("retry-after"));
     let body: Value = left.json().await.unwrap();
     assert_eq!(body["error"]["code"], "zos_no_route");
-    assert_eq!(a.received().len(), 2);
+    assert_eq!((a.received().len(), b.received().len()), (2, 5), "neither is asked any more");
+}
+
+#[tokio::test]
+async fn without_another_route_the_providers_own_errors_pass_through() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let more = "fallback: {}\ndefaults: {breaker: {failures: 2, window_s: 60, open_s: 60}}\n";
+    let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    for _ in 0..5 {
+        assert_eq!(ask(&gateway).await.status(), 500);
+    }
+    a.play(zos_tests::provider::json(200, ANSWER));
+    assert_eq!(ask(&gateway).await.status(), 200, "and what works again works at once");
+}
+
+#[tokio::test]
+async fn what_fails_at_one_endpoint_bars_no_other_and_no_other_model() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let more = "fallback: {one: [two], three: [two]}\ndefaults: {breaker: {failures: 1, window_s: 60, open_s: 60}}\n";
+    let gateway = house([&a, &b, &a], more, "isolation: hard\n").await;
+    ask(&gateway).await;
+    a.play(zos_tests::provider::json(200, ANSWER));
+    assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two", "left alone");
+    let other = json!({"model": "three", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]});
+    let answer = gateway.post("/v1/chat/completions", other.to_string()).await;
+    assert_eq!((answer.status().as_u16(), a.received().len()), (200, 2), "another model of the same server");
 }
 
 #[tokio::test]
@@ -209,4 +239,18 @@ async fn embeddings_and_counts_never_fall_back() {
     let response = gateway.post("/v1/embeddings", r#"{"model":"one","input":"x"}"#.to_owned()).await;
     assert_eq!(response.status(), 500);
     assert_eq!(b.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_hard_room_reaches_no_provider_while_the_fleet_never_loaded_and_everybody_is_told() {
+    let broken = "version: 1\nproviders:\n  local: {api: openai, base_url: \"http://192.168.1.5:8000/v1\", key: none}\n";
+    let gateway = Scratch::new().acme("isolation: hard\n").file("routing/fleet.yml", broken).start().await;
+    let response = ask(&gateway).await;
+    assert_eq!(response.status(), 503);
+    let told: Value = response.json().await.unwrap();
+    assert_eq!(told["error"]["code"], "zos_no_route");
+    assert!(told["error"]["message"].as_str().unwrap().contains("routing/fleet.yml:3 is broken"), "{told}");
+    let ready = zos_tests::gateway::client().get(format!("{}/readyz", gateway.url)).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("routing/fleet.yml:3"));
 }

@@ -53,6 +53,15 @@ pub(crate) enum Memory {
         /// Turn this proposal down
         #[arg(long, value_name = "ID")]
         reject: Option<String>,
+        /// Accept everything that waits and about which nothing was noticed
+        #[arg(long, conflicts_with_all = ["accept", "reject", "reject_all"])]
+        accept_all: bool,
+        /// Turn down everything that waits
+        #[arg(long, conflicts_with_all = ["accept", "reject"])]
+        reject_all: bool,
+        /// Only what comes from there
+        #[arg(long, value_name = "WHO", value_parser = ["tool", "model", "import"], conflicts_with_all = ["accept", "reject"])]
+        source: Option<String>,
     },
     /// Show one memory, and what was so before
     Show {

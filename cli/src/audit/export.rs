@@ -122,13 +122,18 @@ fn bundle(
         bundle.records.push(proven);
     }
     let folder = attest_folder(home, dir);
+    // What records name and the bundle lacks.
+    let (mut no_statement, mut no_object) = (Vec::new(), BTreeSet::new());
     for id in &states {
-        let Some(envelope) = attest::read_statement(&folder, id)? else { continue };
-        if with_objects {
-            for sha256 in attest::covered(&envelope) {
-                if let Ok(bytes) = std::fs::read(folder.join("objects").join(&sha256)) {
-                    bundle.objects.insert(sha256, STANDARD.encode(bytes).into());
-                }
+        let Some(envelope) = attest::read_statement(&folder, id)? else {
+            no_statement.push(id.clone());
+            continue;
+        };
+        let covered = if with_objects { attest::covered(&envelope) } else { Vec::new() };
+        for sha256 in covered {
+            match std::fs::read(folder.join("objects").join(&sha256)) {
+                Ok(bytes) => drop(bundle.objects.insert(sha256, STANDARD.encode(bytes).into())),
+                Err(_) => drop(no_object.insert(sha256)),
             }
         }
         bundle.statements.push(serde_json::to_value(&envelope).expect("an envelope is JSON"));
@@ -141,6 +146,7 @@ fn bundle(
         output.json(&json!({
             "records": bundle.records.len(), "statements": bundle.statements.len(),
             "objects": bundle.objects.len(), "key": bundle.key, "unsigned": unsigned,
+            "missing_statements": no_statement, "missing_objects": no_object,
         }))?;
     } else {
         output.line(&format!(
@@ -158,8 +164,14 @@ fn bundle(
             );
             output.line(&output.toned(Tone::Notice, &missing))?;
         }
+        let lacking = no_statement.iter().map(|id| format!("It lacks the statement about state {id}."));
+        let lacking = lacking.chain(no_object.iter().map(|sha256| format!("It lacks objects/{sha256}.")));
+        for sentence in lacking {
+            output.line(&output.toned(Tone::Bad, &sentence))?;
+        }
     }
-    Ok(Outcome::Fine)
+    // A receiver would find out; whoever sends it should first.
+    Ok(if no_statement.is_empty() && no_object.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
 
 /// The statements beside a log: those of its own home where it lies in one.

@@ -3,9 +3,8 @@
 
 use crate::attest::{self, Trust};
 use crate::failure::{Failure, Outcome, Result};
-use crate::output::{Cell, Output, Tone, grouped};
+use crate::output::{Cell, Output, Tone, errors_are_read, grouped, progress};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use zos_audit::{Bundle, VerifierKey};
@@ -31,7 +30,9 @@ pub(super) fn run(
     if path.is_file() {
         return bundle(path, key.as_ref(), attest_key, output);
     }
-    log(path, key.as_ref(), output)
+    // What is kept outside of the folder is about the log of this home alone.
+    let witness = (path == own).then(|| zos_gateway::house::audit_head(home));
+    log(path, key.as_ref(), witness.as_deref(), output)
 }
 
 /// A verifier key as text, or the file that holds it.
@@ -40,19 +41,24 @@ fn read_key(text: &str) -> Result<VerifierKey> {
     text.parse().map_err(|error| Failure::environment(&error))
 }
 
-fn log(dir: &Path, key: Option<&VerifierKey>, output: &mut Output) -> Result<Outcome> {
-    let is_shown = !output.is_json() && std::io::stderr().is_terminal();
+fn log(
+    dir: &Path,
+    key: Option<&VerifierKey>,
+    witness: Option<&Path>,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let is_shown = !output.is_json() && errors_are_read();
     let mut told = Instant::now();
     let mut has_told = false;
-    let report = zos_audit::verify(dir, key, &mut |records, bytes| {
+    let report = zos_audit::verify_witnessed(dir, key, witness, &mut |records, bytes| {
         if is_shown && told.elapsed() >= PROGRESS {
             told = Instant::now();
             has_told = true;
-            let _ = write!(std::io::stderr(), "\r{} records, {} MB", grouped(records), bytes / 1_000_000);
+            progress(&format!("{} records, {} MB", grouped(records), bytes / 1_000_000));
         }
     });
     if has_told {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
+        progress("");
     }
     let report = report.map_err(|error| Failure::environment(&error))?;
     let key = report.key.as_ref().map(ToString::to_string);

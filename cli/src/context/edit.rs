@@ -7,7 +7,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Members, Output};
 use crate::{files, findings};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -125,9 +125,7 @@ fn open_editor(path: &Path) -> Result<()> {
 
 fn again(output: &mut Output) -> Result<bool> {
     output.line("")?;
-    let mut out = std::io::stdout();
-    write!(out, "Edit it again? [Y/n] ")?;
-    out.flush()?;
+    output.ask("Edit it again? [Y/n]")?;
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer).unwrap_or(0);
     Ok(read > 0 && !answer.trim().to_lowercase().starts_with('n'))

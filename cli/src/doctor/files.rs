@@ -18,7 +18,12 @@ pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
             format!("{root} cannot be written."),
             "Make it yours: chown and chmod u+rwx on that folder.",
         ),
-        Ok(_) => Check::ok("home", root.to_string()),
+        Ok(_) => match home.exposed() {
+            Some(problem) => {
+                Check::problem("home", format!("{root}: {}.", problem.message), format!("chmod 700 {root}"))
+            }
+            None => Check::ok("home", root.to_string()),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Check::note(
             "home",
             format!("{root} does not exist yet."),
@@ -82,7 +87,7 @@ pub(super) fn private(_: &Home, _: &Admin) -> Result<Vec<Check>> {
     Ok(Vec::new())
 }
 
-/// The log: can it be written, and are its newest records what was written there.
+/// The log: can it be written, and is it what was signed for.
 pub(super) fn log(home: &Home, _: &Admin) -> Result<Vec<Check>> {
     let folder = home.audit_dir();
     let shown = folder.display();
@@ -101,28 +106,41 @@ pub(super) fn log(home: &Home, _: &Admin) -> Result<Vec<Check>> {
             format!("{shown} cannot be written: hard rooms refuse their calls."),
             format!("chmod u+rwx {shown}"),
         ),
-        Ok(page) => {
-            let newest = page.records.first().map(|record| record.seq + 1);
-            let torn = std::fs::read_dir(&folder)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .filter(|entry| entry.path().extension().is_some_and(|end| end == "torn"))
-                .count();
-            let records = newest.map_or_else(
-                || "no records yet".to_owned(),
-                |records| format!("{} records", crate::output::grouped(records)),
-            );
-            match torn {
-                0 => Check::ok("log", format!("{records} in {shown}")),
-                _ => Check::note(
-                    "log",
-                    format!("{records}; a crash once cut a line, which was set aside (*.torn)."),
-                    "Nothing to do: the log says so itself.",
-                ),
-            }
-        }
+        Ok(_) => verified(home, &folder),
     }])
+}
+
+/// What the whole log comes to when it is verified.
+fn verified(home: &Home, folder: &Path) -> Check {
+    let shown = folder.display();
+    let witness = zos_gateway::house::audit_head(home);
+    let report = match zos_audit::verify_witnessed(folder, None, Some(&witness), &mut |_, _| ()) {
+        Ok(report) => report,
+        Err(error) => {
+            return Check::problem("log", format!("{error}."), format!("Make {shown} readable for you."));
+        }
+    };
+    let records = format!("{} records", crate::output::grouped(report.records));
+    let was_signed =
+        report.key.is_some() || folder.join("tile").exists() || folder.join("checkpoint").exists();
+    match report.findings.first() {
+        None if report.torn.is_empty() => Check::ok("log", format!("{records} in {shown}")),
+        None => Check::note(
+            "log",
+            format!("{records}; lines that a crash cut or that were not the log's were set aside (*.torn)."),
+            "Nothing to do: the log says so itself.",
+        ),
+        Some(_) if !was_signed => Check::note(
+            "log",
+            format!("{records}, and no signature covers any of them."),
+            "The next start with the key of the log signs for them.",
+        ),
+        Some(finding) => Check::problem(
+            "log",
+            format!("The log is not what was signed for: {finding}."),
+            "`zos audit verify` tells more. `zos serve --set-damaged-log-aside` keeps it as evidence and begins a new log.",
+        ),
+    }
 }
 
 /// The ledger. While zOS runs it belongs to that process.

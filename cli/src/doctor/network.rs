@@ -161,6 +161,11 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     if !ready.is_empty() {
         checks.insert(0, Check::ok("provider", format!("ready: {}", ready.join(", "))));
     }
+    if let Some(problem) = files::brain(home)?.snapshot().fleet.broken() {
+        let message = format!("{problem}. Without a version of it that loads, hard rooms reach no provider.");
+        checks
+            .insert(0, Check::problem("provider", message, "Mend the file; what runs takes it up at once."));
+    }
     Ok(checks)
 }
 

@@ -103,7 +103,7 @@ fn sources(files: &CanonFiles) -> Sources {
     let all = layers.map(|(path, read)| (path.as_str(), read)).chain([manifest]);
     all.filter_map(|(path, read)| match read {
         FileRead::Bytes(bytes) => Some((path.to_owned(), bytes.as_slice().into())),
-        FileRead::Absent | FileRead::Failed(_) => None,
+        FileRead::Absent | FileRead::Failed(_) | FileRead::Unread(_) => None,
     })
     .collect()
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::files::{self, ContentDigest, FileRead};
 use super::look::Folder;
+use super::packs::OwnPacks;
 use super::snapshot::ContextState;
 use crate::context::{Context, ContextName, parse_context_with};
 use crate::problem::Problem;
-use crate::rules::Packs;
+use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room};
 
 /// All rooms of the folder, with what is remembered of each.
 #[derive(Default)]
@@ -32,6 +33,8 @@ struct Room {
     /// Digest of the config as it was last read; absent where it could not be read.
     read: Option<ContentDigest>,
     stale: bool,
+    /// Memory that the patterns of `good` take.
+    patterns_bytes: usize,
     problems: Vec<Problem>,
     prose_problem: Option<Problem>,
 }
@@ -39,7 +42,7 @@ struct Room {
 impl Rooms {
     /// Takes over what the folder holds now. A change of the packs that rooms can name is a change of
     /// every room.
-    pub(super) fn update(&mut self, folder: Folder, packs: &Packs, packs_changed: bool) {
+    pub(super) fn update(&mut self, folder: Folder, packs: &OwnPacks, packs_changed: bool) {
         if packs_changed {
             self.rooms.values_mut().for_each(|room| room.read = None);
         }
@@ -56,8 +59,11 @@ impl Rooms {
         self.rules_version += u64::from(folder.configs.keys().any(is_new));
         let mut proses = folder.proses;
         for (name, config) in folder.configs {
+            let others = self.rooms.iter().filter(|(other, _)| **other != name);
+            let taken: usize = others.map(|(_, room)| room.patterns_bytes).sum();
+            let left = HOME_PATTERNS_MAX_BYTES.saturating_sub(taken + packs.patterns_bytes());
             let room = self.rooms.entry(name.clone()).or_default();
-            self.rules_version += u64::from(room.take_config(&name, config, packs));
+            self.rules_version += u64::from(room.take_config(&name, config, packs.packs(), left));
             room.take_prose(&name, proses.remove(&name).unwrap_or(FileRead::Absent));
         }
     }
@@ -91,11 +97,18 @@ impl Rooms {
 }
 
 impl Room {
-    /// Takes over the config as read. Returns whether the rules changed.
-    fn take_config(&mut self, name: &ContextName, config: FileRead, packs: &Packs) -> bool {
+    /// Takes over the config as read, whose patterns may take what is left of the memory. Returns whether the
+    /// rules changed.
+    fn take_config(
+        &mut self,
+        name: &ContextName,
+        config: FileRead,
+        packs: &Packs,
+        left_bytes: usize,
+    ) -> bool {
         let bytes = match config {
             FileRead::Bytes(bytes) => bytes,
-            FileRead::Failed(problem) => {
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
                 self.read = None;
                 self.stale = self.good.is_some();
                 self.problems = vec![problem];
@@ -107,8 +120,12 @@ impl Room {
         if self.read == Some(digest) {
             return false;
         }
-        let parsed = parse_context_with(name, &bytes, packs);
+        let mut parsed = parse_context_with(name, &bytes, packs);
         self.read = Some(digest);
+        if parsed.context.is_some() && parsed.patterns_bytes > left_bytes {
+            parsed.context = None;
+            parsed.problems.push(no_room(format!("contexts/{name}.yml")));
+        }
         self.problems = parsed.problems;
         let Some(mut context) = parsed.context else {
             self.stale = self.good.is_some();
@@ -122,6 +139,7 @@ impl Room {
                 || before.confidential != context.confidential
         });
         self.good = Some(Arc::new(context));
+        self.patterns_bytes = parsed.patterns_bytes;
         self.config = Some(bytes.into());
         self.stale = false;
         changed
@@ -147,7 +165,7 @@ impl Room {
                     return;
                 }
             },
-            FileRead::Failed(problem) => {
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
                 self.prose_problem = Some(problem);
                 return;
             }

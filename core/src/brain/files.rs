@@ -23,6 +23,8 @@ pub(crate) enum FileRead {
     Bytes(Vec<u8>),
     /// It exists and cannot be read.
     Failed(Problem),
+    /// It could not be read now, for a reason that passes by itself: it has to be read again.
+    Unread(Problem),
 }
 
 /// Reads a file whole, if it is a file and not too large.
@@ -41,8 +43,29 @@ pub(crate) fn read(home: &Home, path: &Path) -> FileRead {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             FileRead::Absent
         }
+        Err(error) if is_passing(&error) => FileRead::Unread(unreadable(file, &error)),
         Err(error) => FileRead::Failed(unreadable(file, &error)),
     }
+}
+
+/// Whether a failure says nothing about the file: the system was short of something, or the disk had trouble.
+/// No event tells when that is over.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    /// EIO, ENFILE and EMFILE, which have no names in the standard library and the same numbers everywhere.
+    #[cfg(unix)]
+    const NUMBERS: [i32; 3] = [5, 23, 24];
+    /// ERROR_TOO_MANY_OPEN_FILES and ERROR_SHARING_VIOLATION.
+    #[cfg(not(unix))]
+    const NUMBERS: [i32; 2] = [4, 32];
+    let kinds = [
+        ErrorKind::Interrupted,
+        ErrorKind::WouldBlock,
+        ErrorKind::TimedOut,
+        ErrorKind::OutOfMemory,
+        ErrorKind::ResourceBusy,
+        ErrorKind::StaleNetworkFileHandle,
+    ];
+    kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|number| NUMBERS.contains(&number))
 }
 
 /// What is said of a file or folder that cannot be read.
@@ -55,6 +78,10 @@ pub(crate) fn unreadable(file: String, error: &io::Error) -> Problem {
         ErrorKind::PermissionDenied => (
             "the file cannot be read: permission denied".to_owned(),
             "make it readable for you, for example: chmod u+r",
+        ),
+        _ if is_passing(error) => (
+            format!("the file cannot be read now: {error}"),
+            "nothing: it is read again by itself, and its last good version governs until then",
         ),
         _ => (format!("the file cannot be read: {error}"), "check the disk and the permissions of the file"),
     };

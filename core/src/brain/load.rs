@@ -15,7 +15,7 @@ use super::snapshot::{ContextState, Snapshot};
 use super::state;
 use crate::canon::CanonFiles;
 use crate::context::{Context, ContextName};
-use crate::fleet::{Environment, Fleet, parse_fleet};
+use crate::fleet::{Environment, Fleet, ParsedFleet, parse_fleet};
 use crate::home::Home;
 use crate::problem::Problem;
 use crate::rules::Packs;
@@ -25,6 +25,8 @@ pub(super) struct Loader {
     home: Home,
     environment: Environment,
     revision: u64,
+    /// Whether the last look could not read everything, for a reason that passes.
+    is_short: bool,
     /// Digest of everything that was read for the last snapshot.
     fingerprint: Option<ContentDigest>,
     /// The files that were there then.
@@ -76,6 +78,7 @@ impl Loader {
             home,
             environment,
             revision: 0,
+            is_short: false,
             fingerprint: None,
             present: BTreeSet::new(),
             suspects: BTreeSet::new(),
@@ -94,6 +97,8 @@ impl Loader {
     /// row: an editor may be in the middle of a save.
     pub(super) fn load(&mut self) -> Loaded {
         let look = Look::take(&self.home);
+        let unread = look.unread();
+        self.is_short = !unread.is_empty();
         let present = look.present();
         let vanished: BTreeSet<String> = self.present.difference(&present).cloned().collect();
         if !vanished.is_subset(&self.suspects) {
@@ -108,14 +113,20 @@ impl Loader {
         }
         let rooms_unknown = look.contexts.failed;
         let packs_changed = self.packs.update(look.packs);
-        self.rooms.update(look.contexts, self.packs.packs(), packs_changed);
+        self.rooms.update(look.contexts, &self.packs, packs_changed);
         let mut problems = self.rooms.stray.clone();
         problems.extend(self.packs.problems());
         problems.extend(self.take_fleet(look.fleet));
         problems.extend(self.take_state(look.state));
-        let snapshot = self.snapshot(problems, &look.canon, rooms_unknown);
+        let mut snapshot = self.snapshot(problems, &look.canon, rooms_unknown);
+        snapshot.unread = unread;
         self.fingerprint = Some(fingerprint);
         Loaded::New(Box::new(snapshot))
+    }
+
+    /// Whether the last look could not read everything, for a reason that passes: no event tells when it is over.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// The packs that a context can name.
@@ -127,12 +138,22 @@ impl Loader {
         let parsed = match &file {
             FileRead::Absent => parse_fleet(None, &self.environment),
             FileRead::Bytes(bytes) => parse_fleet(Some(bytes), &self.environment),
-            FileRead::Failed(problem) => return vec![problem.clone()],
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
+                ParsedFleet { fleet: None, problems: vec![problem.clone()] }
+            }
         };
+        // A last good version governs on. Without one, nobody knows what the owner wants.
+        if parsed.fleet.is_none()
+            && self.fleet_bytes.is_none()
+            && let Some(problem) = parsed.problems.iter().find(|problem| problem.is_error())
+        {
+            let fleet = self.fleet.as_deref().cloned().unwrap_or_else(Fleet::unloaded);
+            self.fleet = Some(Arc::new(fleet.in_place_of(problem)));
+        }
         if let Some(fleet) = parsed.fleet {
             self.fleet_bytes = match file {
                 FileRead::Bytes(bytes) => Some(bytes.into()),
-                FileRead::Absent | FileRead::Failed(_) => None,
+                FileRead::Absent | FileRead::Failed(_) | FileRead::Unread(_) => None,
             };
             if self.fleet.as_deref() != Some(&fleet) {
                 self.fleet = Some(Arc::new(fleet));
@@ -145,7 +166,7 @@ impl Loader {
         let parsed = match &file {
             FileRead::Absent => Ok(None),
             FileRead::Bytes(bytes) => state::parse(bytes),
-            FileRead::Failed(problem) => Err(problem.clone()),
+            FileRead::Failed(problem) | FileRead::Unread(problem) => Err(problem.clone()),
         };
         match parsed {
             Ok(active) => {
@@ -195,6 +216,7 @@ impl Loader {
             fleet,
             rules,
             problems,
+            unread: Vec::new(),
             policies,
             canons,
             sources,

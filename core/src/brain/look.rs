@@ -37,6 +37,8 @@ pub(super) struct Folder {
     pub(super) stray: Vec<Problem>,
     /// The folder could not be listed, so nothing is known about what it holds.
     pub(super) failed: bool,
+    /// What kept us from listing it passes by itself.
+    is_unread: bool,
 }
 
 impl Look {
@@ -51,6 +53,21 @@ impl Look {
             contexts,
             packs: PackFolder::read(home),
         }
+    }
+
+    /// What could not be read for a reason that passes: it has to be looked at again, although nothing tells when.
+    pub(super) fn unread(&self) -> Vec<Problem> {
+        let single = [&self.state, &self.fleet, &self.canon.raw_manifest];
+        let many = self.contexts.configs.values().chain(self.contexts.proses.values());
+        let files = many.chain(self.canon.layers.values()).chain(self.packs.files.values());
+        let files = single.into_iter().chain(files).filter_map(|read| match read {
+            FileRead::Unread(problem) => Some(problem),
+            _ => None,
+        });
+        let folders =
+            [(self.contexts.is_unread, &self.contexts.stray), (self.packs.is_unread, &self.packs.stray)];
+        let folders = folders.into_iter().filter(|(is_unread, _)| *is_unread).flat_map(|(_, stray)| stray);
+        files.chain(folders).cloned().collect()
     }
 
     /// The files that are there. What governs depends on the absence of any of them: without a
@@ -118,7 +135,7 @@ impl Folder {
                 stray.push(Problem::warning(format!("contexts/{name}.md"), message, mend));
             }
         }
-        Self { configs, proses, stray, failed: listing.failed }
+        Self { configs, proses, stray, failed: listing.failed, is_unread: listing.is_unread }
     }
 
     /// Whether there is no sign of a context at all. A file that is not read for its name is one:
@@ -135,6 +152,7 @@ struct Listing {
     proses: BTreeSet<ContextName>,
     stray: Vec<Problem>,
     failed: bool,
+    is_unread: bool,
 }
 
 fn list(home: &Home) -> Listing {
@@ -154,6 +172,7 @@ fn list(home: &Home) -> Listing {
                 _ => files::unreadable(relative, &error),
             });
             listing.failed = true;
+            listing.is_unread = files::is_passing(&error);
             return listing;
         }
     };
@@ -164,6 +183,7 @@ fn list(home: &Home) -> Listing {
             Err(error) => {
                 listing.stray.push(files::unreadable(home.relative(&folder), &error));
                 listing.failed = true;
+                listing.is_unread |= files::is_passing(&error);
             }
         }
     }
@@ -223,7 +243,7 @@ fn note(hasher: &mut Sha256, file: &str, read: &FileRead) {
             hasher.update([1]);
             hasher.update(files::digest(bytes));
         }
-        FileRead::Failed(problem) => {
+        FileRead::Failed(problem) | FileRead::Unread(problem) => {
             hasher.update([2]);
             hasher.update(problem.message.as_bytes());
         }

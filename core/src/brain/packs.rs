@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::files::{self, ContentDigest, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
-use crate::rules::{Packs, parse_pack};
+use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room, parse_pack};
 use zos_rules::Pack;
 
 /// The folder `rules/` as it was seen.
@@ -19,6 +19,8 @@ pub(super) struct PackFolder {
     pub(super) stray: Vec<Problem>,
     /// The folder could not be listed, so nothing is known about what it holds.
     failed: bool,
+    /// What kept us from listing it passes by itself.
+    pub(super) is_unread: bool,
 }
 
 impl PackFolder {
@@ -29,7 +31,8 @@ impl PackFolder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
             Err(error) => {
                 let problem = files::unreadable(home.relative(&folder), &error);
-                return Self { stray: vec![problem], failed: true, ..Self::default() };
+                let is_unread = files::is_passing(&error);
+                return Self { stray: vec![problem], failed: true, is_unread, ..Self::default() };
             }
         };
         let mut seen = Self::default();
@@ -68,6 +71,8 @@ pub(super) struct OwnPacks {
 #[derive(Default)]
 struct Kept {
     good: Option<Pack>,
+    /// Memory that its patterns take.
+    patterns_bytes: usize,
     /// The bytes that `good` was made of.
     bytes: Option<Arc<[u8]>>,
     /// Digest of the file as it was last read; absent where it could not be read.
@@ -84,13 +89,21 @@ impl OwnPacks {
         }
         self.kept.retain(|name, _| folder.files.contains_key(name));
         for (name, file) in folder.files {
-            self.kept.entry(name.clone()).or_default().take(&name, file);
+            let others = self.kept.iter().filter(|(other, _)| **other != name);
+            let taken: usize = others.map(|(_, kept)| kept.patterns_bytes).sum();
+            let left = HOME_PATTERNS_MAX_BYTES.saturating_sub(taken);
+            self.kept.entry(name.clone()).or_default().take(&name, file, left);
         }
         let good = self.kept.iter().filter_map(|(name, kept)| Some((name.clone(), kept.good.clone()?)));
         let packs = Packs::with(good.collect());
         let changed = packs != self.packs;
         self.packs = packs;
         changed
+    }
+
+    /// Memory that the patterns of all packs take.
+    pub(super) fn patterns_bytes(&self) -> usize {
+        self.kept.values().map(|kept| kept.patterns_bytes).sum()
     }
 
     /// The packs that govern.
@@ -110,21 +123,26 @@ impl OwnPacks {
 }
 
 impl Kept {
-    fn take(&mut self, name: &str, file: FileRead) {
+    fn take(&mut self, name: &str, file: FileRead, left_bytes: usize) {
         match file {
             FileRead::Absent => {}
-            FileRead::Failed(problem) => {
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
                 self.read = None;
                 self.problems = vec![problem];
             }
             FileRead::Bytes(bytes) => {
                 let digest = files::digest(&bytes);
                 if self.read != Some(digest) {
-                    let parsed = parse_pack(name, &bytes);
+                    let mut parsed = parse_pack(name, &bytes);
+                    if parsed.pack.is_some() && parsed.patterns_bytes > left_bytes {
+                        parsed.pack = None;
+                        parsed.problems.push(no_room(format!("rules/{name}.yml")));
+                    }
                     self.read = Some(digest);
                     self.problems = parsed.problems;
                     if let Some(pack) = parsed.pack {
                         self.good = Some(pack);
+                        self.patterns_bytes = parsed.patterns_bytes;
                         self.bytes = Some(bytes.into());
                     }
                 }

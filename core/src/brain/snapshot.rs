@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub rules: Arc<Ruleset>,
     /// Everything that is wrong with any file.
     pub problems: Vec<Problem>,
+    /// What of it could not be read for a reason that passes: the versions before govern meanwhile.
+    pub unread: Vec<Problem>,
     pub(super) policies: BTreeMap<ContextName, Arc<RoomPolicy>>,
     pub(super) canons: BTreeMap<ContextName, CanonState>,
     /// The bytes of the files that govern, by their path in the home.

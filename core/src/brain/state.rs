@@ -97,7 +97,9 @@ impl Brain {
         let before = match files::read(self.home(), &path) {
             FileRead::Absent => None,
             FileRead::Bytes(bytes) => Some(bytes),
-            FileRead::Failed(problem) => return Err(std::io::Error::other(problem.to_string())),
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
+                return Err(std::io::Error::other(problem.to_string()));
+            }
         };
         let mut state = match before.as_deref().map(serde_json::from_slice::<Value>) {
             None => Map::new(),

@@ -26,6 +26,9 @@ const SETTLE: Duration = LOOK_AGAIN;
 const SETTLE_MAX: Duration = Duration::from_millis(200);
 /// How often a home is looked at that cannot be watched.
 const POLL: Duration = Duration::from_secs(2);
+/// The wait before files are read again that could not be read, for want of file descriptors for example. Each
+/// further one is twice as long, up to [`POLL`].
+const RETRY: Duration = Duration::from_millis(250);
 
 /// Why a home cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +86,17 @@ struct Follower {
 impl Follower {
     fn run(mut self) {
         let mut look_again = false;
-        while look_again || self.wait_for_change() {
-            if look_again && !self.wait_for_quiet() {
+        let mut retry = RETRY;
+        loop {
+            let is_short = self.brain.loader().is_short();
+            let goes_on = match look_again {
+                true => self.wait_for_quiet(),
+                false => self.wait_for_change(is_short.then_some(retry)),
+            };
+            if !goes_on {
                 return;
             }
+            retry = if is_short { (retry * 2).min(POLL) } else { RETRY };
             self.watches.renew();
             // A panic is a bug, but it must not end the following of files.
             look_again = catch_unwind(AssertUnwindSafe(|| self.brain.look(&mut self.brain.loader())))
@@ -97,12 +107,13 @@ impl Follower {
         }
     }
 
-    /// Waits until something changed and it is quiet again; false when it is time to stop.
-    fn wait_for_change(&self) -> bool {
+    /// Waits until something changed and it is quiet again, or until it is time to read what could not be read;
+    /// false when it is time to stop.
+    fn wait_for_change(&self, retry: Option<Duration>) -> bool {
         loop {
-            let message = match self.watches.complete {
-                true => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                false => self.inbox.recv_timeout(POLL),
+            let message = match retry.or((!self.watches.complete).then_some(POLL)) {
+                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => self.inbox.recv_timeout(wait),
             };
             match message {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,

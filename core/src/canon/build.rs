@@ -84,7 +84,9 @@ fn clauses(
                     Problem::error(MANIFEST, message, mend).at(entry.place.line, entry.place.column);
                 findings.push(Finding::new(Lint::MissingFile, problem));
             }
-            FileRead::Failed(problem) => findings.push(Finding::new(Lint::Unreadable, problem.clone())),
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
+                findings.push(Finding::new(Lint::Unreadable, problem.clone()))
+            }
             FileRead::Bytes(bytes) => {
                 let digest = hex(&Sha256::digest(bytes));
                 if let Some(pin) = &entry.sha256
@@ -105,7 +107,9 @@ fn clauses(
     if !manifest.entries.iter().any(|entry| entry.path == overlay) {
         match files.layers.get(&overlay) {
             Some(FileRead::Bytes(bytes)) => take(&overlay, None, bytes, findings),
-            Some(FileRead::Failed(problem)) => findings.push(Finding::new(Lint::Unreadable, problem.clone())),
+            Some(FileRead::Failed(problem) | FileRead::Unread(problem)) => {
+                findings.push(Finding::new(Lint::Unreadable, problem.clone()))
+            }
             Some(FileRead::Absent) | None => {}
         }
     }

@@ -44,25 +44,10 @@ fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, mend: imp
     Finding::new(lint, Problem::warning(&*origin.file, message, mend).at(origin.file_line, 1))
 }
 
-/// Characters that nobody sees and a model reads all the same.
+/// A character that nobody sees and a model reads all the same.
 fn hidden(line: &str) -> Option<String> {
-    let mut before = '\0';
-    for character in line.chars() {
-        let is_hidden = match character {
-            // It joins emoji and letters of some scripts; between plain letters it hides.
-            '\u{200c}' | '\u{200d}' => before.is_ascii(),
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}'
-            | '\u{ffa0}' | '\u{feff}' => true,
-            '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-            '\u{e0000}'..='\u{e0fff}' => true,
-            other => other.is_control() && other != '\t',
-        };
-        if is_hidden {
-            return Some(format!("the line holds a hidden character (U+{:04X})", u32::from(character)));
-        }
-        before = character;
-    }
-    None
+    let (_, character) = zos_rules::unseen(line).next()?;
+    Some(format!("the line holds a hidden character (U+{:04X})", u32::from(character)))
 }
 
 const MONTHS: [&str; 12] = [

@@ -40,7 +40,9 @@ impl CanonFiles {
         let (manifest, manifest_findings) = match &raw_manifest {
             FileRead::Absent => (Some(Manifest::default()), Vec::new()),
             FileRead::Bytes(bytes) => manifest::parse(bytes),
-            FileRead::Failed(problem) => (None, vec![Finding::new(super::Lint::Manifest, problem.clone())]),
+            FileRead::Failed(problem) | FileRead::Unread(problem) => {
+                (None, vec![Finding::new(super::Lint::Manifest, problem.clone())])
+            }
         };
         let mut layers = overlays;
         for (path, read) in &mut layers {

@@ -6,12 +6,11 @@
 
 use std::collections::HashMap;
 
-use zos_rules::{
-    Action, Evasion, Evasions, Pack, Pattern, PatternError, RuleKind, RuleSpec, Term, TermError,
-};
+use zos_rules::{Action, Evasion, Evasions, Pack, PatternError, RuleKind, RuleSpec, Term, TermError};
 
-use crate::rules::Packs;
-use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
+use super::slips;
+use crate::rules::{Packs, PatternRefusal, pattern};
+use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value, closest};
 
 /// One entry of `outbound_deny` or `confidential`.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,7 +69,7 @@ fn read_entry(
 ) -> Option<Entry> {
     match &node.value {
         Value::Text(text) => {
-            let kind = RuleKind::Term(read_term(text, node.place, findings)?);
+            let kind = RuleKind::Term(read_term(text, node.place, node.style, findings)?);
             let rule = RuleSpec { evasions: defaults.evasions, ..RuleSpec::new(default_id, kind) };
             Some(Entry { rule, line: node.place.line, note: None, explicit_action: false })
         }
@@ -140,6 +139,7 @@ fn read_kind(
         kinds.extend(fields.entry(key).map(|entry| (key, place(entry))));
     }
     let selections = ["only", "except"].map(|key| read_selection(fields, key, findings));
+    let counts_examples = read_examples(fields, findings);
     let max_len = fields.entry("max_len").is_some().then(|| fields.whole("max_len", findings)).flatten();
     let (key, place) = match kinds.as_slice() {
         [one] => *one,
@@ -168,18 +168,24 @@ fn read_kind(
     }
     let text = text?;
     match key {
-        "term" => Some(RuleKind::Term(read_term(text, place, findings)?)),
+        "term" => {
+            let style = fields.entry(key).map_or(Style::Plain, |entry| entry.value.style);
+            Some(RuleKind::Term(read_term(text, place, style, findings)?))
+        }
         "pattern" => {
             let max_len = max_len.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-            match Pattern::new(text, max_len) {
+            match pattern(text, max_len, findings) {
                 Ok(pattern) => Some(RuleKind::Pattern(pattern)),
                 Err(error) => {
                     let mend = match error {
-                        PatternError::Syntax { .. } => {
+                        PatternRefusal::Pattern(PatternError::Syntax { .. }) => {
                             "look-around and back-references are not possible; mend it or write plain terms: - …"
                         }
-                        PatternError::Unbounded => {
+                        PatternRefusal::Pattern(PatternError::Unbounded) => {
                             "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
+                        }
+                        PatternRefusal::NoRoom => {
+                            "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
                         }
                         _ => "mend it, or write the words it should find as plain terms: - …",
                     };
@@ -194,13 +200,14 @@ fn read_kind(
             let pack = read_pack(text, place, packs, findings)?;
             let [only, except] = selections;
             let pack = select(pack, only, Pack::only, findings)?;
-            select(pack, except, Pack::except, findings).map(RuleKind::Pack)
+            let pack = select(pack, except, Pack::except, findings)?;
+            Some(RuleKind::Pack(if counts_examples { pack.counting_examples() } else { pack }))
         }
     }
 }
 
-fn read_term(text: &str, place: Place, findings: &mut Findings) -> Option<Term> {
-    match Term::new(text) {
+fn read_term(text: &str, place: Place, style: Style, findings: &mut Findings) -> Option<Term> {
+    match Term::new(slips::without(text, place, style, findings)) {
         Ok(term) => Some(term),
         Err(error) => {
             let mend = match error {
@@ -229,6 +236,16 @@ fn read_selection<'n>(
         findings.error(place, format!("`{key}` names no detector"), mend);
     }
     Some(names)
+}
+
+/// `examples: count` says that addresses, numbers and keys that are reserved for examples act too.
+fn read_examples(fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let place = fields.entry("examples").map(|entry| entry.place);
+    let counts = fields.word("examples", &[("ignore", false), ("count", true)], findings).unwrap_or(false);
+    if let Some(place) = place.filter(|_| fields.entry("pack").is_none()) {
+        findings.error(place, "`examples` is for packs only", "remove it");
+    }
+    counts
 }
 
 /// Narrows a pack, if a selection was made.

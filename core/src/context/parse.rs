@@ -8,7 +8,7 @@ use super::entries::{Defaults, read_evasions, read_list};
 use super::{Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter};
 use crate::problem::Problem;
 use crate::rules::Packs;
-use crate::targets::{TargetEntry, TargetVerdict, Targets};
+use crate::targets::{PROVIDER_TOOLS, TargetEntry, TargetVerdict, Targets};
 use zos_rules::Evasions;
 
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
@@ -20,6 +20,8 @@ pub struct ParsedContext {
     pub context: Option<Context>,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// Memory that its own patterns take.
+    pub(crate) patterns_bytes: usize,
 }
 
 /// Parses the file of the context called `name`, which names no pack of the person's own. Takes any
@@ -33,7 +35,7 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
     let file = format!("contexts/{name}.yml");
     let document = match yaml::parse(&file, bytes) {
         Ok(document) => document,
-        Err(problem) => return ParsedContext { context: None, problems: vec![*problem] },
+        Err(problem) => return ParsedContext { context: None, problems: vec![*problem], patterns_bytes: 0 },
     };
     let mut findings = Findings::new(file);
     let context = match document.root.value {
@@ -49,7 +51,9 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
         _ => Fields::of(&document.root, "", &mut findings)
             .map(|fields| read(name, fields, packs, &mut findings)),
     };
-    ParsedContext { context: context.filter(|_| !findings.has_errors()), problems: findings.into_problems() }
+    let patterns_bytes = findings.taken_bytes();
+    let context = context.filter(|_| !findings.has_errors());
+    ParsedContext { context, problems: findings.into_problems(), patterns_bytes }
 }
 
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {
@@ -158,14 +162,25 @@ fn read_models(fields: &mut Fields<'_>, findings: &mut Findings) -> ModelFilter 
     filter
 }
 
-/// A hard room that lists targets denies what it does not list; one that says nothing of them goes on as
+const ALLOWS_NOTHING: &str =
+    "`targets` of a hard room allows nothing: every tool call that points anywhere is stopped";
+
+/// A hard room that has the section denies what it does not list; one that says nothing of them goes on as
 /// before.
 fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Findings) -> Targets {
+    let Some(entry) = fields.entry("targets") else { return Targets::default() };
+    // A section that says nothing is one all the same: what it was meant to say is not known.
+    let implied = if isolation == Isolation::Hard { TargetVerdict::Deny } else { TargetVerdict::Allow };
+    if entry.value.value == Value::Null {
+        if implied == TargetVerdict::Deny {
+            findings.warn(entry.place, ALLOWS_NOTHING, "name targets under `allow`, or remove the line");
+        } else {
+            findings.warn(entry.place, "`targets` has no value", "give it a value, or remove the line");
+        }
+        return Targets { default: implied, ..Targets::default() };
+    }
     let Some(mut inner) = fields.map("targets", findings) else { return Targets::default() };
-    let is_used = !inner.entries().is_empty();
     let stated = inner.word("default", &VERDICTS, findings);
-    let implied =
-        if is_used && isolation == Isolation::Hard { TargetVerdict::Deny } else { TargetVerdict::Allow };
     let targets = Targets {
         default: stated.unwrap_or(implied),
         allow: read_entries(&mut inner, "allow", findings),
@@ -176,11 +191,9 @@ fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Fi
     let place = inner.place();
     inner.finish(Unknown::Warn, findings);
     if stated.is_none() && targets.default == TargetVerdict::Deny && targets.allow.is_empty() {
-        let message =
-            "`targets` of a hard room allows nothing: every tool call that points anywhere is stopped";
         findings.warn(
             place,
-            message,
+            ALLOWS_NOTHING,
             "name targets under `allow`, or write `default: allow` or `default: deny`",
         );
     }
@@ -190,10 +203,20 @@ fn read_targets(fields: &mut Fields<'_>, isolation: Isolation, findings: &mut Fi
 fn read_entries(inner: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Vec<TargetEntry> {
     let mut entries = Vec::new();
     for (text, place) in inner.texts(key, findings).unwrap_or_default() {
-        match text.parse() {
-            Ok(entry) => entries.push(entry),
+        match text.parse::<TargetEntry>() {
+            Ok(entry) => {
+                if let Some(name) = entry.unknown_provider() {
+                    let message =
+                        format!("`targets.{key}`: no provider is known to run a tool called \"{name}\"");
+                    let mend = match closest(name, PROVIDER_TOOLS.iter().copied()) {
+                        Some(near) => format!("did you mean `provider:{near}`?"),
+                        None => format!("known are {}", PROVIDER_TOOLS.join(", ")),
+                    };
+                    findings.warn(place, message, mend);
+                }
+                entries.push(entry);
+            }
             Err(error) => {
-                let error: crate::targets::EntryError = error;
                 findings.error(place, format!("`targets.{key}`: {error}"), error.mend);
             }
         }

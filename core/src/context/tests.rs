@@ -242,8 +242,43 @@ fn what_is_probably_a_mistake_is_warned_about_and_kept() {
         "kept",
     );
     warned("targets: {deny: [evil.example]}\n", "1:10", "allows nothing", "default: allow");
+    warned(
+        "targets: {allow: ['provider:web_serch']}\n",
+        "1:19",
+        "no provider is known",
+        "provider:web_search",
+    );
+    warned("outbound_deny:\n  - “Falcon”\n", "2:5", "quotes", "leave them out");
+    warned("outbound_deny:\n  - Falcon\n    Kestrel\n", "2:5", "several lines", "before each");
+    broken("outbound_deny:\n - Falcon\n  - Kestrel\n", "2:4", "several lines", "same column");
+    broken("outbound_deny: [{term: Falcon\n   - Kestrel}]\n", "1:24", "several lines", "same column");
     let quiet = parse("isolation: open\noutbound_deny: [Falcon]\n");
     assert_eq!(quiet.problems, []);
+}
+
+#[test]
+fn a_hard_room_that_has_the_section_denies_what_it_does_not_list() {
+    for (text, expected) in [
+        ("targets: {}\n", TargetVerdict::Deny),
+        ("targets:\n", TargetVerdict::Deny),
+        ("targets: {deny: []}\n", TargetVerdict::Deny),
+        ("targets: {links: check}\n", TargetVerdict::Deny),
+        ("targets: {default: allow}\n", TargetVerdict::Allow),
+        ("isolation: open\ntargets: {}\n", TargetVerdict::Allow),
+        ("isolation: open\ntargets:\n", TargetVerdict::Allow),
+        ("isolation: hard\n", TargetVerdict::Allow),
+    ] {
+        let parsed = parse(text);
+        assert_eq!(parsed.context.unwrap().targets.default, expected, "{text}");
+        let is_told = parsed.problems.iter().any(|problem| problem.message.contains("allows nothing"));
+        assert_eq!(is_told, expected == TargetVerdict::Deny, "{text}");
+    }
+}
+
+#[test]
+fn the_quotes_around_a_term_are_none_of_it() {
+    let context = parse("outbound_deny:\n  - “Falcon”\n  - {term: '«Blue Heron»'}\n").context.unwrap();
+    assert_eq!(terms(&context.outbound_deny), ["Falcon", "Blue Heron"]);
 }
 
 #[test]
@@ -317,6 +352,11 @@ fn a_person_and_part_of_a_pack_are_read() {
     assert!(context.outbound_deny[0].rule.person);
     let RuleKind::Pack(pack) = &context.outbound_deny[1].rule.kind else { panic!() };
     assert_eq!(pack.detectors().collect::<Vec<_>>(), ["email", "phone-international", "phone-national"]);
+    let counting = "outbound_deny:\n  - {pack: pii, examples: count}\n";
+    let ignoring = "outbound_deny:\n  - {pack: pii, examples: ignore}\n";
+    assert_ne!(good(counting).outbound_deny[0].rule.kind, good(ignoring).outbound_deny[0].rule.kind);
+    broken("outbound_deny:\n  - {pack: pii, examples: all}\n", "2:27", "examples", "count");
+    broken("outbound_deny:\n  - {term: Aa1, examples: count}\n", "2:17", "for packs only", "remove it");
     broken("outbound_deny:\n  - {pack: pii, only: [emial]}\n", "2:24", "no such detector", "write email");
     broken("outbound_deny:\n  - {pack: pii, only: []}\n", "2:17", "names no detector", "remove the line");
     broken("outbound_deny:\n  - {term: Aa1, only: [email]}\n", "2:17", "for packs only", "remove it");

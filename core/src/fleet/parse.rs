@@ -108,6 +108,7 @@ impl Fleet {
             rules: Vec::new(),
             defaults: Defaults::default(),
             builtin: false,
+            broken: None,
         }
     }
 }
@@ -142,7 +143,7 @@ fn read(mut fields: Fields<'_>, findings: &mut Findings) -> Fleet {
     providers.push(demo());
     let models = read_models(&mut fields, &providers, findings);
     let default_provider = read_defaults(&mut fields, &providers, findings);
-    let fallback = read_fallback(&mut fields, findings);
+    let fallback = read_fallback(&mut fields, &models, findings);
     let slots = demands::read_slots(&mut fields, findings);
     let rules = demands::read_rules(&mut fields, findings);
     let defaults = demands::read_defaults(&mut fields, findings);
@@ -402,7 +403,11 @@ fn read_defaults(
     defaults
 }
 
-fn read_fallback(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(Glob, Vec<String>)> {
+fn read_fallback(
+    fields: &mut Fields<'_>,
+    known: &[ModelRule],
+    findings: &mut Findings,
+) -> Vec<(Glob, Vec<String>)> {
     let Some(inner) = fields.map("fallback", findings) else { return Vec::new() };
     let mut fallback = Vec::new();
     for entry in inner.entries() {
@@ -415,7 +420,10 @@ fn read_fallback(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(Glob,
         let mut models = Vec::new();
         for item in items {
             match &item.value {
-                Value::Text(model) => models.push(model.clone()),
+                Value::Text(model) => {
+                    check_fallback(&entry.key, model, item.place, known, findings);
+                    models.push(model.clone());
+                }
                 _ => {
                     let message =
                         format!("a fallback of `{}` must be text, found {}", entry.key, item.kind());
@@ -426,6 +434,32 @@ fn read_fallback(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<(Glob,
         fallback.push((Glob::new(&entry.key), models));
     }
     fallback
+}
+
+/// Warns of a fallback that would be no net on the day it is needed.
+fn check_fallback(asked: &str, model: &str, place: Place, known: &[ModelRule], findings: &mut Findings) {
+    if model == asked {
+        let message = format!("the fallback of `{asked}` is that model itself");
+        return findings.warn(place, message, "name another model, or remove it");
+    }
+    let is_special = model.split_once('/').is_some_and(|(first, _)| first == DEMO || first == SLOTS);
+    let is_named = known.iter().any(|rule| match &rule.models {
+        ModelMatch::Id(id) => id == model,
+        ModelMatch::Glob(glob) => glob.matches(model),
+    });
+    if is_special || is_named {
+        return;
+    }
+    let message = format!("the fallback \"{model}\" of `{asked}` is no model that `models` names");
+    let ids = known.iter().map(|rule| match &rule.models {
+        ModelMatch::Id(id) => id.as_str(),
+        ModelMatch::Glob(glob) => glob.as_str(),
+    });
+    let mend = match closest(model, ids) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "add it under `models`; else the default provider is asked for it".to_owned(),
+    };
+    findings.warn(place, message, mend);
 }
 
 fn override_base_urls(mut fleet: Fleet, environment: &Environment, findings: &mut Findings) -> Fleet {

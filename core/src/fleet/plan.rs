@@ -71,6 +71,13 @@ impl Fleet {
     /// # Errors
     /// The first thing that speaks against it.
     pub fn permits(&self, wish: &Wish<'_>, route: &Route) -> Result<(), RouteError> {
+        // The owner may have written the file to keep prompts where they are.
+        if wish.isolation == Isolation::Hard
+            && !route.provider.is_demo()
+            && let Some(reason) = self.unloaded_reason()
+        {
+            return Err(reason);
+        }
         let model = || route.model.clone();
         if !wish.filter.permits(&route.model) || wish.filter.denies(route.sent_as()) {
             return Err(RouteError::NotPermitted { model: model() });

@@ -104,6 +104,14 @@ pub enum RouteError {
         /// Its provider.
         provider: String,
     },
+    /// The file of the fleet never loaded, so nobody knows where calls may go.
+    #[error("{file}{} is broken and never loaded", line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Broken {
+        /// The file, relative to the home.
+        file: String,
+        /// The line of the first mistake.
+        line: Option<usize>,
+    },
     /// There is no provider at all that speaks this API.
     #[error("no provider speaks the {api} API")]
     NoProvider {
@@ -175,6 +183,12 @@ impl Fleet {
                 self.providers.iter().find(|provider| provider.api == face && !provider.is_demo())
             }),
         };
-        chosen.cloned().ok_or(RouteError::NoProvider { api: face })
+        chosen.cloned().ok_or_else(|| self.unloaded_reason().unwrap_or(RouteError::NoProvider { api: face }))
+    }
+
+    /// Why nothing is known of where calls may go, where the file never loaded.
+    pub(super) fn unloaded_reason(&self) -> Option<RouteError> {
+        let problem = self.broken()?;
+        Some(RouteError::Broken { file: problem.file.clone(), line: problem.line })
     }
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use std::time::Duration;
 
+use super::parse::FILE;
 use super::*;
 use crate::context::{Isolation, ModelFilter};
 use crate::problem::{Problem, Severity};
@@ -490,5 +491,65 @@ proptest! {
             let _ = route(&fleet, Api::OpenAi, &model);
             let _ = route(&fleet, Api::Anthropic, &model);
         }
+    }
+}
+
+#[test]
+fn a_fallback_that_is_no_net_is_told() {
+    let providers = "providers: {a: {api: openai, base_url: 'https://a.example/v1'}}\n\
+                     models: [{id: big, provider: a}, {match: 'small-*', provider: a}]\n";
+    let said = |fallback: &str| {
+        let text = format!("{providers}fallback: {fallback}\n");
+        parse_fleet(Some(text.as_bytes()), &Environment::default()).problems
+    };
+    for (fallback, message, mend) in [
+        ("{big: [big]}", "that model itself", "another model"),
+        ("{big: [elsewhere-9]}", "no model that `models` names", "under `models`"),
+        ("{'small-*': [bgi]}", "no model that `models` names", "`big`"),
+    ] {
+        let problems = said(fallback);
+        assert!(
+            problems
+                .iter()
+                .any(|one| one.line == Some(3) && one.message.contains(message) && one.mend.contains(mend)),
+            "{fallback}: {problems:?}"
+        );
+    }
+    for fallback in ["{big: [small-1]}", "{'small-*': [big, demo/echo, zos/default]}"] {
+        assert_eq!(said(fallback), [], "{fallback}");
+    }
+}
+
+#[test]
+fn while_the_file_never_loaded_hard_rooms_reach_no_provider() {
+    let problem = Problem::error(FILE, "x", "y").at(3, 1);
+    let filter = ModelFilter::default();
+    let first = |fleet: &Fleet, isolation, model: &str| {
+        let wish = Wish {
+            face: Api::OpenAi,
+            model,
+            filter: &filter,
+            context: "acme",
+            isolation,
+            caps: &[],
+            thinks: false,
+            tokens: 1,
+            may_fall_back: true,
+        };
+        let plan = fleet.plan(&wish);
+        plan.routes
+            .first()
+            .map(|route| route.provider.name.clone())
+            .ok_or_else(|| plan.refusal().cloned().unwrap())
+    };
+    let why = RouteError::Broken { file: FILE.to_owned(), line: Some(3) };
+    let before = Fleet::builtin().in_place_of(&problem);
+    assert_eq!(first(&before, Isolation::Hard, "gpt-5"), Err(why.clone()));
+    assert_eq!(first(&before, Isolation::Hard, "anything"), Err(why.clone()));
+    assert_eq!(first(&before, Isolation::Open, "gpt-5").unwrap(), "openai");
+    assert_eq!(first(&before, Isolation::Hard, "demo/echo").unwrap(), "demo");
+    let never = Fleet::unloaded().in_place_of(&problem);
+    for isolation in [Isolation::Hard, Isolation::Open] {
+        assert_eq!(first(&never, isolation, "gpt-5"), Err(why.clone()));
     }
 }

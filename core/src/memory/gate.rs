@@ -3,6 +3,8 @@
 //! Provenance decides whether a memory is in force, never its content: these flags are for the
 //! reviewer's eyes, and keep a proposal from being accepted without one.
 
+mod steering;
+
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use zos_rules::{Action, PackName, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
-    /// It holds something that the context's firewall denies.
+    /// It holds something that a rule of the context's firewall looks for, whatever the rule does with it.
     Firewall,
     /// It holds what looks like a key, token or password.
     Secret,
@@ -43,19 +45,27 @@ impl Flag {
 /// What the text itself shows, under the rules of its context.
 pub(super) fn look(text: &str, rules: Option<&RoomRules>) -> Vec<Flag> {
     let mut flags = Vec::new();
-    if rules.is_some_and(|rules| holds(rules, text)) {
+    if rules.is_some_and(|rules| finds(rules, text)) {
         flags.push(Flag::Firewall);
     }
-    if secrets().is_some_and(|rules| holds(&rules, text)) {
+    if secrets().is_some_and(|rules| finds(&rules, text)) {
         flags.push(Flag::Secret);
     }
-    if text.char_indices().any(|(at, c)| is_hidden(&text[..at], c)) {
+    if zos_rules::unseen(text).next().is_some() {
         flags.push(Flag::HiddenUnicode);
     }
     if is_instruction(text) {
         flags.push(Flag::Instruction);
     }
     flags
+}
+
+/// Whether any rule finds something, one that only reports included: such is another open room's
+/// confidential term.
+fn finds(rules: &RoomRules, text: &str) -> bool {
+    let mut found = Vec::new();
+    rules.scan(text, &mut found);
+    !found.is_empty()
 }
 
 /// Whether a rule that does more than report finds something.
@@ -75,126 +85,12 @@ fn secrets() -> Option<RoomRules> {
     rules.as_ref()?.room("memory")
 }
 
-/// Characters that show nothing, or change the order in which others show. A joiner between two
-/// emoji is part of a picture.
-fn is_hidden(before: &str, c: char) -> bool {
-    match c {
-        '\u{200d}' => before.chars().next_back().is_none_or(|last| (last as u32) < 0x2000),
-        '\u{ad}'
-        | '\u{34f}'
-        | '\u{61c}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{180e}'
-        | '\u{200b}'
-        | '\u{200c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{3164}'
-        | '\u{feff}'
-        | '\u{ffa0}'
-        | '\u{e0000}'..='\u{e0fff}' => true,
-        _ => c.is_control() && !matches!(c, '\n' | '\r' | '\t'),
-    }
-}
-
-/// Wordings with which text tries to steer a model. It is meant to catch too much: the owner decides.
-const STEERING: &[&str] = &[
-    "ignore all",
-    "ignore any",
-    "ignore every",
-    "ignore previous",
-    "ignore prior",
-    "ignore the above",
-    "ignore your",
-    "disregard",
-    "forget all previous",
-    "forget your instructions",
-    "forget everything",
-    "override the",
-    "override your",
-    "bypass the",
-    "bypass your",
-    "from now on",
-    "new instructions",
-    "system prompt",
-    "system message",
-    "developer mode",
-    "you are now",
-    "you must",
-    "you should always",
-    "you will always",
-    "act as",
-    "pretend to be",
-    "pretend that",
-    "do not tell the user",
-    "don't tell the user",
-    "do not mention",
-    "don't mention this",
-    "without telling",
-    "keep this secret from",
-    "always respond",
-    "always reply",
-    "always answer with",
-    "always include",
-    "never refuse",
-    "never mention",
-    "when asked",
-    "if asked",
-    "whenever the user",
-    "when the user asks",
-    "next time the user",
-    "respond only with",
-    "reply only with",
-    "send it to",
-    "send them to",
-    "send all",
-    "forward all",
-    "upload all",
-    "exfiltrate",
-    "call the tool",
-    "use the tool",
-    "run the command",
-    "execute the",
-    "as an ai",
-    "<system",
-    "</system",
-    "[system",
-    "[inst",
-    "<|im_start",
-    "<|system",
-    "begin instructions",
-    "ignoriere alle",
-    "ignoriere die",
-    "vergiss alle",
-    "ab jetzt",
-    "ignore toutes",
-    "oublie toutes",
-    "désormais tu",
-    "ignora todas",
-    "olvida todas",
-    "a partir de ahora",
-];
-
-/// Speakers at the start of a line, as in a transcript with a model.
-const SPEAKERS: &[&str] = &["system:", "assistant:", "user:", "human:", "developer:"];
-
+/// Whether a text tells a model what to do, where a memory would say what is so. What is hidden between
+/// letters must not hide the words.
 fn is_instruction(text: &str) -> bool {
-    // What is hidden between letters must not hide the words.
     let visible: String =
-        text.char_indices().filter(|(at, c)| !is_hidden(&text[..*at], *c)).map(|(_, c)| c).collect();
-    let lower = visible.to_lowercase().replace('’', "'");
-    let flat = lower.split_whitespace().collect::<Vec<_>>().join(" ");
-    STEERING.iter().any(|wording| at_word(&flat, wording))
-        || lower.lines().any(|line| SPEAKERS.iter().any(|speaker| line.trim_start().starts_with(speaker)))
-}
-
-/// Whether `wording` stands in `text` where a word begins.
-fn at_word(text: &str, wording: &str) -> bool {
-    text.match_indices(wording)
-        .any(|(at, _)| !text[..at].chars().next_back().is_some_and(char::is_alphanumeric))
+        text.chars().filter(|c| !zos_rules::is_unseen(*c) || matches!(c, '\n' | '\t')).collect();
+    steering::steers(&visible)
 }
 
 #[cfg(test)]
@@ -230,6 +126,7 @@ mod tests {
         assert_eq!(look("Ann\u{200b} lives here", None), [Flag::HiddenUnicode]);
         assert_eq!(look("abc \u{202e}cba", None), [Flag::HiddenUnicode]);
         assert_eq!(look("tag \u{e0041}", None), [Flag::HiddenUnicode]);
+        assert_eq!(look("\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{62f}", None), []);
         assert_eq!(look("a family 👨\u{200d}👩\u{200d}👧 emoji", None), []);
         let key = format!("the key is {}{}", "AKIA", "Q3EGRZ7N2TLKXW5M");
         assert_eq!(look(&key, None), [Flag::Secret]);

@@ -10,13 +10,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::folder::{Entry, FileRead, Folder, Stamp};
+use super::folder::{Entry, FileRead, Opened, Stamp};
 use super::item::{Id, Item};
 use crate::problem::Problem;
 use vectors::Vectors;
 
 /// Grows when the tables or what is put into them changes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// A part's row is that of its memory, and these bits for its place in it. More parts than they can
 /// count do not fit into the longest text, but for one of single letters.
@@ -32,6 +32,7 @@ const TABLES: &str = "
         path TEXT NOT NULL UNIQUE,
         modified_ns INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
+        called TEXT NOT NULL,
         id TEXT,
         status TEXT,
         subject_key TEXT,
@@ -82,8 +83,8 @@ pub(super) struct Stored {
 impl Index {
     /// Opens the index; one that is missing, damaged or of another version is made anew, empty. Where
     /// no file can be written, it is kept in this process's memory alone.
-    pub(super) fn open(folder: &Folder) -> rusqlite::Result<Self> {
-        let path = folder.root().join(FILE);
+    pub(super) fn open(folder: &Opened<'_>) -> rusqlite::Result<Self> {
+        let path = folder.own_file(FILE);
         if let Ok(index) = Self::open_existing(&path) {
             return Ok(index);
         }
@@ -98,6 +99,8 @@ impl Index {
     }
 
     fn open_existing(path: &Path) -> rusqlite::Result<Self> {
+        // Before SQLite opens it, for its side files get the rights that the file has by then.
+        make_private(path);
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -118,39 +121,41 @@ impl Index {
     }
 
     /// Removes the index's files.
-    pub(super) fn remove(folder: &Folder) {
+    pub(super) fn remove(folder: &Opened<'_>) {
         for suffix in ["", "-wal", "-shm", "-journal"] {
             // What is not there need not be removed.
-            let _ = std::fs::remove_file(folder.root().join(format!("{FILE}{suffix}")));
+            let _ = std::fs::remove_file(folder.own_file(&format!("{FILE}{suffix}")));
         }
     }
 
     /// Reads what changed in the folder since the last time.
-    pub(super) fn refresh(&mut self, folder: &Folder) -> rusqlite::Result<()> {
-        let (entries, _) = folder.list();
+    pub(super) fn refresh(&mut self, folder: &Opened<'_>) -> rusqlite::Result<()> {
+        let entries = folder.list().entries;
         let transaction = self.connection.transaction()?;
-        let mut known: HashMap<String, (i64, Stamp)> = HashMap::new();
+        // A file whose name is no id is called after all files of the folder, so it may be called otherwise
+        // without having changed.
+        let mut known: HashMap<String, (i64, Stamp, String)> = HashMap::new();
         {
             let mut statement =
-                transaction.prepare_cached("SELECT row, path, modified_ns, bytes FROM items")?;
+                transaction.prepare_cached("SELECT row, path, modified_ns, bytes, called FROM items")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let stamp = Stamp { modified_ns: row.get(2)?, bytes: row.get(3)? };
-                known.insert(row.get(1)?, (row.get(0)?, stamp));
+                known.insert(row.get(1)?, (row.get(0)?, stamp, row.get(4)?));
             }
         }
         let mut changed: Vec<Entry> = Vec::new();
         for entry in entries {
             match known.remove(&entry.path) {
-                Some((_, stamp)) if stamp == entry.stamp => {}
-                Some((row, _)) => {
+                Some((_, stamp, called)) if stamp == entry.stamp && called == entry.id.as_str() => {}
+                Some((row, ..)) => {
                     drop_row(&transaction, row)?;
                     changed.push(entry);
                 }
                 None => changed.push(entry),
             }
         }
-        for (row, _) in known.into_values() {
+        for (row, ..) in known.into_values() {
             drop_row(&transaction, row)?;
         }
         for (entry, outcome) in read_all(folder, changed) {
@@ -163,7 +168,7 @@ impl Index {
     }
 
     /// Puts one file that was just written, or takes it away.
-    pub(super) fn refresh_one(&mut self, folder: &Folder, path: &str) -> rusqlite::Result<()> {
+    pub(super) fn refresh_one(&mut self, folder: &Opened<'_>, path: &str, id: &Id) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         let row: Option<i64> = transaction
             .query_row("SELECT row FROM items WHERE path = ?1", [path], |row| row.get(0))
@@ -172,8 +177,8 @@ impl Index {
             drop_row(&transaction, row)?;
         }
         if let Ok(Some(stamp)) = folder.stamp(path) {
-            let entry = Entry { path: path.to_owned(), stamp };
-            match folder.read(path) {
+            let entry = Entry { path: path.to_owned(), id: id.clone(), stamp };
+            match folder.read(path, id) {
                 Ok((item, stamp)) => put(&transaction, &Entry { stamp, ..entry }, &item)?,
                 Err(problems) => put_broken(&transaction, &entry, &problems)?,
             }
@@ -201,7 +206,7 @@ impl Index {
         Ok(problems)
     }
 
-    /// The memory with this id. Of two files with one name the first by path counts.
+    /// The memory with this id.
     pub(super) fn by_id(&self, id: &Id) -> rusqlite::Result<Option<Stored>> {
         let mut statement = self
             .connection
@@ -263,9 +268,9 @@ impl Index {
 }
 
 /// Reads many files, on two threads where there are many.
-fn read_all(folder: &Folder, entries: Vec<Entry>) -> Vec<(Entry, FileRead)> {
+fn read_all(folder: &Opened<'_>, entries: Vec<Entry>) -> Vec<(Entry, FileRead)> {
     let read = |entries: &[Entry]| -> Vec<_> {
-        entries.iter().map(|entry| (entry.clone(), folder.read(&entry.path))).collect()
+        entries.iter().map(|entry| (entry.clone(), folder.read(&entry.path, &entry.id))).collect()
     };
     if entries.len() < 256 {
         return read(&entries);
@@ -293,8 +298,8 @@ fn put(connection: &Connection, entry: &Entry, item: &Item) -> rusqlite::Result<
     let json = serde_json::to_string(item).expect("a memory has no map keys but text");
     connection
         .prepare_cached(
-            "INSERT INTO items (path, modified_ns, bytes, id, status, subject_key, json)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO items (path, modified_ns, bytes, called, id, status, subject_key, json)
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             entry.path,
@@ -311,7 +316,9 @@ fn put(connection: &Connection, entry: &Entry, item: &Item) -> rusqlite::Result<
             .prepare_cached("INSERT INTO replaced (old, row) VALUES (?1, ?2)")?
             .execute(params![old.as_str(), row])?;
     }
-    let subject = item.subject.as_deref().unwrap_or_default();
+    // What a person called a file is what the note is about, as much as its subject.
+    let title = entry.title().unwrap_or_default();
+    let subject = format!("{} {title}", item.subject.as_deref().unwrap_or_default());
     let mut statement =
         connection.prepare_cached("INSERT INTO parts (rowid, text, subject) VALUES (?1, ?2, ?3)")?;
     for (part, text) in (row << PART_BITS..=row << PART_BITS | PART_MASK).zip(parts(&item.text)) {
@@ -323,8 +330,10 @@ fn put(connection: &Connection, entry: &Entry, item: &Item) -> rusqlite::Result<
 fn put_broken(connection: &Connection, entry: &Entry, problems: &[Problem]) -> rusqlite::Result<()> {
     let json = serde_json::to_string(problems).expect("problems have no map keys but text");
     connection
-        .prepare_cached("INSERT INTO items (path, modified_ns, bytes, json) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![entry.path, entry.stamp.modified_ns, entry.stamp.bytes, json])?;
+        .prepare_cached(
+            "INSERT INTO items (path, modified_ns, bytes, called, json) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![entry.path, entry.stamp.modified_ns, entry.stamp.bytes, entry.id.as_str(), json])?;
     Ok(())
 }
 
@@ -357,6 +366,15 @@ pub(super) fn parts(text: &str) -> Vec<&str> {
     }
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// Makes the file for the owner's eyes only, where there is none. Whatever cannot be made here, SQLite tells.
+fn make_private(path: &Path) {
+    let mut options = std::fs::File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 /// The index holds what the memories hold: for the owner's eyes only.

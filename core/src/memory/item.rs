@@ -14,7 +14,7 @@ pub const TEXT_MAX_BYTES: usize = 16 << 10;
 /// The longest subject, reference and path of a memory, in bytes.
 pub const LABEL_MAX_BYTES: usize = 200;
 
-/// Names one memory within its context; also the name of its file.
+/// Names one memory within its context; also the name of its file, where zOS named it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id(String);
@@ -31,6 +31,14 @@ impl Id {
         let digits: String = now.to_string().chars().filter(char::is_ascii_digit).collect();
         let (day, time) = digits.split_at("yyyymmdd".len());
         Self(format!("{day}-{time:0<9}-{seed:08x}"))
+    }
+
+    /// Whether it has the form of those that [`Id::new`] makes.
+    pub(super) fn is_generated(&self) -> bool {
+        let parts: Vec<&str> = self.0.split('-').collect();
+        let [day, time, seed] = parts[..] else { return false };
+        let is_number = |part: &str, digits| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+        is_number(day, 8) && is_number(time, 9) && seed.len() == 8
     }
 
     /// The id as text.

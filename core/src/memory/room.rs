@@ -16,7 +16,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use serde::Serialize;
 
 use super::conflict::{Relation, Said};
-use super::folder::Folder;
+use super::folder::{self, Folder, Opened, Unreached};
 use super::gate::Flag;
 use super::index::{Index, Stored};
 use super::item::{Id, Item, Kind, Origin, Source, Status};
@@ -180,6 +180,8 @@ pub struct Reindexed {
     pub indexed: u64,
     /// Files that could not be read, and why.
     pub errors: Vec<Problem>,
+    /// What else is not read.
+    pub warnings: Vec<Problem>,
 }
 
 /// Why something could not be done.
@@ -218,12 +220,27 @@ pub enum MemoryError {
     /// Source and target are one.
     #[error("a memory cannot be promoted into its own context")]
     SameContext,
+    /// The way to its files is a link.
+    #[error("a link on the way to this memory is not followed: {path}")]
+    Linked {
+        /// The link, relative to the home.
+        path: String,
+    },
     /// The disk.
     #[error("the files of this memory could not be read or written")]
     Disk(#[from] io::Error),
     /// The index.
     #[error("the index of this memory failed, and could not be made anew")]
     Index(#[from] rusqlite::Error),
+}
+
+impl From<Unreached> for MemoryError {
+    fn from(unreached: Unreached) -> Self {
+        match unreached {
+            Unreached::Linked(path) => Self::Linked { path },
+            Unreached::Disk(error) => Self::Disk(error),
+        }
+    }
 }
 
 /// Result of this module.
@@ -243,7 +260,9 @@ impl Room {
     /// system gives no watcher, each question goes on looking.
     pub fn follow(&self) {
         let mut state = self.state();
-        if state.watcher.is_some() || !self.folder.root().is_dir() {
+        // What is no folder, or a link, is told to whoever asks it something.
+        let Ok(Some(opened)) = self.folder.open() else { return };
+        if state.watcher.is_some() {
             return;
         }
         let changed = Arc::new(AtomicBool::new(true));
@@ -253,9 +272,8 @@ impl Room {
                 flag.store(true, Ordering::Release);
             }
         });
-        let watching = watcher.and_then(|mut watcher| {
-            watcher.watch(self.folder.root(), RecursiveMode::Recursive).map(|()| watcher)
-        });
+        let watching = watcher
+            .and_then(|mut watcher| watcher.watch(opened.path(), RecursiveMode::Recursive).map(|()| watcher));
         match watching {
             Ok(watcher) => {
                 state.watcher = Some(watcher);
@@ -351,7 +369,13 @@ impl Room {
     /// # Errors
     /// As for [`Room::search`].
     pub fn problems(&self) -> Result<Vec<Problem>> {
-        let (_, mut problems) = self.folder.list();
+        let mut problems = match self.folder.open() {
+            Ok(Some(opened)) => opened.list().problems,
+            Ok(None) => return Ok(Vec::new()),
+            Err(unreached) => {
+                return Ok(vec![folder::problem(format!("memory/{}", self.context()), &unreached)]);
+            }
+        };
         problems.extend(self.read(Vec::new(), Index::problems)?);
         Ok(problems)
     }
@@ -361,17 +385,18 @@ impl Room {
     /// # Errors
     /// If it cannot be made.
     pub fn reindex(&self) -> Result<Reindexed> {
-        if !self.folder.root().is_dir() {
-            return Ok(Reindexed { indexed: 0, errors: Vec::new() });
-        }
-        let _lock = self.folder.lock()?;
+        let Some(opened) = self.folder.open()? else {
+            return Ok(Reindexed { indexed: 0, errors: Vec::new(), warnings: Vec::new() });
+        };
+        let _lock = opened.lock()?;
         let mut state = self.state();
         state.index = None;
-        Index::remove(&self.folder);
-        let index = self.fresh(&mut state)?;
-        let (indexed, mut errors) = (index.count()?, index.problems()?);
-        errors.extend(self.folder.list().1);
-        Ok(Reindexed { indexed, errors })
+        Index::remove(&opened);
+        let index = Self::fresh(&opened, &mut state)?;
+        let indexed = index.count()?;
+        let problems = index.problems()?.into_iter().chain(opened.list().problems);
+        let (errors, warnings) = problems.partition(Problem::is_error);
+        Ok(Reindexed { indexed, errors, warnings })
     }
 
     /// Asks the index, brought up to date; `nothing` where there is no folder. An index that fails is
@@ -387,12 +412,10 @@ impl Room {
         nothing: T,
         ask: impl Fn(&Index) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        if !self.folder.root().is_dir() {
-            return Ok(nothing);
-        }
+        let Some(opened) = self.folder.open()? else { return Ok(nothing) };
         let mut state = self.state();
         let ask = |state: &mut State| -> rusqlite::Result<T> {
-            let index = self.fresh(state)?;
+            let index = Self::fresh(&opened, state)?;
             if let Some(model) = model {
                 index.follow_model(model)?;
             }
@@ -403,7 +426,7 @@ impl Room {
             Err(MemoryError::Index(error)) => {
                 tracing::warn!(%error, context = %self.context(), "the index of a memory failed and is made anew");
                 state.index = None;
-                Index::remove(&self.folder);
+                Index::remove(&opened);
                 Ok(ask(&mut state)?)
             }
             other => other,
@@ -411,17 +434,17 @@ impl Room {
     }
 
     /// The index as the files have it.
-    fn fresh<'s>(&self, state: &'s mut State) -> rusqlite::Result<&'s mut Index> {
+    fn fresh<'s>(opened: &Opened<'_>, state: &'s mut State) -> rusqlite::Result<&'s mut Index> {
         let is_new = state.index.is_none();
         let index = match state.index.take() {
             Some(index) => index,
-            None => Index::open(&self.folder)?,
+            None => Index::open(opened)?,
         };
         let index = state.index.insert(index);
         // The flag falls before the files are looked at: a change meanwhile raises it again.
         let may_differ = state.changed.as_ref().is_none_or(|changed| changed.swap(false, Ordering::AcqRel));
         if (may_differ || is_new)
-            && let Err(error) = index.refresh(&self.folder)
+            && let Err(error) = index.refresh(opened)
         {
             if let Some(changed) = &state.changed {
                 changed.store(true, Ordering::Release);

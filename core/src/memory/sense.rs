@@ -21,6 +21,7 @@ use std::time::SystemTime;
 
 pub(super) use model::Model;
 
+use super::folder;
 use crate::home::Home;
 use crate::problem::Problem;
 
@@ -101,7 +102,7 @@ impl Sense {
 
     fn stamps(&self, folder: Option<&Path>) -> Vec<Stamp> {
         let stamp = |path: PathBuf| fs::metadata(path).ok().map(|file| (file.len(), file.modified().ok()));
-        let mut stamps = vec![stamp(self.home.memory().join(setting::FILE))];
+        let mut stamps = vec![folder::beside_contexts(&self.home, setting::FILE).and_then(stamp)];
         stamps.extend(
             folder.into_iter().flat_map(|folder| [WEIGHTS, TOKENIZER].map(|file| stamp(folder.join(file)))),
         );

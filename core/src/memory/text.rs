@@ -15,8 +15,10 @@ const FENCE: &str = "---";
 pub(super) struct Place<'p> {
     /// The context whose folder it lies in.
     pub(super) context: &'p ContextName,
-    /// Its name without `.md`.
-    pub(super) stem: &'p str,
+    /// How the memory is called.
+    pub(super) id: &'p Id,
+    /// Whether the file's own name says so.
+    pub(super) is_named: bool,
     /// The file, relative to the home, for problems.
     pub(super) file: &'p str,
     /// When it was last written.
@@ -29,13 +31,6 @@ pub(super) struct Place<'p> {
 /// Everything that is wrong with it. Warnings do not keep a memory from being read.
 pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
     let text = yaml::decode(place.file, bytes).map_err(|problem| vec![*problem])?;
-    let id: Id = place.stem.parse().map_err(|error| {
-        vec![Problem::error(
-            place.file,
-            format!("the file's name is not the id of a memory: {error}"),
-            "rename it, for example to note-1.md",
-        )]
-    })?;
     let (front, body, body_line) = match split(text) {
         Split::None => (None, text, 1),
         Split::Front { front, body, body_line } => (Some(front), body, body_line),
@@ -47,7 +42,7 @@ pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem
     };
     let mut findings = Findings::new(place.file);
     let mut item = Item {
-        id,
+        id: place.id.clone(),
         context: place.context.clone(),
         kind: Kind::Fact,
         status: Status::Active,
@@ -68,7 +63,7 @@ pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem
     if let Some(front) = front {
         let document = yaml::parse(place.file, front.as_bytes()).map_err(|problem| vec![below(*problem)])?;
         if let Some(fields) = Fields::of(&document.root, "", &mut findings) {
-            read(fields, &mut item, &mut findings);
+            read(fields, place, &mut item, &mut findings);
         }
     }
     let mut problems: Vec<Problem> = findings.into_problems().into_iter().map(below).collect();
@@ -99,13 +94,16 @@ fn below(problem: Problem) -> Problem {
     Problem { line: problem.line.map(|line| line + 1), ..problem }
 }
 
-fn read(mut fields: Fields<'_>, item: &mut Item, findings: &mut Findings) {
-    if let Some(entry) = fields.entry("id") {
-        let stated = scalar(&entry.value);
-        if stated != Some(item.id.as_str()) {
-            let message = format!("`id` differs from the file's name \"{}\"", item.id);
-            findings.error(entry.value.place, message, format!("write id: {}, or rename the file", item.id));
-        }
+fn read(mut fields: Fields<'_>, place: &Place<'_>, item: &mut Item, findings: &mut Findings) {
+    if let Some(entry) = fields.entry("id")
+        && let Some(stated) = scalar(&entry.value).and_then(|stated| stated.parse::<Id>().ok())
+        && stated != item.id
+        // Programs for notes have ids of their own, which are nobody's business here. One of ours is.
+        && (place.is_named || stated.is_generated())
+    {
+        let message = format!("`id` differs from \"{}\", as the file is called", item.id);
+        let mend = format!("remove the line, or rename the file to {stated}.md");
+        findings.error(entry.value.place, message, mend);
     }
     if let Some(entry) = fields.entry("context") {
         let stated = scalar(&entry.value);
@@ -120,11 +118,7 @@ fn read(mut fields: Fields<'_>, item: &mut Item, findings: &mut Findings) {
     }
     set(&mut item.kind, fields.word("kind", Kind::WORDS, findings));
     set(&mut item.status, fields.word("status", Status::WORDS, findings));
-    if let Some(mut source) = fields.map("source", findings) {
-        set(&mut item.source.origin, source.word("type", Origin::WORDS, findings));
-        item.source.reference = label(&mut source, "ref", findings);
-        source.finish(Unknown::Warn, findings);
-    }
+    source(&mut fields, item, findings);
     set(&mut item.created, moment(&mut fields, "created", findings));
     item.valid_from = moment(&mut fields, "valid_from", findings);
     item.valid_to = moment(&mut fields, "valid_to", findings);
@@ -148,6 +142,27 @@ fn read(mut fields: Fields<'_>, item: &mut Item, findings: &mut Findings) {
         }
     }
     fields.finish(Unknown::Warn, findings);
+}
+
+/// Where a memory comes from: a map of ours, one of its words alone, or, as programs that clip pages write
+/// it, the place that the text was taken from.
+fn source(fields: &mut Fields<'_>, item: &mut Item, findings: &mut Findings) {
+    let stated = fields.entries().iter().find(|entry| entry.key == "source").map(|entry| &entry.value.value);
+    if !matches!(stated, Some(yaml::Value::Text(_))) {
+        if let Some(mut source) = fields.map("source", findings) {
+            set(&mut item.source.origin, source.word("type", Origin::WORDS, findings));
+            item.source.reference = label(&mut source, "ref", findings);
+            source.finish(Unknown::Warn, findings);
+        }
+        return;
+    }
+    if let Some(text) = label(fields, "source", findings) {
+        match text.parse() {
+            Ok(origin) => item.source.origin = origin,
+            // What was taken from somewhere is not the owner's own word.
+            Err(_) => item.source = Source { origin: Origin::Import, reference: Some(text) },
+        }
+    }
 }
 
 /// A single value as it was written: an id may look like a number.

@@ -1,5 +1,6 @@
 //! What the owner sees of a target, and the entry that lets it pass for good.
 
+use super::path::Written;
 use super::rules::TargetEntry;
 use super::{Form, Target, TargetKind, TargetVerdict, Targets};
 
@@ -31,11 +32,8 @@ pub enum NotAlways {
 /// where it is too long for a person to read.
 #[must_use]
 pub fn for_the_owner(text: &str) -> Option<String> {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if is_unseen(letter) { shown.extend(letter.escape_unicode()) } else { shown.push(letter) }
-    }
-    (shown.chars().count() <= SHOWN_LIMIT).then_some(shown)
+    let shown = zos_rules::shown_line(text);
+    (shown.chars().count() <= SHOWN_LIMIT).then(|| shown.into_owned())
 }
 
 impl Target {
@@ -56,7 +54,7 @@ impl Target {
                 }
             }
             Form::Mail(mailbox) => mailbox.shown(),
-            Form::Path { forms, is_open: false } => match forms.as_slice() {
+            Form::Path { forms, written: Written { is_open: false, .. } } => match forms.as_slice() {
                 [path] if super::path::is_absolute(path) => path.clone(),
                 [path] => format!("./{path}"),
                 _ => return None,
@@ -69,14 +67,16 @@ impl Target {
                     TargetKind::Tool => "tool:",
                     TargetKind::Model => "model:",
                     TargetKind::Room => "room:",
+                    TargetKind::Provider => "provider:",
+                    TargetKind::Connector => "connector:",
                     _ => return None,
                 };
                 format!("{head}{word}")
             }
-            Form::Path { is_open: true, .. } | Form::Unreadable | Form::TooMany => return None,
+            Form::Path { .. } | Form::Unreadable | Form::TooMany | Form::TooManyPaths => return None,
         };
         let is_plain = !text.contains(['*', '?', '[', '\\']) || matches!(self.form, Form::Web(_));
-        (is_plain && !text.chars().any(is_unseen)).then_some(text)
+        (is_plain && !text.chars().any(zos_rules::is_unseen)).then_some(text)
     }
 }
 
@@ -115,15 +115,6 @@ impl Targets {
     pub fn may_confirm(&self) -> bool {
         self.default == TargetVerdict::Confirm || !self.confirm.is_empty()
     }
-}
-
-/// Controls, and letters that show nothing or turn the text around.
-fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -2,18 +2,28 @@
 
 use super::address::{self, Address, HostName, Mailbox};
 use super::json::Json;
-use super::{Form, TARGETS_LIMIT, Target, TargetKind, path, shell, text};
-use url::Url;
+use super::path::{Weight, Written};
+use super::shell::{self, Mode, State};
+use super::{Form, TARGETS_LIMIT, Target, TargetKind, names, path, text};
+use std::collections::HashSet;
 
+mod mail;
+mod namespaces;
 mod rendered;
 mod schema;
+mod web;
 
 use rendered::rendered;
 use schema::{Role, Schema};
+pub(super) use web::is_host_like;
 
 /// How deep arguments, addresses within addresses and JSON within strings are followed.
 const NESTING_LIMIT: usize = 32;
 const REDIRECTS_LIMIT: usize = 4;
+
+/// The most paths of one call that no argument states, as operands and parts of words. A call with more is stopped
+/// where the room lists paths.
+const IMPLIED_LIMIT: usize = 1024;
 
 /// The targets of a tool call, the tool itself first.
 #[must_use]
@@ -36,19 +46,22 @@ pub fn extract(tool: &str, arguments: &str) -> Vec<Target> {
             schema.plain(&mut finder, arguments);
         }
     }
-    finder.targets
+    finder.found()
 }
 
 /// The addresses of links and images in a Markdown text, with entities and escapes undone.
 #[must_use]
 pub fn links(markdown: &str) -> Vec<Target> {
     let mut finder = Finder::default();
-    text::find(&mut finder, markdown);
-    text::attributes(&mut finder, markdown);
+    let mut read = |text: &str| {
+        let text = namespaces::without(text);
+        text::find(&mut finder, &text);
+        text::attributes(&mut finder, &text);
+        text::shares(&mut finder, &text);
+    };
+    read(markdown);
     if markdown.contains(['&', '\\']) {
-        let rendered = rendered(markdown);
-        text::find(&mut finder, &rendered);
-        text::attributes(&mut finder, &rendered);
+        read(&rendered(markdown));
     }
     finder.targets
 }
@@ -83,9 +96,39 @@ pub(super) struct Finder {
     redirects: usize,
     /// Whether `user@host` is no mailbox here.
     skips_mail: bool,
+    /// Whether only what can hardly be anything else counts as a place.
+    doubts: bool,
+    /// What is known of the scripts that are being read.
+    shell: State,
+    /// Paths that no argument states, as they were found.
+    implied: HashSet<(String, bool)>,
+    paths: Vec<Target>,
 }
 
 impl Finder {
+    /// The targets of one address.
+    pub(super) fn of_url(address: &str) -> Vec<Target> {
+        let mut finder = Self::default();
+        finder.url(address, true);
+        finder.found()
+    }
+
+    /// The targets of one host.
+    pub(super) fn of_host(host: &str) -> Vec<Target> {
+        let mut finder = Self::default();
+        finder.host(host, None);
+        finder.found()
+    }
+
+    /// Everything that was found.
+    fn found(self) -> Vec<Target> {
+        let Self { mut targets, paths, .. } = self;
+        let stated = |path: &Target| targets.iter().any(|target| target.form.is_same_path(&path.form));
+        let paths: Vec<Target> = paths.into_iter().filter(|path| !stated(path)).collect();
+        targets.extend(paths);
+        targets
+    }
+
     fn push(&mut self, kind: TargetKind, shown: String, form: Form) {
         if self.targets.len() > TARGETS_LIMIT {
             return;
@@ -150,7 +193,7 @@ impl Finder {
                     && words.len() > 1
                     && !words[1].starts_with('-')
                 {
-                    true => words.iter().for_each(|script| shell::find(self, script, 0)),
+                    true => words.iter().for_each(|script| shell::find(self, script, Mode::Script)),
                     false => shell::find_list(self, &words),
                 }
             }
@@ -179,8 +222,9 @@ impl Finder {
             Role::Url => self.url(text, true),
             Role::Host => self.host(trimmed, port),
             Role::File => self.file(text),
-            Role::Mail => self.mails(trimmed),
-            Role::Recipient => self.recipient(trimmed),
+            Role::Paths => self.pattern(text),
+            Role::Mail => both(self, trimmed, Self::mails),
+            Role::Recipient => both(self, trimmed, Self::recipient),
             Role::Repo => self.repo(trimmed),
             Role::Phone => match address::phone(trimmed) {
                 Some(number) => self.push(TargetKind::Phone, number.clone(), Form::Word(number)),
@@ -189,7 +233,7 @@ impl Finder {
             Role::Channel => self.word(TargetKind::Channel, trimmed),
             Role::Model => self.word(TargetKind::Model, trimmed),
             Role::Room => self.word(TargetKind::Room, trimmed),
-            Role::Command => shell::find(self, text, 0),
+            Role::Command => shell::find(self, text, Mode::Script),
             Role::Patch => shell::patch(self, text),
             Role::Text => self.text(schema, text, depth),
         }
@@ -206,6 +250,9 @@ impl Finder {
         }
         text::find(self, text);
         text::attributes(self, text);
+        if let Some(decoded) = mail::decoded_words(text) {
+            text::find(self, &decoded);
+        }
         // Percent-encoding hides an address from this search, and not from what decodes it.
         if text.contains('%') {
             let once = address::decode(text);
@@ -251,18 +298,36 @@ impl Finder {
         if text.to_ascii_lowercase().starts_with("mailto:") {
             return self.url(text, true);
         }
+        let is_group = text.contains(';');
         let parts = text.split([',', ';', '\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
         for part in parts {
+            // The name of a group stands before its members, which may be none: `Team: ann@x.org, bob@x.org;`.
+            let part = mail::without_group(part, is_group);
             // `"Lee, Ann" <ann@x.org>`: a part without an address is a name.
-            if part.contains('@') || !text.contains('@') {
+            if !part.is_empty() && (part.contains('@') || !text.contains('@')) {
                 self.mail(part);
             }
         }
     }
 
+    /// A pattern of paths. One that stays in its folder counts only where lists speak of paths.
+    fn pattern(&mut self, text: &str) {
+        if text.contains("://") || text.trim().is_empty() {
+            return self.text(Schema::Other, text, NESTING_LIMIT - 1);
+        }
+        let is_inside = !path::is_absolute(text.trim()) && !text.contains("..");
+        let weight = if is_inside { Weight::Operand } else { Weight::Stated };
+        self.path_as(text, Written { weight, is_pattern: true, ..Written::default() });
+    }
+
     /// Says whether `user@host` in text is no mailbox; returns what held before.
     pub(super) fn skip_mail(&mut self, skips: bool) -> bool {
         std::mem::replace(&mut self.skips_mail, skips)
+    }
+
+    /// Whether `user@host` in text is no mailbox.
+    pub(super) fn skips_mail(&self) -> bool {
+        self.skips_mail
     }
 
     /// A mailbox in text.
@@ -303,8 +368,55 @@ impl Finder {
         }
     }
 
+    /// What is known of the scripts that are being read.
+    pub(super) fn shell(&mut self) -> &mut State {
+        &mut self.shell
+    }
+
+    /// Says whether only what can hardly be anything else counts as a place; returns what held before.
+    pub(super) fn doubt(&mut self, doubts: bool) -> bool {
+        std::mem::replace(&mut self.doubts, doubts)
+    }
+
+    /// Whether only what can hardly be anything else counts as a place.
+    pub(super) fn doubts(&self) -> bool {
+        self.doubts
+    }
+
+    /// Whether a word may be taken for a place here.
+    pub(super) fn may_be_a_place(&self, is_open: bool, text: &str) -> bool {
+        !self.doubts || is_open || names::is_evident(text)
+    }
+
+    /// A repository of a forge: `owner/name`, `host/owner/name`, or an address.
+    pub(super) fn repository(&mut self, text: &str) {
+        match text.split_once('/') {
+            Some((host, rest))
+                if !text.contains("://") && rest.contains('/') && names::is_host(host, true) =>
+            {
+                self.host(host, None);
+                self.word(TargetKind::Repo, rest);
+            }
+            _ => self.repo(text),
+        }
+    }
+
     /// A path of the disk. `is_open`: a shell decides what it is.
     pub(super) fn path(&mut self, text: &str, is_open: bool) {
+        self.path_as(text, Written { is_open, ..Written::default() });
+    }
+
+    /// A path of the disk, and how it was met.
+    pub(super) fn path_as(&mut self, text: &str, written: Written) {
+        if written.weight != Weight::Stated {
+            if self.implied.len() == IMPLIED_LIMIT {
+                return self.push_once(TargetKind::File, "more paths than can be judged", Form::TooManyPaths);
+            }
+            // The text of long commands repeats itself.
+            if !self.implied.insert((text.to_owned(), written.weight == Weight::Hint)) {
+                return;
+            }
+        }
         if text.contains('\0') || text.is_empty() {
             return self.unreadable(text);
         }
@@ -312,16 +424,39 @@ impl Finder {
         if let Some((head, share)) = text.split_at_checked(8) {
             let head = head.replace('\\', "/").to_ascii_lowercase();
             if head == "//?/unc/" || head == "//./unc/" {
-                return self.path(&format!("\\\\{}", share.trim_start_matches(['\\', '/'])), is_open);
+                return self.path_as(&format!("\\\\{}", share.trim_start_matches(['\\', '/'])), written);
             }
         }
-        let forms = path::forms(text);
+        let mut forms: Vec<String> = Vec::new();
+        let mut is_open = written.is_open;
+        for text in self.shell.resolve_all(text) {
+            is_open |= shell::is_over_unknown(&text) || path::is_read_differently(&text);
+            for form in path::forms(&text) {
+                if !forms.contains(&form) {
+                    forms.push(form);
+                }
+            }
+        }
         // `\\server\share` is another machine.
         if text.starts_with("\\\\") && !text.starts_with("\\\\?\\") || text.starts_with("//") {
             let server = text.trim_start_matches(['\\', '/']).split(['\\', '/']).next().unwrap_or_default();
             self.host(server, Some("445"));
         }
-        self.push(TargetKind::File, forms[0].clone(), Form::Path { forms, is_open });
+        let Some(shown) = forms.first().cloned() else { return };
+        let written = Written { is_open, ..written };
+        let target = Target { kind: TargetKind::File, shown, form: Form::Path { forms, written } };
+        match written.weight {
+            Weight::Stated => self.push(target.kind, target.shown, target.form),
+            // Those have a limit of their own.
+            Weight::Operand | Weight::Hint => self.paths.push(target),
+        }
+    }
+
+    fn push_once(&mut self, kind: TargetKind, shown: &str, form: Form) {
+        let target = Target { kind, shown: shown.to_owned(), form };
+        if self.paths.last() != Some(&target) {
+            self.paths.push(target);
+        }
     }
 
     pub(super) fn unreadable(&mut self, text: &str) {
@@ -361,182 +496,16 @@ impl Finder {
             None => self.unreadable(text),
         }
     }
-
-    /// An address that a shell completes: no allow list admits it.
-    pub(super) fn open_url(&mut self, text: &str) {
-        match Url::parse(text).ok().and_then(|url| Address::of(&url, text)) {
-            Some(address) => {
-                // The host is certain where the open part can only begin behind it.
-                let authority =
-                    text.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
-                let is_open = authority.contains(['$', '`', '{', '*'])
-                    || !text.contains("://")
-                    || authority.len() + 3 + address.scheme.len() >= text.len();
-                let address = Address { is_ambiguous: address.is_ambiguous || is_open, ..address };
-                self.push(TargetKind::Url, address.shown(), Form::Web(address));
-            }
-            None => self.unreadable(text),
-        }
-    }
-
-    /// A web address. As an argument it must be one; in text it only looks like one.
-    pub(super) fn url(&mut self, raw: &str, is_argument: bool) {
-        let parsed = Url::parse(raw).or_else(|error| match address::without_zone(raw) {
-            Some(plain) => Url::parse(&plain),
-            None => Err(error),
-        });
-        let Ok(url) = parsed else {
-            // `acme.com/x` where an address was asked for: readers differ in what they make of it.
-            let assumed = Url::parse(&format!("http://{}", raw.trim().trim_start_matches(['/', '\\'])));
-            return match assumed.ok().filter(|_| is_argument).and_then(|url| Address::of(&url, raw)) {
-                Some(address) => {
-                    let address = Address { is_ambiguous: true, ..address };
-                    self.push(TargetKind::Url, address.shown(), Form::Web(address));
-                }
-                None => self.unreadable(raw),
-            };
-        };
-        match url.scheme() {
-            "file" => {
-                if let Some(host) = url.host_str().filter(|host| !host.is_empty() && *host != "localhost") {
-                    self.host(host, Some("445"));
-                }
-                return self.path(url.path(), false);
-            }
-            "mailto" => return self.mailto(&url),
-            "tel" | "sms" => {
-                return match address::phone(&address::decode(url.path())) {
-                    Some(number) => self.push(TargetKind::Phone, number.clone(), Form::Word(number)),
-                    None => self.unreadable(raw),
-                };
-            }
-            _ => {}
-        }
-        let Some(address) = Address::of(&url, raw) else { return self.unreadable(raw) };
-        let is_opaque = address.host.is_none();
-        // `acme.com:8080` reads as a scheme and is meant as a host.
-        if is_opaque && is_argument && url.scheme().contains('.') {
-            let assumed = Url::parse(&format!("http://{raw}")).ok().and_then(|url| Address::of(&url, raw));
-            if let Some(address) = assumed {
-                let address = Address { is_ambiguous: true, ..address };
-                return self.push(TargetKind::Url, address.shown(), Form::Web(address));
-            }
-        }
-        self.push(TargetKind::Url, address.shown(), Form::Web(address));
-        if self.redirects >= REDIRECTS_LIMIT {
-            return;
-        }
-        self.redirects += 1;
-        if let Some(other) = address::other_reading(raw) {
-            self.url(&other, false);
-        }
-        if is_opaque && !matches!(url.scheme(), "data") {
-            // `view-source:https://…`, `jar:http://…!/x`, `javascript:…`
-            text::find(self, &address::decode(url.path()));
-        } else {
-            self.within(&url);
-        }
-        self.redirects -= 1;
-    }
-
-    fn mailto(&mut self, url: &Url) {
-        self.mails(&address::decode(url.path()));
-        for (key, value) in url.query_pairs() {
-            if matches!(key.to_ascii_lowercase().as_str(), "to" | "cc" | "bcc") {
-                self.mails(&value);
-            }
-        }
-    }
-
-    /// Addresses within an address: parameters, the fragment, the path; decoded and decoded again.
-    fn within(&mut self, url: &Url) {
-        let pairs = url.query_pairs();
-        let fragment = url.fragment().unwrap_or_default();
-        let behind = url::form_urlencoded::parse(fragment.rsplit('?').next().unwrap_or_default().as_bytes());
-        for (key, value) in pairs.chain(behind) {
-            let is_redirect = is_redirect(&flat(&key));
-            let twice = address::decode(&value);
-            self.parameter(&value, is_redirect);
-            if twice != value {
-                self.parameter(&twice, is_redirect);
-                self.parameter(&address::decode(&twice), is_redirect);
-            }
-            self.parameter(&key, false);
-        }
-        let path = address::decode(&address::decode(url.path()));
-        let lower = path.to_ascii_lowercase();
-        if let Some(at) = ["https:/", "http:/"].iter().filter_map(|head| lower.find(head)).min()
-            && path.is_char_boundary(at)
-        {
-            text::find(self, &path[at..]);
-        }
-    }
-
-    fn parameter(&mut self, value: &str, is_redirect: bool) {
-        let value = value.trim_matches(|letter: char| letter.is_whitespace() || letter.is_control());
-        // White space and controls within are dropped by browsers.
-        let squeezed: String = value.chars().filter(|letter| !matches!(letter, '\t' | '\n' | '\r')).collect();
-        let slashes = squeezed.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
-        if slashes >= 2 {
-            self.url(&format!("https:{squeezed}"), false);
-        } else if squeezed.contains(':') {
-            text::find(self, &squeezed);
-        }
-        let host = squeezed.split(['/', '?', '#', ':']).next().unwrap_or_default();
-        if is_redirect && slashes == 0 && !squeezed.contains("://") && is_host_like(host) {
-            self.url(&format!("http://{squeezed}"), false);
-        }
-    }
 }
 
-/// Parameters that send their reader on.
-fn is_redirect(key: &str) -> bool {
-    matches!(
-        key,
-        "url"
-            | "uri"
-            | "u"
-            | "q"
-            | "r"
-            | "to"
-            | "out"
-            | "link"
-            | "next"
-            | "continue"
-            | "goto"
-            | "go"
-            | "target"
-            | "domain"
-            | "host"
-            | "site"
-            | "callback"
-            | "forward"
-            | "rurl"
-            | "dest"
-            | "destination"
-            | "service"
-            | "image"
-            | "src"
-            | "location"
-    ) || ["redirect", "return", "redir", "callback"].iter().any(|head| key.starts_with(head))
-        || key.ends_with("url")
-        || key.ends_with("uri")
-}
-
-pub(super) fn is_host_like(host: &str) -> bool {
-    const FILES: &[&str] = &[
-        "html", "htm", "php", "asp", "aspx", "jsp", "js", "css", "json", "xml", "txt", "pdf", "png", "jpg",
-        "md", "svg",
-    ];
-    let host = host.trim_end_matches('.');
-    let Some((head, last)) = host.rsplit_once('.') else { return false };
-    let is_name = last.len() >= 2
-        && last.chars().all(char::is_alphabetic)
-        && !FILES.contains(&last.to_ascii_lowercase().as_str());
-    let is_number = last.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && head.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'.' || byte == b'x');
-    !head.is_empty()
-        && !host.contains(char::is_whitespace)
-        && (is_name || is_number)
-        && HostName::parse(host).is_some()
+/// Reads a recipient as it stands, and as it is shown where it holds encoded words.
+fn both(finder: &mut Finder, text: &str, read: fn(&mut Finder, &str)) {
+    match mail::decoded_words(text) {
+        Some(decoded) => {
+            read(finder, &decoded);
+            // What stands there beside them counts as well.
+            text::find(finder, text);
+        }
+        None => read(finder, text),
+    }
 }

@@ -1,7 +1,8 @@
 //! A room's lists of targets, and what they make of one.
 
 use super::address::{self, Address, HostName, Mailbox};
-use super::{Form, Target, TargetKind, TargetVerdict, path};
+use super::path::{self, Weight, Written};
+use super::{Form, Target, TargetKind, TargetVerdict, hosted};
 use crate::context::Glob;
 use std::net::IpAddr;
 use url::Url;
@@ -80,6 +81,8 @@ const WORDS: &[(&str, TargetKind)] = &[
     ("room:", TargetKind::Room),
     ("channel:", TargetKind::Channel),
     ("repo:", TargetKind::Repo),
+    ("provider:", TargetKind::Provider),
+    ("connector:", TargetKind::Connector),
 ];
 
 const NO_HOST: EntryError = EntryError {
@@ -207,8 +210,13 @@ impl Targets {
         let first = |list: &[TargetEntry], is_wide: bool| {
             list.iter().position(|entry| entry.place.holds(target, is_wide))
         };
-        if target.form == Form::TooMany {
-            let verdict = if self.are_active() { TargetVerdict::Deny } else { TargetVerdict::Allow };
+        let is_beyond = match target.form {
+            Form::TooMany => Some(self.are_active()),
+            Form::TooManyPaths => Some(self.lists_paths()),
+            _ => None,
+        };
+        if let Some(is_judged) = is_beyond {
+            let verdict = if is_judged { TargetVerdict::Deny } else { TargetVerdict::Allow };
             return (verdict, "target-limit".to_owned());
         }
         if let Some(index) = first(&self.deny, true) {
@@ -220,10 +228,24 @@ impl Targets {
         if let Some(index) = first(&self.allow, false) {
             return (TargetVerdict::Allow, format!("target-allow/{}", index + 1));
         }
-        if !self.speaks_of(target.kind) {
+        let weight = match &target.form {
+            Form::Path { written, .. } => written.weight,
+            _ => Weight::Stated,
+        };
+        let is_judged = match weight {
+            Weight::Stated => self.speaks_of(target.kind),
+            Weight::Operand => self.allow.iter().any(TargetEntry::is_path),
+            Weight::Hint => false,
+        };
+        if !is_judged {
             return (TargetVerdict::Allow, "target-unlisted".to_owned());
         }
         (self.default, "target-default".to_owned())
+    }
+
+    /// Whether any list names a path.
+    fn lists_paths(&self) -> bool {
+        [&self.deny, &self.confirm, &self.allow].into_iter().flatten().any(TargetEntry::is_path)
     }
 
     /// Whether the default holds for a kind of target. Every call has a tool: for names it does only where the
@@ -232,6 +254,19 @@ impl Targets {
         let is_name = matches!(kind, TargetKind::Tool | TargetKind::Model | TargetKind::Room);
         let is_of = |entry: &TargetEntry| matches!(&entry.place, Place::Word(of, _) if *of == kind);
         !is_name || self.allow.iter().any(is_of)
+    }
+}
+
+impl TargetEntry {
+    /// The name of a tool that providers run, where the entry names one that none is known to run.
+    pub(crate) fn unknown_provider(&self) -> Option<&str> {
+        let Place::Word(TargetKind::Provider, glob) = &self.place else { return None };
+        let is_known = hosted::PROVIDER_TOOLS.iter().any(|tool| glob.matches(tool));
+        (!is_known).then_some(glob.as_str())
+    }
+
+    fn is_path(&self) -> bool {
+        matches!(self.place, Place::Path { .. })
     }
 }
 
@@ -248,14 +283,18 @@ impl Place {
             (Form::Mail(mailbox), Self::Mailboxes { host, is_below }) => {
                 is_same(host, *is_below, &mailbox.domain) && (is_wide || !mailbox.is_routed)
             }
-            (Form::Path { forms, is_open }, Self::Path { path, is_tree }) => {
-                let fits = |form: &String| if *is_tree { path::is_under(form, path) } else { form == path };
+            (
+                Form::Path { forms, written: Written { is_open, is_pattern, .. } },
+                Self::Path { path, is_tree },
+            ) => {
+                let fits = |form: &String| {
+                    let is_inside = if *is_tree { path::is_under(form, path) } else { form == path };
+                    is_inside
+                        && !(*is_pattern
+                            && (path::may_climb(form) || !is_tree && form.contains(['*', '?', '['])))
+                };
                 if is_wide {
-                    let low = path.to_lowercase();
-                    forms
-                        .iter()
-                        .map(|form| form.to_lowercase())
-                        .any(|form| if *is_tree { path::is_under(&form, &low) } else { form == low })
+                    forms.iter().any(|form| path::may_be(form, path, *is_tree, *is_pattern))
                 } else {
                     !is_open && forms.iter().all(fits)
                 }

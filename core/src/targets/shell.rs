@@ -1,132 +1,164 @@
-//! Command lines: quoting undone, words split, and where well-known commands point.
+//! Command lines: quoting undone, words split, and where commands point.
 //!
 //! It runs nothing and knows no variable: a word that a shell would only make when it runs is on no allow
-//! list.
+//! list. A command that is not known may run any of its words and speak to any of them, so these are searched for
+//! commands, and for hosts. What *is* known of commands ([`known`]) only makes that more precise.
 
-use super::address::HostName;
 use super::extract::Finder;
-use super::text;
+use super::{names, text};
+use known::{Head, Known, base};
+use split::{Command, Fed, Script, Word, split};
 
 mod hidden;
+mod known;
+mod network;
 mod options;
+mod paths;
 mod powershell;
+mod split;
 
-/// How deep `sh -c "…"` is followed.
-const NESTING_LIMIT: usize = 4;
+/// How deep `sh -c "…"` is followed. What is deeper is on no allow list.
+const NESTING_LIMIT: usize = 6;
 
-/// Commands in front of other commands.
-const WRAPPERS: &[&str] = &[
-    "sudo",
-    "doas",
-    "env",
-    "time",
-    "nohup",
-    "exec",
-    "eval",
-    "parallel",
-    "proxycommand",
-    "command",
-    "builtin",
-    "nice",
-    "xargs",
-    "stdbuf",
-    "setsid",
-    "then",
-    "do",
-    "else",
-    "if",
-    "while",
-    "!",
-    "timeout",
-    "torsocks",
-    "proxychains",
-    "busybox",
-];
+/// The most places of one command at which another one is read. What has more is on no allow list.
+const SEARCH_LIMIT: usize = 32;
 
-/// Options of `curl` and `wget` that take a value, short and long.
-const CURL_SHORT: &str = "oHdXuAbceTFwmCrKEQyYztPDhj";
-const CURL_LONG: &[&str] = &[
-    "output",
-    "header",
-    "data",
-    "data-raw",
-    "data-binary",
-    "data-urlencode",
-    "data-ascii",
-    "json",
-    "request",
-    "user",
-    "user-agent",
-    "cookie",
-    "cookie-jar",
-    "form",
-    "form-string",
-    "upload-file",
-    "write-out",
-    "max-time",
-    "connect-timeout",
-    "retry",
-    "retry-delay",
-    "retry-max-time",
-    "cacert",
-    "cert",
-    "key",
-    "range",
-    "config",
-    "limit-rate",
-    "output-document",
-    "directory-prefix",
-    "post-data",
-    "post-file",
-    "tries",
-    "method",
-    "body-data",
-    "body-file",
-    "max-redirs",
-    "output-dir",
-    "ciphers",
-    "oauth2-bearer",
-    "max-filesize",
-    "interface",
-    "level",
-    "accept",
-    "reject",
-    "wait",
-    "quota",
-    "append-output",
-    "output-file",
-    "load-cookies",
-    "http-user",
-    "http-password",
-];
-const WGET_SHORT: &str = "OoPtTQwUeARDIXlYi";
+/// The most folders that a command may run in, after all the `cd` before it.
+const FOLDERS_LIMIT: usize = 8;
 
-/// One word of a command line.
-#[derive(Default)]
-struct Word {
-    text: String,
-    /// A shell decides what it is: a variable, a substitution, a brace.
-    is_open: bool,
+/// The name of a folder of which nobody can say which it is.
+const UNKNOWN_FOLDER: &str = "$";
+
+/// Whether a path leads over a folder of which nobody can say which it is.
+pub(super) fn is_over_unknown(path: &str) -> bool {
+    path.split('/').any(|part| part == UNKNOWN_FOLDER)
+}
+
+/// How a text is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    /// It runs, or may run: its words are searched for commands and hosts.
+    Script,
+    /// It is code of another language: the same, but hosts stand in quotes there.
+    Code,
+    /// It is most likely prose: only what begins as a command is one.
+    Prose,
+}
+
+/// What is known of the scripts that are being read, the outer ones included.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// How many scripts the present one stands in.
+    depth: usize,
+    /// Length of the present one. A word as long as that is all of it: reading it anew would find nothing.
+    length: usize,
+    /// Whether something in them takes text for a script.
+    runs_text: bool,
+    /// Whether that is a shell, or a program of their own.
+    runs_files: bool,
+    /// Whether names of commands may mean something else here.
+    redefines: bool,
+    /// The folders that a command may run in beside the one where the first did.
+    folders: Vec<String>,
+    /// Those that it may run in if a `cd` failed that guards what follows.
+    left: Vec<String>,
+    /// Whether the folder where the first command ran is left for sure.
+    has_left: bool,
+}
+
+impl State {
+    /// The paths that one in a command may be, after all the `cd` before it.
+    pub(super) fn resolve_all(&self, path: &str) -> Vec<String> {
+        if super::path::is_absolute(path) { vec![path.to_owned()] } else { self.resolve(path) }
+    }
+
+    fn resolve(&self, path: &str) -> Vec<String> {
+        let joined = self.folders.iter().map(|folder| format!("{folder}/{path}"));
+        let plain = (!self.has_left).then(|| path.to_owned());
+        plain.into_iter().chain(joined).collect()
+    }
+
+    /// Another folder, `None` where nobody can say which. `is_sure`: what follows runs there or not at all.
+    fn enter(&mut self, folder: Option<&str>, is_sure: bool) {
+        let folder = folder.unwrap_or(UNKNOWN_FOLDER);
+        let mut entered = match super::path::is_absolute(folder) {
+            true => vec![folder.to_owned()],
+            false => self.resolve(folder),
+        };
+        if is_sure {
+            let before = self.resolve("");
+            self.left.extend(before);
+            std::mem::swap(&mut self.folders, &mut entered);
+            self.has_left = true;
+        } else {
+            self.folders.append(&mut entered);
+        }
+        self.bound();
+    }
+
+    /// A command that nothing guards follows: every folder before counts again.
+    fn unguard(&mut self) {
+        self.folders.append(&mut self.left);
+        self.has_left = false;
+        self.bound();
+    }
+
+    fn bound(&mut self) {
+        for folders in [&mut self.folders, &mut self.left] {
+            folders.sort_unstable();
+            folders.dedup();
+            if folders.len() > FOLDERS_LIMIT {
+                folders.truncate(FOLDERS_LIMIT);
+                folders.push(UNKNOWN_FOLDER.to_owned());
+            }
+        }
+    }
 }
 
 /// Finds the targets of a script.
-pub(super) fn find(finder: &mut Finder, script: &str, depth: usize) {
+pub(super) fn find(finder: &mut Finder, script: &str, mode: Mode) {
     let skips = finder.skip_mail(true);
     text::addresses(finder, script);
     finder.skip_mail(skips);
     patch(finder, script);
     hidden::shares(finder, script);
     hidden::code(finder, script);
+    hidden::sockets(finder, script);
+    finder.shell().length = script.len();
     let script = script.replace("${IFS}", " ").replace("$IFS", " ");
-    for command in split(&script) {
-        words(finder, &command, depth);
-    }
+    run(finder, &split(&script), mode);
 }
 
 /// Finds the targets of a command that comes as a list.
 pub(super) fn find_list(finder: &mut Finder, list: &[String]) {
-    let words: Vec<Word> = list.iter().map(|text| Word { text: text.clone(), is_open: false }).collect();
-    self::words(finder, &words, 0);
+    let words = list.iter().map(|text| Word { text: text.clone(), ..Word::default() }).collect();
+    let command = Command { words, ..Command::default() };
+    finder.shell().length = usize::MAX;
+    run(finder, &Script { commands: vec![command], ..Script::default() }, Mode::Script);
+}
+
+/// Finds the targets of the rest of a command line that is a command of its own.
+fn line(finder: &mut Finder, words: &[Word], mode: Mode) {
+    let command = Command { words: words.to_vec(), ..Command::default() };
+    nest(finder, mode, |finder| run(finder, &Script { commands: vec![command], ..Script::default() }, mode));
+}
+
+/// Finds the targets of a script that stands in another one.
+fn nested(finder: &mut Finder, script: &str, mode: Mode) {
+    nest(finder, mode, |finder| find(finder, script, mode));
+}
+
+fn nest(finder: &mut Finder, mode: Mode, read: impl FnOnce(&mut Finder)) {
+    let state = finder.shell().clone();
+    if state.depth == NESTING_LIMIT {
+        if mode != Mode::Prose {
+            finder.unreadable("commands that are nested too deeply");
+        }
+        return;
+    }
+    finder.shell().depth += 1;
+    read(finder);
+    *finder.shell() = state;
 }
 
 /// The files of a patch in the form that coding agents use.
@@ -141,444 +173,352 @@ pub(super) fn patch(finder: &mut Finder, patch: &str) {
     }
 }
 
-fn words(finder: &mut Finder, words: &[Word], depth: usize) {
-    let mut at = 0;
-    // Assignments and wrappers in front, with their options and numbers.
-    while let Some(word) = words.get(at) {
-        let is_assignment = word.text.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        });
-        let is_option = at > 0
-            && (word.text.starts_with('-') || word.text.starts_with(|first: char| first.is_ascii_digit()));
-        if is_assignment || is_option || WRAPPERS.contains(&base(&word.text)) {
-            at += 1;
-        } else {
-            break;
+fn run(finder: &mut Finder, script: &Script, mode: Mode) {
+    let state = finder.shell();
+    state.redefines |= !script.defined.is_empty() || script.commands.iter().any(redefines);
+    let redefines = state.redefines;
+    state.runs_text |= script.commands.iter().any(|command| runs_text(command, redefines));
+    state.runs_files |= script.commands.iter().any(runs_files);
+    for command in &script.commands {
+        self::command(finder, command, mode);
+        if !command.guards {
+            finder.shell().unguard();
         }
     }
-    let name = words.get(at).map(|word| base(&word.text).to_ascii_lowercase()).unwrap_or_default();
-    // `user@host` of these is an account on a machine.
-    let is_remote = matches!(
-        name.as_str(),
-        "ssh" | "scp" | "sftp" | "rsync" | "git" | "mosh" | "ssh-copy-id" | "autossh"
-    );
-    let skips = finder.skip_mail(is_remote);
-    for word in words {
-        general(finder, word, depth);
+}
+
+/// Whether names of commands may mean something else after this one.
+fn redefines(command: &Command) -> bool {
+    command.words.iter().any(|word| {
+        let text = word.text.as_str();
+        matches!(text, "alias" | "function" | "hash" | "enable")
+            || text.starts_with("PATH=")
+            || text.starts_with("PATH+=")
+    })
+}
+
+/// Whether a command may take the text of another one for a script.
+fn runs_text(command: &Command, redefines: bool) -> bool {
+    let head = Head::of(&command.words);
+    let Some(word) = command.words.get(head.at) else { return false };
+    let feeds = || command.words.iter().any(|word| feeds(base(&word.text)));
+    word.is_open || !head.is_exact || feeds() || trusted(&word.text, redefines).is_none()
+}
+
+/// Whether a command may run a file that another one wrote.
+fn runs_files(command: &Command) -> bool {
+    let shells = ["sh", "bash", "dash", "zsh", "ksh", "fish", "source", ".", "eval"];
+    command.words.get(Head::of(&command.words).at).is_some_and(|word| {
+        word.is_open || !known::is_itself(&word.text) || shells.contains(&base(&word.text))
+    }) || command.words.iter().any(|word| shells.contains(&word.text.as_str()) && word.text.len() > 1)
+}
+
+/// What is known of a command by its name, where the name means what it usually does.
+fn trusted(name: &str, redefines: bool) -> Option<Known> {
+    if redefines || !known::is_itself(name) {
+        return None;
+    }
+    Known::of(base(name).to_ascii_lowercase().trim_end_matches(".exe"))
+}
+
+/// Whether what a command is called with comes from elsewhere.
+fn feeds(name: &str) -> bool {
+    matches!(name, "xargs" | "parallel")
+}
+
+fn command(finder: &mut Finder, command: &Command, mode: Mode) {
+    let words = command.words.as_slice();
+    let head = Head::of(words);
+    let lower = words.get(head.at).map(|word| base(&word.text).to_ascii_lowercase()).unwrap_or_default();
+    let name = lower.trim_end_matches(".exe");
+    let redefines = finder.shell().redefines;
+    let known =
+        words.get(head.at).filter(|word| !word.is_open).and_then(|word| trusted(&word.text, redefines));
+    // `user@host` of some is an account on a machine.
+    let skips = finder.skips_mail();
+    for (index, word) in words.iter().enumerate() {
+        let within = within(finder, name, known, mode, words, index);
+        general(finder, word, within, mode);
+        if known::has_accounts(base(&word.text)) {
+            finder.skip_mail(true);
+        }
     }
     finder.skip_mail(skips);
-    let Some(rest) = words.get(at + 1..) else { return };
-    let name = name.trim_end_matches(".exe");
-    // What it is called with comes from elsewhere.
-    if words[..at].iter().any(|word| ["xargs", "parallel"].contains(&base(&word.text)))
-        && options::reaches_out(name)
+    for file in &command.files {
+        general(finder, file, Mode::Prose, Mode::Prose);
+        paths::file(finder, file);
+    }
+    for fed in &command.fed {
+        self::fed(finder, command, fed, known, mode);
+    }
+    let runs_text = finder.shell().runs_text;
+    if mode == Mode::Script && runs_text {
+        // What is set here may be what a command speaks to that nobody knows.
+        let set = words[..head.at.min(words.len())].iter().filter(|word| known::is_assignment(&word.text));
+        set.for_each(|word| name_hosts(finder, &word.text));
+    }
+    let Some(rest) = words.get(head.at + 1..) else { return };
+    let doubts = finder.doubt(finder.doubts() || mode == Mode::Prose);
+    network::read(finder, name, rest);
+    finder.doubt(doubts);
+    if head.at > 0 && known::reaches_out(name) && words[..head.at].iter().any(|word| feeds(base(&word.text)))
     {
         finder.unreadable(&format!("xargs {name}"));
     }
-    match name {
-        "curl" => fetch(finder, rest, CURL_SHORT, CURL_LONG),
-        "wget" => fetch(finder, rest, WGET_SHORT, CURL_LONG),
-        "http" | "https" | "xh" | "xhs" | "aria2c" | "lynx" | "w3m" | "links" | "axel" => {
-            // The first is the address; what follows are fields.
-            let mut plain = rest.iter().filter(|word| !word.text.starts_with('-'));
-            let mut word = plain.next();
-            if word.is_some_and(|word| {
-                !word.text.is_empty() && word.text.bytes().all(|byte| byte.is_ascii_uppercase())
-            }) {
-                word = plain.next();
-            }
-            if let Some(word) = word {
-                address(finder, word, "http");
-            }
-        }
-        _ if powershell::is_known(name) => powershell::find(finder, rest),
-        "docker" | "podman" | "nerdctl" | "skopeo" | "crane" => options::images(finder, rest),
-        "find" | "fd" => {
-            let options = ["-exec", "-execdir", "-ok", "-okdir", "-x", "--exec"];
-            if let Some(run) = rest.iter().position(|word| options.contains(&word.text.as_str())) {
-                self::words(finder, &rest[run + 1..], depth);
-            }
-        }
-        "ssh" | "mosh" | "ssh-copy-id" | "autossh" => ssh(finder, rest),
-        "scp" | "sftp" | "rsync" => {
-            for word in rest.iter().filter(|word| !word.text.starts_with('-')) {
-                remote(finder, word, name == "sftp", depth);
-            }
-        }
-        "git" => options::git(finder, rest, depth),
-        "nc" | "ncat" | "netcat" | "telnet" | "ftp" | "lftp" | "tftp" | "ping" | "ping6" | "dig"
-        | "nslookup" | "host" | "whois" | "traceroute" | "nmap" | "rdesktop" | "proxyjump" | "hostname" => {
-            let plain: Vec<&Word> =
-                rest.iter().filter(|word| !word.text.starts_with(['-', '+', '>', '<'])).collect();
-            let is_pair = plain.get(1).is_some_and(|word| word.text.parse::<u16>().is_ok());
-            for (index, word) in plain.iter().enumerate() {
-                if !(is_pair && index == 1) && word.text.parse::<u16>().is_err() {
-                    let port = plain.get(1).filter(|_| is_pair && index == 0).map(|word| word.text.as_str());
-                    host(finder, word, port);
-                }
-            }
-        }
-        "socat" => {
-            for word in rest {
-                let mut parts = word.text.split(':');
-                let is_network = parts.next().is_some_and(|kind| {
-                    ["tcp", "udp", "openssl", "ssl", "socks"]
-                        .iter()
-                        .any(|known| kind.to_ascii_lowercase().starts_with(known))
-                });
-                if let (true, Some(name)) = (is_network, parts.next()) {
-                    let port = parts.next().map(|port| port.split(',').next().unwrap_or(port).to_owned());
-                    host(finder, &Word { text: name.to_owned(), is_open: word.is_open }, port.as_deref());
-                }
-            }
-        }
-        "openssl" => {
-            for pair in rest.windows(2).filter(|pair| pair[0].text == "-connect") {
-                host(finder, &pair[1], None);
-            }
-        }
-        "mail" | "mailx" | "mutt" | "sendmail" | "msmtp" => {
-            for word in rest.iter().filter(|word| word.text.contains('@')) {
-                finder.mail(&word.text);
-            }
-        }
-        _ => {}
+    paths::operands(finder, name, rest);
+    run_by(finder, name, rest, mode);
+    let is_searched = !head.is_exact
+        || match known {
+            None | Some(Known::Packages | Known::Versions | Known::Code | Known::Scripted(_)) => true,
+            Some(Known::Text) => runs_text,
+            Some(Known::Local | Known::Files(_) | Known::Network) => false,
+        };
+    let may_reach = !head.is_exact
+        || match known {
+            None | Some(Known::Code) => true,
+            Some(Known::Text) => runs_text,
+            Some(_) => false,
+        };
+    if mode != Mode::Prose && is_searched {
+        search(finder, words, head.begin);
     }
+    if mode != Mode::Prose && may_reach {
+        // `{curl,x.org}` is both, and code has an argument where a command would have its name.
+        let is_named = head.is_exact && !words[head.at].is_open && !words[head.at].is_quoted;
+        let begin = if is_named { head.at + 1 } else { head.begin };
+        hosts(finder, words, begin.min(words.len()), mode, known == Some(Known::Code));
+    }
+    if mode == Mode::Script && (may_reach || known == Some(Known::Packages)) {
+        options::named_hosts(finder, name, rest);
+    }
+    if matches!(name, "cd" | "pushd" | "popd" | "chdir") {
+        let folder = rest.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
+        let folder = match folder {
+            _ if name == "popd" => None,
+            None => Some("~"),
+            Some(word) if word.is_open || word.is_pattern || word.text == "-" => None,
+            Some(word) => Some(word.text.as_str()),
+        };
+        // `! cd x && …` goes on where it is.
+        let is_sure = command.guards && !command.is_alternative && head.at == 0;
+        finder.shell().enter(folder, is_sure);
+    }
+}
+
+/// How a word of a command is read where it holds more than one word.
+fn within(
+    finder: &mut Finder,
+    name: &str,
+    known: Option<Known>,
+    mode: Mode,
+    words: &[Word],
+    index: usize,
+) -> Mode {
+    if mode == Mode::Prose {
+        return mode;
+    }
+    match known {
+        Some(Known::Local | Known::Files(_)) => Mode::Prose,
+        // Headers and data.
+        Some(Known::Network) if matches!(name, "curl" | "wget" | "http" | "https" | "xh" | "xhs") => {
+            Mode::Prose
+        }
+        Some(Known::Text) if !finder.shell().runs_text => Mode::Prose,
+        Some(Known::Versions) if is_message(words, index) => Mode::Prose,
+        Some(Known::Code) => Mode::Code,
+        // A column of a table has the form of a host's name.
+        _ if QUERIED.contains(&name) && !finder.shell().redefines => Mode::Code,
+        _ => Mode::Script,
+    }
+}
+
+/// Clients of databases, whose words may be queries.
+const QUERIED: &[&str] = &[
+    "psql",
+    "mysql",
+    "mariadb",
+    "sqlite3",
+    "duckdb",
+    "clickhouse-client",
+    "cqlsh",
+    "sqlcmd",
+    "bq",
+    "mongosh",
+    "mongo",
+];
+
+/// Whether a word is the message of a commit, an issue or the like.
+fn is_message(words: &[Word], index: usize) -> bool {
+    const OPTIONS: &[&str] = &[
+        "-m",
+        "-am",
+        "-cm",
+        "-sm",
+        "-t",
+        "-b",
+        "--message",
+        "--title",
+        "--body",
+        "--notes",
+        "--description",
+        "--subject",
+        "--grep",
+        "--author",
+        "-S",
+        "-G",
+    ];
+    let own = words[index].text.split_once('=').map_or("", |(option, _)| option);
+    let before = index.checked_sub(1).map_or("", |before| words[before].text.as_str());
+    OPTIONS.contains(&before)
+        || OPTIONS.contains(&own)
+        || own.is_empty() && words[index].text.starts_with("-m")
+}
+
+/// Text that a command is fed: a script for what runs scripts, else what it is fed to.
+fn fed(finder: &mut Finder, command: &Command, fed: &Fed, known: Option<Known>, mode: Mode) {
+    // Other languages than those of shells: their names with dots are no hosts.
+    const CODE: &[&str] = &[
+        "py", "js", "ts", "jsx", "tsx", "mjs", "cjs", "rs", "go", "java", "kt", "swift", "c", "h", "cc",
+        "cpp", "hpp", "rb", "php", "pl", "lua", "css", "html", "xml", "svelte", "vue", "sql", "toml", "json",
+        "yml", "yaml", "md", "txt",
+    ];
+    let is_code = command.files.iter().any(|file| {
+        file.text.rsplit_once('.').is_some_and(|(_, end)| CODE.contains(&end.to_ascii_lowercase().as_str()))
+    });
+    let runs = !fed.is_literal && has_substitution(&fed.text);
+    let mode = match known {
+        _ if mode == Mode::Prose => mode,
+        Some(Known::Code) => Mode::Code,
+        Some(Known::Files(_) | Known::Local | Known::Text | Known::Scripted(_)) if !runs => {
+            let state = finder.shell();
+            match (state.runs_text, is_code && !state.runs_files) {
+                (false, _) => Mode::Prose,
+                (true, true) => Mode::Code,
+                (true, false) => Mode::Script,
+            }
+        }
+        _ => Mode::Script,
+    };
+    if mode == Mode::Script {
+        // What reads them may speak to each.
+        fed.text.split_whitespace().for_each(|word| name_hosts(finder, word));
+    }
+    nested(finder, &fed.text, mode);
+}
+
+/// Commands that others are told to run: `find -exec`, `git bisect run`, `npx`.
+fn run_by(finder: &mut Finder, name: &str, rest: &[Word], mode: Mode) {
+    let behind: &[&str] = match name {
+        "find" | "fd" => &["-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"],
+        "git" => &["run", "foreach", "-x", "--exec"],
+        "npm" | "pnpm" | "yarn" | "bun" => &["exec", "dlx", "x"],
+        "uv" | "poetry" | "bundle" | "conda" | "pipx" => &["run", "exec"],
+        "npx" => &[],
+        _ => return,
+    };
+    if name == "find" {
+        let folders = rest.iter().take_while(|word| !word.text.starts_with(['-', '(', '!']));
+        folders.for_each(|word| paths::file(finder, word));
+    }
+    let begin = match behind {
+        [] => Some(0),
+        behind => rest.iter().position(|word| behind.contains(&word.text.as_str())).map(|at| at + 1),
+    };
+    let Some(run) = begin.and_then(|begin| rest.get(begin..)) else { return };
+    let run = &run[run.iter().take_while(|word| name != "find" && word.text.starts_with('-')).count()..];
+    let end = run.iter().position(|word| name == "find" && matches!(word.text.as_str(), ";" | "+"));
+    line(finder, &run[..end.unwrap_or(run.len())], mode);
+}
+
+/// Looks for commands at any place of a command.
+fn search(finder: &mut Finder, words: &[Word], begin: usize) {
+    let mut read = 0;
+    for (at, word) in words.iter().enumerate().skip(begin) {
+        let lower = base(&word.text).to_ascii_lowercase();
+        let name = lower.trim_end_matches(".exe");
+        if !known::reads(name) && !matches!(name, "git" | "gh" | "glab" | "docker" | "podman" | "find") {
+            continue;
+        }
+        read += 1;
+        if read > SEARCH_LIMIT {
+            return finder.unreadable("more commands than can be judged");
+        }
+        if known::reaches_out(name) && words[..at].iter().any(|word| feeds(base(&word.text))) {
+            finder.unreadable(&format!("xargs {name}"));
+        }
+        let doubts = finder.doubt(true);
+        network::read(finder, name, &words[at + 1..]);
+        finder.doubt(doubts);
+    }
+}
+
+/// Words of a command that are hosts, where nothing says that it speaks to none.
+fn hosts(finder: &mut Finder, words: &[Word], begin: usize, mode: Mode, is_code: bool) {
+    // Code calls a function of that name where a command would have its name.
+    let begin = if mode == Mode::Code { begin.saturating_sub(1) } else { begin };
+    for (at, word) in words.iter().enumerate().skip(begin) {
+        let is_skipped =
+            mode == Mode::Code && !word.is_quoted || is_code && word.text.contains(['"', '\'', '(']);
+        if is_skipped {
+            continue;
+        }
+        name_hosts(finder, &word.text);
+        // What stands before the dot comes from elsewhere.
+        let is_behind = at > 0 && words[at - 1].is_open && word.text.starts_with('.');
+        let tail = match word.is_open {
+            true => word
+                .text
+                .rsplit(['$', '}', ')', '`'])
+                .next()
+                .and_then(|tail| tail.find('.').map(|dot| &tail[dot..])),
+            false => Some(word.text.as_str()).filter(|_| is_behind),
+        };
+        let tail = tail.map(|tail| tail.split(['/', ':']).next().unwrap_or(tail));
+        if let Some(tail) = tail.filter(|tail| tail.len() > 1 && names::is_host(&format!("x{tail}"), true)) {
+            finder.host(tail, None);
+        }
+    }
+}
+
+fn name_hosts(finder: &mut Finder, word: &str) {
+    for named in names::in_word(word) {
+        finder.host(named.host, named.port);
+    }
+}
+
+/// Whether a shell runs a part of a text that stands in double quotes or in a here-document.
+fn has_substitution(text: &str) -> bool {
+    text.contains("$(") || text.contains('`')
 }
 
 /// What any word of any command may hold.
-fn general(finder: &mut Finder, word: &Word, depth: usize) {
+fn general(finder: &mut Finder, word: &Word, within: Mode, mode: Mode) {
     let text = word.text.as_str();
     let value = text.split_once('=').map_or(text, |(_, value)| value);
-    // `> /x`, `@/x` of curl, `2>/x`.
     let path = value.trim_start_matches(|letter: char| letter.is_ascii_digit() || "<>&@".contains(letter));
-    if let Some(rest) = path.strip_prefix("/dev/tcp/").or_else(|| path.strip_prefix("/dev/udp/")) {
-        let (name, port) = rest.split_once('/').unwrap_or((rest, ""));
-        host(finder, &Word { text: name.to_owned(), is_open: word.is_open }, Some(port));
-    } else if !text.contains("://") && !text.contains(char::is_whitespace) {
-        let is_parent = path == ".." || path.starts_with("../") || path.contains("/../");
-        if (path.len() > 1 && path.starts_with('/')
-            || path.starts_with("~/")
-            || path == "~"
-            || is_parent
-            || path.starts_with("$HOME/")
-            || path.starts_with("${HOME}/"))
-            && !["/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/tty"].contains(&path)
-        {
-            finder.path(path, word.is_open && !is_home(path));
-        }
+    if let Some((name, port)) = hidden::socket(path) {
+        network::host(finder, &word.part(name), Some(port));
+    } else {
+        paths::of_word(finder, word, mode == Mode::Script);
     }
     text::addresses(finder, text);
     options::setting(finder, word);
-    if depth >= NESTING_LIMIT {
-        return;
-    }
-    if text.contains(char::is_whitespace) {
-        find(finder, text, depth + 1);
+    let is_split = text.contains(|letter: char| letter.is_whitespace() || "'\"`()".contains(letter))
+        || text.contains([';', '|', '<', '>']) && !text.contains("://");
+    if is_split && text.len() < finder.shell().length {
+        nested(finder, text, within);
+        if within != Mode::Script && word.is_open && has_substitution(text) {
+            // From within the first one on: its output is a part of the word, and does not run.
+            let begin =
+                text.find("$(").map(|at| at + 2).into_iter().chain(text.find('`').map(|at| at + 1)).min();
+            let inner = text[begin.unwrap_or(0)..].replace('`', "\n");
+            nested(finder, &inner, Mode::Script);
+        }
         // `GIT_SSH_COMMAND=ssh …`, `ProxyCommand=nc …`
         if value.contains(char::is_whitespace) && value.len() < text.len() {
-            find(finder, value, depth + 1);
+            nested(finder, value, within);
         }
     } else if let Some(decoded) = hidden::text_of(text) {
-        find(finder, &decoded, depth + 1);
-    }
-}
-
-/// Whether nothing but the home is left to the shell.
-fn is_home(path: &str) -> bool {
-    let rest = path.strip_prefix("$HOME/").or_else(|| path.strip_prefix("${HOME}/"));
-    rest.is_some_and(|rest| !rest.contains(['$', '`', '{']))
-}
-
-fn fetch(finder: &mut Finder, rest: &[Word], short: &str, long: &[&str]) {
-    let mut at = 0;
-    while let Some(word) = rest.get(at) {
-        at += 1;
-        if let Some(option) = word.text.strip_prefix("--") {
-            let (option, value) =
-                option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-            match option {
-                "url" | "proxy" | "preproxy" | "socks5" | "socks5-hostname" | "socks4" | "doh-url" => {
-                    let value =
-                        value.map(str::to_owned).or_else(|| rest.get(at).map(|word| word.text.clone()));
-                    at += usize::from(!word.text.contains('='));
-                    address(finder, &Word { text: value.unwrap_or_default(), is_open: word.is_open }, "http");
-                }
-                "resolve" | "connect-to" => {
-                    let value =
-                        value.map(str::to_owned).or_else(|| rest.get(at).map(|word| word.text.clone()));
-                    at += usize::from(!word.text.contains('='));
-                    let value = value.unwrap_or_default();
-                    let parts: Vec<&str> =
-                        value.splitn(if option == "resolve" { 3 } else { 4 }, ':').collect();
-                    if let Some(name) = parts.get(2) {
-                        host(finder, &Word { text: (*name).to_owned(), is_open: false }, None);
-                    }
-                }
-                "config" | "input-file" => {
-                    finder.unreadable("addresses from a file");
-                    at += usize::from(value.is_none());
-                }
-                _ if value.is_none() && long.contains(&option) => at += 1,
-                _ => {}
-            }
-            continue;
-        }
-        if word.text.starts_with(['>', '<']) || word.text.ends_with('>') {
-            at += usize::from(word.text.ends_with(['>', '<']));
-            continue;
-        }
-        match word.text.strip_prefix('-') {
-            Some(cluster) => {
-                let taking =
-                    cluster.char_indices().find(|(_, letter)| short.contains(*letter) || *letter == 'x');
-                if let Some((place, letter)) = taking {
-                    let is_last = place + 1 == cluster.len();
-                    if letter == 'x' && short == CURL_SHORT {
-                        let proxy = if is_last {
-                            rest.get(at).map(|word| word.text.clone())
-                        } else {
-                            Some(cluster[place + 1..].to_owned())
-                        };
-                        address(
-                            finder,
-                            &Word { text: proxy.unwrap_or_default(), is_open: word.is_open },
-                            "http",
-                        );
-                    }
-                    if letter == (if short == CURL_SHORT { 'K' } else { 'i' }) {
-                        finder.unreadable("addresses from a file");
-                    }
-                    at += usize::from(is_last && (letter != 'x' || short == CURL_SHORT));
-                }
-            }
-            None => address(finder, word, "http"),
-        }
-    }
-}
-
-fn ssh(finder: &mut Finder, rest: &[Word]) {
-    let mut at = 0;
-    let mut port = None;
-    while let Some(word) = rest.get(at) {
-        at += 1;
-        match word.text.strip_prefix('-') {
-            Some("p") => {
-                port = rest.get(at).map(|word| word.text.clone());
-                at += 1;
-            }
-            Some(option) if option.starts_with(['J', 'W', 'L', 'R']) => {
-                let (kind, attached) = option.split_at(1);
-                let own = Word { text: attached.to_owned(), is_open: word.is_open };
-                if let Some(value) = if attached.is_empty() { rest.get(at) } else { Some(&own) } {
-                    options::way(finder, value, kind);
-                }
-                at += usize::from(attached.is_empty());
-            }
-            Some(option) => at += usize::from(option.len() == 1 && "bcDEeFIilmOoQSw".contains(option)),
-            None => {
-                let text = port.map_or_else(|| word.text.clone(), |port| format!("{}:{port}", word.text));
-                address(finder, &Word { text, is_open: word.is_open }, "ssh");
-                // What follows runs over there.
-                return;
-            }
-        }
-    }
-}
-
-/// `host:path` and `user@host:path`, as git, scp and rsync read them.
-fn remote(finder: &mut Finder, word: &Word, is_host_alone: bool, depth: usize) {
-    let text = word.text.as_str();
-    // The transport of git that runs a command.
-    if let Some(script) = text.strip_prefix("ext::").filter(|_| depth < NESTING_LIMIT) {
-        return find(finder, script, depth + 1);
-    }
-    if text.contains("://") {
-        return;
-    }
-    let is_remote = text.find(':').is_some_and(|colon| colon > 1 && !text[..colon].contains('/'));
-    if is_remote || is_host_alone {
-        let name = text.split(':').next().unwrap_or(text);
-        // A refspec (`main:main`) is no host: those have a dot, a user, or a known name.
-        if name.contains(['.', '@'])
-            || is_host_alone
-            || HostName::parse(name).is_some_and(|host| host.is_private())
-        {
-            address(finder, &Word { text: name.to_owned(), is_open: word.is_open }, "ssh");
-        }
-    }
-}
-
-/// An address that need not state its scheme.
-fn address(finder: &mut Finder, word: &Word, scheme: &str) {
-    let text = word.text.trim();
-    if text.is_empty() {
-        return;
-    }
-    let has_scheme = text.find("://").is_some_and(|place| {
-        place > 0 && text[..place].bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
-    }) || ["http:", "https:", "file:"]
-        .iter()
-        .any(|head| text.to_ascii_lowercase().starts_with(head));
-    let full =
-        if has_scheme { text.to_owned() } else { format!("{scheme}://{}", text.trim_start_matches('/')) };
-    if word.is_open { finder.open_url(&full) } else { finder.url(&full, true) }
-}
-
-fn host(finder: &mut Finder, word: &Word, port: Option<&str>) {
-    if word.is_open { finder.unreadable(&word.text) } else { finder.host(&word.text, port) }
-}
-
-fn base(command: &str) -> &str {
-    command.rsplit(['/', '\\']).next().unwrap_or(command)
-}
-
-/// The commands of a script while it is read.
-#[derive(Default)]
-struct Commands {
-    all: Vec<Vec<Word>>,
-    /// The one that is read, and those that a substitution interrupts.
-    current: usize,
-    outer: Vec<usize>,
-    word: Option<Word>,
-}
-
-impl Commands {
-    fn word(&mut self) -> &mut Word {
-        self.word.get_or_insert_default()
-    }
-
-    fn end_word(&mut self) {
-        if let (Some(word), Some(command)) = (self.word.take(), self.all.get_mut(self.current)) {
-            command.push(word);
-        }
-    }
-
-    fn next(&mut self) {
-        self.end_word();
-        self.all.push(Vec::new());
-        self.current = self.all.len() - 1;
-    }
-
-    /// A substitution or subshell begins.
-    fn open(&mut self) {
-        let outer = self.current;
-        self.next();
-        self.outer.push(outer);
-    }
-
-    /// It ends, and what it stood in goes on.
-    fn close(&mut self) {
-        self.end_word();
-        match self.outer.pop() {
-            Some(outer) => self.current = outer,
-            None => self.next(),
-        }
-    }
-}
-
-/// Splits a script into commands and those into words, quotes and escapes undone.
-fn split(script: &str) -> Vec<Vec<Word>> {
-    let mut commands = Commands { all: vec![Vec::new()], ..Commands::default() };
-    let mut is_in_backticks = false;
-    let mut letters = script.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => commands.word().text.extend(letters.by_ref().take_while(|letter| *letter != '\'')),
-            '"' => quoted(&mut letters, commands.word()),
-            '$' if letters.peek() == Some(&'\'') => {
-                letters.next();
-                ansi(&mut letters, commands.word());
-            }
-            '\\' => match letters.next() {
-                Some('\n') | None => {}
-                Some(next) => commands.word().text.push(next),
-            },
-            '`' if is_in_backticks => {
-                is_in_backticks = false;
-                commands.close();
-            }
-            '$' | '`' | '{' => {
-                let word = commands.word();
-                word.is_open = true;
-                word.text.push(letter);
-                is_in_backticks |= letter == '`';
-                // What a substitution runs is a command of its own.
-                if letter == '`' || letter == '$' && letters.next_if_eq(&'(').is_some() {
-                    commands.open();
-                }
-            }
-            '#' if commands.word.is_none() => {
-                let _comment = letters.by_ref().find(|letter| *letter == '\n');
-                commands.next();
-            }
-            '&' if commands.word.as_ref().is_some_and(|word| word.text.ends_with('>')) => {
-                commands.word().text.push('&')
-            }
-            ';' | '|' | '&' | '\n' => commands.next(),
-            '(' => commands.open(),
-            ')' => commands.close(),
-            _ if letter.is_whitespace() => commands.end_word(),
-            _ => commands.word().text.push(letter),
-        }
-    }
-    commands.end_word();
-    commands.all.retain(|command| !command.is_empty());
-    commands.all
-}
-
-fn quoted(letters: &mut std::iter::Peekable<std::str::Chars<'_>>, word: &mut Word) {
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => return,
-            '\\' => match letters.peek() {
-                Some('"' | '\\' | '$' | '`') => word.text.extend(letters.next()),
-                Some('\n') => drop(letters.next()),
-                _ => word.text.push('\\'),
-            },
-            '$' | '`' => {
-                word.is_open = true;
-                word.text.push(letter);
-            }
-            _ => word.text.push(letter),
-        }
-    }
-}
-
-/// `$'\x65'`.
-fn ansi(letters: &mut std::iter::Peekable<std::str::Chars<'_>>, word: &mut Word) {
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => return,
-            '\\' => {
-                let Some(kind) = letters.next() else { return };
-                let (radix, most, first) = match kind {
-                    'x' => (16, 2, None),
-                    'u' => (16, 4, None),
-                    'U' => (16, 8, None),
-                    '0'..='7' => (8, 2, kind.to_digit(8)),
-                    'n' => {
-                        word.text.push('\n');
-                        continue;
-                    }
-                    't' => {
-                        word.text.push('\t');
-                        continue;
-                    }
-                    other => {
-                        word.text.push(other);
-                        continue;
-                    }
-                };
-                let mut code = first.unwrap_or(0);
-                for _ in 0..most {
-                    let Some(digit) = letters.peek().and_then(|letter| letter.to_digit(radix)) else { break };
-                    code = code.wrapping_mul(radix).wrapping_add(digit);
-                    letters.next();
-                }
-                word.text.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            _ => word.text.push(letter),
-        }
+        nested(finder, &decoded, Mode::Script);
     }
 }

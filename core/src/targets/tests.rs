@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod commands;
+
 const STRICT: &[&str] = &[
     "acme.com",
     "*.acme.com",

@@ -1,6 +1,7 @@
 //! Addresses in running text: everything with a scheme, `//host`, mailboxes.
 
 use super::extract::Finder;
+use super::names;
 
 /// Schemes that need no `//` behind them.
 const BARE: &[&str] = &[
@@ -43,6 +44,22 @@ pub(super) fn attributes(finder: &mut Finder, text: &str) {
         let value = value[1..=length].trim();
         if value.contains(['\t', '\n', '\r']) {
             find(finder, &value.replace(['\t', '\n', '\r'], ""));
+        }
+    }
+}
+
+/// Finds the hosts of shares (`\\\\host\\share`), which mail and chat programs of Windows make links of.
+pub(super) fn shares(finder: &mut Finder, text: &str) {
+    for (at, _) in text.match_indices("\\\\") {
+        if text[..at].ends_with('\\') {
+            continue;
+        }
+        let rest = &text[at + 2..];
+        let end = rest.find(|letter: char| !(letter.is_alphanumeric() || ".-@_".contains(letter)));
+        let host = &rest[..end.unwrap_or(rest.len())];
+        let name = host.split('@').next().unwrap_or(host);
+        if rest[host.len()..].starts_with('\\') && names::is_host(name, true) {
+            finder.host(name, Some("445"));
         }
     }
 }
@@ -117,7 +134,10 @@ fn without_scheme(finder: &mut Finder, text: &str, at: usize) -> Option<usize> {
         return None;
     }
     let rest = &text[at + 2..];
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len()).min(word_end(rest))];
+    // What stands behind the host is looked at once it is known that this is one.
+    let head = &rest
+        [..rest.find(|letter: char| letter.is_whitespace() || "/?#".contains(letter)).unwrap_or(rest.len())];
+    let authority = &head[..word_end(head)];
     let host = authority.rsplit('@').next().unwrap_or(authority);
     let host = host.split(':').next().unwrap_or(host).trim_end_matches('.');
     let is_host = host.chars().all(|letter| letter.is_alphanumeric() || ".-%".contains(letter));

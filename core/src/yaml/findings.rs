@@ -8,6 +8,8 @@ use crate::problem::{Problem, Severity};
 pub struct Findings {
     file: String,
     problems: Vec<Problem>,
+    /// Memory that what the file declares takes so far, in bytes.
+    taken_bytes: usize,
 }
 
 /// Problems kept per file: a file with thousands of wrong lines is told by the first ones.
@@ -16,12 +18,23 @@ const PROBLEMS_MAX: usize = 100;
 impl Findings {
     /// No findings yet, in the file with this path relative to the home.
     pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), problems: Vec::new() }
+        Self { file: file.into(), problems: Vec::new(), taken_bytes: 0 }
     }
 
     /// The file.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Takes memory for something that the file declares. Returns whether all of it stays within the limit.
+    pub(crate) fn takes(&mut self, bytes: usize, limit_bytes: usize) -> bool {
+        self.taken_bytes = self.taken_bytes.saturating_add(bytes);
+        self.taken_bytes <= limit_bytes
+    }
+
+    /// Memory that what the file declares takes, in bytes.
+    pub(crate) fn taken_bytes(&self) -> usize {
+        self.taken_bytes
     }
 
     /// Adds an error at a place.

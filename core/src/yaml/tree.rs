@@ -10,6 +10,8 @@ use crate::problem::Problem;
 
 /// Nodes that aliases may unfold to in one document. Keeps a "billion laughs" file harmless.
 const ALIASED_NODES_MAX: usize = 50_000;
+/// Bytes of text that they may unfold to: a few thousand aliases of one long text would fill the memory as well.
+const ALIASED_BYTES_MAX: usize = 4 << 20;
 /// Lists and maps inside each other. No file of ours needs more than five.
 const NESTING_MAX: usize = 32;
 
@@ -82,6 +84,8 @@ pub struct MapEntry {
 pub enum Style {
     /// Text without quotes, or nothing.
     Plain,
+    /// Text without quotes over several lines, which are one text with blanks in between.
+    Folded,
     /// Text in quotes or as a block of lines.
     Quoted,
     /// A collection by indentation.
@@ -113,13 +117,31 @@ impl Node {
         }
     }
 
-    /// Nodes in it, itself included.
-    fn size(&self) -> usize {
+    /// Nodes in it, itself included, and the bytes of their texts.
+    fn size(&self) -> Size {
+        let own = |bytes| Size { nodes: 1, bytes };
         match &self.value {
-            Value::List(items) => 1 + items.iter().map(Node::size).sum::<usize>(),
-            Value::Map(entries) => 1 + entries.iter().map(|entry| entry.value.size()).sum::<usize>(),
-            _ => 1,
+            Value::List(items) => items.iter().map(Node::size).fold(own(0), Size::plus),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|entry| entry.value.size().plus(Size { nodes: 0, bytes: entry.key.len() }))
+                .fold(own(0), Size::plus),
+            Value::Text(text) | Value::Number(text) => own(text.len()),
+            Value::Null | Value::Bool(_) => own(0),
         }
+    }
+}
+
+/// How much a node holds.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn plus(self, other: Size) -> Size {
+        Size { nodes: self.nodes.saturating_add(other.nodes), bytes: self.bytes.saturating_add(other.bytes) }
     }
 }
 
@@ -137,8 +159,9 @@ struct Builder<'t> {
     file: &'t str,
     text: &'t str,
     open: Vec<Open>,
-    anchors: HashMap<usize, (Node, usize)>,
-    aliased_nodes: usize,
+    anchors: HashMap<usize, (Node, Size)>,
+    /// What aliases have unfolded to so far.
+    aliased: Size,
     comments: Vec<Range<usize>>,
     has_aliases: bool,
     root: Option<Node>,
@@ -242,7 +265,12 @@ impl<'t> Builder<'t> {
                 Value::Text(text.to_owned())
             }
         };
-        let style = if plain { Style::Plain } else { Style::Quoted };
+        let is_folded = || self.text.get(bytes(span)).is_some_and(|written| written.trim().contains('\n'));
+        let style = match plain {
+            true if is_folded() => Style::Folded,
+            true => Style::Plain,
+            false => Style::Quoted,
+        };
         self.place(Node { value, place: place(span), range: bytes(span), style }, anchor)
     }
 
@@ -261,13 +289,16 @@ impl<'t> Builder<'t> {
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<(), Box<Problem>> {
         self.has_aliases = true;
-        let Some((target, nodes)) = self.anchors.get(&id) else {
+        let Some((target, size)) = self.anchors.get(&id) else {
             let message = "an alias refers to the very list or map it stands in";
             return Err(self.problem(place(span), message, "write the content out"));
         };
-        self.aliased_nodes += nodes;
-        if self.aliased_nodes > ALIASED_NODES_MAX {
-            let message = format!("aliases unfold to more than {ALIASED_NODES_MAX} values");
+        self.aliased = self.aliased.plus(*size);
+        if self.aliased.nodes > ALIASED_NODES_MAX || self.aliased.bytes > ALIASED_BYTES_MAX {
+            let message = format!(
+                "aliases unfold to more than {ALIASED_NODES_MAX} values or {} MiB of text",
+                ALIASED_BYTES_MAX >> 20
+            );
             return Err(self.problem(place(span), message, "write the content out"));
         }
         // What stands below keeps its own place: an error in it is an error there.

@@ -124,3 +124,44 @@ fn a_home_that_is_a_file_cannot_be_opened() {
     let home = Home::resolve_from(Some(&scratch.path("file")), None, None).unwrap();
     assert!(matches!(Brain::open_in(home, Environment::default()), Err(OpenError::NotAFolder(_))));
 }
+
+#[test]
+fn aliases_are_bounded_by_what_they_unfold_to() {
+    let long = "word ".repeat(20_000);
+    let many = |count: usize| format!("title: &t \"{long}\"\nx-copies:\n{}", "  - *t\n".repeat(count));
+    let scratch = Scratch::with(&[
+        ("contexts/bomb.yml", &many(100)),
+        ("contexts/fine.yml", &many(20)),
+        (
+            "contexts/nested.yml",
+            &format!("a: &a [\"{long}\"]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [{}]\n", "*c, ".repeat(20)),
+        ),
+    ]);
+    let snapshot = scratch.brain().snapshot();
+    assert_eq!(state(&snapshot, "fine"), "live");
+    for (room, line) in [("bomb", 44), ("nested", 4)] {
+        assert_eq!(state(&snapshot, room), "broken", "{room}");
+        problem(&snapshot, &format!("contexts/{room}.yml:{line}:"));
+        problem(&snapshot, "aliases unfold to more than 50000 values or 4 MiB of text");
+    }
+}
+
+#[test]
+fn patterns_of_a_file_have_a_bound_together_and_the_line_is_told() {
+    // Each needs some megabytes: digits and letters of all scripts, many times over.
+    let heavy = |number: usize| format!("  - {{pattern: 'p{number}\\w{{1,40}}q', max_len: 512}}\n");
+    let entries: String = (0..100).map(heavy).collect();
+    let scratch = Scratch::with(&[
+        ("contexts/heavy.yml", &format!("outbound_deny:\n{entries}")),
+        (
+            "contexts/light.yml",
+            "outbound_deny:\n  - {pattern: 'ACME-[0-9]{6}'}\n  - {pattern: '\\w{3}-[0-9]{4}'}\n",
+        ),
+    ]);
+    let snapshot = scratch.brain().snapshot();
+    assert_eq!((state(&snapshot, "heavy"), state(&snapshot, "light")), ("broken", "live"));
+    let first = problem(&snapshot, "the patterns of this file up to here need more than 64 MiB");
+    let line = first.line.unwrap();
+    assert!((3..100).contains(&line), "line {line}");
+    assert!(first.mend.contains("[0-9]"), "{}", first.mend);
+}

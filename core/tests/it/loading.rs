@@ -204,3 +204,25 @@ fn a_broken_fleet_keeps_the_last_good_one_and_without_one_serves_only_the_demo()
     assert_eq!(names, ["demo"]);
     assert!(never.fleet.route(Api::OpenAi, "gpt-4", &ModelFilter::default()).is_err());
 }
+
+#[test]
+fn the_first_fleet_that_is_broken_closes_hard_rooms_until_it_loads() {
+    let good = "providers: {local: {api: openai, base_url: 'http://127.0.0.1:1/v1'}}\n";
+    let scratch = Scratch::with(&[("contexts/acme.yml", "isolation: hard")]);
+    let brain = scratch.brain();
+    assert!(brain.snapshot().fleet.is_builtin() && brain.snapshot().fleet.broken().is_none());
+
+    scratch.put("routing/fleet.yml", "version: 1\nproviders: [\n");
+    brain.reload();
+    let fleet = brain.snapshot().fleet.clone();
+    assert!(fleet.is_builtin(), "open rooms go on with it");
+    assert_eq!(fleet.broken().map(|problem| problem.file.as_str()), Some("routing/fleet.yml"));
+
+    scratch.put("routing/fleet.yml", good);
+    brain.reload();
+    assert!(brain.snapshot().fleet.broken().is_none());
+    scratch.put("routing/fleet.yml", "providers: [");
+    brain.reload();
+    assert!(brain.snapshot().fleet.broken().is_none(), "the last good version governs");
+    assert!(scratch.brain().snapshot().fleet.broken().is_some(), "a start has none");
+}

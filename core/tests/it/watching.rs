@@ -151,3 +151,33 @@ fn what_changed_before_watching_is_not_missed_and_a_dropped_guard_stops() {
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(denied(&brain.snapshot(), "acme"), 1);
 }
+
+/// A file that is there and cannot be read, for a reason that passes: the memory of a process gives an input
+/// error. When that is over, nothing that is watched changes.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_could_not_be_read_for_a_while_is_read_again_by_itself() {
+    use std::os::unix::fs::symlink;
+    let scratch = Scratch::with(&[("contexts/acme.yml", "outbound_deny: [A1]")]);
+    let brain = scratch.brain();
+    let outside = tempfile::tempdir().unwrap();
+    let hop = outside.path().join("hop.yml");
+    symlink("/proc/self/mem", &hop).unwrap();
+    let _watching = brain.watch().unwrap();
+    let linked = scratch.path("contexts/acme.tmp");
+    symlink(&hop, &linked).unwrap();
+    fs::rename(&linked, scratch.path("contexts/acme.yml")).unwrap();
+    wait(&brain, |now| state(now, "acme") == "stale");
+    let short = brain.snapshot();
+    assert_eq!(denied(&short, "acme"), 1, "the last good version governs");
+    assert_eq!(short.unread[0].file, "contexts/acme.yml");
+    assert!(short.unread[0].mend.contains("read again by itself"), "{:?}", short.unread);
+
+    let good = outside.path().join("good.yml");
+    fs::write(&good, "outbound_deny: [A1, B1]").unwrap();
+    let neighbour = outside.path().join("hop.new");
+    symlink(&good, &neighbour).unwrap();
+    fs::rename(&neighbour, &hop).unwrap();
+    wait(&brain, |now| denied(now, "acme") == 2 && state(now, "acme") == "live");
+    assert!(brain.snapshot().unread.is_empty());
+}

@@ -31,7 +31,7 @@ pub struct Findings {
     pub has_attachment: bool,
     /// What was found, to be hashed for the record and nothing else.
     pub matched: Matched,
-    /// Bytes of declared binary data, which are no text to count.
+    /// Bytes of strings that are one run of encoded bytes, which are no text to count.
     pub binary_bytes: usize,
 }
 
@@ -94,7 +94,7 @@ pub struct Sighting<'a> {
 impl<'a> Sighting<'a> {
     /// Sighting of a violation in a text.
     pub fn new(violation: &'a Violation, text: &'a str) -> Self {
-        let Violation { rule, span, evasion, detector } = violation;
+        let Violation { rule, span, evasion, detector, .. } = violation;
         Sighting { rule: *rule, detector: detector.as_ref(), evasion: *evasion, text, span: span.clone() }
     }
 }
@@ -144,7 +144,7 @@ impl Findings {
     }
 
     /// Takes over what another inspection of the same call found, but for the places to replace.
-    pub(crate) fn absorb(&mut self, other: Findings) {
+    pub fn absorb(&mut self, other: Findings) {
         for fresh in other.found {
             match self.found.iter_mut().find(|found| found.rule == fresh.rule) {
                 Some(found) => {

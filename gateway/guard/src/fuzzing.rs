@@ -80,7 +80,9 @@ pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8
     let mut walk = || -> Result<(), Stop> {
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next().map_err(|_| Stop::Unreadable("an event is too large"))? {
+            while let Some(frame) =
+                framer.next_frame().map_err(|_| Stop::Unreadable("an event is too large"))?
+            {
                 guard.take(&frame, now, &mut out)?;
             }
         }
@@ -179,7 +181,7 @@ impl Translation {
             };
             for chunk in chunks {
                 framer.push(chunk);
-                while let Some(frame) = framer.next().map_err(|error| error.to_string())? {
+                while let Some(frame) = framer.next_frame().map_err(|error| error.to_string())? {
                     take(&frame)?;
                 }
             }
@@ -201,7 +203,7 @@ pub fn events(bytes: &[u8]) -> Vec<(String, String)> {
     let mut framer = Framer::new(usize::MAX);
     framer.push(bytes);
     let mut events = Vec::new();
-    while let Ok(Some(frame)) = framer.next() {
+    while let Ok(Some(frame)) = framer.next_frame() {
         if let Ok(fields) = frame.fields()
             && let Some(data) = fields.data
         {
@@ -224,7 +226,7 @@ pub fn event_strings(bytes: &[u8]) -> Vec<String> {
             strings.extend(json_strings(data).unwrap_or_default());
         }
     };
-    while let Ok(Some(frame)) = framer.next() {
+    while let Ok(Some(frame)) = framer.next_frame() {
         read(frame);
     }
     if let Some(frame) = framer.finish() {

@@ -1,10 +1,14 @@
-//! What is inspected: every string of a JSON text, keys included, and what strings hold in turn.
+//! What is inspected: every string of a JSON text, keys and numbers included, and what strings hold in turn.
 //!
-//! There is no list of fields to look at, only a short list of what is not text: images, sound, PDFs and
-//! opaque signatures. Those are named as uninspected. A field that we do not know is inspected, so new
-//! fields of an API fail safe. Strings that are JSON themselves are read as JSON too; base64 that turns
-//! out to be text is inspected as text; consecutive text blocks are inspected joined as well, because
-//! clients and models read them as one.
+//! There is no list of fields to look at, and nothing that a string is declared to be takes it away: each is scanned
+//! as it stands, in one place, before anybody asks what it is declared to be. What an image, a document or a signature
+//! holds is added to that: the texts that its bytes may be, and its name among what was not inspected. A field that
+//! we do not know is inspected, so new fields of an API fail safe. Strings that are JSON themselves are read as JSON
+//! too; consecutive text blocks are inspected joined as well, because clients and models read them as one. Ids of
+//! tokens are read by [`ids`].
+
+pub mod ids;
+mod number;
 
 use crate::findings::{Findings, PLACES_LIMIT, Sighting};
 use crate::policy::Policy;
@@ -14,30 +18,50 @@ use crate::redact::spots::{Coding, What};
 use smallvec::SmallVec;
 use std::ops::Range;
 use zos_core::Effect;
-use zos_rules::Violation;
-use zos_wire::declared::{Declared, data_url};
+use zos_rules::{Evasion, Violation};
+use zos_wire::declared::{Declared, Look, Mark};
 use zos_wire::json::{self, Str, Value};
 
 /// How many times a string may be JSON or base64 inside another before its inside is only read as text.
 const NESTING_LIMIT: usize = 4;
 
-/// How many places of one kind a record names.
+/// Shorter numbers are settings.
+const NUMBER_MIN_BYTES: usize = 4;
+
+/// Lists of so many numbers are scanned as one text, so many at a time.
+const NUMBERS_MIN: usize = 8;
+const NUMBERS_AT_ONCE: usize = 4096;
+
+/// Stands between the numbers of a list: no term and no detector goes over it.
+const NUMBER_SEAM: &str = "\n;\n";
+
+/// What a match in encoded bytes must measure to be more than chance: of 20 MB of pictures, one in a thousand has a
+/// given word of six letters between two signs, one in four a word of four.
+const CHANCE_BYTES: usize = 6;
 
 /// Names that may stand in a field's place. Any other key is shown as `*`: keys are the caller's words
 /// and may be the very thing that must not be repeated.
 const KNOWN_KEYS: &[&str] = &[
     "arguments",
+    "audio_url",
+    "b64_json",
+    "blob",
     "choices",
     "content",
     "data",
     "delta",
     "description",
     "document",
+    "document_url",
+    "embedding",
+    "encrypted_content",
     "file",
     "file_data",
+    "file_id",
     "file_url",
     "function",
     "image_url",
+    "inline_data",
     "input",
     "input_audio",
     "input_schema",
@@ -58,6 +82,7 @@ const KNOWN_KEYS: &[&str] = &[
     "refusal",
     "response",
     "schema",
+    "signature",
     "source",
     "stop",
     "summary",
@@ -69,20 +94,20 @@ const KNOWN_KEYS: &[&str] = &[
     "tools",
     "url",
     "user",
+    "video_url",
 ];
 
 /// Keys whose values name something: a placeholder in them would make it something else.
 const IDENTIFIERS: &[&str] =
     &["call_id", "id", "item_id", "model", "name", "role", "tool_call_id", "tool_use_id", "type"];
 
-/// Inspects every string of `value` but those that start at an offset of `skip`.
+/// Inspects every string of `value` but those that start at an offset of `skip`, which is in order.
 pub fn tree(policy: &Policy, value: &Value<'_>, skip: &[usize], findings: &mut Findings) {
     let mut walk = Walk {
         policy,
         skip,
         findings,
         path: SmallVec::new(),
-        violations: Vec::new(),
         spots: Vec::new(),
         nesting: 0,
         is_identifier: false,
@@ -120,7 +145,6 @@ struct Walk<'p, 'f> {
     skip: &'p [usize],
     findings: &'f mut Findings,
     path: SmallVec<[Step; 12]>,
-    violations: Vec<Violation>,
     /// Matches that can be replaced, by their place in the text that is walked: the body, or a text that
     /// one of its strings holds.
     spots: Vec<Spot>,
@@ -143,7 +167,7 @@ enum Home<'a> {
 impl Walk<'_, '_> {
     fn value(&mut self, value: &Value<'_>) {
         match value {
-            Value::String(text) => self.string(*text),
+            Value::String(text) => self.string(*text, Declared::url),
             Value::Number(digits) => self.number(digits),
             Value::Array(elements) => self.array(elements),
             Value::Object { members, .. } => self.object(value, members),
@@ -152,6 +176,10 @@ impl Walk<'_, '_> {
     }
 
     fn array(&mut self, elements: &[Value<'_>]) {
+        if elements.len() >= NUMBERS_MIN && elements.iter().all(|element| matches!(element, Value::Number(_)))
+        {
+            return self.numbers(elements);
+        }
         for (index, element) in elements.iter().enumerate() {
             self.path.push(Step::Index(index));
             self.value(element);
@@ -160,7 +188,39 @@ impl Walk<'_, '_> {
         self.joined(elements);
     }
 
+    /// A list of numbers, such as an embedding: each of them a text of its own, scanned many at a time.
+    fn numbers(&mut self, elements: &[Value<'_>]) {
+        for (list, elements) in elements.chunks(NUMBERS_AT_ONCE).enumerate() {
+            let (mut said, mut ends) = (String::new(), Vec::new());
+            for element in elements {
+                if let Value::Number(digits) = element
+                    && digits.len() >= NUMBER_MIN_BYTES
+                {
+                    let plain = number::plain(digits);
+                    for digits in std::iter::once(*digits).chain(plain.as_deref()) {
+                        said.push_str(digits);
+                        ends.push(said.len());
+                        said.push_str(NUMBER_SEAM);
+                    }
+                }
+            }
+            let mut found = self.found(&said, false);
+            found.retain(|violation| {
+                let at = ends.partition_point(|end| *end < violation.span.end);
+                let start = at.checked_sub(1).map_or(0, |before| ends[before] + NUMBER_SEAM.len());
+                violation.span.start >= start && at < ends.len()
+            });
+            self.path.push(Step::Index(list * NUMBERS_AT_ONCE));
+            self.note(&said, found, Home::Fixed);
+            self.path.pop();
+        }
+    }
+
     fn object(&mut self, object: &Value<'_>, members: &[(Str<'_>, Value<'_>)]) {
+        let parent = match self.path.last() {
+            Some(Step::Key(parent)) => Some(*parent),
+            Some(Step::Index(_)) | None => None,
+        };
         for (key, value) in members {
             let name = key.text();
             let shown = KNOWN_KEYS.iter().find(|known| **known == name).copied().unwrap_or("*");
@@ -169,36 +229,41 @@ impl Walk<'_, '_> {
                 self.scan(&name, Home::Fixed);
             }
             let outer = std::mem::replace(&mut self.is_identifier, IDENTIFIERS.contains(&name.as_ref()));
-            match value.as_str().and_then(|text| Some((text, Declared::of(object, &name, text)?))) {
-                Some((text, declared)) => self.declared(declared, text),
-                None => self.value(value),
-            }
-            if let Some(kind) = self.remote(object, &name, value) {
-                self.findings.has_attachment = true;
-                self.uninspected(kind);
+            match value {
+                Value::String(text) => self.string(*text, |said| Declared::of(object, parent, &name, said)),
+                _ => self.value(value),
             }
             self.is_identifier = outer;
             self.path.pop();
         }
     }
 
-    fn string(&mut self, text: Str<'_>) {
-        if self.nesting == 0 && self.skip.contains(&text.start()) {
+    /// A string: first as it stands, whatever it is declared to be; then what it is declared to hold besides.
+    fn string(&mut self, text: Str<'_>, declared: impl FnOnce(&str) -> Option<Declared>) {
+        if self.nesting == 0 && self.skip.binary_search(&text.start()).is_ok() {
             return;
         }
-        let decoded = text.text();
-        if let Some(attachment) = data_url(&decoded) {
-            return self.declared(attachment, text);
-        }
+        let said = text.text();
         let home = if self.is_identifier { Home::Fixed } else { Home::String(text) };
-        self.scan(&decoded, home);
-        self.inside(&decoded, home);
+        let look = declared(&said).map(|declared| declared.look(&said));
+        let standing = self.found(&said, look.as_ref().is_some_and(|look| look.is_blob));
+        match look {
+            None => self.note(&said, standing, home),
+            Some(look) => {
+                let added = self.added(&look, text, &said);
+                self.note_beside(&said, standing, home, &look, &added);
+            }
+        }
+        self.inside(&said, home);
     }
 
     /// Numbers can be what a room denies; the small ones are settings.
     fn number(&mut self, digits: &str) {
-        if digits.len() >= 4 && self.path.len() > 1 {
+        if digits.len() >= NUMBER_MIN_BYTES {
             self.scan(digits, Home::Fixed);
+            if let Some(plain) = number::plain(digits) {
+                self.scan(&plain, Home::Fixed);
+            }
         }
     }
 
@@ -265,8 +330,9 @@ impl Walk<'_, '_> {
         if seams.is_empty() {
             return;
         }
-        self.policy.rules().scan(&text, &mut self.violations);
-        for violation in std::mem::take(&mut self.violations) {
+        let mut violations = Vec::new();
+        self.policy.rules().scan(&text, &mut violations);
+        for violation in violations {
             if seams.iter().any(|seam| violation.span.start < *seam && violation.span.end > *seam) {
                 let sighting = Sighting::new(&violation, &text);
                 self.findings.note(self.policy, &sighting, || place(&self.path));
@@ -277,24 +343,50 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn declared(&mut self, declared: Declared, home: Str<'_>) {
-        let text = match &declared.decoded {
-            Some(bytes) if self.nesting < NESTING_LIMIT => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        };
-        if let Some(text) = text {
-            self.nesting += 1;
-            let outer = std::mem::take(&mut self.spots);
-            self.scan(text, Home::Document);
-            self.inside(text, Home::Document);
-            let inner = std::mem::replace(&mut self.spots, outer);
-            self.document(text, inner, &declared, home);
-            self.nesting -= 1;
-            return;
+    /// What a declaration adds: its readings are scanned, and it is named where it was not read. Gives the rules that
+    /// found something in the readings.
+    fn added(&mut self, look: &Look<'_>, text: Str<'_>, said: &str) -> SmallVec<[usize; 2]> {
+        let mut rules = SmallVec::new();
+        let is_too_deep = self.nesting == NESTING_LIMIT && !look.readings.is_empty();
+        if look.is_blob {
+            self.findings.binary_bytes += said.len();
         }
-        self.findings.binary_bytes += declared.encoded_bytes;
-        self.findings.has_attachment |= declared.kind != "opaque";
-        self.uninspected(declared.kind);
+        if look.mark != Mark::Read || is_too_deep {
+            self.findings.has_attachment |= look.mark == Mark::Attachment || is_too_deep;
+            self.uninspected(look.kind);
+        }
+        if is_too_deep {
+            return rules;
+        }
+        self.nesting += 1;
+        for reading in &look.readings {
+            let outer = std::mem::take(&mut self.spots);
+            let found = self.found(reading, false);
+            rules.extend(found.iter().map(|violation| violation.rule));
+            self.note(reading, found, Home::Document);
+            self.inside(reading, Home::Document);
+            let inner = std::mem::replace(&mut self.spots, outer);
+            self.document(reading, inner, look.start, text);
+        }
+        self.nesting -= 1;
+        rules
+    }
+
+    /// Notes what was found in a declared string as it stands. What its readings gave as well is noted already, and
+    /// what stands inside of an encoding cannot be replaced there.
+    fn note_beside(
+        &mut self,
+        said: &str,
+        standing: Vec<Violation>,
+        home: Home<'_>,
+        look: &Look<'_>,
+        added: &[usize],
+    ) {
+        let is_encoded = |violation: &Violation| look.is_encoded && violation.span.end > look.start;
+        let (encoded, plain): (Vec<_>, Vec<_>) = standing.into_iter().partition(is_encoded);
+        let is_known = |violation: &Violation| is_decoded(violation) && added.contains(&violation.rule);
+        self.note(said, encoded.into_iter().filter(|violation| !is_known(violation)).collect(), Home::Fixed);
+        self.note(said, plain, home);
     }
 
     /// Notes that what the present place stands for was not read.
@@ -305,39 +397,16 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// What kind of attachment an address stands for that the provider will fetch by itself. The address
-    /// is read as text; what lies there is not.
-    fn remote(&self, object: &Value<'_>, key: &str, value: &Value<'_>) -> Option<&'static str> {
-        let address = value.as_str()?;
-        let is_web = |text: &str| {
-            let head = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-            head.starts_with("https://") || head.starts_with("http://")
-        };
-        let kind = object.get("type").and_then(Value::as_str);
-        let is = |name: &str| kind.is_some_and(|kind| kind.is(name));
-        let parent = self.path.iter().rev().nth(1);
-        let is_below = |name: &str| matches!(parent, Some(Step::Key(key)) if *key == name);
-        let kind = match key {
-            "url" if is("url") && is_below("source") => "file",
-            "url" if is_below("image_url") => "image",
-            "image_url" if is("input_image") => "image",
-            "file_url" if is("input_file") => "file",
-            _ => return None,
-        };
-        is_web(&address.text()).then_some(kind)
-    }
-
     /// A document is replaced as a whole, and only where its encoding gives every other byte back.
-    fn document(&mut self, text: &str, spots: Vec<Spot>, declared: &Declared, home: Str<'_>) {
+    fn document(&mut self, reading: &str, spots: Vec<Spot>, start: usize, home: Str<'_>) {
         if spots.is_empty() {
             return;
         }
-        let decoded = home.text();
-        let encoded = &decoded[declared.data_start..];
-        match Coding::of(encoded, text.as_bytes()) {
+        let said = home.text();
+        match Coding::of(&said[start..], reading.as_bytes()) {
             Some(coding) if !self.is_identifier => {
-                let range = home.place(declared.data_start..decoded.len());
-                let what = What::Document { text: text.to_owned(), spots, coding };
+                let range = home.place(start..said.len());
+                let what = What::Document { text: reading.to_owned(), spots, coding };
                 self.spots.push(Spot { range, depth: 1, what });
             }
             _ => spots.iter().for_each(|spot| self.fix(spot)),
@@ -345,24 +414,52 @@ impl Walk<'_, '_> {
     }
 
     fn scan(&mut self, text: &str, home: Home<'_>) {
+        let found = self.found(text, false);
+        self.note(text, found, home);
+    }
+
+    /// What the rules find in a text, wherever it comes from. In a blob, chance writes short words.
+    fn found(&mut self, text: &str, is_blob: bool) -> Vec<Violation> {
         if self.policy.may_redact() && text.contains(names::OPEN) {
             names::look_alikes(text, &mut self.findings.look_alikes);
         }
-        self.policy.rules().scan(text, &mut self.violations);
-        if self.violations.is_empty() {
+        let mut found = Vec::new();
+        if is_blob {
+            // What the bytes say was looked at: here are only the letters that they are written with.
+            self.policy.rules().scan_encoded(text, &mut found);
+            found.retain(|violation| violation.span.len() >= CHANCE_BYTES);
+        } else {
+            self.policy.rules().scan(text, &mut found);
+        }
+        found
+    }
+
+    /// Notes what was found in a text that stands at `home`.
+    fn note(&mut self, text: &str, found: Vec<Violation>, home: Home<'_>) {
+        if found.is_empty() {
             return;
         }
         let field = place(&self.path);
         let mut spots = Vec::new();
-        for violation in self.violations.drain(..) {
+        for violation in found {
             self.findings.note(self.policy, &Sighting::new(&violation, text), || field.clone());
-            if may_replace(self.policy, violation.rule) {
+            if !may_replace(self.policy, violation.rule) {
+                continue;
+            }
+            if violation.is_whole {
                 let what = What::Match(violation.rule);
                 spots.push(Spot { range: violation.span, depth: 0, what });
+            } else {
+                self.findings.note_fixed(violation.rule, || field.clone());
             }
         }
         self.lift(spots, home);
     }
+}
+
+/// Whether a match was found by undoing an encoding.
+fn is_decoded(violation: &Violation) -> bool {
+    matches!(violation.evasion, Some(Evasion::Base64 | Evasion::Hex))
 }
 
 /// The way to a string, such as `messages[2].content[0].text`.
@@ -379,3 +476,6 @@ fn place(path: &[Step]) -> String {
     }
     if place.is_empty() { "body".to_owned() } else { place }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use super::problem::{AdminRefusal, Body, named_or_active};
 use super::types::{AdminProblem, FirewallTest, FirewallVerdict, FirewallViolation};
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use zos_core::{ContextName, Effect, RoomPolicy};
 use zos_rules::{RuleKind, Violation};
 
@@ -20,14 +21,23 @@ pub(crate) async fn test(
     let snapshot = house.brain.snapshot();
     let name = named_or_active(&snapshot, wanted.context.as_deref())?;
     let policy = snapshot.policy(&name).ok_or_else(|| AdminRefusal::no_context(&snapshot, &name))?;
-    Ok(Json(judge(&name, &policy, &wanted.text)))
+    // The owner's own text may be as slow to read as anybody's.
+    let Ok(weight) = house.inspectors.weigh(wanted.text.as_bytes()) else {
+        return Err(AdminRefusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "zos_invalid_request",
+            "The text holds too many small values to be tried at once.",
+        ));
+    };
+    let judge = move || judge(&name, &policy, &wanted.text);
+    Ok(Json(house.inspectors.run(weight, judge).await))
 }
 
 /// The verdict over a text: each finding explained, and what would be sent.
 pub fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVerdict {
-    let mut found: Vec<Violation> = Vec::new();
-    policy.rules.scan(text, &mut found);
-    let effects: Vec<Effect> = found.iter().map(|violation| policy.effects[violation.rule]).collect();
+    let (mut found, mut examples) = (Vec::new(), Vec::new());
+    policy.rules.scan_with_examples(text, &mut found, &mut examples);
+    let effects: Vec<Effect> = found.iter().map(|violation| effect(policy, violation)).collect();
     let strongest = [Effect::Block, Effect::Ask, Effect::Redact, Effect::Report]
         .into_iter()
         .find(|effect| effects.contains(effect));
@@ -36,23 +46,34 @@ pub fn judge(name: &ContextName, policy: &RoomPolicy, text: &str) -> FirewallVer
         Some(Effect::Redact) => Some(redacted(policy, text, &found)),
         Some(Effect::Report) | None => Some(text.to_owned()),
     };
-    let violations = found.into_iter().zip(effects).map(|(violation, effect)| {
-        let rule = policy.rules.rule(violation.rule);
-        FirewallViolation {
-            rule: rule.id.clone(),
-            start: violation.span.start as u64,
-            end: violation.span.end as u64,
-            action: effect.name().to_owned(),
-            evasion: violation.evasion.map(|evasion| evasion.to_string()),
-            detector: violation.detector.as_deref().map(str::to_owned),
-            place: policy.places.get(violation.rule).map(ToString::to_string),
-        }
-    });
+    let violations =
+        found.iter().zip(effects).map(|(violation, effect)| explained(policy, violation, effect.name()));
     FirewallVerdict {
         context: name.to_string(),
         verdict: strongest.map_or("allow", Effect::name).to_owned(),
         violations: violations.collect(),
+        examples: examples.iter().map(|example| explained(policy, example, "allow")).collect(),
         sent,
+    }
+}
+
+/// What would be done: where a part of a match stands beyond its bytes, it cannot be replaced.
+fn effect(policy: &RoomPolicy, violation: &Violation) -> Effect {
+    match policy.effects[violation.rule] {
+        Effect::Redact if !violation.is_whole => Effect::Block,
+        effect => effect,
+    }
+}
+
+fn explained(policy: &RoomPolicy, violation: &Violation, action: &str) -> FirewallViolation {
+    FirewallViolation {
+        rule: policy.rules.rule(violation.rule).id.clone(),
+        start: violation.span.start as u64,
+        end: violation.span.end as u64,
+        action: action.to_owned(),
+        evasion: violation.evasion.map(|evasion| evasion.to_string()),
+        detector: violation.detector.as_deref().map(str::to_owned),
+        place: policy.places.get(violation.rule).map(ToString::to_string),
     }
 }
 

@@ -18,6 +18,10 @@ use zos_audit::Kind;
 use zos_core::memory::{self, Id, MemoryError, Moment, Room};
 use zos_core::{Context, ContextName, RoomPolicy};
 
+/// Decisions in one request: what may wait for review in one context. It bounds how long nobody else can
+/// write there.
+const DECISIONS_MAX: usize = 1000;
+
 /// Memories in an answer where none are asked for by number.
 const LIMIT: u32 = 20;
 
@@ -113,6 +117,32 @@ pub(crate) async fn decide(
             }
         };
         Ok(Json(item.into()))
+    })
+    .await
+}
+
+/// Accepts several proposals, or turns them down. One that cannot be decided does not keep the others from
+/// being so: each is told what became of it.
+#[utoipa::path(
+    post, path = "/zos/v1/memory/{context}", operation_id = "decide_memories",
+    params(("context" = String, Path, description = "The context.")), request_body = MemoryDecisions,
+    responses((status = 200, body = MemoryDecided), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
+)]
+pub(crate) async fn decide_all(
+    State(house): Admin,
+    Path(context): Path<String>,
+    Body(wanted): Body<MemoryDecisions>,
+) -> Result<Json<MemoryDecided>, AdminRefusal> {
+    if wanted.ids.is_empty() || wanted.ids.len() > DECISIONS_MAX {
+        return Err(AdminRefusal::invalid(format!("`ids` holds 1 to {DECISIONS_MAX} ids.")));
+    }
+    work(&house, &context, move |of| {
+        let ids = wanted.ids.iter().map(|id| self::id(id)).collect::<Result<Vec<_>, _>>()?;
+        let accept = matches!(wanted.decision, MemoryVerdict::Accept);
+        let word = if accept { "accepted" } else { "rejected" };
+        of.record(&format!("{} memories {word}", ids.len()))?;
+        let done = of.room.decide(&ids, accept, of.now)?;
+        Ok(Json(MemoryDecided::of(&ids, done)))
     })
     .await
 }
@@ -267,6 +297,10 @@ impl From<MemoryError> for AdminRefusal {
             MemoryError::Denied { .. } => {
                 AdminRefusal::new(StatusCode::FORBIDDEN, "zos_memory_denied", whole(&error))
                     .hint("`zos firewall test` shows the rule.")
+            }
+            MemoryError::Linked { .. } => {
+                AdminRefusal::new(StatusCode::CONFLICT, "zos_conflict", whole(&error))
+                    .hint("Replace the link by the folder itself.")
             }
             MemoryError::Disk(source) => {
                 AdminRefusal::failed("The memory could not be read or written", source)

@@ -5,7 +5,8 @@ use super::problem::{AdminRefusal, Body};
 use super::types::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
 use crate::house::{House, millis};
 use crate::models;
-use crate::upstream::credentials;
+use crate::upstream::credentials::{self, Credential};
+use crate::upstream::departing::Departing;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
@@ -125,17 +126,20 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
             Some(models::DEMO_MODELS.len() as u64),
         ));
     };
-    let mut headers = match credentials::find(&provider.keys, &house.vault).await {
+    let credential = match credentials::find(&provider.keys, &house.vault).await {
         Ok(Some((key, _))) => credentials::key_headers(provider.api, &key)
             .ok_or("The key has characters that no header can hold.")?,
         Ok(None) if provider.keys.is_empty() => http::HeaderMap::new(),
         Ok(None) => return Err("There is no key for this provider yet.".to_owned()),
         Err(error) => return Err(format!("The keychain did not give the key: {error}.")),
     };
+    let mut version = http::HeaderMap::new();
     if provider.api == Api::Anthropic {
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         url.set_query(Some("limit=1000"));
     }
+    let headers = Departing::checked(house, version, Credential::Owners(credential))
+        .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
     let mut answer =
         house.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
     let status = answer.status;

@@ -49,7 +49,7 @@ pub struct Status {
 pub struct Health {
     /// Whether every part works.
     pub ok: bool,
-    /// What does not work, a sentence each.
+    /// What does not work, and what the owner should know although all works; a sentence each.
     pub problems: Vec<String>,
 }
 
@@ -231,6 +231,9 @@ pub struct FirewallVerdict {
     pub verdict: String,
     /// Each finding, in order.
     pub violations: Vec<FirewallViolation>,
+    /// What packs found that is reserved for examples and tests, and so is no violation: it passes unless
+    /// the pack says `examples: count`.
+    pub examples: Vec<FirewallViolation>,
     /// What would be sent: the text, or the text with placeholders; absent where nothing would be.
     pub sent: Option<String>,
 }
@@ -244,7 +247,7 @@ pub struct FirewallViolation {
     pub start: u64,
     /// First byte after the finding.
     pub end: u64,
-    /// What would happen: `deny`, `redact`, `ask` or `warn` (an open context only reports).
+    /// What would happen: `deny`, `redact`, `ask` or `warn` (an open context only reports); `allow` for examples.
     pub action: String,
     /// How the term was hidden, where it was.
     pub evasion: Option<String>,

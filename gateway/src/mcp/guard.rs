@@ -97,6 +97,10 @@ impl Guard {
         if redacting.is_empty() {
             return None;
         }
+        // To replace a part of a match would leave the rest.
+        if found.iter().any(|violation| !violation.is_whole) {
+            return Some(withheld(&redacting));
+        }
         let (mut shown, mut at) = (String::new(), 0);
         let mut spans: Vec<&Violation> =
             found.iter().filter(|violation| self.policy.effect(violation.rule) == Effect::Redact).collect();

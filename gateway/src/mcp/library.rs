@@ -3,6 +3,7 @@
 //! `zos://canon/{context}` and `zos://memory/{context}/{id}`. What does not exist, what is not in force and
 //! what is another room's are one answer.
 
+use super::era::Era;
 use super::message::RpcError;
 use super::{Asked, Remembering, name_sources};
 use crate::admin::memory::{MemoryItem, MemoryRecall};
@@ -24,7 +25,10 @@ pub(super) async fn list(asked: &mut Asked, params: &Map<String, Value>) -> Resu
             .and_then(|cursor| cursor.parse::<usize>().ok())
             .ok_or_else(|| RpcError::invalid("The cursor is none of this server's."))?,
     };
-    let items = asked.memory(|of: &Remembering| of.room.in_force(of.now)).await.map_err(failed)?;
+    let items = asked
+        .memory(|of: &Remembering| of.room.in_force(of.now))
+        .await
+        .map_err(|error| failed(asked.era, error))?;
     let mut resources = Vec::new();
     if start == 0 && has_canon(asked) {
         resources.push(json!({
@@ -61,11 +65,11 @@ pub(super) fn templates() -> Value {
 pub(super) async fn read(asked: &mut Asked, params: &Map<String, Value>) -> Result<Value, RpcError> {
     let uri = params.get("uri").and_then(Value::as_str);
     let uri = uri.ok_or_else(|| RpcError::invalid("`resources/read` needs a `uri`."))?;
-    let path = uri.strip_prefix("zos://").ok_or_else(RpcError::unknown_resource)?;
+    let path = uri.strip_prefix("zos://").ok_or_else(|| RpcError::unknown_resource(asked.era))?;
     let (kind, mut data) = match path.split('/').collect::<Vec<_>>()[..] {
         ["canon", room] if room == asked.room() && has_canon(asked) => ("text/markdown", canon(asked)),
         ["memory", room, id] if room == asked.room() => ("application/json", memory(asked, id).await?),
-        _ => return Err(RpcError::unknown_resource()),
+        _ => return Err(RpcError::unknown_resource(asked.era)),
     };
     asked.guard.clean(&mut data).map_err(|rules| RpcError::withheld(&rules))?;
     name_sources(asked.room(), &mut data);
@@ -84,14 +88,14 @@ fn canon(asked: &Asked) -> Value {
 }
 
 async fn memory(asked: &Asked, id: &str) -> Result<Value, RpcError> {
-    let id: Id = id.parse().map_err(|_| RpcError::unknown_resource())?;
+    let id: Id = id.parse().map_err(|_| RpcError::unknown_resource(asked.era))?;
     let item = asked
         .memory(move |of: &Remembering| {
             let (item, _) = of.room.show(&id, of.now)?;
             if item.status_at(of.now) == Status::Active { Ok(item) } else { Err(MemoryError::UnknownId) }
         })
         .await
-        .map_err(failed)?;
+        .map_err(|error| failed(asked.era, error))?;
     shown(&MemoryItem::from(item))
 }
 
@@ -99,9 +103,9 @@ fn shown(shape: &impl serde::Serialize) -> Result<Value, RpcError> {
     serde_json::to_value(shape).map_err(|_| RpcError::failed("The answer could not be written."))
 }
 
-fn failed(error: MemoryError) -> RpcError {
+fn failed(era: Era, error: MemoryError) -> RpcError {
     if let MemoryError::UnknownId = error {
-        return RpcError::unknown_resource();
+        return RpcError::unknown_resource(era);
     }
     tracing::error!(%error, "the memory failed under an MCP call");
     RpcError::failed("The memory of this room failed; the log says why.")
@@ -132,7 +136,7 @@ pub(super) async fn prompt(asked: &mut Asked, params: &Map<String, Value>) -> Re
             let query = query.ok_or_else(|| RpcError::invalid("The prompt `recall` needs `query`."))?;
             let found =
                 asked.memory(move |of: &Remembering| of.room.search(&query, RECALL_LIMIT, of.now)).await;
-            shown(&MemoryRecall::from(found.map_err(failed)?))?
+            shown(&MemoryRecall::from(found.map_err(|error| failed(asked.era, error))?))?
         }
         _ => return Err(RpcError::invalid("zOS has no such prompt; `prompts/list` shows the ones it has.")),
     };

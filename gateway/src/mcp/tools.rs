@@ -132,7 +132,7 @@ impl From<MemoryError> for Refusal {
     fn from(error: MemoryError) -> Self {
         match error {
             // The owner's disk is none of the model's business.
-            MemoryError::Disk(_) | MemoryError::Index(_) => {
+            MemoryError::Disk(_) | MemoryError::Index(_) | MemoryError::Linked { .. } => {
                 tracing::error!(%error, "the memory failed under an MCP call");
                 Self::new(Code::Internal.as_str(), "The memory of this room failed; the log says why.")
             }

@@ -6,11 +6,14 @@
 //! has arrived is the answer. When nothing serves, the caller gets the first failure:
 //! that of the model it asked for.
 
+use super::headers::{PASSED, PASSED_ACROSS};
 use super::reserve::{Reserved, hold};
 use super::route::{Prepared, note, prepare, wish};
-use crate::call::{Call, Cost};
+use crate::call::{Call, Cost, HiddenModel};
 use crate::house::House;
 use crate::pipeline::inspect_request::Inspected;
+use crate::upstream::breaker::{Permit, Scope};
+use crate::upstream::departing::{Departing, HoldsOwnSecret};
 use crate::upstream::{Answer, Outgoing, UpstreamError};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -23,20 +26,6 @@ use zos_meter::Usage;
 use zos_wire::face::Face;
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
-
-/// Headers of the caller that reach a provider. Everything else stays here.
-const PASSED: &[&str] = &[
-    "content-type",
-    "accept",
-    "anthropic-version",
-    "anthropic-beta",
-    "openai-organization",
-    "openai-project",
-    "user-agent",
-];
-
-/// Those among them that another API knows as well.
-const PASSED_ACROSS: &[&str] = &["content-type", "accept", "user-agent"];
 
 /// The longest that a provider's `Retry-After` is waited for; a longer one means the next route.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
@@ -83,8 +72,16 @@ pub(super) async fn run(
     let routed = reserved.routed;
     let mut inspected = routed.inspected;
     let defaults = *inspected.resolved.snapshot.fleet.defaults();
-    let mut attempts =
-        Attempts { house, inspected: &mut inspected, defaults, is_held: true, told: String::new(), count: 0 };
+    let mut attempts = Attempts {
+        house,
+        inspected: &mut inspected,
+        defaults,
+        hidden_model: call.hidden_model.clone(),
+        has_alternative: !routed.next.is_empty(),
+        is_held: true,
+        told: String::new(),
+        count: 0,
+    };
     let mut first_failure = None;
     let mut served = None;
     let asked_for = routed.first.route.clone();
@@ -140,8 +137,12 @@ struct Attempts<'a> {
     house: &'a House,
     inspected: &'a mut Inspected,
     defaults: Defaults,
+    /// Whether another route may serve the call.
+    has_alternative: bool,
     /// Whether the budget holds what the next attempt may cost, as it does for the very first.
     is_held: bool,
+    /// The caller's name of the model where that is not kept.
+    hidden_model: Option<HiddenModel>,
     /// What was tried and what came of it, for the record: names of models and statuses only.
     told: String,
     /// How many times something was tried or skipped.
@@ -152,7 +153,8 @@ impl Attempts<'_> {
     fn tell(&mut self, route: &Route, what: impl std::fmt::Display) {
         self.count += 1;
         let gap = if self.told.is_empty() { "" } else { "; " };
-        write!(self.told, "{gap}{}/{}: {what}", route.provider.name, route.model)
+        let model = HiddenModel::shown(self.hidden_model.as_ref(), &route.model);
+        write!(self.told, "{gap}{}/{model}: {what}", route.provider.name)
             .expect("writing to a String never fails");
     }
 
@@ -196,8 +198,8 @@ impl Attempts<'_> {
             }
             self.is_held = true;
             note(&prepared.route, call, headers);
-            let leave = match self.house.upstreams.breakers.ask(&provider.name, Instant::now()) {
-                Ok(leave) => leave,
+            let permit = match self.permit(&prepared) {
+                Ok(permit) => permit,
                 Err(wait) => {
                     self.tell(&prepared.route, "left alone");
                     let failure = last.unwrap_or_else(|| Err(left_alone(&provider.name, wait)));
@@ -210,7 +212,9 @@ impl Attempts<'_> {
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
-                    leave.succeeded();
+                    if let Some(permit) = permit {
+                        permit.succeeded();
+                    }
                     self.tell(&prepared.route, answer.status.as_u16());
                     return Ok((prepared, answer));
                 }
@@ -218,13 +222,17 @@ impl Attempts<'_> {
                     self.tell(&prepared.route, answer.status.as_u16());
                     call.came_to_nothing();
                     // Too many requests is no failure of the provider.
-                    if answer.status != StatusCode::TOO_MANY_REQUESTS {
-                        leave.failed(&self.defaults.breaker, Instant::now());
+                    if answer.status != StatusCode::TOO_MANY_REQUESTS
+                        && let Some(permit) = permit
+                    {
+                        permit.failed(&self.defaults.breaker, Instant::now());
                     }
                     (retry_after(&answer.headers).unwrap_or(pause), Ok(answer))
                 }
                 Err(error) => {
-                    leave.failed(&self.defaults.breaker, Instant::now());
+                    if let Some(permit) = permit {
+                        permit.failed(&self.defaults.breaker, Instant::now());
+                    }
                     // What never arrived costs nothing; what was sent and not answered is charged as read,
                     // to the model that read it, and the next attempt is held anew.
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
@@ -245,6 +253,24 @@ impl Attempts<'_> {
             pause = (pause * 2).min(WAIT_LIMIT);
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// Permission of the breaker; `None` where the call has no other route, so that there is no breaker.
+    fn permit(&self, prepared: &Prepared) -> Result<Option<Permit>, Duration> {
+        if !self.has_alternative {
+            return Ok(None);
+        }
+        let scope = Scope {
+            provider: prepared.route.provider.name.clone(),
+            model: prepared.route.sent_as().to_owned(),
+            endpoint: self.face(prepared).upstream_path(),
+        };
+        self.house.upstreams.breakers.ask(scope, Instant::now()).map(Some)
+    }
+
+    /// The API as the provider is called by it.
+    fn face(&self, prepared: &Prepared) -> Face {
+        prepared.pair.map_or(self.inspected.arrived.face, Pair::provider)
     }
 
     async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
@@ -276,11 +302,24 @@ impl Attempts<'_> {
             )
             .status(StatusCode::UNAUTHORIZED));
         };
-        let face = prepared.pair.map_or(arrived.face, Pair::provider);
+        let face = self.face(prepared);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
+        let passed = outgoing_headers(&arrived.headers, passed, face.api());
+        let headers = Departing::checked(self.house, passed, credential).map_err(|HoldsOwnSecret| {
+            Problem::new(
+                Code::Unauthorized,
+                format!(
+                    "What would go to provider \"{}\" holds a zOS key, so nothing was sent.",
+                    provider.name
+                ),
+            )
+            .hint(
+                "zOS keys and the admin token are for this machine only: give the provider a key of its own.",
+            )
+        })?;
         Ok(Outgoing {
             path: upstream_path(face, if crosses { "" } else { &arrived.query }),
-            headers: outgoing_headers(&arrived.headers, passed, face.api(), credential),
+            headers,
             body: prepared.body.clone(),
         })
     }
@@ -321,24 +360,18 @@ fn upstream_path(face: Face, query: &str) -> String {
     }
 }
 
-/// What reaches the provider: the allow-listed headers and the credential.
-fn outgoing_headers(
-    request: &HeaderMap,
-    passed: &[&'static str],
-    api: Api,
-    credential: HeaderMap,
-) -> HeaderMap {
+/// What reaches the provider beside the credential: the allow-listed headers and our own content type.
+fn outgoing_headers(request: &HeaderMap, passed: &[&'static str], api: Api) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in passed {
         for value in request.get_all(*name) {
             headers.append(HeaderName::from_static(name), value.clone());
         }
     }
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if api == Api::Anthropic {
         headers.entry("anthropic-version").or_insert(HeaderValue::from_static("2023-06-01"));
     }
-    headers.extend(credential);
     headers
 }
 
@@ -350,15 +383,22 @@ pub(super) fn problem(error: &UpstreamError, provider: &str) -> Problem {
             format!("Provider \"{provider}\" sent nothing for {} s.", limit.as_secs_f32()),
         )
         .hint("Try again, or raise the limits under `upstream` in gateway/config.yml."),
-        UpstreamError::Connect => {
-            Problem::new(Code::UpstreamUnreachable, format!("Provider \"{provider}\" cannot be reached."))
-                .hint("Check the network, and its base_url in routing/fleet.yml.")
-        }
+        UpstreamError::Connect => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("Provider \"{provider}\" cannot be reached."),
+        )
+        .hint("Check the network, a proxy in the environment of zOS, and its base_url in routing/fleet.yml."),
         UpstreamError::Broken => Problem::new(
             Code::UpstreamUnreachable,
             format!("The connection to provider \"{provider}\" broke."),
         )
         .hint("Try again."),
+        UpstreamError::Crowded => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("The answer of provider \"{provider}\" does not fit beside those of other calls now."),
+        )
+        .hint("Try again in a moment.")
+        .status(StatusCode::SERVICE_UNAVAILABLE),
         UpstreamError::Encoding => Problem::new(
             Code::UpstreamUnreachable,
             format!(

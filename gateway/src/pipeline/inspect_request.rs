@@ -1,18 +1,22 @@
 //! Step 2: what the request says, and whether it may leave. The body that comes out of here is final.
 
+use super::headers as travelling;
 use super::{Arrived, Resolved};
-use crate::call::Call;
+use crate::call::{Call, HiddenModel};
 use crate::house::House;
+use crate::inspectors::Weight;
 use crate::pipeline::waiting::Waiting;
 use crate::system;
+use crate::terms;
 use crate::tokens::Measured;
 use http::{HeaderMap, HeaderValue};
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 use zos_audit::Verdict;
+use zos_core::fleet::SLOTS;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Context, ContextName, ContextState, Effect};
+use zos_core::{Attachments, Context, ContextName, ContextState, Effect, Wish};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
@@ -20,9 +24,13 @@ use zos_guard::policy::Policy;
 use zos_guard::redact::sessions::{Speaker, TooMany};
 use zos_guard::redact::spots::{self, Edit};
 use zos_guard::targets::taint::{self, Session};
+use zos_meter::tokens::Vocabulary;
 use zos_wire::face::{self, Asked, Face};
 use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
+
+/// What stands in a record in the place of a model's name that is not kept, before its hash.
+const HIDDEN: &str = "hidden";
 
 /// A call whose body was inspected and may leave.
 pub(crate) struct Inspected {
@@ -63,11 +71,15 @@ pub(super) fn run(
             .hint("Send one JSON object.")
     })?;
     let asked = face::asked(arrived.face, &value)?;
-    // A name that a provider could not have either is no name to keep.
-    call.record.model = Some(asked.model.clone());
     resolved.policy = targets(house, &resolved, &arrived, body, call);
+    name_model(house, &resolved, arrived.face, &asked.model, call);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
+    if inspect::ids::are_in(&value) {
+        let vocabularies = vocabularies(&resolved, arrived.face, &asked);
+        inspect::ids::inspect(&resolved.policy, &value, &vocabularies, &mut findings);
+    }
+    travelling::inspect_going(&resolved.policy, &arrived.headers, &mut findings);
     let system = system::of(house, resolved.name.as_str(), arrived.face, &value);
     drop(value);
     note(&resolved.policy, &findings, call, headers);
@@ -104,18 +116,33 @@ impl Judged {
         is_held.then_some(self.arrived.face)
     }
 
-    /// Waits for the owner where one was asked, and makes the body final.
-    pub(super) async fn decided(
+    /// What reading the body costs.
+    pub(super) fn weight(&self) -> Weight {
+        self.arrived.weight
+    }
+
+    /// Waits for the owner where one was asked.
+    pub(super) async fn decided(mut self, house: &House) -> Result<Decided, Problem> {
+        if let Some(mut waiting) = self.waiting.take() {
+            let effect = waiting.answer(house).await?;
+            self.resolved.policy.decide(waiting.subject(), effect);
+        }
+        Ok(Decided(self))
+    }
+}
+
+/// A call that may leave once what the room redacts is replaced.
+pub(crate) struct Decided(Judged);
+
+impl Decided {
+    /// Makes the body final.
+    pub(super) fn inspected(
         self,
         house: &House,
         call: &mut Call,
         headers: &mut HeaderMap,
     ) -> Result<Inspected, Problem> {
-        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, waiting } = self;
-        if let Some(mut waiting) = waiting {
-            let effect = waiting.answer(house).await?;
-            resolved.policy.decide(waiting.subject(), effect);
-        }
+        let Judged { mut resolved, mut arrived, mut asked, mut findings, mut system, .. } = self.0;
         if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
             asked.model_place = redacted.moved(&asked.model_place);
             arrived.body = redacted.body.into();
@@ -183,7 +210,11 @@ fn redact(
     .map_err(|TooMany| {
         Problem::new(
             Code::FirewallRequest,
-            format!("The request holds more than {} different texts to redact.", TooMany::LIMIT),
+            format!(
+                "The request holds more than {} different texts to redact, or more than {} MiB of them.",
+                TooMany::LIMIT,
+                TooMany::LIMIT_BYTES >> 20
+            ),
         )
         .hint("Begin a new conversation, or send less at once.")
     })?;
@@ -210,6 +241,54 @@ fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str, ca
         usable.map_or_else(|| Arc::new(Context::closed(name.clone())), Arc::clone)
     });
     resolved.policy.clone().with_targets(std::iter::once(Arc::clone(&resolved.context)).chain(others))
+}
+
+/// Notes which model the caller names. A name is the caller's own text: it is kept where the fleet serves or lists it
+/// and no rule finds anything in it, else as a hash.
+fn name_model(house: &House, resolved: &Resolved, face: Face, asked: &str, call: &mut Call) {
+    let fleet = &resolved.snapshot.fleet;
+    let is_slot = || asked.split_once('/').is_some_and(|(slots, _)| slots == SLOTS);
+    let is_known = fleet.route(face.api(), asked, &resolved.context.models).is_ok()
+        || fleet.model_ids().any(|(id, _)| id == asked)
+        || is_slot();
+    if is_known && finds_nothing(&resolved.policy, asked) {
+        call.record.model = Some(asked.to_owned());
+        return;
+    }
+    let hash = terms::hash(&house.term_keys, resolved.name.as_str(), asked);
+    let hidden = hash.map_or_else(|_| HIDDEN.to_owned(), |hash| format!("{HIDDEN}:{hash}"));
+    call.record.model = Some(hidden.clone());
+    call.hidden_model = Some(HiddenModel { asked: asked.to_owned(), hash: hidden });
+}
+
+/// Whether no rule finds anything in a short text.
+pub(super) fn finds_nothing(policy: &Policy, text: &str) -> bool {
+    let mut found = Vec::new();
+    policy.rules().scan(text, &mut found);
+    found.is_empty()
+}
+
+/// The vocabularies of the models that may be asked, by the names that their providers know them by.
+fn vocabularies(resolved: &Resolved, face: Face, asked: &Asked) -> Vec<Option<Vocabulary>> {
+    let wish = Wish {
+        face: face.api(),
+        model: &asked.model,
+        filter: &resolved.context.models,
+        context: resolved.name.as_str(),
+        isolation: resolved.context.isolation,
+        caps: &[],
+        thinks: false,
+        tokens: 0,
+        may_fall_back: !matches!(face, Face::CountTokens | Face::Embeddings),
+    };
+    let plan = resolved.snapshot.fleet.plan(&wish);
+    let mut vocabularies: Vec<Option<Vocabulary>> = Vec::new();
+    for vocabulary in plan.routes.iter().map(|route| Vocabulary::of_model(route.sent_as())) {
+        if !vocabularies.contains(&vocabulary) {
+            vocabularies.push(vocabulary);
+        }
+    }
+    vocabularies
 }
 
 /// What an image or a page costs at most with the providers we know. A guess, for the reservation only.

@@ -4,6 +4,8 @@
 mod streamed;
 
 use super::forward::{Forwarded, problem as upstream_problem};
+use super::headers::{self as travelling, content_type};
+use super::in_turn;
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
 use crate::call::{Call, Cost};
@@ -13,6 +15,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +28,11 @@ use zos_guard::redact::spots::Edit;
 use zos_guard::stream::said;
 use zos_guard::targets::{self, Court};
 use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+use zos_wire::charset;
 use zos_wire::faces::Dialect;
 use zos_wire::json::{self, Value};
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
-
-/// Headers of a provider that reach the caller, by name or by the start of it. Cookies, CORS grants and
-/// whatever else a provider sends stay here.
-const RETURNED: &[&str] = &["content-type", "request-id", "retry-after", "x-should-retry", "cf-ray"];
-const RETURNED_PREFIXES: &[&str] = &["anthropic-", "openai-", "x-ratelimit-"];
 
 pub(super) async fn run(
     house: &Arc<House>,
@@ -86,7 +85,7 @@ fn form(first: &[u8]) -> Option<bool> {
 }
 
 async fn plain(
-    house: &House,
+    house: &Arc<House>,
     mut forwarded: Forwarded,
     mut call: Call,
     headers: &mut HeaderMap,
@@ -94,7 +93,8 @@ async fn plain(
     let status = forwarded.answer.status;
     let provider = call.record.provider.clone().unwrap_or_default();
     let read_as_sent = Usage { input: forwarded.input_tokens, estimated: true, ..Usage::default() };
-    let body = match forwarded.answer.body.whole(house.config.limits.body_bytes).await {
+    let shared = Some((&house.inspectors, &mut call.answer_memory));
+    let body = match forwarded.answer.body.whole_within(house.config.limits.body_bytes, shared).await {
         Ok(Some(body)) => body,
         failed => {
             call.settle(Cost::Spent(read_as_sent)).await;
@@ -110,15 +110,44 @@ async fn plain(
         }
     };
     call.record.ttft_ms = Some(crate::house::millis(call.started));
-    let (told, untold) = match told(house, &forwarded, &provider, &body) {
-        Ok(told) => (told, None),
-        Err(problem) => (body.clone(), Some(problem)),
+    // An error may be any text. What was inspected is what is read: the caller gets it in UTF-8, and told so.
+    let body = match status.is_success() {
+        true => body,
+        false => match charset::in_utf8(&body, travelling::charset(&forwarded.answer.headers)) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(read) => read.into(),
+        },
     };
-    if let Err(problem) = ask(house, &mut forwarded, &told, &mut call, headers).await {
+    let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
+    let Ok(weight) = house.inspectors.weigh(&body) else {
+        call.settle(Cost::Spent(read_as_sent)).await;
+        return Err((Box::new(call), too_many_values(&provider)));
+    };
+    let arrived = (provider.clone(), body.clone());
+    let (call, (mut forwarded, told, untold, asks)) =
+        in_turn(house, weight, call, headers, move |house, _, _| {
+            let (provider, body) = arrived;
+            let (told, untold) = match told(house, &forwarded, &provider, &body) {
+                Ok(told) => (told, None),
+                Err(problem) => (body, Some(problem)),
+            };
+            let asks = asks(&forwarded, &told);
+            (forwarded, told, untold, asks)
+        })
+        .await;
+    let mut call = call;
+    if let Some(findings) = asks
+        && let Err(problem) = ask(house, &mut forwarded, &findings, &mut call, headers).await
+    {
         call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), problem));
     }
-    let judged = judge(&forwarded, &provider, &body, &told, &mut call, headers);
+    let answer = told.clone();
+    let (mut call, (forwarded, judged)) = in_turn(house, weight, call, headers, move |_, call, headers| {
+        let judged = judge(&forwarded, &provider, &body, &answer, call, headers);
+        (forwarded, judged)
+    })
+    .await;
     let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
         Ok((usage, _)) if is_charged => Cost::Spent(*usage),
@@ -138,32 +167,47 @@ async fn plain(
     if let Err(problem) = call.finish(outcome, Some(status.as_u16())).await {
         return Err((Box::new(call), problem));
     }
+    if !body.is_empty() {
+        let is_json =
+            status.is_success() || std::str::from_utf8(&body).is_ok_and(|text| json::parse(text).is_ok());
+        let said = forwarded.answer.headers.get(header::CONTENT_TYPE);
+        returned.insert(header::CONTENT_TYPE, content_type(said, is_json));
+    }
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    let returned = returned_headers(&forwarded.answer.headers);
     finish_head(response.headers_mut(), returned, headers, &call.request_id);
     Ok(response)
 }
 
-/// Asks the owner about an answer that meets an `ask` rule, unless it is refused anyway.
-async fn ask(
-    house: &House,
-    forwarded: &mut Forwarded,
-    body: &Bytes,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<(), Problem> {
+/// The refusal of an answer whose tree could never be held.
+fn too_many_values(provider: &str) -> Problem {
+    let sentence =
+        format!("The answer of provider \"{provider}\" holds too many small values to be inspected.");
+    Problem::new(Code::UpstreamUnreachable, sentence)
+        .hint("Ask for less at once, or raise limits.body_bytes in gateway/config.yml.")
+}
+
+/// What the owner may have to be asked about in an answer; `None` where no rule asks, or it is refused anyway.
+fn asks(forwarded: &Forwarded, body: &Bytes) -> Option<Findings> {
     if !forwarded.policy.may_ask() && !forwarded.policy.may_confirm() {
-        return Ok(());
+        return None;
     }
     let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
     let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref()).findings;
-    if findings.are_blocked(&forwarded.policy) {
-        return Ok(());
-    }
+    (!findings.are_blocked(&forwarded.policy)).then_some(findings)
+}
+
+/// Asks the owner about an answer that meets an `ask` rule.
+async fn ask(
+    house: &House,
+    forwarded: &mut Forwarded,
+    findings: &Findings,
+    call: &mut Call,
+    headers: &mut HeaderMap,
+) -> Result<(), Problem> {
     while let Some(subject) = findings.subject(&forwarded.policy) {
-        note(&forwarded.policy, &findings, call, headers);
-        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, &findings, subject, Side::Answer);
+        note(&forwarded.policy, findings, call, headers);
+        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, findings, subject, Side::Answer);
         let effect = waiting.answer(house).await?;
         forwarded.policy.decide(waiting.subject(), effect);
     }
@@ -251,7 +295,10 @@ fn judge(
         looked_over(forwarded, &text, parsed.as_ref());
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
     if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
-        if let Some(usage) = value.get("usage").and_then(Value::raw_object) {
+        if let Some(tier) = zos_wire::usage::tier(value) {
+            reader.served_at(tier);
+        }
+        if let Some(usage) = zos_wire::usage::reported(value) {
             reader.report(usage);
         }
     }
@@ -307,21 +354,6 @@ fn change(
         edits.sort_by_key(|(place, _)| place.start);
     }
     (!edits.is_empty()).then(|| (json::replace(text, &edits).into(), has_replaced))
-}
-
-/// The headers of a provider that reach the caller.
-fn returned_headers(answer: &HeaderMap) -> HeaderMap {
-    let mut returned = HeaderMap::new();
-    for (name, value) in answer {
-        let text = name.as_str();
-        if RETURNED.contains(&text) || RETURNED_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
-            returned.append(name.clone(), value.clone());
-        }
-    }
-    if let Some(id) = answer.get("x-request-id") {
-        returned.insert("x-zos-upstream-request-id", id.clone());
-    }
-    returned
 }
 
 fn finish_head(into: &mut HeaderMap, returned: HeaderMap, ours: &HeaderMap, request_id: &str) {

@@ -3,7 +3,7 @@
 use super::inspect_request::Inspected;
 use super::route::Routed;
 use crate::budget::limits_of_call;
-use crate::call::{Call, Needs};
+use crate::call::{Call, Granted, Needs};
 use crate::house::House;
 use crate::prices::Names;
 use crate::tokens;
@@ -11,9 +11,6 @@ use http::{HeaderMap, HeaderValue};
 use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 use zos_wire::problem::{Code, Problem};
-
-/// Tokens held for an answer without a limit of its own.
-const OUTPUT_WITHOUT_LIMIT: u64 = 4096;
 
 /// A call whose tokens are held.
 pub(crate) struct Reserved {
@@ -29,6 +26,14 @@ pub(super) async fn run(
     let mut routed = routed;
     hold(house, &mut routed.inspected, &routed.first.route, call, headers).await?;
     Ok(Reserved { routed })
+}
+
+/// Counts the body for its first model ahead of [`run`]: under a limit that takes as long as inspecting it did.
+pub(super) fn measured(house: &House, mut routed: Routed, call: &Call) -> Routed {
+    if !routed.inspected.arrived.face.is_free() {
+        needs(house, &mut routed.inspected, &routed.first.route, call);
+    }
+    routed
 }
 
 /// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
@@ -58,43 +63,44 @@ pub(super) async fn hold(
     }
     // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
     let goes_on = !is_limited || !call.is_hard;
-    if goes_on && house.ledger_health.is_failing() {
-        call.go_unheld(needs);
-        unheld(is_limited, call, headers);
-        return Ok(());
-    }
-    match call.reserve(&inspected.resolved.name, needs).await {
-        Ok(balance) => {
-            if let Some(balance) = balance {
-                write_remaining(&balance, headers);
-            }
+    match call.reserve(&inspected.resolved.name, needs, goes_on).await {
+        Ok(Granted::Covered) => Ok(()),
+        Ok(Granted::Held(balance)) => {
+            write_remaining(&balance, headers);
+            Ok(())
+        }
+        Ok(meanwhile) => {
+            without_ledger(meanwhile == Granted::Interim, is_limited, call, headers);
             Ok(())
         }
         Err(ReserveError::Exhausted { standing, asked }) => {
             if let Limit { scope: Scope::Context, unit: Unit::Tokens, .. } = standing.limit {
                 headers.insert("x-zos-budget-remaining", HeaderValue::from(standing.remaining()));
             }
-            Err(exhausted(inspected.resolved.name.as_str(), &standing, asked, call))
-        }
-        Err(ReserveError::Ledger(error)) if goes_on => {
-            tracing::error!(%error, "a call goes on without anything held for it");
-            unheld(is_limited, call, headers);
-            Ok(())
+            let mut problem = exhausted(inspected.resolved.name.as_str(), &standing, asked, call);
+            if house.ledger_health.is_failing() {
+                headers.insert("x-zos-budget", HeaderValue::from_static("unknown"));
+                problem.message += " The ledger is away; this is what was last known.";
+            }
+            Err(problem)
         }
         Err(ReserveError::Ledger(error)) => {
             tracing::error!(%error, "the budget cannot be read");
             Err(Problem::new(
                 Code::LedgerUnavailable,
-                "The budget of this hard context cannot be read or written, so nothing may be spent.",
+                "The budget of this context cannot be read or written, so nothing may be spent.",
             )
             .hint("See `zos doctor`: the disk may be full, or the database away. It goes on by itself."))
         }
     }
 }
 
-/// Tells that nothing is held for a call, and that the ledger will not know what it cost.
-fn unheld(is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
-    call.remark("the ledger failed: nothing was held, and it lacks this usage");
+/// Tells that the ledger knows nothing of a call, for now or at all.
+fn without_ledger(is_held: bool, is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
+    call.remark(match is_held {
+        true => "the ledger failed: held against what was last known to be left, and booked when it is back",
+        false => "the ledger failed: nothing was held, and it lacks this usage",
+    });
     if is_limited {
         headers.insert("x-zos-budget", HeaderValue::from_static("unknown"));
     }
@@ -102,10 +108,7 @@ fn unheld(is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
 
 /// What the call may need at most, what that costs, and which limits it has to keep.
 fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -> Needs {
-    let output = match inspected.arrived.face {
-        zos_wire::face::Face::Embeddings => 0,
-        _ => inspected.asked.output_limit.unwrap_or(OUTPUT_WITHOUT_LIMIT),
-    };
+    let output = inspected.asked.output_tokens;
     let names = Names { asked: &route.model, sent: route.sent_as() };
     let budget = &inspected.resolved.context.budget;
     let limits = limits_of_call(budget, call.record.client.as_deref(), names);
@@ -122,10 +125,17 @@ fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -
     }
     let day = Day::from_unix_ms(call.now_ms());
     let price = house.prices.price(&budget.prices, &route.provider, names, day);
+    let (input, asked) = (inspected.input_tokens, &inspected.asked);
+    let micros = price.as_ref().and_then(|price| price.at(asked.tier)).and_then(|price| match asked.sounds {
+        true => price.with_sound().bound(input, output),
+        false => price.bound(input, output),
+    });
     Needs {
-        tokens: inspected.input_tokens.saturating_add(output),
-        micros: price.as_ref().and_then(|price| price.bound(inspected.input_tokens, output)),
+        tokens: input.saturating_add(output),
+        output,
+        micros,
         price,
+        tier: asked.tier,
         lesson,
         limits,
         day,

@@ -1,13 +1,17 @@
 //! Step 1: which context governs this call.
 //!
-//! First of: a zOS key that is bound to a context, the header `X-ZOS-Context`, the path prefix
+//! A zOS key or the admin token in any form but the ones for it ends the call here. First of: a zOS key that is bound to a context, the header `X-ZOS-Context`, the path prefix
 //! `/rooms/<name>`, the active context, a context called `default`. With no contexts at all the built-in
 //! one serves.
 
 use super::Arrived;
 use crate::call::{Call, audit_unavailable};
+use crate::caller::Caller;
 use crate::house::House;
-use crate::upstream::credentials::Presented;
+use crate::ids;
+use crate::pipeline::inspect_request::finds_nothing;
+use crate::upstream::credentials::{Misplaced, Presented};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use zos_core::{Context, ContextName, Isolation, NoContext, Snapshot};
@@ -40,21 +44,43 @@ pub(super) fn run(
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Resolved, Problem> {
-    let mut resolved = resolve_headers(house, &arrived.headers, arrived.room.as_deref(), call, headers)?;
+    let head = Head {
+        headers: &arrived.headers,
+        query: &arrived.query,
+        room: arrived.room.as_deref(),
+        caller: arrived.caller,
+    };
+    let mut resolved = resolve_headers(house, &head, call, headers)?;
     resolved.arrived = Some(arrived);
     Ok(resolved)
+}
+
+/// What stands outside of the body of a call.
+pub(crate) struct Head<'a> {
+    headers: &'a HeaderMap,
+    query: &'a str,
+    room: Option<&'a str>,
+    caller: Caller,
+}
+
+impl<'a> Head<'a> {
+    /// The head of a request, with the room that its path names.
+    pub(crate) fn of(parts: &'a Parts, room: Option<&'a str>) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        Head { headers: &parts.headers, query, room, caller: Caller::of(parts) }
+    }
 }
 
 /// Resolves the context from what stands outside of the body.
 pub(crate) fn resolve_headers(
     house: &House,
-    request: &HeaderMap,
-    room: Option<&str>,
+    head: &Head<'_>,
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Resolved, Problem> {
-    let presented = Presented::read(request);
-    let bound = key_context(house, &presented, call)?;
+    let Head { headers: request, query, room, caller } = *head;
+    let presented = Presented::read(request, query, &house.own_secrets).map_err(|found| misplaced(&found))?;
+    let bound = key_context(house, &presented, caller, call)?;
     let snapshot = house.brain.snapshot();
     let named = named(request, room)?;
     if let (Some(bound), Some(named)) = (&bound, &named)
@@ -85,7 +111,7 @@ pub(crate) fn resolve_owner(
 ) -> Result<Resolved, Problem> {
     let name = room.parse().map_err(|_| unknown_context())?;
     let snapshot = house.brain.snapshot();
-    let presented = Presented::read(&HeaderMap::new());
+    let presented = Presented::default();
     let chosen = Chosen { presented, snapshot, name, is_bound: true, conversation: None };
     governed(house, chosen, call, headers)
 }
@@ -145,6 +171,7 @@ fn governed(
         }
     }
     let policy = Policy::new(policy, house.shield.is_paused(house.now_ms()));
+    name_call(&policy, call);
     Ok(Resolved {
         arrived: None,
         presented,
@@ -159,35 +186,80 @@ fn governed(
     })
 }
 
-/// The context that a zOS key is bound to. A wrong key is refused even where none is needed.
+/// Gives the call an id of our own in the place of the caller's, where a rule finds something in that.
+fn name_call(policy: &Policy, call: &mut Call) {
+    if !finds_nothing(policy, &call.request_id) {
+        call.request_id = ids::unique();
+        call.record.request_id = Some(call.request_id.clone());
+    }
+}
+
+/// The context that the zOS keys are bound to. A wrong key is refused even where none is needed.
 fn key_context(
     house: &House,
     presented: &Presented,
+    caller: Caller,
     call: &mut Call,
 ) -> Result<Option<ContextName>, Problem> {
-    let Some(key) = &presented.zos_key else {
-        if house.config.auth.keyless {
-            return Ok(None);
-        }
-        return Err(Problem::new(Code::Unauthorized, "A zOS key is required.").hint(
-            "Make one with `zos key add --client NAME` and send it as x-zos-key, x-api-key or bearer token.",
-        ));
-    };
-    let info = match house.keys.check(key.expose()) {
-        Some(info) => info,
-        None => {
+    let mut bound: Option<String> = None;
+    for key in presented.zos_keys() {
+        let Some(info) = house.keys.check(key.expose()) else {
             return Err(Problem::new(Code::Unauthorized, "This zOS key is wrong or revoked.")
                 .hint("`zos key list` shows the ones there are."));
+        };
+        call.record.client.get_or_insert(info.client);
+        match (&bound, info.context) {
+            (Some(first), Some(second)) if *first != second => return Err(two_rooms()),
+            (None, Some(context)) => bound = Some(context),
+            _ => {}
         }
-    };
-    call.record.client = Some(info.client);
-    info.context
+    }
+    if presented.zos_key.is_none() {
+        needs_no_key(house, caller)?;
+    }
+    bound
         .map(|name| {
             name.parse().map_err(|_| {
                 Problem::new(Code::UnknownContext, "This key is bound to a context that cannot exist.")
             })
         })
         .transpose()
+}
+
+/// Whether a call without a key is served: where the owner allows it, to programs of the owner.
+fn needs_no_key(house: &House, caller: Caller) -> Result<(), Problem> {
+    let message = match caller.keyless_refusal() {
+        _ if !house.config.auth.keyless => "A zOS key is required.".to_owned(),
+        Some(why) => format!("A zOS key is required: {why}."),
+        None => return Ok(()),
+    };
+    Err(Problem::new(Code::Unauthorized, message)
+        .hint("Make one with `zos key add NAME` and send it as x-zos-key, x-api-key or bearer token."))
+}
+
+fn two_rooms() -> Problem {
+    Problem::new(Code::ContextMismatch, "The call holds zOS keys of two different contexts.")
+        .hint("Send one key: look at x-zos-key, x-api-key and authorization.")
+}
+
+/// The refusal of a secret of ours in a place or form that is none for it.
+fn misplaced(found: &Misplaced) -> Problem {
+    let (message, hint) = match found {
+        Misplaced::AdminToken => (
+            "This is the admin token, which is no key for calls.".to_owned(),
+            "It is for the screens and /zos/v1 only. Make a key with `zos key add NAME`.".to_owned(),
+        ),
+        Misplaced::Key { place } => (
+            format!("There is a zOS key in {place}, in a form that is not accepted, so the call was stopped."),
+            "Send the bare key, without quotes, lists or another scheme: as x-zos-key, x-api-key or \"Authorization: Bearer\"."
+                .to_owned(),
+        ),
+        Misplaced::Unsearchable => (
+            "A header of the call holds too many encoded words to be searched for zOS keys.".to_owned(),
+            "Send shorter headers.".to_owned(),
+        ),
+    };
+    Problem::new(Code::Unauthorized, message).hint(hint)
 }
 
 /// The context that header or path name. When both do, they must agree.

@@ -2,7 +2,7 @@
 //! provider speaks.
 
 use super::inspect_request::Inspected;
-use crate::call::Call;
+use crate::call::{Call, HiddenModel};
 use crate::house::House;
 use crate::system;
 use bytes::Bytes;
@@ -124,10 +124,11 @@ fn untranslatable(error: &Untranslatable, provider: &str) -> Problem {
 /// Notes in record and headers which route serves the call.
 pub(super) fn note(route: &Route, call: &mut Call, headers: &mut HeaderMap) {
     call.record.provider = Some(route.provider.name.clone());
-    call.record.model = Some(route.model.clone());
-    if let Ok(value) = HeaderValue::from_str(&format!("{}/{}", route.provider.name, route.model)) {
+    let model = HiddenModel::shown(call.hidden_model.as_ref(), &route.model).to_owned();
+    if let Ok(value) = HeaderValue::from_str(&format!("{}/{model}", route.provider.name)) {
         headers.insert("x-zos-route", value);
     }
+    call.record.model = Some(model);
     if route.provider.is_demo() {
         headers.insert("x-zos-demo", HeaderValue::from_static("true"));
     } else {
@@ -149,6 +150,10 @@ fn refusal(reason: &RouteError) -> Problem {
         }
         RouteError::NotPermitted { .. } => no_route("This context does not permit that model.".to_owned())
             .hint("See `models` in the context's file."),
+        RouteError::Broken { .. } => {
+            no_route(format!("Where calls of this context may go is unknown: {reason}."))
+                .hint("`zos lint` says what to write there instead.")
+        }
         RouteError::NoProvider { .. } => {
             no_route("The fleet has no provider that speaks this API for that model.".to_owned())
                 .hint("See routing/fleet.yml: the model's provider speaks another API.")

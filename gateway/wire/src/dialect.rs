@@ -35,6 +35,8 @@ pub struct Reading<'a> {
     pub all_ended: bool,
     /// The raw usage object, where the event holds one.
     pub usage: Option<&'a str>,
+    /// The terms that the answer is served at, where the event says so.
+    pub tier: Option<zos_meter::Tier>,
     /// Whether the answer is complete with this event: clients read nothing behind it.
     pub is_terminator: bool,
     /// Whether the provider says that it failed.

@@ -3,6 +3,7 @@
 //! Nothing here decides anything: facts out.
 
 use crate::json::Value;
+use crate::limits;
 use crate::needs;
 use crate::problem::{Code, Problem, Shape};
 use smallvec::SmallVec;
@@ -106,12 +107,16 @@ pub struct Asked {
     pub model_place: Range<usize>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// The most output tokens that it allows, over all choices; `None` without a limit.
-    pub output_limit: Option<u64>,
+    /// The most output tokens that it may be answered with, over all choices.
+    pub output_tokens: u64,
     /// What it needs the model to do, in the words of `caps`.
     pub caps: SmallVec<[&'static str; 2]>,
     /// Whether it asks for thinking.
     pub thinks: bool,
+    /// Whether sound may go in or come out, which has prices of its own.
+    pub sounds: bool,
+    /// The terms that it asks to be served at; `None` where that is left to the provider.
+    pub tier: Option<zos_meter::Tier>,
 }
 
 /// Reads what a request asks for.
@@ -123,13 +128,7 @@ pub fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
     if !matches!(body, Value::Object { .. }) {
         return Err(invalid("The request body is not a JSON object."));
     }
-    let limit_keys: &[&str] = match face {
-        Face::Messages => &["max_tokens"],
-        Face::ChatCompletions => &["max_completion_tokens", "max_tokens"],
-        Face::Responses => &["max_output_tokens"],
-        Face::CountTokens | Face::Embeddings => &[],
-    };
-    for key in ["model", "stream", "n"].iter().chain(limit_keys) {
+    for key in ["model", "stream"] {
         if body.members().iter().filter(|(name, _)| name.is(key)).count() > 1 {
             return Err(invalid(&format!("The request body names `{key}` more than once.")));
         }
@@ -144,30 +143,17 @@ pub fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
         Some(Value::Bool(stream)) => *stream && face.streams(),
         Some(_) => return Err(invalid("`stream` is neither true nor false.")),
     };
-    let mut output_limit = None;
-    for key in limit_keys {
-        match body.get(key) {
-            None | Some(Value::Null) => {}
-            Some(value) => match value.as_u64() {
-                Some(limit) if output_limit.is_none() => output_limit = Some(limit),
-                Some(_) => {}
-                None => return Err(invalid(&format!("`{key}` is not a whole number of tokens."))),
-            },
-        }
-    }
-    let choices = match (face, body.get("n")) {
-        (Face::ChatCompletions, Some(value)) => value.as_u64().unwrap_or(1).max(1),
-        _ => 1,
-    };
     let model_place = model.start()..model.start() + model.raw().len();
     let model = model.text().into_owned();
     Ok(Asked {
         model,
         model_place,
         stream,
-        output_limit: output_limit.map(|limit| limit.saturating_mul(choices)),
+        output_tokens: limits::output(face, body)?,
         caps: needs::caps(body),
         thinks: needs::thinks(body),
+        sounds: needs::sounds(body),
+        tier: needs::tier(face, body),
     })
 }
 
@@ -186,12 +172,14 @@ mod tests {
                 model: "m".into(),
                 model_place: 10..11,
                 stream: true,
-                output_limit: Some(15),
+                output_tokens: 15,
                 caps: SmallVec::new(),
                 thinks: false,
+                sounds: false,
+                tier: None,
             }
         );
-        assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_limit, None);
+        assert_eq!(read(Face::Responses, r#"{"model":"m"}"#).unwrap().output_tokens, 4096);
         for (text, word) in [
             ("[]", "object"),
             ("{}", "model"),
@@ -199,7 +187,7 @@ mod tests {
             (r#"{"model":7}"#, "model"),
             (r#"{"model":"a","model":"b"}"#, "more than once"),
             (r#"{"model":"a","stream":"yes"}"#, "stream"),
-            (r#"{"model":"a","max_tokens":-1}"#, "max_tokens"),
+            (r#"{"model":"a","max_tokens":-2}"#, "max_tokens"),
         ] {
             assert!(read(Face::ChatCompletions, text).unwrap_err().contains(word), "{text}");
         }

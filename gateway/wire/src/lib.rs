@@ -7,15 +7,18 @@
 //! a request asks for), [`dialect`] (what an event says), [`places`]
 //! (where its strings stand), [`faces`] (a folder for each API), [`pair`] (calls
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
-//! text), [`problem`] (answers of ours).
+//! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
 
+pub mod blob;
 pub mod canon;
+pub mod charset;
 pub mod declared;
 pub mod dialect;
 mod envelope;
 pub mod face;
 pub mod faces;
 pub mod json;
+mod limits;
 mod needs;
 pub mod pair;
 pub mod places;
@@ -23,3 +26,4 @@ pub mod problem;
 pub mod sse;
 pub mod system;
 pub mod translate;
+pub mod usage;

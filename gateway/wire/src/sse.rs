@@ -71,7 +71,7 @@ impl Framer {
     /// The next whole event, or `None` until more bytes arrive.
     ///
     /// A CR at the end of the buffer waits for the next byte, which may be its LF.
-    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         loop {
             let Some(step) = memchr::memchr2(b'\n', b'\r', &self.buffer[self.scanned..]) else {
                 self.line_is_blank &= self.scanned == self.buffer.len();
@@ -181,7 +181,7 @@ mod tests {
         let mut whole = Vec::new();
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next().unwrap() {
+            while let Some(frame) = framer.next_frame().unwrap() {
                 whole.push(String::from_utf8_lossy(&frame.raw).into_owned());
             }
         }
@@ -230,7 +230,7 @@ mod tests {
     fn an_event_beyond_the_limit_is_refused() {
         let mut framer = Framer::new(8);
         framer.push(b"data: 123456789");
-        assert!(matches!(framer.next(), Err(FrameError::TooLarge(8))));
+        assert!(matches!(framer.next_frame(), Err(FrameError::TooLarge(8))));
     }
 
     proptest! {

@@ -40,7 +40,7 @@ pub use read::{BadCursor, Cursor, Filter, Page, ReadError, recent};
 pub use record::{Kind, Outcome, Record, Usage, Verdict};
 pub use time::{format_time, parse_time};
 pub use tree::leaf_hash;
-pub use verify::{Report, verify};
+pub use verify::{Report, verify, verify_witnessed};
 
 /// Runs the example of the README.
 #[cfg(doctest)]

@@ -11,9 +11,11 @@
 mod flusher;
 mod opening;
 pub(crate) mod sealer;
+mod takeover;
+pub(crate) mod witness;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -46,6 +48,8 @@ pub enum OnDamage {
     Refuse,
     /// Its folder is renamed, a new log begins, and its first record says so.
     SetAside,
+    /// It is written on behind the damage, and no checkpoint is signed any more. A record says so.
+    DangerousServe,
 }
 
 /// How a log is written.
@@ -61,6 +65,13 @@ pub struct Options {
     pub signer: Option<Arc<dyn Signer>>,
     /// What becomes of a damaged log.
     pub on_damage: OnDamage,
+    /// A file outside of the folder that is told the size and the root of each checkpoint, and is held against the
+    /// newest one when the log is opened: who can write the folder alone can put nothing back.
+    pub witness: Option<PathBuf>,
+    /// Take over records that are under no tree although no witness vouches that there never was one.
+    pub adopts: bool,
+    /// Begin as [`Health::Failing`] where the folder cannot be used, and go on trying, instead of not opening.
+    pub waits: bool,
 }
 
 impl Default for Options {
@@ -71,6 +82,9 @@ impl Default for Options {
             clock: Arc::new(system_clock),
             signer: None,
             on_damage: OnDamage::Refuse,
+            witness: None,
+            adopts: false,
+            waits: false,
         }
     }
 }
@@ -135,7 +149,14 @@ impl Log {
     /// When another process writes it, when the log is damaged, or when the folder cannot be used.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let durability = options.durability;
-        let shared = Arc::new(Shared::new(opening::open(dir, options)?));
+        let shared = match opening::open(dir, &options) {
+            Ok(opened) => Shared::new(opened),
+            Err(error @ OpenError::Io { .. }) if options.waits => {
+                Shared::waiting(dir.to_owned(), options, &error)
+            }
+            Err(error) => return Err(error),
+        };
+        let shared = Arc::new(shared);
         let flusher = flusher::spawn(Arc::clone(&shared)).map_err(|source| OpenError::Io {
             doing: "start the thread of",
             path: dir.to_owned(),
@@ -190,6 +211,11 @@ impl Log {
     /// When it cannot be done; unless it is [`RotateError::Unsealed`], the old key goes on.
     pub fn rotate_key(&self, signer: Arc<dyn Signer>) -> Result<Rotated, RotateError> {
         self.0.shared.rotate(signer)
+    }
+
+    /// What is wrong with the past of this log, where it is written all the same.
+    pub fn damage(&self) -> Option<String> {
+        self.0.shared.damage()
     }
 
     /// What this log was opened with.

@@ -13,6 +13,7 @@ pub use check::Finding;
 
 use crate::keys::{self, Keys};
 use crate::log::sealer;
+use crate::log::witness::Witness;
 use crate::note::VerifierKey;
 use crate::read::{ReadError, segments};
 use crate::tiles;
@@ -68,7 +69,26 @@ pub fn verify(
     key: Option<&VerifierKey>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, ReadError> {
+    verify_witnessed(dir, key, None, progress)
+}
+
+/// As [`verify`], and holds the newest checkpoint against the file outside of the folder that the log told of it
+/// ([`Options::witness`](crate::Options::witness)): who put the whole folder back to an earlier day is found out.
+///
+/// # Errors
+/// Those of [`verify`].
+pub fn verify_witnessed(
+    dir: &Path,
+    key: Option<&VerifierKey>,
+    witness: Option<&Path>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, ReadError> {
     let io = |path: PathBuf| move |source| ReadError::Io { path, source };
+    // Before the checkpoint, which is written first.
+    let witness = match witness {
+        Some(path) => Witness::read(path).map_err(io(path.to_owned()))?,
+        None => None,
+    };
     // First what the tree reaches to, then the head, then the segments: the writer goes the other way, so
     // that a log which is being written is never found to be less than it was signed for.
     segments(dir)?;
@@ -129,6 +149,9 @@ pub fn verify(
     }
     let settled = head.as_ref().map_or(0, |head| head.settled);
     let head = head.map(|head| head.checkpoint);
+    if let Some(why) = witness.and_then(|witness| witness.against(head.as_ref())) {
+        report.find("log", why);
+    }
     let names = segments(dir)?;
     if names.is_empty() && own.is_none() && extent == 0 {
         return Err(ReadError::Missing { dir: dir.to_owned() });

@@ -1,21 +1,22 @@
 //! What tokens cost, in whole numbers.
 //!
 //! Prices are nanodollars for a million tokens, so that every published price is exact; a cost is summed
-//! over all kinds of tokens first and rounded up once, to whole microdollars. Prices for anything but
-//! tokens (searches, pages, audio by the hour) are not known here, and batch and flex discounts are not
-//! taken off: where these apply, the true bill differs.
+//! over all kinds of tokens first and rounded up once, to whole microdollars. A tier of service (priority, flex,
+//! batch) has prices of its own, and one without is unknown: no list price is taken for it. Prices for anything but
+//! tokens (searches, pages, audio by the hour) are not known here: where these apply, the true bill differs.
 
 mod catalogue;
 
 pub use catalogue::{Catalogue, CatalogueError};
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::Sum;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Usage;
+use crate::{Tier, Usage};
 
 /// An amount of US dollars in millionths.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -130,8 +131,24 @@ impl Tiered {
     }
 }
 
+/// Prices beside the list price, for other terms of service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Terms {
+    /// The same at any terms: as an owner states a price.
+    Same,
+    /// Those that are published; any other is unknown.
+    Published(BTreeMap<Tier, Price>),
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self::Published(BTreeMap::new())
+    }
+}
+
 /// What the tokens of one model cost. A kind without a rate of its own costs what its larger kind costs:
-/// cache reads and writes as input, writes for an hour as writes. Without `output`, output has no price.
+/// cache reads and writes as input, writes for an hour as writes. Without `output`, output has no price; nor has sound
+/// without its own rate, which is many times that of text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Price {
     /// Input that no cache plays a part in.
@@ -144,25 +161,62 @@ pub struct Price {
     pub cache_write: Option<Tiered>,
     /// Input written to a cache to be kept for an hour.
     pub cache_write_1h: Option<Tiered>,
+    /// Input that is sound.
+    pub audio_input: Option<Tiered>,
+    /// Output that is sound.
+    pub audio_output: Option<Tiered>,
+    /// What it costs at other terms.
+    pub terms: Terms,
 }
 
 impl Price {
     /// Nothing: for what truly costs nothing.
     #[must_use]
     pub fn free() -> Self {
-        let free = || Some(Tiered::default());
-        Self { input: free(), output: free(), ..Self::default() }
+        Self::flat(Rate(0), Rate(0))
     }
 
-    /// What a call cost; `None` when it used a kind of token that has no known price.
+    /// Two rates for whatever goes in and comes out, at any terms.
+    #[must_use]
+    pub fn flat(input: Rate, output: Rate) -> Self {
+        let (input, output) = (Some(Tiered::flat(input)), Some(Tiered::flat(output)));
+        Self {
+            audio_input: input.clone(),
+            audio_output: output.clone(),
+            terms: Terms::Same,
+            input,
+            output,
+            ..Self::default()
+        }
+    }
+
+    /// The price at these terms; `None` when it is not known. Without a word the list price holds.
+    #[must_use]
+    pub fn at(&self, tier: Option<Tier>) -> Option<&Self> {
+        match (&self.terms, tier) {
+            (Terms::Same, _) | (_, None | Some(Tier::Standard)) => Some(self),
+            (Terms::Published(prices), Some(tier)) => prices.get(&tier),
+        }
+    }
+
+    /// What a call cost at the terms that its usage names; `None` when they, or a kind of token that it used, have no
+    /// known price.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Option<Micros> {
+        self.at(usage.tier)?.cost_here(usage)
+    }
+
+    fn cost_here(&self, usage: &Usage) -> Option<Micros> {
+        let heard = usage.audio_input.min(usage.input);
+        let spoken = usage.audio_output.min(usage.output);
         let size = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
         let hour = usage.cache_write_1h.min(usage.cache_write);
         let write = self.cache_write.as_ref().or(self.input.as_ref());
         let parts = [
-            (usage.input, self.input.as_ref()),
-            (usage.output, self.output.as_ref()),
+            (usage.input - heard, self.input.as_ref()),
+            (usage.output - spoken, self.output.as_ref()),
+            (heard, self.audio_input.as_ref()),
+            (spoken, self.audio_output.as_ref()),
             (usage.cache_read, self.cache_read.as_ref().or(self.input.as_ref())),
             (usage.cache_write - hour, write),
             (hour, self.cache_write_1h.as_ref().or(write)),
@@ -180,6 +234,18 @@ impl Price {
         sum([(input, dearest), (output, self.output.as_ref().map(|tiered| tiered.highest_to(input)))])
     }
 
+    /// The price of a call any part of which may turn out to be sound: the dearer of both rates, unknown where one is.
+    #[must_use]
+    pub fn with_sound(&self) -> Self {
+        let dearer =
+            |text: &Option<Tiered>, sound: &Option<Tiered>| Some(text.as_ref()?.or_higher(sound.as_ref()?));
+        Self {
+            input: dearer(&self.input, &self.audio_input),
+            output: dearer(&self.output, &self.audio_output),
+            ..self.clone()
+        }
+    }
+
     /// Of two prices the higher one, for each kind of token: for prices that change with the hour.
     fn or_higher(&self, other: &Self) -> Self {
         let pick = |one: &Option<Tiered>, two: &Option<Tiered>| match (one, two) {
@@ -192,6 +258,25 @@ impl Price {
             cache_read: pick(&self.cache_read, &other.cache_read),
             cache_write: pick(&self.cache_write, &other.cache_write),
             cache_write_1h: pick(&self.cache_write_1h, &other.cache_write_1h),
+            audio_input: pick(&self.audio_input, &other.audio_input),
+            audio_output: pick(&self.audio_output, &other.audio_output),
+            // Variants are put on when the price of a day is known.
+            terms: Terms::default(),
+        }
+    }
+
+    /// This price with those rates in place that another one states: a variant says what differs.
+    fn overlaid(&self, by: &Self) -> Self {
+        let pick = |own: &Option<Tiered>, other: &Option<Tiered>| other.clone().or_else(|| own.clone());
+        Self {
+            input: pick(&self.input, &by.input),
+            output: pick(&self.output, &by.output),
+            cache_read: pick(&self.cache_read, &by.cache_read),
+            cache_write: pick(&self.cache_write, &by.cache_write),
+            cache_write_1h: pick(&self.cache_write_1h, &by.cache_write_1h),
+            audio_input: pick(&self.audio_input, &by.audio_input),
+            audio_output: pick(&self.audio_output, &by.audio_output),
+            terms: Terms::default(),
         }
     }
 }

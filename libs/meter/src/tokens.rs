@@ -1,6 +1,7 @@
-//! Counts tokens with the vocabularies that OpenAI publishes, and scales the count for everyone else.
+//! Counts tokens with the vocabularies that OpenAI publishes, and scales the count for everyone else. Turns the ids
+//! of tokens back into text as well, for whoever has to read what is sent as numbers.
 //!
-//! A [`Vocabulary`] says which of the two a model uses; [`Tokenizer`] counts what `tiktoken` would
+//! A [`Vocabulary`] says which of the two a model uses, and what its ids stand for; [`Tokenizer`] counts what `tiktoken` would
 //! count for plain text (special tokens are text here, as they are for a provider). It does not know how a provider
 //! frames messages and tools, so a count of a request's text is an estimate of what is billed, never the
 //! bill. Models of other makers are counted with `o200k_base` and multiplied by a [`Factors`] entry that
@@ -8,7 +9,8 @@
 //!
 //! The vocabularies are made for size, since they ship in every zOS: the bytes of the tokens are read where they
 //! lie in the program, and beside them stands one table of four bytes a slot. Both together take 3 MB of
-//! memory, and up to 2.3 MB of the program's file once they are used. Nothing is loaded before somebody counts.
+//! memory, and up to 2.3 MB of the program's file once they are used; reading ids takes another 1.2 MB. Nothing is
+//! loaded before somebody asks for it.
 //! Ready-made crates for the same vocabularies add 47 MB to the program and 70 MB to its memory (`bpe-openai` 0.3.2).
 
 mod factors;
@@ -27,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kinds::Kinds;
 use merge::Merger;
 use pieces::Pieces;
-use table::Table;
+use table::{Ids, Table};
 
 /// One of the vocabularies that OpenAI's models use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +58,8 @@ const MODELS: &[(&str, Vocabulary)] = &[
     ("gpt-35", Vocabulary::Cl100k),
     ("text-embedding-3", Vocabulary::Cl100k),
     ("text-embedding-ada-002", Vocabulary::Cl100k),
+    ("davinci-002", Vocabulary::Cl100k),
+    ("babbage-002", Vocabulary::Cl100k),
 ];
 
 impl Vocabulary {
@@ -80,6 +84,42 @@ impl Vocabulary {
             Self::O200k => "o200k_base",
             Self::Cl100k => "cl100k_base",
         }
+    }
+
+    /// The bytes that one id stands for, `None` for an id that the vocabulary does not have. Tokens that steer a
+    /// model, such as `<|endoftext|>`, say nothing: they are empty.
+    ///
+    /// The first call makes the table of ids, which takes less than a millisecond.
+    #[must_use]
+    pub fn token(self, id: u64) -> Option<&'static [u8]> {
+        self.ids().token(id).or_else(|| self.special().contains(&id).then_some(&[]))
+    }
+
+    /// The text that a list of ids stands for, as bytes: a list may be cut inside a character. `None` where the
+    /// vocabulary lacks one of the ids.
+    #[must_use]
+    pub fn text(self, ids: &[u32]) -> Option<Vec<u8>> {
+        let mut text = Vec::with_capacity(ids.len().saturating_mul(4));
+        for id in ids {
+            text.extend_from_slice(self.token(u64::from(*id))?);
+        }
+        Some(text)
+    }
+
+    /// Tokens beside those of text: `tiktoken_ext/openai_public.py` and its
+    /// `o200k_harmony` for the open models.
+    fn special(self) -> &'static [u64] {
+        match self {
+            Self::O200k => {
+                &[199_998, 199_999, 200_002, 200_003, 200_005, 200_006, 200_007, 200_008, 200_012, 200_018]
+            }
+            Self::Cl100k => &[100_257, 100_258, 100_259, 100_260, 100_276],
+        }
+    }
+
+    fn ids(self) -> &'static Ids {
+        static IDS: [OnceLock<Ids>; 2] = [OnceLock::new(), OnceLock::new()];
+        IDS[self as usize].get_or_init(|| Ids::new(self.data()))
     }
 
     /// Its tokenizer. The first call makes the table, which takes some milliseconds.

@@ -6,43 +6,75 @@
 //! one example a line, which the tests run; add to them with every change. A line of `find.txt`
 //! begins with the type that must find it and a tab.
 
+mod assignment;
 pub(crate) mod checks;
 mod european;
 mod health;
+mod mail;
 mod payment;
+mod phone;
 mod pii;
+mod randomness;
 mod secrets;
+mod tokens;
+mod world;
 
 use std::sync::{Arc, OnceLock};
 
 use crate::pack::PackDetector;
 use crate::pattern::Pattern;
-use crate::pattern::runs::{Check, CheckFn, Need};
+use crate::pattern::block::Ending;
+use crate::pattern::runs::{Check, CheckFn, Named, Need};
 use crate::rule::PackName;
 
+/// How a detector looks closer at a match.
+#[derive(Clone, Copy)]
+enum Closer {
+    None,
+    Checked(CheckFn),
+    Named(Named),
+}
+
 /// One thing that a pack looks for.
+#[derive(Clone, Copy)]
 pub(crate) struct Detector {
     /// The type, as it stands in reports and in `only` and `except`.
     id: &'static str,
     expression: &'static str,
     /// The longest match in bytes.
     max_len: usize,
-    check: Option<CheckFn>,
+    check: Closer,
     /// A kind of byte that every match has within so many bytes of its start.
     need: Option<(Need, u64)>,
+    /// Set where the expression is the first marker of a block.
+    block: Option<Ending>,
+    /// The fewest bytes of a match that its check lets count; 0 where the expression says so itself.
+    least: usize,
 }
 
 const fn detector(id: &'static str, expression: &'static str, max_len: usize) -> Detector {
-    Detector { id, expression, max_len, check: None, need: None }
+    Detector { id, expression, max_len, check: Closer::None, need: None, block: None, least: 0 }
 }
 
 impl Detector {
     const fn checked(self, check: CheckFn) -> Self {
-        Self { check: Some(check), ..self }
+        Self { check: Closer::Checked(check), ..self }
+    }
+
+    const fn named(self, named: Named) -> Self {
+        Self { check: Closer::Named(named), ..self }
     }
 
     const fn needing(self, need: Need, within: u64) -> Self {
         Self { need: Some((need, within)), ..self }
+    }
+
+    const fn at_least(self, least: usize) -> Self {
+        Self { least, ..self }
+    }
+
+    const fn beginning(self, block: Ending) -> Self {
+        Self { block: Some(block), ..self }
     }
 }
 
@@ -56,18 +88,22 @@ fn build(pack: PackName, detector: &'static Detector) -> Arc<PackDetector> {
     let pattern = Pattern::new(detector.expression, Some(detector.max_len))
         .expect("every expression of the packs is built in the tests");
     let id = format!("{}/{}", pack.name(), detector.id).into();
-    let check = detector.check.map_or(Check::None, Check::Built);
-    Arc::new(PackDetector::built(id, &pattern, check, detector.need))
+    let check = match detector.check {
+        Closer::None => Check::None,
+        Closer::Checked(check) => Check::Built(check),
+        Closer::Named(named) => Check::Named(named),
+    };
+    Arc::new(PackDetector::built(id, &pattern, check, detector.need, detector.block, detector.least))
 }
 
 fn detectors(pack: PackName) -> impl Iterator<Item = &'static Detector> {
-    let (own, shared): (&[Detector], &[Detector]) = match pack {
-        PackName::Secrets => (&secrets::DETECTORS, &[]),
-        PackName::Payment => (&payment::DETECTORS, &[]),
-        PackName::Pii => (&pii::CONTACT, &european::DETECTORS),
-        PackName::Health => (&health::DETECTORS, &pii::CONTACT),
+    let (first, second, third): (&[Detector], &[Detector], &[Detector]) = match pack {
+        PackName::Secrets => (&secrets::DETECTORS, &tokens::DETECTORS, &assignment::DETECTORS),
+        PackName::Payment => (&payment::DETECTORS, &[], &[]),
+        PackName::Pii => (&pii::CONTACT, &european::DETECTORS, &world::DETECTORS),
+        PackName::Health => (&health::DETECTORS, &pii::CONTACT, &[]),
     };
-    own.iter().chain(shared)
+    first.iter().chain(second).chain(third)
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ mod ruleset;
 mod scanner;
 mod seek;
 mod trie;
+mod unseen;
 #[cfg(test)]
 mod work;
 
@@ -68,8 +69,9 @@ pub use evasion::{Evasion, Evasions};
 pub use pack::{DeclaredCheck, DetectorSpec, LITERALS_MAX, Pack, UnknownDetector};
 pub use pattern::{PATTERN_MAX_LEN, Pattern, PatternError};
 pub use rule::{Action, PackName, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term, TermError};
-pub use ruleset::{CompileError, RoomRules, Ruleset, Violation};
+pub use ruleset::{CompileError, ENCODED_PATTERNS_BYTES, RoomRules, Ruleset, Violation};
 pub use scanner::{Scanner, StreamViolation};
+pub use unseen::{Unseen, is_unseen, shown_line, shown_text, unseen};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::detectors;
 use crate::detectors::checks::{digits, entropy, follows, is_placeholder, luhn, remainder};
+use crate::pattern::block::Ending;
 use crate::pattern::runs::{Check, Need, Watch};
 use crate::pattern::{Expression, Pattern, PatternError};
 use crate::rule::PackName;
@@ -16,6 +17,8 @@ pub const LITERALS_MAX: usize = 256;
 pub struct Pack {
     name: Arc<str>,
     detectors: Vec<Arc<PackDetector>>,
+    /// Whether what is reserved for examples is a violation like anything else.
+    counts_examples: bool,
 }
 
 /// One thing that a pack looks for.
@@ -26,6 +29,10 @@ pub(crate) struct PackDetector {
     pub(crate) max_len: usize,
     pub(crate) check: Check,
     pub(crate) need: Option<(Need, u64)>,
+    /// Set where the expression is the first marker of a block.
+    pub(crate) block: Option<Ending>,
+    /// The fewest bytes of a find.
+    pub(crate) shortest: usize,
     /// What an own detector was declared as; absent in those that come with the engine.
     declared: Option<DetectorSpec>,
 }
@@ -71,7 +78,7 @@ pub struct UnknownDetector {
 impl Pack {
     /// A pack that comes with the engine.
     pub fn builtin(name: PackName) -> Self {
-        Self { name: name.name().into(), detectors: detectors::all(name).to_vec() }
+        Self { name: name.name().into(), detectors: detectors::all(name).to_vec(), counts_examples: false }
     }
 
     /// A person's own pack.
@@ -83,10 +90,16 @@ impl Pack {
                 max_len: spec.pattern.max_len(),
                 check: Check::Declared(Arc::new(spec.check.clone())),
                 need: None,
+                block: None,
+                shortest: spec.pattern.expression().shortest(),
                 declared: Some(spec),
             })
         };
-        Self { name: name.into(), detectors: specs.into_iter().map(compiled).collect() }
+        Self {
+            name: name.into(),
+            detectors: specs.into_iter().map(compiled).collect(),
+            counts_examples: false,
+        }
     }
 
     /// Its name.
@@ -120,6 +133,13 @@ impl Pack {
         Ok(self)
     }
 
+    /// This pack with examples as violations: addresses, numbers and keys that are reserved for
+    /// documents and tests, and otherwise only told by [`crate::RoomRules::scan_with_examples`].
+    #[must_use]
+    pub fn counting_examples(self) -> Self {
+        Self { counts_examples: true, ..self }
+    }
+
     fn check_names(&self, names: &[&str]) -> Result<(), UnknownDetector> {
         let unknown =
             names.iter().find(|name| !self.detectors.iter().any(|detector| detector.is_called(name)));
@@ -138,6 +158,9 @@ impl Pack {
             check: detector.check.clone(),
             detector: Some(Arc::clone(&detector.id)),
             need: detector.need,
+            block: detector.block,
+            shortest: detector.shortest,
+            counts_examples: self.counts_examples,
         })
     }
 }
@@ -156,9 +179,17 @@ impl std::fmt::Debug for Pack {
 
 impl PackDetector {
     /// A detector that comes with the engine.
-    pub(crate) fn built(id: Arc<str>, pattern: &Pattern, check: Check, need: Option<(Need, u64)>) -> Self {
+    pub(crate) fn built(
+        id: Arc<str>,
+        pattern: &Pattern,
+        check: Check,
+        need: Option<(Need, u64)>,
+        block: Option<Ending>,
+        least: usize,
+    ) -> Self {
         let (expression, max_len) = (Arc::clone(pattern.expression()), pattern.max_len());
-        Self { id, expression, max_len, check, need, declared: None }
+        let shortest = expression.shortest().max(least);
+        Self { id, expression, max_len, check, need, block, shortest, declared: None }
     }
 
     fn kind(&self) -> &str {

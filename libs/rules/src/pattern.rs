@@ -5,8 +5,10 @@
 //! the text as it is, not folded. There is no look-around and no back-reference, `\b` is between
 //! ASCII word characters and others, and `^` and `$` are the ends of the text.
 
+pub(crate) mod block;
 pub(crate) mod runs;
 pub(crate) mod watcher;
+mod watches;
 
 use std::sync::Arc;
 
@@ -108,6 +110,11 @@ impl Pattern {
         self.max_len
     }
 
+    /// Memory of its automaton in bytes: some kilobytes, or megabytes with large classes repeated many times.
+    pub fn memory_bytes(&self) -> usize {
+        self.automaton.memory_bytes()
+    }
+
     pub(crate) fn expression(&self) -> &Arc<Expression> {
         &self.automaton
     }
@@ -147,7 +154,42 @@ pub(crate) struct Expression {
     first: [bool; 256],
     /// The pairs of bytes that a match can begin with, or a match of one byte and what follows:
     /// where an ASCII word character does not stand before them, and where one does.
-    pairs: [Vec<(u8, u8)>; 2],
+    pairs: [Vec<Pair>; 2],
+}
+
+/// Two bytes that a match can begin with, and the third and the fourth that it can have then.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) first: u8,
+    pub(crate) second: u8,
+    pub(crate) beyond: Beyond,
+}
+
+/// The third and the fourth byte that a match, and what follows it, can have.
+pub(crate) type Beyond = [ByteSet; 2];
+
+/// The bytes that can come second, and what can come after each.
+type Seconds = Vec<(u8, Beyond)>;
+
+/// A set of bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    const ALL: Self = Self([u64::MAX; 4]);
+
+    fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
+    }
+
+    #[inline]
+    pub(crate) fn holds(&self, byte: u8) -> bool {
+        self.0[usize::from(byte / 64)] >> (byte % 64) & 1 != 0
+    }
+
+    pub(crate) fn join(self, other: Self) -> Self {
+        Self(std::array::from_fn(|part| self.0[part] | other.0[part]))
+    }
 }
 
 impl Expression {
@@ -184,7 +226,7 @@ impl Expression {
             distinct.sort_unstable();
             distinct.dedup();
             // Many bytes lead to the same states, and so to the same second bytes.
-            let mut known: Vec<(Vec<StateID>, Vec<u8>)> = Vec::new();
+            let mut known: Vec<(Vec<StateID>, Seconds)> = Vec::new();
             for byte in 0..=255u8 {
                 let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
                 let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
@@ -193,22 +235,23 @@ impl Expression {
                 let nexts = match known.iter().position(|(states, _)| *states == seconds) {
                     Some(at) => &known[at].1,
                     None => {
-                        let goes_on = |next: &u8| {
-                            seconds.iter().any(|state| !dfa.is_dead_state(dfa.next_state(*state, *next)))
-                        };
-                        let nexts = (0..=255).filter(goes_on).collect();
+                        let nexts = seconds_of(&dfa, &seconds);
                         known.push((seconds, nexts));
                         &known[known.len() - 1].1
                     }
                 };
-                pairs.extend(nexts.iter().map(|next| (byte, *next)));
+                pairs.extend(nexts.iter().map(|(second, beyond)| Pair {
+                    first: byte,
+                    second: *second,
+                    beyond: *beyond,
+                }));
             }
         }
         Ok(Self { dfa, shortest, starts, first, pairs })
     }
 
     /// The pairs of bytes that a match can begin with, by whether a word character stands before.
-    pub(crate) fn pairs(&self, inside: bool) -> &[(u8, u8)] {
+    pub(crate) fn pairs(&self, inside: bool) -> &[Pair] {
         &self.pairs[usize::from(inside)]
     }
 
@@ -242,8 +285,56 @@ impl Expression {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.dfa.memory_usage()
             + self.starts.len() * size_of::<StateID>()
-            + 2 * self.pairs.iter().map(Vec::len).sum::<usize>()
+            + size_of::<Pair>() * self.pairs.iter().map(Vec::len).sum::<usize>()
     }
+}
+
+/// The bytes that can follow states that a first byte led to, and what can come third and fourth then.
+fn seconds_of(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> Seconds {
+    let mut known: Vec<(Vec<StateID>, Beyond)> = Vec::new();
+    let mut nexts = Vec::new();
+    for second in 0..=255u8 {
+        let reached = states.iter().map(|state| dfa.next_state(*state, second));
+        let mut reached: Vec<StateID> = reached.filter(|state| !dfa.is_dead_state(*state)).collect();
+        if reached.is_empty() {
+            continue;
+        }
+        reached.dedup();
+        let beyond = match known.iter().find(|(states, _)| *states == reached) {
+            Some((_, beyond)) => *beyond,
+            None => {
+                let (third, states) = step(dfa, &reached);
+                let fourth = step(dfa, &states).0;
+                // What a match of one or two bytes is followed by may be anything.
+                let ended = |states: &[StateID]| states.iter().any(|state| dfa.is_match_state(*state));
+                let beyond = [
+                    if ended(&reached) { ByteSet::ALL } else { third },
+                    if ended(&reached) || ended(&states) { ByteSet::ALL } else { fourth },
+                ];
+                known.push((reached, beyond));
+                beyond
+            }
+        };
+        nexts.push((second, beyond));
+    }
+    nexts
+}
+
+/// The bytes that can follow some states, and the states that they lead to.
+fn step(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> (ByteSet, Vec<StateID>) {
+    let (mut bytes, mut reached) = (ByteSet::default(), Vec::new());
+    for state in states {
+        for byte in 0..=255u8 {
+            let next = dfa.next_state(*state, byte);
+            if !dfa.is_dead_state(next) {
+                bytes.insert(byte);
+                reached.push(next);
+            }
+        }
+    }
+    reached.sort_unstable();
+    reached.dedup();
+    (bytes, reached)
 }
 
 /// What `\b` takes for a part of a word.

@@ -8,6 +8,7 @@ use crate::encoded::{self, Decoder, Finds};
 use crate::evasion::Evasion;
 use crate::lens::{self, Lens};
 use crate::matcher::{Before, Matcher};
+use crate::pattern::runs::Mark;
 use crate::pattern::watcher::Watcher;
 use crate::rule::RuleSpec;
 use crate::ruleset::RoomRules;
@@ -27,6 +28,8 @@ pub struct StreamViolation {
     pub evasion: Option<Evasion>,
     /// The pack and type that found it, such as `secrets/aws-key`; absent for terms and patterns.
     pub detector: Option<Arc<str>>,
+    /// Whether nothing of it stands beyond its bytes, as for [`crate::Violation`].
+    pub is_whole: bool,
 }
 
 /// Scans one channel of text that arrives in pieces.
@@ -174,7 +177,8 @@ impl Scanner {
         let watches = self.rules.watches();
         let matches = fresh.matches.into_iter().filter_map(|(watch, span, evasion)| {
             let rule = watches.get(watch).rule;
-            self.rules.looks_through(rule, evasion).then_some((rule, Some(watch), span, evasion))
+            let counts = watches.mark(watch) != Mark::Example && self.rules.looks_through(rule, evasion);
+            counts.then_some((rule, Some(watch), span, evasion))
         });
         let fresh: Vec<_> = terms.chain(matches).collect();
         for (rule, watch, span, evasion) in fresh {
@@ -190,7 +194,8 @@ impl Scanner {
                 self.cut = Some(self.cut.map_or(span.start, |cut| cut.min(span.start)));
             }
             let detector = watch.and_then(|watch| self.rules.watches().get(watch).detector.clone());
-            found.push(StreamViolation { rule, span, evasion, detector });
+            let is_whole = watch.is_none_or(|watch| self.rules.watches().mark(watch) != Mark::Open);
+            found.push(StreamViolation { rule, span, evasion, detector, is_whole });
         }
     }
 }

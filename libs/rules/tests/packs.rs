@@ -198,6 +198,122 @@ fn what_a_pack_looks_for_is_found_in_disguise() {
     assert_eq!(whole(&rules, "ACME\u{AD}-123456").len(), 1, "what cannot be seen is no disguise");
 }
 
+#[test]
+fn examples_are_told_and_act_where_they_count() {
+    for (pack, lines) in [
+        (PackName::Pii, include_str!("../corpus/pii/examples.txt")),
+        (PackName::Secrets, include_str!("../corpus/secrets/examples.txt")),
+        (PackName::Health, include_str!("../corpus/health/examples.txt")),
+    ] {
+        let ignoring = rules(vec![RuleKind::Pack(pack.into())]);
+        let counting = rules(vec![RuleKind::Pack(Pack::builtin(pack).counting_examples())]);
+        for line in lines.lines() {
+            let (mut found, mut examples) = (Vec::new(), Vec::new());
+            ignoring.scan_with_examples(line, &mut found, &mut examples);
+            assert!(found.is_empty() && !examples.is_empty(), "{line}: {found:?} {examples:?}");
+            assert_eq!(streamed(&ignoring, line, 1), [], "{line}");
+            let (mut counted, mut left) = (Vec::new(), Vec::new());
+            counting.scan_with_examples(line, &mut counted, &mut left);
+            let spans = |list: &[Violation]| list.iter().map(|one| one.span.clone()).collect::<Vec<_>>();
+            assert_eq!((spans(&counted), left.len()), (spans(&examples), 0), "{line}");
+        }
+    }
+}
+
+/// A key of so many lines, each behind what `prefix` makes of its number, and ended or not.
+fn key(kind: &str, headers: &str, lines: usize, prefix: &dyn Fn(usize) -> String, end: &str) -> String {
+    let line =
+        |number: usize| format!("{:x<8}Qk9PbVdxT3pGVHlIbUpLc0xlWnJ5Q3hOd0FpRXVTZ0tqWDdiMlA{:04}", "", number);
+    let body: Vec<String> = (1..=lines).map(line).collect();
+    let all = format!("-----BEGIN {kind}-----\n{headers}{}\n{end}", body.join("\n"));
+    let lines = all.split('\n').enumerate().map(|(number, line)| format!("{}{line}", prefix(number + 1)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_private_key_is_found_whole_or_said_to_go_on() {
+    let rules = rules(vec![RuleKind::Pack(Pack::builtin(PackName::Secrets).only(&["private-key"]).unwrap())]);
+    let prefixes: [&dyn Fn(usize) -> String; 9] = [
+        &|_| String::new(),
+        &|number| format!("{number:6}\t"),
+        &|number| format!("{number:6}→"),
+        &|_| "> ".to_owned(),
+        &|_| "# ".to_owned(),
+        &|number| format!("certs/server.key-{number}-"),
+        &|_| "web-1  | 2026-12-01T00:00:00.000000001Z ".to_owned(),
+        &|_| "  \"".to_owned(),
+        &|_| "\r".to_owned(),
+    ];
+    for (kind, headers) in [
+        (
+            "RSA PRIVATE KEY",
+            "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B2C3D4E5F60718293A4B5C6D7E8F9\n\n",
+        ),
+        ("PGP PRIVATE KEY BLOCK", "Version: GnuPG v2\nComment: of the build server\n\n"),
+        ("OPENSSH PRIVATE KEY", ""),
+    ] {
+        for prefix in prefixes {
+            for lines in [1, 12, 110, 400] {
+                let ended = key(kind, headers, lines, prefix, &format!("-----END {kind}-----"));
+                let text = format!("see {ended} and Project X");
+                let mut found = Vec::new();
+                rules.scan(&text, &mut found);
+                let start = text.find("-----BEGIN").unwrap();
+                let end = text.find(" and Project").unwrap();
+                assert_eq!(found.len(), 1, "{kind} {lines}");
+                assert_eq!((found[0].span.clone(), found[0].is_whole), (start..end, true), "{kind} {lines}");
+
+                let cut = key(kind, headers, lines, prefix, "");
+                found.clear();
+                rules.scan(&cut, &mut found);
+                assert!(found.iter().all(|found| !found.is_whole) && !found.is_empty(), "{kind} {lines}");
+                if lines < 13 {
+                    assert_eq!(streamed(&rules, &text, 3), whole(&rules, &text));
+                    assert_eq!(streamed(&rules, &cut, 7), whole(&rules, &cut));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_in_one_line_and_in_base64_is_found_whole() {
+    use base64::Engine as _;
+    let rules = rules(vec![RuleKind::Pack(Pack::builtin(PackName::Secrets).only(&["private-key"]).unwrap())]);
+    let pem = key("PRIVATE KEY", "", 20, &|_| String::new(), "-----END PRIVATE KEY-----\n");
+    let literal = format!("k = \"{}\" + x", pem.replace('\n', "\\n"));
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&pem);
+    for text in [literal, encoded] {
+        let mut found = Vec::new();
+        rules.scan(&text, &mut found);
+        assert!(!found.is_empty() && found.iter().all(|found| found.is_whole), "{text}");
+        let last = text.find("END PRIVATE").unwrap_or(text.len() - 12);
+        assert!(found.iter().any(|found| found.span.end > last), "{text}");
+    }
+}
+
+#[test]
+fn what_stands_side_by_side_is_found_apart() {
+    let rules = rules(vec![RuleKind::Pack(PackName::Payment.into()), RuleKind::Pack(PackName::Pii.into())]);
+    for (one, other) in [
+        ("4836209915906001", "5148829369122886"),
+        ("4836 2099 1590 6001", "3470 933302 92506"),
+        ("401-55-8123", "219-44-8210"),
+        ("212-736-5000", "312-736-5000"),
+        ("kim@werk.io", "lee@werk.io"),
+    ] {
+        for between in [",", ";", "\t", "|", ", ", "\",\"", "\n", ":"] {
+            let text = format!("{one}{between}{other}");
+            let found: Vec<String> =
+                whole(&rules, &text).into_iter().map(|(_, span)| text[span].to_owned()).collect();
+            assert!(
+                found.contains(&one.to_owned()) && found.contains(&other.to_owned()),
+                "{text}: {found:?}"
+            );
+        }
+    }
+}
+
 fn everything() -> &'static RoomRules {
     static RULES: std::sync::OnceLock<RoomRules> = std::sync::OnceLock::new();
     RULES.get_or_init(|| {
@@ -217,6 +333,8 @@ proptest! {
             3 => "[abc]{0,9}",
             2 => proptest::sample::select(include_str!("../corpus/pii/find.txt").lines().collect::<Vec<_>>()).prop_map(str::to_owned),
             2 => proptest::sample::select(include_str!("../corpus/secrets/find.txt").lines().collect::<Vec<_>>()).prop_map(str::to_owned),
+            1 => proptest::sample::select(include_str!("../corpus/payment/find.txt").lines().collect::<Vec<_>>()).prop_map(str::to_owned),
+            1 => proptest::sample::select(vec!["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49", "kim@example.com", "password: "]).prop_map(str::to_owned),
             // Text without digits and signs is passed over.
             1 => "[A-Za-z ]{50,200}",
             1 => "[a-z .]{1,90}[0-9@~:=]",

@@ -52,6 +52,7 @@ fn sorted(mut found: Vec<StreamViolation>) -> Vec<Violation> {
             span: v.span.start as usize..v.span.end as usize,
             evasion: v.evasion,
             detector: v.detector,
+            is_whole: v.is_whole,
         })
         .collect()
 }

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::files::{self, FileError};
 use crate::secret::Secret;
 
+/// What a new token begins with, so that secret scanners and people know it. Homes that were made before
+/// have one without it, which goes on to work.
+pub const PREFIX: &str = "zos_admin_";
+
 /// The shortest token that counts as one, in characters: 128 bits in base64.
 const SHORTEST: usize = 22;
 
@@ -33,7 +37,7 @@ pub fn admin_token(path: &Path) -> Result<Secret, TokenError> {
     if let Some(token) = read(path)? {
         return Ok(token);
     }
-    let token = Secret::random("")?;
+    let token = Secret::random(PREFIX)?;
     if files::create_private(path, token.expose().as_bytes())? {
         return Ok(token);
     }
@@ -59,7 +63,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("admin.token");
         let token = admin_token(&path).unwrap();
-        assert_eq!(token.expose().len(), 43);
+        assert_eq!(token.expose().strip_prefix(PREFIX).unwrap().len(), 43);
         assert_eq!(admin_token(&path).unwrap().expose(), token.expose());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -73,6 +77,15 @@ mod tests {
             asking.into_iter().map(|one| one.join().unwrap().expose().clone()).collect::<Vec<_>>()
         });
         assert!(tokens.iter().all(|token| *token == tokens[0]), "{}", tokens.len());
+    }
+
+    #[test]
+    fn a_token_of_an_older_home_goes_on_to_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.token");
+        let old = "a".repeat(43);
+        assert!(files::create_private(&path, old.as_bytes()).unwrap());
+        assert_eq!(*admin_token(&path).unwrap().expose(), old);
     }
 
     #[test]

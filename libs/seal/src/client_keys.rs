@@ -224,6 +224,12 @@ impl ClientKeys {
         Some(info)
     }
 
+    /// Whether this is a key of ours, without noting that it was used: for a last look at what leaves.
+    pub fn has(&self, text: &str) -> bool {
+        let digest = sha256(text.as_bytes());
+        self.0.desk().known(&digest).is_some()
+    }
+
     /// Whether any key was made; where none was, keyless callers are the only ones.
     pub fn is_empty(&self) -> bool {
         self.0.desk().keys.is_empty()

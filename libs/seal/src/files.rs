@@ -72,9 +72,53 @@ pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> Result<bool, FileErro
     }
 }
 
+/// Opens a file to read it, if it is a regular one.
+///
+/// A pipe in its place would let the reader wait for a writer for ever, and a device might never end: neither
+/// is opened for longer than it takes to see what it is.
+///
+/// # Errors
+/// When it cannot be opened, or is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+    );
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok(file);
+    }
+    Err(match metadata.is_dir() {
+        true => io::ErrorKind::IsADirectory.into(),
+        false => io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file"),
+    })
+}
+
+/// Reads a regular file whole, of at most `limit_bytes`.
+///
+/// # Errors
+/// Those of [`open_regular`], and when it is larger.
+pub fn read_regular(path: &Path, limit_bytes: usize) -> io::Result<Vec<u8>> {
+    let file = open_regular(path)?;
+    let length = file.metadata().map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(limit_bytes));
+    let mut bytes = Vec::with_capacity(length.min(limit_bytes));
+    // One byte more than allowed shows that it is larger.
+    io::Read::read_to_end(&mut io::Read::take(file, limit_bytes as u64 + 1), &mut bytes)?;
+    match bytes.len() <= limit_bytes {
+        true => Ok(bytes),
+        false => {
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit_bytes} bytes")))
+        }
+    }
+}
+
 /// Reads a file with a secret; `None` where there is no file.
 pub(crate) fn read_private(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, FileError> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(failed("read", path))?,
     };
@@ -197,6 +241,22 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_pipe_or_a_device_is_refused_at_once_and_a_large_file_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for path in [&pipe, Path::new("/dev/zero"), Path::new("/dev/null")] {
+            assert_eq!(read_regular(path, 100).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert!(read_private(path).unwrap_err().to_string().contains("not a regular file"));
+        }
+        assert_eq!(read_regular(dir.path(), 100).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        let file = dir.path().join("file");
+        fs::write(&file, [b'x'; 100]).unwrap();
+        assert_eq!(read_regular(&file, 100).unwrap().len(), 100);
+        assert_eq!(read_regular(&file, 99).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! - [`Vault`] keeps provider keys: environment variable, OS keychain, private file, in this order.
 //! - [`ClientKeys`] makes and checks the keys that zOS hands out; it stores only their hashes.
 //! - [`admin_token()`] makes the token of the admin API, [`atomic_write`] writes files whole or not at all.
+//! - [`OwnSecrets`] recognises what zOS hands out, in whatever form it stands in a text of others.
 //! - [`Secret`] carries a secret that no log and no debug output shows.
 //!
 //! - [`SigningKey`] signs with Ed25519, [`Envelope`] carries what was signed, [`TermKeys`] hashes with a key.
 //!
 //! It encrypts nothing: what lies in a private file is protected by the file's mode alone.
 //!
-//! Reading order: [`secret`], [`files`], [`client_keys`], [`key_ref`], [`vault`], [`signing`], [`dsse`],
+//! Reading order: [`secret`], [`files`], [`client_keys`], [`own_secrets`], [`key_ref`], [`vault`], [`signing`], [`dsse`],
 //! [`term_keys`].
 
 pub mod admin_token;
@@ -18,6 +19,7 @@ pub mod digest;
 pub mod dsse;
 pub mod files;
 pub mod key_ref;
+pub mod own_secrets;
 pub mod secret;
 pub mod signing;
 pub mod term_keys;
@@ -27,8 +29,9 @@ pub use admin_token::{TokenError, admin_token};
 pub use client_keys::{ClientKeys, Clock, KeyInfo, KeysError};
 pub use digest::{sha256, sha256_hex};
 pub use dsse::{Envelope, EnvelopeSignature};
-pub use files::{FileError, atomic_write, private_folder};
+pub use files::{FileError, atomic_write, open_regular, private_folder, read_regular};
 pub use key_ref::{BadKeyRef, KeyRef};
+pub use own_secrets::OwnSecrets;
 pub use secret::Secret;
 pub use signing::{KeyError, KeyPlace, PublicKey, SigningKey};
 pub use term_keys::{TermKeyError, TermKeys};

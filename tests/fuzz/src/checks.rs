@@ -187,6 +187,57 @@ fn translate_stream(index: usize, seed: u8, bytes: &[u8]) {
     }
 }
 
+/// What a string may be declared to be: keys, types and media types, to choose from by index.
+const KEYS: [&str; 10] = [
+    "data",
+    "blob",
+    "signature",
+    "encrypted_content",
+    "file_data",
+    "b64_json",
+    "file_id",
+    "image_url",
+    "embedding",
+    "text",
+];
+const TYPES: [&str; 6] = ["base64", "image", "redacted_thinking", "input_audio", "text", "document"];
+const MEDIA: [&str; 6] = [
+    "image/png",
+    "application/pdf",
+    "text/plain",
+    "text/plain;charset=utf-16",
+    "audio/wav;charset=utf-7",
+    "",
+];
+
+/// Terms that are too long to be chance in encoded bytes.
+static LONG: LazyLock<Arc<Ruleset>> =
+    LazyLock::new(|| room(["Falcon", "Project Falcon", "Kestrel"].map(term).to_vec()));
+
+/// Declarations: whatever a string is called, and whatever stands beside it, it is denied where it is denied as the
+/// text that it is.
+pub fn declared(data: &[u8]) {
+    let [choice, head, bytes @ ..] = data else { return };
+    let choice = usize::from(*choice);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let media = MEDIA[choice / KEYS.len() % MEDIA.len()];
+    let said = match head % 4 {
+        0 => text.to_owned(),
+        1 => format!("data:{media};base64,{text}"),
+        2 => format!("data:{media},{text}"),
+        _ => format!(" DATA:{text}"),
+    };
+    let is_denied = fuzzing::is_denied(&LONG, &serde_json::json!({"text": text}).to_string());
+    for kind in TYPES {
+        let mut object = serde_json::json!({"type": kind, "media_type": media});
+        object[KEYS[choice % KEYS.len()]] = said.clone().into();
+        for place in [serde_json::json!({"source": object}), serde_json::json!({"content": [object]})] {
+            let is_denied_there = fuzzing::is_denied(&LONG, &place.to_string());
+            assert!(is_denied_there || !is_denied, "taken away by what it is called: {place}");
+        }
+    }
+}
+
 /// The JSON reader: takes what serde_json takes and nothing else, and reads the same strings.
 pub fn json(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -5,7 +5,7 @@ use zos_rules::RoomRules;
 use super::{Added, Forgotten, MemoryError, New, Result, Room, Waiting, status};
 use crate::context::Isolation;
 use crate::memory::conflict::{Relation, Said};
-use crate::memory::folder::Folder;
+use crate::memory::folder::Opened;
 use crate::memory::gate::{self, Flag};
 use crate::memory::index::{Index, Stored};
 use crate::memory::item::{Id, Item, LABEL_MAX_BYTES, Origin, Source, Status, TEXT_MAX_BYTES};
@@ -33,9 +33,10 @@ impl Room {
         now: Moment,
     ) -> Result<Added> {
         let mut item = self.draft(new, now)?;
-        let _lock = self.folder.lock()?;
+        let opened = self.folder.make()?;
+        let _lock = opened.lock()?;
         let mut state = self.state();
-        let index = self.fresh(&mut state)?;
+        let index = Self::fresh(&opened, &mut state)?;
         let others = compare(index, &item, now)?;
         if let Some(known) = others.same {
             return Ok(Added { item: known.item, flags: vec![Flag::Duplicate], contradicts: Vec::new() });
@@ -58,13 +59,13 @@ impl Room {
         if item.status == Status::Active {
             let replaced = replaced(index, &item, others.on_subject, now)?;
             item.supersedes = ids(&replaced);
-            let path = self.folder.add(&item)?;
-            index.refresh_one(&self.folder, &path)?;
-            self.supersede(index, &replaced, now)?;
+            let path = opened.add(&item)?;
+            index.refresh_one(&opened, &path, &item.id)?;
+            supersede(&opened, index, &replaced, now)?;
         } else {
             contradicts.extend(others.on_subject);
-            let path = self.folder.add(&item)?;
-            index.refresh_one(&self.folder, &path)?;
+            let path = opened.add(&item)?;
+            index.refresh_one(&opened, &path, &item.id)?;
         }
         Ok(Added { item, flags, contradicts: ids(&contradicts) })
     }
@@ -116,30 +117,7 @@ impl Room {
     /// # Errors
     /// [`MemoryError::UnknownId`], [`MemoryError::NotWaiting`], or the disk.
     pub fn accept(&self, id: &Id, also: &[Id], now: Moment) -> Result<Item> {
-        self.decide(id, now, |room, index, stored| {
-            let before = &stored.item;
-            if before.delete_proposed.is_some() {
-                let after = Item { status: Status::Superseded, valid_to: Some(now), ..before.clone() };
-                return room.change(index, &stored, after);
-            }
-            let others = compare(index, before, now)?;
-            for named in also {
-                index.by_id(named)?.ok_or(MemoryError::UnknownId)?;
-            }
-            let wished = Item { supersedes: [&before.supersedes, also].concat(), ..before.clone() };
-            // One that says the same is in force no longer beside it.
-            let known = others.on_subject.into_iter().chain(others.same).collect();
-            let replaced = replaced(index, &wished, known, now)?;
-            let after = Item {
-                status: Status::Active,
-                reviewed: Some(now),
-                supersedes: ids(&replaced),
-                ..before.clone()
-            };
-            let accepted = room.change(index, &stored, after)?;
-            room.supersede(index, &replaced, now)?;
-            Ok(accepted)
-        })
+        self.deciding(now, |review| review.accept(id, also))?
     }
 
     /// The owner turns a proposal down. Its file stays, as rejected; a memory that was to be deleted
@@ -148,35 +126,27 @@ impl Room {
     /// # Errors
     /// As for [`Room::accept`].
     pub fn reject(&self, id: &Id, now: Moment) -> Result<Item> {
-        self.decide(id, now, |room, index, stored| {
-            let after = match stored.item.delete_proposed {
-                Some(_) => Item { delete_proposed: None, ..stored.item.clone() },
-                None => Item { status: Status::Rejected, reviewed: Some(now), ..stored.item.clone() },
-            };
-            room.change(index, &stored, after)
+        self.deciding(now, |review| review.reject(id))?
+    }
+
+    /// The owner accepts several proposals, or turns them down; what became of each, in their order. One that
+    /// cannot be decided does not keep the others from being so.
+    ///
+    /// # Errors
+    /// [`MemoryError::UnknownId`] where nothing is remembered, or the disk.
+    pub fn decide(&self, ids: &[Id], accept: bool, now: Moment) -> Result<Vec<Result<Item>>> {
+        self.deciding(now, |review| {
+            let mut decide = |id| if accept { review.accept(id, &[]) } else { review.reject(id) };
+            ids.iter().map(&mut decide).collect()
         })
     }
 
-    fn decide(
-        &self,
-        id: &Id,
-        now: Moment,
-        decision: impl FnOnce(&Self, &mut Index, Stored) -> Result<Item>,
-    ) -> Result<Item> {
-        if !self.folder.root().is_dir() {
-            return Err(MemoryError::UnknownId);
-        }
-        let _lock = self.folder.lock()?;
+    fn deciding<T>(&self, now: Moment, decide: impl FnOnce(&mut Deciding<'_>) -> T) -> Result<T> {
+        let opened = self.folder.open()?.ok_or(MemoryError::UnknownId)?;
+        let _lock = opened.lock()?;
         let mut state = self.state();
-        let index = self.fresh(&mut state)?;
-        let stored = index.by_id(id)?.ok_or(MemoryError::UnknownId)?;
-        let status = status(index, &stored.item, now)?;
-        let waits =
-            status == Status::Proposed || (status == Status::Active && stored.item.delete_proposed.is_some());
-        if !waits {
-            return Err(MemoryError::NotWaiting { status });
-        }
-        decision(self, index, stored)
+        let index = Self::fresh(&opened, &mut state)?;
+        Ok(decide(&mut Deciding { opened: &opened, index, now }))
     }
 
     /// Removes a memory and its file. What it superseded stays superseded.
@@ -184,18 +154,13 @@ impl Room {
     /// # Errors
     /// [`MemoryError::UnknownId`], or the disk.
     pub fn forget(&self, id: &Id) -> Result<Forgotten> {
-        if !self.folder.root().is_dir() {
-            return Err(MemoryError::UnknownId);
-        }
-        let _lock = self.folder.lock()?;
+        let opened = self.folder.open()?.ok_or(MemoryError::UnknownId)?;
+        let _lock = opened.lock()?;
         let mut state = self.state();
-        let index = self.fresh(&mut state)?;
+        let index = Self::fresh(&opened, &mut state)?;
         let stored = index.by_id(id)?.ok_or(MemoryError::UnknownId)?;
-        if !Folder::is_at(&stored.path, id) {
-            return Err(MemoryError::UnknownId);
-        }
-        self.folder.remove(&stored.path)?;
-        index.refresh_one(&self.folder, &stored.path)?;
+        opened.remove(&stored.path)?;
+        index.refresh_one(&opened, &stored.path, id)?;
         Ok(Forgotten { id: id.clone(), forgotten: true })
     }
 
@@ -205,14 +170,15 @@ impl Room {
         id: &Id,
         change: impl FnOnce(&Item) -> Option<Item>,
     ) -> Result<Item> {
-        let _lock = self.folder.lock()?;
+        let opened = self.folder.open()?.ok_or(MemoryError::UnknownId)?;
+        let _lock = opened.lock()?;
         let mut state = self.state();
-        let index = self.fresh(&mut state)?;
+        let index = Self::fresh(&opened, &mut state)?;
         let stored = index.by_id(id)?.ok_or(MemoryError::UnknownId)?;
         match change(&stored.item) {
             Some(after) => {
                 check(&after.text, after.subject.as_deref(), after.path.as_deref())?;
-                self.change(index, &stored, after)
+                self::change(&opened, index, &stored, after)
             }
             None => Ok(stored.item),
         }
@@ -245,21 +211,75 @@ impl Room {
             text,
         })
     }
+}
 
-    fn change(&self, index: &mut Index, stored: &Stored, after: Item) -> Result<Item> {
-        self.folder.change(&stored.path, &stored.item, &after)?;
-        index.refresh_one(&self.folder, &stored.path)?;
-        Ok(after)
+/// The owner's decisions while nobody else changes this memory.
+struct Deciding<'d> {
+    opened: &'d Opened<'d>,
+    index: &'d mut Index,
+    now: Moment,
+}
+
+impl Deciding<'_> {
+    /// A memory that waits for a decision.
+    fn waiting(&self, id: &Id) -> Result<Stored> {
+        let stored = self.index.by_id(id)?.ok_or(MemoryError::UnknownId)?;
+        let status = status(self.index, &stored.item, self.now)?;
+        let waits =
+            status == Status::Proposed || (status == Status::Active && stored.item.delete_proposed.is_some());
+        if waits { Ok(stored) } else { Err(MemoryError::NotWaiting { status }) }
     }
 
-    /// Marks what a memory in force replaced. Should a crash come between, that memory says so itself.
-    fn supersede(&self, index: &mut Index, replaced: &[Stored], now: Moment) -> Result<()> {
-        for old in replaced {
-            let after = Item { status: Status::Superseded, valid_to: Some(now), ..old.item.clone() };
-            self.change(index, old, after)?;
+    fn accept(&mut self, id: &Id, also: &[Id]) -> Result<Item> {
+        let (stored, now) = (self.waiting(id)?, self.now);
+        let before = &stored.item;
+        if before.delete_proposed.is_some() {
+            let after = Item { status: Status::Superseded, valid_to: Some(now), ..before.clone() };
+            return change(self.opened, self.index, &stored, after);
         }
-        Ok(())
+        let others = compare(self.index, before, now)?;
+        for named in also {
+            self.index.by_id(named)?.ok_or(MemoryError::UnknownId)?;
+        }
+        let wished = Item { supersedes: [&before.supersedes, also].concat(), ..before.clone() };
+        // One that says the same is in force no longer beside it.
+        let known = others.on_subject.into_iter().chain(others.same).collect();
+        let replaced = replaced(self.index, &wished, known, now)?;
+        let after = Item {
+            status: Status::Active,
+            reviewed: Some(now),
+            supersedes: ids(&replaced),
+            ..before.clone()
+        };
+        let accepted = change(self.opened, self.index, &stored, after)?;
+        supersede(self.opened, self.index, &replaced, now)?;
+        Ok(accepted)
     }
+
+    fn reject(&mut self, id: &Id) -> Result<Item> {
+        let stored = self.waiting(id)?;
+        let after = match stored.item.delete_proposed {
+            Some(_) => Item { delete_proposed: None, ..stored.item.clone() },
+            None => Item { status: Status::Rejected, reviewed: Some(self.now), ..stored.item.clone() },
+        };
+        change(self.opened, self.index, &stored, after)
+    }
+}
+
+/// Changes a memory's file and its place in the index.
+fn change(opened: &Opened<'_>, index: &mut Index, stored: &Stored, after: Item) -> Result<Item> {
+    opened.change(&stored.path, &stored.item, &after)?;
+    index.refresh_one(opened, &stored.path, &stored.item.id)?;
+    Ok(after)
+}
+
+/// Marks what a memory in force replaced. Should a crash come between, that memory says so itself.
+fn supersede(opened: &Opened<'_>, index: &mut Index, replaced: &[Stored], now: Moment) -> Result<()> {
+    for old in replaced {
+        let after = Item { status: Status::Superseded, valid_to: Some(now), ..old.item.clone() };
+        change(opened, index, old, after)?;
+    }
+    Ok(())
 }
 
 /// Copies a memory in force from one context into another, with its provenance, through the firewalls

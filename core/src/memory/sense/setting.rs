@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::folder::beside_contexts;
 use super::Unusable;
 use crate::brain::files::{FileRead, read as read_file};
 use crate::home::Home;
@@ -37,11 +38,11 @@ impl Setting {
 
 /// Reads the setting. Without the file there is none, and nothing is wrong.
 pub(super) fn read(home: &Home) -> (Option<Setting>, Vec<Problem>) {
-    let path = home.memory().join(FILE);
+    let Some(path) = beside_contexts(home, FILE) else { return (None, Vec::new()) };
     let file = home.relative(&path);
     let bytes = match read_file(home, &path) {
         FileRead::Absent => return (None, Vec::new()),
-        FileRead::Failed(problem) => return (None, vec![problem]),
+        FileRead::Failed(problem) | FileRead::Unread(problem) => return (None, vec![problem]),
         FileRead::Bytes(bytes) => bytes,
     };
     let document = match yaml::parse(&file, &bytes) {

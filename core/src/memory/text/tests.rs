@@ -9,8 +9,17 @@ fn context() -> ContextName {
 fn read_as(stem: &str, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
     let context = context();
     let file = format!("memory/acme/2026/{stem}.md");
-    let place = Place { context: &context, stem, file: &file, modified: Moment::from_unix_ms(0) };
+    let id = stem.parse().unwrap();
+    let place =
+        Place { context: &context, id: &id, is_named: true, file: &file, modified: Moment::from_unix_ms(0) };
     parse(&place, bytes)
+}
+
+/// As it is read from a file whose name is no id.
+fn read_note(bytes: &[u8]) -> Result<Item, Vec<Problem>> {
+    let (context, id) = (context(), "weekly-sync-0123456789ab".parse().unwrap());
+    let (file, modified) = ("memory/acme/Weekly sync.md", Moment::from_unix_ms(0));
+    parse(&Place { context: &context, id: &id, is_named: false, file, modified }, bytes)
 }
 
 fn full() -> Item {
@@ -66,6 +75,39 @@ fn what_a_model_a_tool_or_an_import_claims_is_proposed_until_reviewed() {
 }
 
 #[test]
+fn keys_of_other_programs_keep_no_note_from_being_read_and_stay() {
+    let note = "---\nid: Zettel 7\ntags: [work, sync]\naliases:\n  - weekly\ncssclasses: wide\ncreated: 2026-11-24\n\
+                link: \"[[Plan]]\"\n---\nThe sync is on Monday.\n";
+    let read = read_note(note.as_bytes()).unwrap();
+    assert_eq!((read.status, read.text.as_str()), (Status::Active, "The sync is on Monday."));
+    assert_eq!(read_note(note.replace("Zettel 7", "sync-7").as_bytes()).unwrap().id, read.id);
+    assert_eq!(read_as("sync", note.as_bytes()).unwrap().id.as_str(), "sync");
+    let after = Item { status: Status::Rejected, ..read.clone() };
+    let changed = change(note, &read, &after);
+    assert_eq!(changed, note.replace("---\nThe", "status: rejected\n---\nThe"));
+    assert_eq!(read_note(changed.as_bytes()), Ok(after));
+}
+
+#[test]
+fn a_source_may_be_a_word_or_the_place_that_a_text_was_taken_from() {
+    for (source, origin, reference, status) in [
+        ("import", Origin::Import, None, Status::Proposed),
+        ("model", Origin::Model, None, Status::Proposed),
+        ("user", Origin::User, None, Status::Active),
+        ("https://example.org/a?b#c", Origin::Import, Some("https://example.org/a?b#c"), Status::Proposed),
+        ("\"\"", Origin::User, None, Status::Active),
+    ] {
+        let item = read_note(format!("---\nsource: {source}\n---\nText").as_bytes()).unwrap();
+        assert_eq!(
+            (item.source.origin, item.source.reference.as_deref(), item.status),
+            (origin, reference, status)
+        );
+    }
+    let long = format!("---\nsource: {}\n---\nText", "x".repeat(LABEL_MAX_BYTES + 1));
+    assert!(read_note(long.as_bytes()).unwrap_err()[0].message.contains("source"));
+}
+
+#[test]
 fn what_is_wrong_is_named_with_file_and_line() {
     for (text, line, word) in [
         ("---\nkind: rumour\n---\nText", 2, "kind"),
@@ -73,7 +115,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
         ("---\nexpires: soon\n---\nText", 2, "expires"),
         ("---\nid: other\n---\nText", 2, "id"),
         ("---\ncontext: globex\n---\nText", 2, "context"),
-        ("---\nsource: model\n---\nText", 2, "source"),
+        ("---\nsource: [model]\n---\nText", 2, "source"),
         ("---\nsource: {type: robot}\n---\nText", 2, "type"),
         ("---\nsupersedes: [../x]\n---\nText", 2, "supersedes"),
         ("---\npinned: maybe\n---\nText", 2, "pinned"),
@@ -91,7 +133,9 @@ fn what_is_wrong_is_named_with_file_and_line() {
             "{text:?}: {problem}"
         );
     }
-    assert!(read_as("A b", b"Text").unwrap_err()[0].message.contains("name"));
+    let ours = "---\nid: 20261125-012000000-0000002a\n---\nText";
+    let renamed = read_note(ours.as_bytes()).unwrap_err().remove(0);
+    assert_eq!((renamed.line, renamed.mend.contains("20261125-012000000-0000002a.md")), (Some(2), true));
     assert!(read_as("a", b"\xff\xfeT").unwrap_err()[0].message.contains("UTF-16"));
     assert!(
         read_as("a", "x".repeat(TEXT_MAX_BYTES + 1).as_bytes()).unwrap_err()[0].message.contains("bytes")

@@ -1,6 +1,7 @@
 //! What is known of tools and of the names of their arguments.
 
-use super::super::{shell, text};
+use super::super::shell::{self, Mode};
+use super::super::text;
 use super::Finder;
 
 /// The tools whose arguments are known well enough to know which of them point nowhere.
@@ -10,6 +11,8 @@ pub(super) enum Schema {
     Shell,
     /// Reads and writes files: contents are no targets.
     Files,
+    /// Finds files by a pattern of their paths.
+    Globs,
     /// A patch that names its files.
     Patch,
     /// Searches, notes and sub-agents: what they are asked is no target.
@@ -23,32 +26,77 @@ pub(super) enum Schema {
 impl Schema {
     pub(super) fn of(name: &str) -> Self {
         match name {
-            "bash" | "shell" | "shellcommand" | "localshell" | "localshellcall" | "shellcall" | "exec"
-            | "execcommand" | "runcommand" | "executecommand" | "runterminalcmd" | "runinterminal"
-            | "terminal" | "execute" | "unifiedexec" | "powershell" | "cmd" | "process" => Self::Shell,
+            "bash"
+            | "shell"
+            | "shellcommand"
+            | "localshell"
+            | "localshellcall"
+            | "shellcall"
+            | "exec"
+            | "execcommand"
+            | "executebash"
+            | "runcommand"
+            | "runshellcommand"
+            | "executecommand"
+            | "runterminalcmd"
+            | "runterminalcommand"
+            | "builtinrunterminalcommand"
+            | "runinterminal"
+            | "terminal"
+            | "execute"
+            | "unifiedexec"
+            | "powershell"
+            | "cmd"
+            | "process" => Self::Shell,
+            "glob" | "findfiles" | "findpath" | "findbyname" | "filesearch" | "listfiles" => Self::Globs,
             "read"
             | "write"
             | "edit"
             | "multiedit"
             | "notebookedit"
             | "notebookread"
+            | "editnotebook"
+            | "editnotebookfile"
             | "readfile"
+            | "readmanyfiles"
             | "writefile"
+            | "writetofile"
             | "createfile"
+            | "createnewfile"
+            | "builtincreatenewfile"
             | "editfile"
+            | "editexistingfile"
+            | "builtineditexistingfile"
+            | "inserteditintofile"
+            | "replaceinfile"
+            | "replacestringinfile"
+            | "multireplacestringinfile"
+            | "replacefilecontent"
+            | "searchreplace"
+            | "fswrite"
+            | "fsread"
             | "appendfile"
             | "deletefile"
             | "strreplace"
             | "strreplaceeditor"
             | "strreplacebasededittool"
+            | "texteditor"
             | "replace"
             | "insert"
-            | "glob"
             | "grep"
+            | "grepsearch"
             | "ls"
+            | "listdir"
             | "listdirectory"
+            | "createdirectory"
+            | "copypath"
+            | "movepath"
+            | "deletepath"
+            | "viewfile"
             | "readmultiplefiles"
             | "searchfiles"
+            | "searchfilecontent"
+            | "codebasesearch"
             | "viewimage"
             | "memory" => Self::Files,
             "applypatch" => Self::Patch,
@@ -62,10 +110,10 @@ impl Schema {
     /// The arguments as one text.
     pub(super) fn plain(self, finder: &mut Finder, text: &str) {
         match self {
-            Self::Shell => shell::find(finder, text, 0),
+            Self::Shell => shell::find(finder, text, Mode::Script),
             Self::Patch => shell::patch(finder, text),
             Self::Words => {}
-            Self::Files | Self::Fetch | Self::Other => {
+            Self::Files | Self::Globs | Self::Fetch | Self::Other => {
                 text::find(finder, text);
                 shell::patch(finder, text);
             }
@@ -90,10 +138,23 @@ impl Schema {
                     | "query"
                     | "regex"
                     | "description"
-                    | "glob"
                     | "type"
                     | "text"
+                    | "code"
+                    | "codeedit"
+                    | "codecontent"
+                    | "diff"
+                    | "explanation"
+                    | "instruction"
+                    | "instructions"
+                    | "newcontent"
+                    | "oldcontent"
+                    | "newtext"
+                    | "oldtext"
+                    | "replacementcontent"
+                    | "targetcontent"
             ),
+            Self::Globs => matches!(key, "type" | "description" | "explanation" | "query" | "regex"),
             Self::Shell => matches!(key, "description" | "justification" | "type" | "id"),
             Self::Fetch => key == "prompt",
             Self::Words | Self::Patch | Self::Other => false,
@@ -107,6 +168,8 @@ pub(super) enum Role {
     Url,
     Host,
     File,
+    /// A pattern of paths.
+    Paths,
     Mail,
     /// A mailbox, number, channel or path.
     Recipient,
@@ -128,9 +191,9 @@ impl Role {
             | "redirect" => Self::Url,
             "host" | "hostname" | "domain" | "server" | "ip" | "ipaddress" | "alloweddomains"
             | "remotehost" => Self::Host,
-            "path" | "file" | "filepath" | "filename" | "directory" | "dir" | "folder" | "cwd"
-            | "workdir" | "workingdirectory" | "notebookpath" | "files" | "paths" | "root" | "oldpath"
-            | "newpath" | "localpath" => Self::File,
+            "pattern" | "filepattern" | "patterns" if schema == Schema::Globs => Self::Paths,
+            "glob" | "globs" | "include" | "includes" | "includepattern" | "filepattern" => Self::Paths,
+            "cwd" | "cd" | "workdir" | "root" | "targetnotebook" => Self::File,
             "cc" | "bcc" | "email" | "emails" | "replyto" | "mailto" | "attendees" | "toemail" => Self::Mail,
             "to" | "recipient" | "recipients" | "destination" | "target" => Self::Recipient,
             "channel" | "channels" | "channelid" | "channelname" => Self::Channel,
@@ -148,9 +211,29 @@ impl Role {
             {
                 Self::Url
             }
-            _ if key.ends_with("filepath") || key.ends_with("filename") => Self::File,
+            _ if is_path(key) => Self::File,
             _ if key.ends_with("hostname") => Self::Host,
             _ => Self::Text,
         }
     }
+}
+
+/// Whether an argument's name ends as those of paths do.
+fn is_path(key: &str) -> bool {
+    const NO_PATHS: &[&str] = &["profile", "jsonpath", "xpath", "keypath", "classpath", "redir", "profiles"];
+    const ENDS: &[&str] = &[
+        "path",
+        "paths",
+        "file",
+        "files",
+        "filename",
+        "filenames",
+        "dir",
+        "dirs",
+        "directory",
+        "directories",
+        "folder",
+        "folders",
+    ];
+    ENDS.iter().any(|end| key.ends_with(end)) && !NO_PATHS.iter().any(|other| key.ends_with(other))
 }

@@ -4,8 +4,20 @@ use super::super::extract::{Finder, is_host_like};
 use base64::Engine;
 
 /// What code says that opens connections by a host's name.
-const CONNECTS: &[&str] =
-    &["socket", "tcpclient", "httpconnection", "httpsconnection", "fsockopen", "connect(", "smtp", "ftplib"];
+const CONNECTS: &[&str] = &[
+    "socket",
+    "tcpclient",
+    "httpconnection",
+    "httpsconnection",
+    "fsockopen",
+    "connect(",
+    "smtp",
+    "ftplib",
+    "gethostby",
+    "getaddrinfo",
+    "resolve",
+    "lookup",
+];
 
 /// A word that is base64 or hexadecimal of a text.
 pub(super) fn text_of(word: &str) -> Option<String> {
@@ -46,6 +58,12 @@ fn plain(bytes: Vec<u8>) -> Option<String> {
 /// `\\host\share`, before a shell undoes its backslashes.
 pub(super) fn shares(finder: &mut Finder, script: &str) {
     for piece in script.split(|letter: char| letter.is_whitespace() || "\"'=,;()".contains(letter)) {
+        // `C:\\Users\\ann`
+        if let [drive, b':', b'\\', ..] = piece.as_bytes()
+            && drive.is_ascii_alphabetic()
+        {
+            finder.path(piece, false);
+        }
         let Some(rest) = piece.strip_prefix("\\\\") else { continue };
         let host = rest.split_once('\\').map(|(host, _)| host).unwrap_or_default();
         if is_host_like(host.split('@').next().unwrap_or(host)) {
@@ -66,4 +84,28 @@ pub(super) fn code(finder: &mut Finder, script: &str) {
             finder.host(piece, None);
         }
     }
+}
+
+/// The longest name of such a file, in bytes: a host's name has 253 at most.
+const SOCKET_LIMIT: usize = 320;
+
+/// Connections that code opens by the name of a file.
+pub(super) fn sockets(finder: &mut Finder, script: &str) {
+    for (at, _) in script.match_indices("/inet") {
+        let rest = &script[at..script.floor_char_boundary(at + SOCKET_LIMIT)];
+        let end =
+            rest.find(|letter: char| letter.is_whitespace() || "\"'".contains(letter)).unwrap_or(rest.len());
+        if let Some((host, port)) = socket(&rest[..end]) {
+            finder.host(host, Some(port));
+        }
+    }
+}
+
+/// The host and the port of `/dev/tcp/host/port`, as shells open it, and of `/inet/tcp/0/host/port` of `awk`.
+pub(super) fn socket(path: &str) -> Option<(&str, &str)> {
+    let rest = match path.strip_prefix("/inet").and_then(|rest| rest.split_once('/')) {
+        Some(("" | "4" | "6", rest)) => rest.splitn(3, '/').nth(2)?,
+        _ => path.strip_prefix("/dev/tcp/").or_else(|| path.strip_prefix("/dev/udp/"))?,
+    };
+    Some(rest.split_once('/').unwrap_or((rest, "")))
 }

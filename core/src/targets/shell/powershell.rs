@@ -1,7 +1,8 @@
 //! Where the commands of PowerShell that speak to the network point.
 
 use super::super::extract::Finder;
-use super::{Word, address};
+use super::Word;
+use super::network::address;
 
 /// Parameters that name a place, and those whose value is none, each from its first letters on.
 const PLACES: &[&str] = &["uri", "url", "proxy", "source", "computername", "targetname", "name", "server"];
@@ -47,7 +48,7 @@ pub(super) fn find(finder: &mut Finder, rest: &[Word]) {
     while let Some(word) = rest.get(at) {
         at += 1;
         let Some(option) = word.text.strip_prefix('-') else {
-            if !word.text.starts_with(['>', '<']) && word.text.parse::<u16>().is_err() {
+            if word.text.parse::<u16>().is_err() {
                 address(finder, word, "http");
             }
             continue;
@@ -58,7 +59,7 @@ pub(super) fn find(finder: &mut Finder, rest: &[Word]) {
         if !fits(PLACES) && !fits(VALUES) {
             continue;
         }
-        let own = own.map(|own| Word { text: own.to_owned(), is_open: word.is_open });
+        let own = own.map(|own| word.part(own));
         at += usize::from(own.is_none());
         if let Some(value) = own.as_ref().or_else(|| rest.get(at - 1)).filter(|_| fits(PLACES)) {
             address(finder, value, "http");

@@ -176,7 +176,7 @@ pub fn may_hold(text: &str) -> bool {
     text.contains(OPEN) || text.contains("27e6") || text.contains("27E6")
 }
 
-/// The edits that restore every string of a JSON text but those that start at an offset of `skip`. A
+/// The edits that restore every string of a JSON text but those that start at an offset of `skip`, in order. A
 /// string that is JSON in turn is restored inside, so that it stays JSON.
 pub(crate) fn edits(restorable: &Restorable, value: &Value<'_>, skip: &[usize]) -> Vec<Edit> {
     let mut edits = Vec::new();
@@ -194,7 +194,9 @@ fn collect(
     edits: &mut Vec<Edit>,
 ) {
     match value {
-        Value::String(text) if !skip.contains(&text.start()) => string(restorable, *text, nesting, edits),
+        Value::String(text) if skip.binary_search(&text.start()).is_err() => {
+            string(restorable, *text, nesting, edits)
+        }
         Value::Array(elements) => {
             elements.iter().for_each(|element| collect(restorable, element, skip, nesting, edits));
         }

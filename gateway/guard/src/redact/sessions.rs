@@ -6,6 +6,7 @@ use super::spots::{self, Edit, Spot};
 use crate::policy::Policy;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zos_core::Effect;
 use zos_rules::RuleKind;
@@ -16,6 +17,19 @@ const SESSIONS_LIMIT: usize = 512;
 
 /// Texts that one conversation, or one call without one, may have placeholders for.
 const TEXTS_LIMIT: usize = 8192;
+
+/// Memory that the texts of one of them may take, in bytes: half of the largest body that is allowed by default.
+const TEXTS_MAX_BYTES: usize = 16 << 20;
+
+/// Memory that all remembered conversations may take together, in bytes; beyond it those that were quiet for
+/// longest are forgotten. Names and addresses of some hundred conversations need a few megabytes.
+const KEPT_MAX_BYTES: usize = 12 << 20;
+
+/// Memory of a text beside its own bytes: its entries in two maps, its number, its key.
+const OVERHEAD_BYTES: usize = 128;
+
+/// The longest text that names itself; of a longer one its digest does.
+const NAME_MAX_BYTES: usize = 64;
 
 /// Headers in which clients name a conversation.
 const CONVERSATION_HEADERS: &[&str] =
@@ -43,6 +57,23 @@ struct Kept {
     by_key: HashMap<SessionKey, (u64, Arc<Mutex<Texts>>)>,
     /// Grows with every use, to tell which was used last.
     uses: u64,
+    /// Memory that their texts take.
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Kept {
+    /// Forgets the conversation that was quiet for longest; whether there was one beside `but`.
+    fn forget_one(&mut self, but: &SessionKey) -> bool {
+        let others = self.by_key.iter().filter(|(key, _)| *key != but);
+        let oldest = others.min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+        oldest.is_some_and(|oldest| self.by_key.remove(&oldest).is_some())
+    }
+
+    /// Memory for the texts of a conversation that is remembered.
+    fn texts(&self) -> Arc<Mutex<Texts>> {
+        let memory = Memory { kept: Some(self.bytes.clone()), ..Memory::default() };
+        Arc::new(Mutex::new(Texts { memory, ..Texts::default() }))
+    }
 }
 
 impl Sessions {
@@ -64,21 +95,21 @@ impl Sessions {
         let mut kept = lock(&self.kept);
         kept.uses += 1;
         let now = kept.uses;
+        while kept.bytes.load(Ordering::Relaxed) > KEPT_MAX_BYTES && kept.forget_one(&key) {}
+        let anew = kept.texts();
         if let Some((used, texts)) = kept.by_key.get_mut(&key) {
             *used = now;
             // A conversation that is half full starts anew between two calls rather than failing in one.
-            if lock(texts).count > TEXTS_LIMIT / 2 {
-                *texts = Arc::default();
+            if lock(texts).is_half_full() {
+                *texts = anew;
             }
             return texts.clone();
         }
         if kept.by_key.len() >= SESSIONS_LIMIT {
-            let oldest = kept.by_key.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| kept.by_key.remove(&oldest));
+            kept.forget_one(&key);
         }
-        let texts: Arc<Mutex<Texts>> = Arc::default();
-        kept.by_key.insert(key, (now, texts.clone()));
-        texts
+        kept.by_key.insert(key, (now, anew.clone()));
+        anew
     }
 }
 
@@ -99,6 +130,49 @@ struct Texts {
     /// What may be restored, by the inside of its placeholder.
     restorable: Arc<BTreeMap<String, Arc<str>>>,
     count: usize,
+    memory: Memory,
+}
+
+impl Texts {
+    fn is_half_full(&self) -> bool {
+        self.count > TEXTS_LIMIT / 2 || self.memory.bytes > TEXTS_MAX_BYTES / 2
+    }
+
+    /// Counts one more text of this length.
+    fn take(&mut self, length: usize) -> Result<(), TooMany> {
+        let bytes = length + OVERHEAD_BYTES;
+        if self.count == TEXTS_LIMIT || self.memory.bytes + bytes > TEXTS_MAX_BYTES {
+            return Err(TooMany);
+        }
+        self.count += 1;
+        self.memory.grow(bytes);
+        Ok(())
+    }
+}
+
+/// Memory that the texts of one conversation take, given back when they are forgotten.
+#[derive(Default)]
+struct Memory {
+    bytes: usize,
+    /// That of all conversations that are remembered, where this is one of them.
+    kept: Option<Arc<AtomicUsize>>,
+}
+
+impl Memory {
+    fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if let Some(kept) = &self.kept {
+            kept.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Some(kept) = &self.kept {
+            kept.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What makes two matches one term: the label and the term itself, however it is spelled.
@@ -124,13 +198,15 @@ pub enum Speaker {
     Model,
 }
 
-/// More different texts in one conversation than are kept.
+/// More different texts in one conversation, or longer ones, than are kept.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooMany;
 
 impl TooMany {
     /// How many are kept.
     pub const LIMIT: usize = TEXTS_LIMIT;
+    /// Memory that they may take, in bytes.
+    pub const LIMIT_BYTES: usize = TEXTS_MAX_BYTES;
 }
 
 /// The placeholders that one call uses.
@@ -159,28 +235,15 @@ impl Masks {
         let texts = &mut *texts;
         let key = term_key(policy, rule, matched);
         let label = key.0.clone();
-        let term = texts.by_term.entry(key).or_insert_with(|| {
+        // The texts are counted while the term is borrowed, so it is out of its map meanwhile.
+        let mut term = texts.by_term.remove(&key).unwrap_or_else(|| {
             let number = texts.numbers.entry(label.clone()).or_default();
             *number += 1;
             Term { number: *number, spellings: Vec::new() }
         });
-        let number = term.number;
-        let is_free = |spelling: usize| !self.look_alikes.contains(&names::key(&label, number, spelling));
-        let known = (0..term.spellings.len())
-            .find(|spelling| &*term.spellings[*spelling].text == matched && is_free(*spelling));
-        let spelling = match known {
-            Some(spelling) => spelling,
-            None => loop {
-                if texts.count == TEXTS_LIMIT {
-                    return Err(TooMany);
-                }
-                texts.count += 1;
-                term.spellings.push(Spelling { text: matched.into(), is_callers: false });
-                if is_free(term.spellings.len() - 1) {
-                    break term.spellings.len() - 1;
-                }
-            },
-        };
+        let spelling = self.spelling(texts, &mut term, &label, matched);
+        let term = texts.by_term.entry(key).or_insert(term);
+        let (spelling, number) = (spelling?, term.number);
         let found = &mut term.spellings[spelling];
         if speaker == Speaker::Caller && !found.is_callers {
             found.is_callers = true;
@@ -188,6 +251,32 @@ impl Masks {
             Arc::make_mut(&mut texts.restorable).insert(names::key(&label, number, spelling), text);
         }
         Ok(names::written(&label, number, spelling))
+    }
+
+    /// Which spelling of a term a match is; a new one is counted. One whose placeholder the caller's own text holds
+    /// already is passed over.
+    fn spelling(
+        &self,
+        texts: &mut Texts,
+        term: &mut Term,
+        label: &str,
+        matched: &str,
+    ) -> Result<usize, TooMany> {
+        let number = term.number;
+        let is_free = |spelling: usize| !self.look_alikes.contains(&names::key(label, number, spelling));
+        let known = (0..term.spellings.len())
+            .find(|spelling| &*term.spellings[*spelling].text == matched && is_free(*spelling));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        loop {
+            texts.take(matched.len())?;
+            term.spellings.push(Spelling { text: matched.into(), is_callers: false });
+            let last = term.spellings.len() - 1;
+            if is_free(last) {
+                return Ok(last);
+            }
+        }
     }
 
     /// The placeholder of a match in the model's words. Beyond the limit it has no number.
@@ -273,9 +362,56 @@ fn term_key(policy: &Policy, rule: usize, matched: &str) -> TermKey {
         RuleKind::Term(term) => folded(term.text()),
         RuleKind::Pattern(_) | RuleKind::Pack(_) => folded(matched),
     };
+    // Kept once is enough: the text itself is kept with its placeholder.
+    let text = match text.len() {
+        ..=NAME_MAX_BYTES => text,
+        _ => zos_seal::sha256_hex(text.as_bytes()),
+    };
     (policy.label(rule).to_owned(), text)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(conversation: usize) -> SessionKey {
+        SessionKey { context: "acme".to_owned(), client: None, conversation: conversation.to_string() }
+    }
+
+    fn total(sessions: &Sessions) -> usize {
+        lock(&sessions.kept).bytes.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn conversations_are_bounded_by_the_bytes_of_their_texts() {
+        let sessions = Sessions::default();
+        for conversation in 0..6 {
+            let texts = sessions.texts_of(key(conversation));
+            let mut texts = lock(&texts);
+            for _ in 0..2000 {
+                texts.take(3900).unwrap();
+            }
+        }
+        let newest = 2000 * (3900 + OVERHEAD_BYTES);
+        assert!(total(&sessions) <= KEPT_MAX_BYTES + newest, "{} bytes", total(&sessions));
+        assert!(lock(&sessions.kept).by_key.contains_key(&key(5)), "the newest is remembered");
+        assert!(!lock(&sessions.kept).by_key.contains_key(&key(0)), "the oldest is not");
+    }
+
+    #[test]
+    fn one_conversation_has_a_bound_and_starts_anew_before_it() {
+        let sessions = Sessions::default();
+        let texts = sessions.texts_of(key(0));
+        let longest = TEXTS_MAX_BYTES / 2;
+        lock(&texts).take(longest).unwrap();
+        assert_eq!(lock(&texts).take(longest), Err(TooMany));
+        let again = sessions.texts_of(key(0));
+        assert!(!Arc::ptr_eq(&texts, &again));
+        drop(texts);
+        assert_eq!(total(&sessions), 0, "what is forgotten is given back");
+    }
 }

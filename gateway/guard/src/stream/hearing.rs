@@ -239,7 +239,12 @@ impl Guard {
             if effect == Effect::Ask {
                 self.texts[text].asked.push((*rule, span.clone()));
             }
-            noted = noted.and(self.deal(text, *rule, span, effect));
+            let dealt = match effect {
+                // To replace a part of it would leave the rest.
+                Effect::Redact if !violation.is_whole => self.refuse(text, *rule, span),
+                _ => self.deal(text, *rule, span, effect),
+            };
+            noted = noted.and(dealt);
         }
         self.texts[text].go_on(&self.policy);
         noted
@@ -280,15 +285,17 @@ impl Guard {
         match effect {
             Effect::Report | Effect::Ask => Ok(()),
             Effect::Redact if self.texts[text].redact(&self.policy, rule, span) => Ok(()),
-            Effect::Redact => {
-                self.findings.note_fixed(rule, || "stream".to_owned());
-                self.texts[text].block(span);
-                Err(Stop::Refused)
-            }
+            Effect::Redact => self.refuse(text, rule, span),
             Effect::Block => {
                 self.texts[text].block(span);
                 Err(Stop::Refused)
             }
         }
+    }
+    /// A match would have to be replaced and cannot be.
+    fn refuse(&mut self, text: usize, rule: usize, span: &Range<u64>) -> Result<(), Stop> {
+        self.findings.note_fixed(rule, || "stream".to_owned());
+        self.texts[text].block(span);
+        Err(Stop::Refused)
     }
 }

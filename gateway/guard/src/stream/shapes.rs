@@ -24,7 +24,7 @@ fn run(face: Face, bytes: &[u8], size: usize) -> (String, Result<(), Stop>) {
     let outcome = (|| {
         for chunk in bytes.chunks(size) {
             framer.push(chunk);
-            while let Some(frame) = framer.next().unwrap() {
+            while let Some(frame) = framer.next_frame().unwrap() {
                 guard.take(&frame, now, &mut out)?;
             }
         }

@@ -46,7 +46,7 @@ fn run(face: Face, policy: &Policy, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), St
     let outcome = (|| {
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next().unwrap() {
+            while let Some(frame) = framer.next_frame().unwrap() {
                 guard.take(&frame, now, &mut out)?;
             }
         }
@@ -313,7 +313,7 @@ fn heard(face: Face, pieces: &[String], cuts: Option<Vec<usize>>) -> (String, Re
     let outcome = (|| {
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next().unwrap() {
+            while let Some(frame) = framer.next_frame().unwrap() {
                 guard.take(&frame, now, &mut out)?;
             }
         }
@@ -346,7 +346,7 @@ fn overlapping_matches_of_unknown_terms_are_one() {
         let mut framer = Framer::new(1 << 20);
         framer.push(&stream(Face::Messages, &pieces));
         let mut out = Vec::new();
-        while let Some(frame) = framer.next().unwrap() {
+        while let Some(frame) = framer.next_frame().unwrap() {
             guard.take(&frame, Instant::now(), &mut out).unwrap();
         }
         assert_eq!(shown(&out.concat()), "By ⟦text-1⟧, or ⟦text-1b⟧, Ann", "{size}");

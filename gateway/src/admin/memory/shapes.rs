@@ -87,7 +87,10 @@ impl NewMemory {
             Some(NewMemorySource::Type(origin)) => (origin, None),
             Some(NewMemorySource::Full(source)) => (source.origin, source.reference),
         };
-        let origin: Origin = origin.parse().map_err(|mend| wrong("source", mend))?;
+        let origin: Origin = origin
+            .trim()
+            .parse()
+            .map_err(|mend: String| wrong("source", format!("{mend}, alone or as `type` beside a `ref`")))?;
         let kind: Kind =
             wanted.kind.as_deref().unwrap_or("fact").parse().map_err(|mend| wrong("kind", mend))?;
         let expires = wanted.expires.map(|text| memory::parse_expiry(&text, now)).transpose();
@@ -241,6 +244,52 @@ pub struct MemoryDecision {
     /// Memories that it takes the place of, besides those on its subject.
     #[serde(default)]
     pub(crate) supersede: Vec<String>,
+}
+
+/// One decision on several proposals.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryDecisions {
+    /// Accept or reject.
+    pub(crate) decision: MemoryVerdict,
+    /// The proposals, at most 1000.
+    pub(crate) ids: Vec<String>,
+}
+
+/// What became of several proposals.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemoryDecided {
+    /// Each of them, in the order of the request.
+    pub(crate) items: Vec<MemoryOutcome>,
+    /// How many were decided.
+    pub(crate) decided: u64,
+}
+
+/// What became of one proposal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemoryOutcome {
+    /// Its id.
+    pub(crate) id: String,
+    /// What it is now; absent where it could not be decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    /// Why it could not be decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+}
+
+impl MemoryDecided {
+    pub(super) fn of(ids: &[memory::Id], done: Vec<Result<memory::Item, memory::MemoryError>>) -> Self {
+        let decided = done.iter().filter(|one| one.is_ok()).count() as u64;
+        let outcome = |(id, done): (&memory::Id, Result<memory::Item, memory::MemoryError>)| {
+            let (status, problem) = match done {
+                Ok(item) => (Some(item.status.name().to_owned()), None),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            MemoryOutcome { id: id.to_string(), status, problem }
+        };
+        MemoryDecided { items: ids.iter().zip(done).map(outcome).collect(), decided }
+    }
 }
 
 /// A memory that was removed.

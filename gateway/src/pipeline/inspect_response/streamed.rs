@@ -5,9 +5,10 @@
 //! the cost is settled and the record written. When the caller leaves, the pump is dropped, and with it
 //! the connection to the provider.
 
-use super::{Forwarded, cut, finish_head, note_stream, returned_headers, upstream_problem};
+use super::{Forwarded, cut, finish_head, note_stream, travelling, upstream_problem};
 use crate::call::{Call, Cost};
 use crate::house::House;
+use crate::inspectors::Lent;
 use crate::pipeline::Resolved;
 use crate::pipeline::waiting::{PING_EVERY, Waiting};
 use crate::upstream::{AnswerBody, UpstreamError};
@@ -35,9 +36,15 @@ use zos_wire::sse::{Frame, Framer};
 const END_LIMIT: Duration = Duration::from_millis(250);
 
 /// Starts the answer to the caller.
-pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, headers: &HeaderMap) -> Response {
+pub(super) fn respond(
+    house: &Arc<House>,
+    forwarded: Forwarded,
+    mut call: Call,
+    headers: &mut HeaderMap,
+) -> Response {
     let mut response_headers = HeaderMap::new();
-    let returned = returned_headers(&forwarded.answer.headers);
+    let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
+    returned.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     finish_head(&mut response_headers, returned, headers, &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
@@ -52,13 +59,13 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
         house: house.clone(),
-        translator,
+        translator: Lent::new(translator),
         input_tokens: forwarded.input_tokens,
         provider: call.record.provider.clone().unwrap_or_default(),
         resolved: forwarded.resolved,
         body: Some(forwarded.answer.body),
         framer: Framer::new(limit_bytes),
-        guard,
+        guard: Lent::new(guard),
         call,
         status,
         sent_bytes: 0,
@@ -79,14 +86,14 @@ pub(super) fn respond(house: &Arc<House>, forwarded: Forwarded, call: Call, head
 struct Pump {
     house: Arc<House>,
     /// Turns the provider's events into the caller's, where their formats differ.
-    translator: Option<StreamTranslator>,
+    translator: Lent<Option<StreamTranslator>>,
     input_tokens: u64,
     provider: String,
     resolved: Resolved,
     /// Dropped as soon as nothing more is wanted, so that no more tokens are bought.
     body: Option<AnswerBody>,
     framer: Framer,
-    guard: Guard,
+    guard: Lent<Guard>,
     call: Call,
     status: StatusCode,
     /// What was handed to the caller's connection.
@@ -200,22 +207,22 @@ impl Pump {
                 let arrived_ms = crate::house::millis(self.call.started);
                 self.call.record.ttft_ms.get_or_insert(arrived_ms);
                 self.framer.push(&bytes);
-                let taken = self.frames(out);
+                let taken = self.frames(out).await;
                 if let Err(stop) = taken {
                     return Some(End::Stopped(stop));
                 }
                 // The terminator must not leave before the record is written: it is still in `out`.
                 if self.guard.is_complete { Some(self.rest(out).await) } else { None }
             }
-            Ok(None) => Some(self.last(out)),
+            Ok(None) => Some(self.last(out).await),
             Err(error) => Some(End::Broken(error)),
         }
     }
 
-    fn frames(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
+    async fn frames(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stop> {
         loop {
-            match self.framer.next() {
-                Ok(Some(frame)) => self.take(&frame, out)?,
+            match self.framer.next_frame() {
+                Ok(Some(frame)) => self.take(frame, out).await?,
                 Ok(None) => return Ok(()),
                 // Behind a whole answer nothing matters any more.
                 Err(_) if self.guard.is_complete => return Ok(()),
@@ -224,19 +231,29 @@ impl Pump {
         }
     }
 
-    /// Guards one event of the provider, in the caller's format.
-    fn take(&mut self, frame: &Frame, out: &mut Vec<Bytes>) -> Result<(), Stop> {
-        let Some(translator) = &mut self.translator else {
-            return self.guard.take(frame, Instant::now(), out);
+    /// Guards one event of the provider, in the caller's format; a large one off the workers.
+    async fn take(&mut self, frame: Frame, out: &mut Vec<Bytes>) -> Result<(), Stop> {
+        let Ok(weight) = self.house.inspectors.weigh(&frame.raw) else {
+            // Behind a whole answer nothing matters any more.
+            if self.guard.is_complete {
+                return Ok(());
+            }
+            return Err(Stop::Unreadable("an event holds too many small values"));
         };
-        let translated = match translator.take(frame) {
-            Err(_) if self.guard.is_complete => return Ok(()),
-            translated => translated?,
-        };
-        for frame in translated {
-            self.guard.take(&frame, Instant::now(), out)?;
+        if weight.is_light() {
+            return guarded(&mut self.translator, &mut self.guard, &frame, out);
         }
-        Ok(())
+        let (mut translator, mut guard) = (self.translator.lend(), self.guard.lend());
+        let work = move || {
+            let mut pieces = Vec::new();
+            let taken = guarded(&mut translator, &mut guard, &frame, &mut pieces);
+            (translator, guard, pieces, taken)
+        };
+        let (translator, guard, pieces, taken) = self.house.inspectors.run(weight, work).await;
+        self.translator.bring_back(translator);
+        self.guard.bring_back(guard);
+        out.extend(pieces);
+        taken
     }
 
     /// The answer is complete; what the provider still sends belongs to it until it closes.
@@ -246,11 +263,11 @@ impl Pump {
             match tokio::time::timeout_at(deadline, body.chunk()).await {
                 Ok(Ok(Some(bytes))) => {
                     self.framer.push(&bytes);
-                    if let Err(stop) = self.frames(out) {
+                    if let Err(stop) = self.frames(out).await {
                         return End::Stopped(stop);
                     }
                 }
-                Ok(Ok(None)) => return self.last(out),
+                Ok(Ok(None)) => return self.last(out).await,
                 // Complete is complete, however the connection ends.
                 Ok(Err(_)) | Err(_) => break,
             }
@@ -259,9 +276,9 @@ impl Pump {
     }
 
     /// The provider closed the connection.
-    fn last(&mut self, out: &mut Vec<Bytes>) -> End {
+    async fn last(&mut self, out: &mut Vec<Bytes>) -> End {
         let taken = match self.framer.finish() {
-            Some(frame) => self.take(&frame, out),
+            Some(frame) => self.take(frame, out).await,
             None => Ok(()),
         };
         match taken.and_then(|()| self.guard.finish(out)) {
@@ -337,8 +354,12 @@ impl Pump {
     /// What the provider reported, and an estimate for what it did not.
     fn usage(&self, cut: bool) -> Usage {
         let reader = self.translator.as_ref().map_or(&self.guard.usage, |translator| &translator.usage);
+        let mut reader = reader.clone();
+        if let Some(tier) = self.guard.tier {
+            reader.served_at(tier);
+        }
         let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
-        reader.clone().finish(estimate)
+        reader.finish(estimate)
     }
 }
 
@@ -348,12 +369,36 @@ impl Drop for Pump {
         if self.is_over {
             return;
         }
-        note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
         self.call.record.status = Some(self.status.as_u16());
         self.call.record.bytes_out = self.sent_bytes;
+        if !self.guard.is_here() {
+            // It reads a large event, and nobody waits for what it finds: what was held counts.
+            return self.call.abandon(Cost::Held);
+        }
+        note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
         let usage = self.usage(true);
         self.call.abandon(Cost::Spent(usage));
     }
+}
+
+/// Guards one event of the provider, in the caller's format.
+fn guarded(
+    translator: &mut Option<StreamTranslator>,
+    guard: &mut Guard,
+    frame: &Frame,
+    out: &mut Vec<Bytes>,
+) -> Result<(), Stop> {
+    let Some(translator) = translator else {
+        return guard.take(frame, Instant::now(), out);
+    };
+    let translated = match translator.take(frame) {
+        Err(_) if guard.is_complete => return Ok(()),
+        translated => translated?,
+    };
+    for frame in translated {
+        guard.take(&frame, Instant::now(), out)?;
+    }
+    Ok(())
 }
 
 /// Many pieces as one write.

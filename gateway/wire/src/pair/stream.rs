@@ -91,7 +91,11 @@ impl StreamTranslator {
             let data =
                 strict::read_leniently(data).map_err(|_| Stop::Unreadable("an event is not valid JSON"))?;
             let usage = match &self.reader {
-                Reader::Chat(_) => &data["usage"],
+                // Of its own, Groq's, Moonshot's: see wire/usage.rs.
+                Reader::Chat(_) => [&data["usage"], &data["x_groq"]["usage"], &data["choices"][0]["usage"]]
+                    .into_iter()
+                    .find(|usage| usage.is_object())
+                    .unwrap_or(&serde_json::Value::Null),
                 Reader::Messages(_) if data["type"] == "message_start" => &data["message"]["usage"],
                 Reader::Messages(_) => &data["usage"],
             };

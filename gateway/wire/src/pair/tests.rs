@@ -36,7 +36,7 @@ fn in_pieces(pair: Pair, request: &str, pieces: &[&[u8]]) -> (String, Option<Sto
     let mut out = String::new();
     for piece in pieces {
         framer.push(piece);
-        while let Ok(Some(frame)) = framer.next() {
+        while let Ok(Some(frame)) = framer.next_frame() {
             match translator.take(&frame) {
                 Ok(frames) => {
                     for frame in frames {

@@ -1,13 +1,15 @@
 //! The thread that syncs, and the lock it shares with those who append.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::opening::{self, OpenError, Opened};
 use super::sealer::Sealer;
 use super::writer::Writer;
-use super::{AppendError, Health};
+use super::{AppendError, Health, Options};
 use crate::keys::{RotateError, Rotated};
 use crate::note::Signer;
 use crate::record::Record;
@@ -33,8 +35,12 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 struct Desk {
-    /// `None` once the log is closed: then its files and its lock are free.
+    /// `None` once the log is closed: then its files and its lock are free. And while it waits to be opened.
     writer: Option<Writer>,
+    /// A log whose folder cannot be used yet.
+    unopened: Option<Unopened>,
+    /// What is wrong with its past, where it is written all the same.
+    damage: Option<String>,
     /// How many wait for the disk.
     waiting: usize,
     /// Counts failed syncs, so that a waiter sees that one of them was its own.
@@ -45,10 +51,41 @@ struct Desk {
     stopping: bool,
 }
 
+/// A log whose folder could not be used.
+#[derive(Debug)]
+struct Unopened {
+    dir: PathBuf,
+    options: Options,
+    /// Since when.
+    since: String,
+    /// What was said last.
+    error: String,
+    /// The records that were refused since.
+    lost: u64,
+}
+
 impl Shared {
-    pub(super) fn new((writer, sealer): (Writer, Option<Sealer>)) -> Self {
+    pub(super) fn new(Opened { writer, sealer, damage }: Opened) -> Self {
+        Self::with(Some(writer), sealer, None, damage)
+    }
+
+    /// A log whose folder cannot be used; the flusher goes on trying.
+    pub(super) fn waiting(dir: PathBuf, options: Options, error: &OpenError) -> Self {
+        let since = crate::time::format_time((options.clock)());
+        let unopened = Unopened { dir, options, since, error: said(error), lost: 0 };
+        Self::with(None, None, Some(unopened), None)
+    }
+
+    fn with(
+        writer: Option<Writer>,
+        sealer: Option<Sealer>,
+        unopened: Option<Unopened>,
+        damage: Option<String>,
+    ) -> Self {
         let desk = Desk {
-            writer: Some(writer),
+            writer,
+            unopened,
+            damage,
             waiting: 0,
             failed_syncs: 0,
             last_failure: String::new(),
@@ -72,6 +109,10 @@ impl Shared {
         let mut desk = self.desk();
         if desk.stopping {
             return Err(AppendError::Closed);
+        }
+        if let Some(unopened) = &mut desk.unopened {
+            unopened.lost += 1;
+            return Err(AppendError::Write(unopened.error.clone()));
         }
         let writer = desk.writer.as_mut().ok_or(AppendError::Closed)?;
         let idle = !writer.is_dirty() && writer.health() == Health::Healthy;
@@ -158,9 +199,52 @@ impl Shared {
     }
 
     pub(super) fn health(&self) -> Health {
-        match &self.desk().writer {
-            Some(writer) => writer.health(),
-            None => Health::Healthy,
+        let desk = self.desk();
+        match (&desk.unopened, &desk.writer) {
+            (Some(Unopened { since, error, .. }), _) => {
+                Health::Failing { since: since.clone(), error: error.clone() }
+            }
+            (None, Some(writer)) => writer.health(),
+            (None, None) => Health::Healthy,
+        }
+    }
+
+    pub(super) fn damage(&self) -> Option<String> {
+        self.desk().damage.clone()
+    }
+
+    /// Tries to open what could not be opened, until it can be or the log is closed.
+    fn open(&self) {
+        loop {
+            let desk = self.desk();
+            let Some(unopened) = &desk.unopened else { return };
+            let (dir, options) = (unopened.dir.clone(), unopened.options.clone());
+            let paused = self.work.wait_timeout_while(desk, RETRY, |desk| !desk.stopping);
+            let (desk, _) = paused.unwrap_or_else(PoisonError::into_inner);
+            if desk.stopping {
+                return;
+            }
+            drop(desk);
+            let opened = opening::open(&dir, &options);
+            // Who takes both locks takes this one first.
+            let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut desk = self.desk();
+            match opened {
+                Err(error) => {
+                    if let Some(unopened) = &mut desk.unopened {
+                        unopened.error = said(&error);
+                    }
+                }
+                Ok(Opened { mut writer, sealer: tree, damage }) => {
+                    if let Some(Unopened { since, error, lost, .. }) = desk.unopened.take() {
+                        writer.failed_before(since, error, lost);
+                    }
+                    *sealer = tree;
+                    desk.writer = Some(writer);
+                    desk.damage = damage;
+                    return;
+                }
+            }
         }
     }
 
@@ -172,6 +256,7 @@ impl Shared {
     /// Gives the writer's files free once the flusher has ended.
     pub(super) fn farewell(&self) -> Result<(), AppendError> {
         let mut desk = self.desk();
+        desk.unopened = None;
         let health = desk.writer.take().map(|writer| writer.health());
         drop(desk);
         self.done.notify_all();
@@ -183,6 +268,7 @@ impl Shared {
 
     /// Syncs until it is told to stop, and once more then.
     fn flush(&self) {
+        self.open();
         let mut desk = self.desk();
         loop {
             let Some(writer) = &mut desk.writer else { return };
@@ -278,6 +364,14 @@ impl Desk {
     }
 }
 
+/// What an opening came to, without the place of the folder, which is nobody's business.
+fn said(error: &OpenError) -> String {
+    match error {
+        OpenError::Io { doing, source, .. } => format!("could not {doing} it: {source}"),
+        other => other.to_string(),
+    }
+}
+
 /// Starts the thread; it ends after [`Shared::stop`].
 pub(super) fn spawn(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("audit-flusher".to_owned()).spawn(move || shared.flush())
@@ -286,15 +380,13 @@ pub(super) fn spawn(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Options;
-    use crate::log::opening;
 
     #[test]
     fn a_failed_sync_is_told_to_those_who_wait_and_recorded() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("audit");
         // Without a flusher: the test is the disk.
-        let shared = Shared::new(opening::open(&dir, Options::default()).unwrap());
+        let shared = Shared::new(opening::open(&dir, &Options::default()).unwrap());
         assert_eq!(shared.append(Record::default()), Ok(0));
         let outcome = thread::scope(|scope| {
             let waiting = scope.spawn(|| shared.wait_durable(0));

@@ -4,16 +4,15 @@ use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::sealer::{self, Sealer};
+use super::sealer::Sealer;
+use super::takeover::{Taken, Tree};
+use super::witness::Witness;
 use super::writer::{FolderLock, Writer};
 use super::{OnDamage, Options};
-use crate::keys::{self, Keys};
-use crate::note::{Signer, VerifierKey};
 use crate::record::{Head, Kind, Record};
 use crate::scan::{Backward, Forward};
 use crate::segment::{self, SegmentName};
-use crate::tiles;
-use crate::tree::{Edge, Hash, TILE_WIDTH, Tile, leaf_hash};
+use crate::tree::{Hash, leaf_hash};
 
 /// Why a log cannot be opened for writing.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +50,18 @@ pub enum OpenError {
         /// What is wrong.
         why: String,
     },
+    /// The records are under no signature, and nobody vouches that there never was one.
+    #[error(
+        "the audit log in {} has {records} records and no tree over them: either it was begun without a key, or its tree was taken away; \
+         the owner has to say that it may be taken over as it is",
+        .dir.display()
+    )]
+    Treeless {
+        /// The folder.
+        dir: PathBuf,
+        /// How many records there are.
+        records: u64,
+    },
     /// The log was begun with another key.
     #[error(
         "the audit log in {} is signed by another key than the one that is here; bring that key back, or move the folder away to begin a new log",
@@ -73,37 +84,100 @@ pub enum OpenError {
 }
 
 /// Names what was tried and where.
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     move |source| OpenError::Io { doing, path, source }
 }
 
-pub(super) fn open(dir: &Path, options: Options) -> Result<(Writer, Option<Sealer>), OpenError> {
-    let damage =
-        match take_over(dir, &options) {
-            Err(
-                damage @ (OpenError::Damaged { .. } | OpenError::Broken { .. } | OpenError::OtherKey { .. }),
-            ) if options.on_damage == OnDamage::SetAside => damage,
-            other => return other,
-        };
+/// A log that is open for writing.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) writer: Writer,
+    /// The tree, where one is kept.
+    pub(super) sealer: Option<Sealer>,
+    /// What is wrong with the log, where it is written all the same.
+    pub(super) damage: Option<String>,
+}
+
+pub(super) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
+    let damage = match take_over(dir, options) {
+        Err(damage) if damage.is_damage() => damage,
+        Ok(opened) if options.on_damage == OnDamage::SetAside => match older_damage(dir, options) {
+            Some(damage) => damage,
+            None => return Ok(opened),
+        },
+        other => return other,
+    };
+    match options.on_damage {
+        OnDamage::Refuse => Err(damage),
+        OnDamage::SetAside => begin_anew(dir, options, &damage),
+        OnDamage::DangerousServe => go_on_damaged(dir, options, damage),
+    }
+}
+
+/// What is wrong in segments before the newest, which opening does not look into; the owner asked for a sound log, so it
+/// may take its time. A log that is not signed has nothing to be held against.
+fn older_damage(dir: &Path, options: &Options) -> Option<OpenError> {
+    options.signer.as_ref()?;
+    let report = crate::verify(dir, None, &mut |_, _| ()).ok()?;
+    let first = report.findings.first()?;
+    Some(OpenError::Broken { dir: dir.to_owned(), why: first.to_string() })
+}
+
+impl OpenError {
+    /// Whether the log is not as it was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Broken { .. } | Self::Treeless { .. } | Self::OtherKey { .. } => {
+                true
+            }
+            Self::Locked { .. } | Self::Io { .. } => false,
+        }
+    }
+
+    /// What is wrong, by its place within the log: where the home is, is nobody's business.
+    fn within(&self) -> String {
+        match self {
+            Self::Damaged { file, line, why } => {
+                format!("{}, line {line}: {why}", file.file_name().unwrap_or_default().display())
+            }
+            Self::Broken { why, .. } => why.clone(),
+            Self::Treeless { records, .. } => format!("{records} records with no tree over them"),
+            Self::OtherKey { .. } => "signed by another key".to_owned(),
+            Self::Locked { .. } | Self::Io { .. } => "it cannot be used".to_owned(),
+        }
+    }
+}
+
+/// Renames the folder and begins a new log, which says so first.
+fn begin_anew(dir: &Path, options: &Options, damage: &OpenError) -> Result<Opened, OpenError> {
     let now = crate::time::format_time((options.clock)());
     let stamp: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
     let mut aside = dir.file_name().unwrap_or_default().to_owned();
     aside.push(format!(".damaged-{stamp}"));
     std::fs::rename(dir, dir.with_file_name(&aside)).map_err(failed("set aside", dir))?;
-    let opened = take_over(dir, &options)?;
-    let (mut writer, sealer) = opened;
-    // Names the place within the log only: where the home is, is nobody's business.
-    let what = match damage {
-        OpenError::Damaged { file, line, why } => {
-            format!("{}, line {line}: {why}", file.file_name().unwrap_or_default().display())
-        }
-        OpenError::Broken { why, .. } => why,
-        _ => "signed by another key".to_owned(),
-    };
+    if let Some(path) = &options.witness {
+        // What it vouched for is in the other folder now.
+        Witness::treeless().write(path).map_err(failed("write", path))?;
+    }
+    let mut opened = take_over(dir, options)?;
+    let what = damage.within();
     let detail = format!("a damaged log was set aside in {} as the owner asked: {what}", aside.display());
-    writer.append(Record::event(Kind::Decision, detail)).map_err(unwritten(dir))?;
-    Ok((writer, sealer))
+    opened.writer.append(Record::event(Kind::Decision, detail)).map_err(unwritten(dir))?;
+    Ok(opened)
+}
+
+/// Writes on behind the damage, without a tree: nothing that is wrong is signed for. What is no line of a log cannot be
+/// gone on with.
+fn go_on_damaged(dir: &Path, options: &Options, damage: OpenError) -> Result<Opened, OpenError> {
+    let unsigned = Options { signer: None, ..options.clone() };
+    let Ok(mut opened) = take_over(dir, &unsigned) else { return Err(damage) };
+    let what = damage.within();
+    let detail = format!("a damaged log is written on without a tree as the owner asked: {what}");
+    opened.writer.append(Record::event(Kind::Decision, detail)).map_err(unwritten(dir))?;
+    opened.damage = Some(what);
+    Ok(opened)
 }
 
 fn unwritten(dir: &Path) -> impl FnOnce(super::AppendError) -> OpenError {
@@ -111,211 +185,83 @@ fn unwritten(dir: &Path) -> impl FnOnce(super::AppendError) -> OpenError {
     move |error| failed(io::Error::other(error))
 }
 
-fn take_over(dir: &Path, options: &Options) -> Result<(Writer, Option<Sealer>), OpenError> {
+fn take_over(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
     segment::create_folder(dir).map_err(failed("make the folder of", dir))?;
     let lock = FolderLock::take(dir)
         .map_err(failed("lock", dir))?
         .ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })?;
-    let names = segment::list(dir).map_err(failed("read", dir))?;
-    let end = find_end(dir, &names)?;
-    let tree = match &options.signer {
-        Some(signer) => Some(Tree { dir, names: &names, end: end.next_seq }.open(signer, (options.clock)())?),
-        None => None,
-    };
+    let mut names = segment::list(dir).map_err(failed("read", dir))?;
+    let mut end = find_end(dir, &names)?;
+    // What is to be told once there is a writer.
+    let mut told = Vec::new();
+    let mut sealer = None;
+    if let Some(signer) = &options.signer {
+        let now_ms = (options.clock)();
+        let foreign = Tree::new(dir, &names, &end, options).foreign(signer, now_ms)?;
+        if let Some(foreign) = foreign {
+            told.push((Kind::Torn, foreign.told(end.next_seq)));
+            foreign.set_aside(dir, &names)?;
+            names = segment::list(dir).map_err(failed("read", dir))?;
+            end = find_end(dir, &names)?;
+        }
+        let taken = Tree::new(dir, &names, &end, options).open(signer, now_ms)?;
+        told.extend(taken.told());
+        let Taken { sealer: taken, .. } = taken;
+        sealer = Some(taken);
+    } else if end.next_seq == 0
+        && let Some(path) = &options.witness
+        && Witness::read(path).map_err(failed("read", path))?.is_none()
+    {
+        Witness::treeless().write(path).map_err(failed("write", path))?;
+    }
     if let Some(torn) = &end.torn {
         set_aside(dir, torn)?;
+        let Torn { name, whole_bytes, length } = torn;
+        let detail = format!(
+            "{length} bytes behind byte {whole_bytes} of {name} were half a line; set aside in {name}.torn"
+        );
+        told.push((Kind::Torn, detail));
     }
-    let (sealer, adopted) = tree.map_or((None, 0), |(sealer, adopted)| (Some(sealer), adopted));
     let sealed = sealer.as_ref().map(Sealer::sealed);
     let mut writer =
         Writer::new(dir.to_owned(), options.clone(), lock, names.last().cloned(), end.next_seq, sealed)
             .map_err(failed("write", dir))?;
-    if adopted > 0 {
-        let detail = format!("{adopted} records were written before this log had a tree; it covers them now");
-        writer.append(Record::event(Kind::Decision, detail)).map_err(unwritten(dir))?;
+    for (kind, detail) in told {
+        writer.append(Record::event(kind, detail)).map_err(unwritten(dir))?;
     }
-    if let Some(Torn { name, whole_bytes, length }) = end.torn {
-        let detail = format!(
-            "{length} bytes behind byte {whole_bytes} of {name} were half a line; set aside in {name}.torn"
-        );
-        writer.append(Record::event(Kind::Torn, detail)).map_err(unwritten(dir))?;
-    }
-    Ok((writer, sealer))
-}
-
-/// A log whose tree is taken over, or begun.
-struct Tree<'a> {
-    dir: &'a Path,
-    names: &'a [SegmentName],
-    /// How many records there are.
-    end: u64,
-}
-
-impl Tree<'_> {
-    /// The sealer, and how many records it adopted that had no tree.
-    fn open(&self, signer: &std::sync::Arc<dyn Signer>, now_ms: u64) -> Result<(Sealer, u64), OpenError> {
-        let notes = sealer::Notes::read(self.dir).map_err(failed("read", self.dir))?;
-        let keys = self.keys(&signer.public_key(), notes.is_settled(), now_ms)?;
-        let head = sealer::head(&notes, &keys);
-        let head = head.map_err(|why| self.broken(format!("{}: {why}", sealer::CHECKPOINT)))?;
-        // A crash can fall between the key of a new log and its first checkpoint, before the first line;
-        // beside lines the key alone tells that a checkpoint was taken away, or that adopting was cut.
-        let extent = tiles::extent(self.dir).map_err(failed("read", self.dir))?;
-        if head.is_none() && extent > 0 {
-            return Err(self.broken(format!("{} is missing", sealer::CHECKPOINT)));
-        }
-        let settled = head.as_ref().map_or(0, |head| head.settled);
-        let head = head.map(|head| head.checkpoint);
-        let size = head.as_ref().map_or(0, |head| head.size);
-        if extent > size {
-            return Err(self.broken(format!("{} is an older one, put back", sealer::CHECKPOINT)));
-        }
-        if size > self.end {
-            let missing = size - self.end;
-            return Err(self.broken(format!("the last {missing} records that were signed for are missing")));
-        }
-        let edge = tiles::edge(self.dir, size).map_err(failed("read", self.dir))?;
-        let is_right = |edge: &Edge| head.as_ref().is_none_or(|head| edge.root() == head.root);
-        let (edge, rest) = match edge.filter(is_right) {
-            Some(edge) => (edge, Vec::new()),
-            None => self.rebuild(size, settled)?,
-        };
-        if !is_right(&edge) {
-            return Err(self.broken("the records are not the ones that were signed for".to_owned()));
-        }
-        let is_rebuilt = !rest.is_empty();
-        let mut sealer = Sealer::new(self.dir.to_owned(), keys, std::sync::Arc::clone(signer), edge);
-        for tile in rest {
-            tiles::write(self.dir, &tile).map_err(failed("write", self.dir))?;
-        }
-        let mut leaves = Vec::new();
-        self.leaves_from(size, |leaf| leaves.push(leaf))?;
-        let adopted = if head.is_none() { leaves.len() as u64 } else { 0 };
-        sealer.add(leaves);
-        if head.is_none() || is_rebuilt || sealer.sealed() < self.end {
-            sealer.seal().map_err(failed("sign", self.dir))?;
-        }
-        Ok((sealer, adopted))
-    }
-
-    /// The keys of the log, or its first one where it begins now. Finishes or drops a replacement that a
-    /// crash cut.
-    fn keys(&self, public_key: &[u8; 32], is_signed: bool, now_ms: u64) -> Result<Keys, OpenError> {
-        let path = self.dir.join(sealer::VERIFIER_KEY);
-        let name = |key: &VerifierKey| {
-            tiles::replace(&path, format!("{key}\n").as_bytes()).map_err(failed("write", &path))
-        };
-        let read = Keys::read(self.dir).map_err(failed("read", self.dir))?;
-        let read = read.map_err(|why| self.broken(format!("{}: {why}", keys::LINKS)))?;
-        let Some((known, named)) = read else {
-            if path.exists() {
-                return Err(self.broken(format!("{} is no verifier key", sealer::VERIFIER_KEY)));
-            }
-            if is_signed || self.dir.join(keys::LINKS).exists() {
-                return Err(self.broken(format!("{} is missing", sealer::VERIFIER_KEY)));
-            }
-            let key = VerifierKey::new(&Sealer::origin(public_key, now_ms), public_key);
-            let key = key.map_err(|error| failed("sign", self.dir)(io::Error::other(error)))?;
-            name(&key)?;
-            return Ok(Keys::new(key));
-        };
-        let keys = known.clone().told_by(self.end, &named);
-        if let Some(link) = keys.links().last().filter(|link| link.seq >= self.end) {
-            return Err(self.broken(format!("record {}, which tells of its key, is missing", link.seq)));
-        }
-        if keys.newest().public_key() != *public_key {
-            return Err(OpenError::OtherKey { dir: self.dir.to_owned() });
-        }
-        if keys != known {
-            keys.write(self.dir).map_err(failed("write", &self.dir.join(keys::LINKS)))?;
-        }
-        if *keys.newest() != named {
-            name(keys.newest())?;
-        }
-        Ok(keys)
-    }
-
-    fn broken(&self, why: String) -> OpenError {
-        OpenError::Broken { dir: self.dir.to_owned(), why }
-    }
-
-    /// Builds the tree of this size from the lines, and from tiles where lines were pruned.
-    fn rebuild(&self, size: u64, settled: u64) -> Result<(Edge, Vec<Tile>), OpenError> {
-        let mut edge = Edge::default();
-        let mut full = Vec::new();
-        let begin = self.first_seq()?.unwrap_or(0).min(size);
-        while edge.size() < begin {
-            let index = edge.size() / TILE_WIDTH as u64;
-            let hashes = tiles::leaves(self.dir, index, size, settled).map_err(failed("read", self.dir))?;
-            let hashes = hashes
-                .ok_or_else(|| self.broken(format!("{} is missing", tiles::shown(0, index, TILE_WIDTH))))?;
-            for hash in hashes.into_iter().take(usize::try_from(begin - edge.size()).unwrap_or(usize::MAX)) {
-                edge.push(hash, |tile| full.push(tile));
-            }
-        }
-        self.leaves_from(begin, |leaf| {
-            if edge.size() < size {
-                edge.push(leaf, |tile| full.push(tile));
-            }
-        })?;
-        full.extend(edge.partial());
-        Ok((edge, full))
-    }
-
-    fn first_seq(&self) -> Result<Option<u64>, OpenError> {
-        for name in self.names {
-            if let Some(seq) = first_seq(&self.dir.join(name.to_string()))? {
-                return Ok(Some(seq));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Hashes the lines from this `seq` on.
-    fn leaves_from(&self, seq: u64, mut take: impl FnMut(Hash)) -> Result<(), OpenError> {
-        let mut from = self.names.len();
-        let mut next = self.end;
-        while from > 0 && next > seq {
-            from -= 1;
-            next = first_seq(&self.dir.join(self.names[from].to_string()))?.unwrap_or(next);
-        }
-        for name in &self.names[from..] {
-            let path = self.dir.join(name.to_string());
-            let mut lines = Forward::open(&path, 0).map_err(failed("read", &path))?;
-            while let Some(line) = lines.next_line().map_err(failed("read", &path))? {
-                if next >= seq {
-                    take(leaf_hash(line));
-                }
-                next += 1;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The `seq` of the first line of a segment.
-fn first_seq(path: &Path) -> Result<Option<u64>, OpenError> {
-    let mut lines = Forward::open(path, 0).map_err(failed("read", path))?;
-    let Some(line) = lines.next_line().map_err(failed("read", path))? else { return Ok(None) };
-    Head::parse(line).map(|head| Some(head.seq)).map_err(|error| damaged(path, 1, &error.to_string()))
+    Ok(Opened { writer, sealer, damage: None })
 }
 
 /// Where a log ends.
-struct End {
-    next_seq: u64,
-    torn: Option<Torn>,
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) next_seq: u64,
+    pub(super) torn: Option<Torn>,
+    /// The segment it ends in, hashed.
+    pub(super) tail: Tail,
 }
 
-/// Half a line at the end of a segment.
-struct Torn {
-    name: SegmentName,
-    whole_bytes: u64,
-    length: u64,
+/// The lines of the segment that a log ends in.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    pub(super) path: PathBuf,
+    /// The `seq` of the first line.
+    pub(super) begin: u64,
+    pub(super) leaves: Vec<Hash>,
+}
+
+/// Half a line at the end of a segment, or whole ones that are not the log's.
+#[derive(Debug)]
+pub(super) struct Torn {
+    pub(super) name: SegmentName,
+    pub(super) whole_bytes: u64,
+    pub(super) length: u64,
 }
 
 fn find_end(dir: &Path, names: &[SegmentName]) -> Result<End, OpenError> {
     let mut next_seq = None;
     let mut torn = None;
+    let mut tail = Tail::default();
     // Behind the last segment with a byte there can be empty ones: a crash right after a rotation.
     let length = |name: &SegmentName| {
         let path = dir.join(name.to_string());
@@ -329,12 +275,12 @@ fn find_end(dir: &Path, names: &[SegmentName]) -> Result<End, OpenError> {
     }
     for (index, name) in names.iter().enumerate() {
         if Some(index) == last {
-            torn = check_whole(dir, name, &mut next_seq)?;
+            (torn, tail) = check_whole(dir, name, &mut next_seq)?;
         } else {
             check_ends(dir, name, &mut next_seq)?;
         }
     }
-    Ok(End { next_seq: next_seq.unwrap_or(0), torn })
+    Ok(End { next_seq: next_seq.unwrap_or(0), torn, tail })
 }
 
 /// Reads every line of the segment the log ends in.
@@ -342,18 +288,20 @@ fn check_whole(
     dir: &Path,
     name: &SegmentName,
     next_seq: &mut Option<u64>,
-) -> Result<Option<Torn>, OpenError> {
+) -> Result<(Option<Torn>, Tail), OpenError> {
     let path = dir.join(name.to_string());
     let mut lines = Forward::open(&path, 0).map_err(failed("read", &path))?;
-    let mut number = 0;
+    let mut leaves = Vec::new();
     let mut offset = 0;
     while let Some(line) = lines.next_line().map_err(failed("read", &path))? {
-        number += 1;
-        check_line(&path, number, line, next_seq)?;
+        check_line(&path, leaves.len() as u64 + 1, line, next_seq)?;
+        leaves.push(leaf_hash(line));
         offset += line.len() as u64 + 1;
     }
     let length = std::fs::metadata(&path).map_err(failed("read", &path))?.len() - offset;
-    Ok((length > 0).then(|| Torn { name: name.clone(), whole_bytes: offset, length }))
+    let torn = (length > 0).then(|| Torn { name: name.clone(), whole_bytes: offset, length });
+    let begin = next_seq.unwrap_or(0).saturating_sub(leaves.len() as u64);
+    Ok((torn, Tail { path, begin, leaves }))
 }
 
 /// Reads the first and the last line of a segment that others follow.
@@ -407,12 +355,12 @@ fn check_line(path: &Path, number: u64, line: &[u8], next_seq: &mut Option<u64>)
     }
 }
 
-fn damaged(path: &Path, line: u64, why: &str) -> OpenError {
+pub(super) fn damaged(path: &Path, line: u64, why: &str) -> OpenError {
     OpenError::Damaged { file: path.to_owned(), line, why: why.to_owned() }
 }
 
 /// Moves half a line to `<segment>.torn`; first there, then away, so that a crash can only double it.
-fn set_aside(dir: &Path, torn: &Torn) -> Result<(), OpenError> {
+pub(super) fn set_aside(dir: &Path, torn: &Torn) -> Result<(), OpenError> {
     let path = dir.join(torn.name.to_string());
     let aside = dir.join(format!("{}.torn", torn.name));
     let mut segment = OpenOptions::new().read(true).write(true).open(&path).map_err(failed("read", &path))?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::witness::Witness;
 use crate::keys::{Keys, Link, RotateError};
 use crate::note::{Checkpoint, Signer, VerifierKey};
 use crate::tiles;
@@ -33,6 +34,8 @@ pub(super) struct Sealer {
     edge: Edge,
     /// The leaves behind it.
     pending: Vec<Hash>,
+    /// Where the newest checkpoint is told outside of the folder.
+    witness: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Sealer {
@@ -46,9 +49,15 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    pub(super) fn new(dir: PathBuf, keys: Keys, signer: Arc<dyn Signer>, edge: Edge) -> Self {
+    pub(super) fn new(
+        dir: PathBuf,
+        keys: Keys,
+        signer: Arc<dyn Signer>,
+        edge: Edge,
+        witness: Option<PathBuf>,
+    ) -> Self {
         let key = keys.newest().clone();
-        Self { dir, keys, key, signer, next: None, edge, pending: Vec::new() }
+        Self { dir, keys, key, signer, next: None, edge, pending: Vec::new(), witness }
     }
 
     /// Lets the key vouch for the next one, which record `seq` will tell of, and keeps the line. The caller
@@ -129,6 +138,9 @@ impl Sealer {
         }
         self.edge = edge;
         self.pending.clear();
+        if let Some(path) = &self.witness {
+            Witness::of(&checkpoint).write(path)?;
+        }
         Ok(self.edge.size())
     }
 }
@@ -156,6 +168,11 @@ impl Notes {
         Ok(Self { new: read(&dir.join(CHECKPOINT_NEW))?, settled: read(&dir.join(CHECKPOINT))? })
     }
 
+    /// Whether there is none at all.
+    pub(crate) fn are_missing(&self) -> bool {
+        self.new.is_none() && self.settled.is_none()
+    }
+
     /// Whether there is one that counts.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.is_some()
@@ -179,9 +196,13 @@ pub(crate) fn head(notes: &Notes, keys: &Keys) -> Result<Option<Newest>, String>
     Ok(newest.map(|(checkpoint, key)| Newest { settled: size.min(checkpoint.size), checkpoint, key }))
 }
 
-/// A small file, where it is.
+/// A small file, where it is. A pipe in its place is refused: nobody might ever write to it.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    let regular = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() {
+        true => std::fs::read(path),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    });
+    match regular {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }

@@ -128,6 +128,11 @@ impl Writer {
         }
     }
 
+    /// Takes trouble over from before the log could be opened; the next append tells it.
+    pub(super) fn failed_before(&mut self, since: String, error: String, lost: u64) {
+        self.trouble = Some(Trouble { since, error, lost });
+    }
+
     /// Ends trouble with a `gap` record; does nothing when there is none.
     fn recover(&mut self) -> io::Result<()> {
         let Some(trouble) = &self.trouble else { return Ok(()) };

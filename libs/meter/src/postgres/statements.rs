@@ -243,9 +243,9 @@ pub(super) async fn history(pool: &PgPool, query: &HistoryQuery) -> Result<Vec<U
                 output: count(8)?,
                 cache_read: count(9)?,
                 cache_write: count(10)?,
-                cache_write_1h: 0,
                 reasoning: count(11)?,
                 estimated: estimated_calls > 0,
+                ..Usage::default()
             },
             expired: count(12)?,
             cost: Micros(count(13)?),

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Price, Rate, Tiered};
-use crate::Day;
+use super::{Price, Rate, Terms, Tiered};
+use crate::{Day, Tier};
 
 /// What ships with this version.
 const SHIPPED: &str = include_str!("../../data/prices.json");
@@ -183,6 +183,18 @@ struct Model {
     clause: Clause,
     /// By the day each holds from, in the order of the file: the last that holds counts.
     prices: Vec<(Option<Day>, Price)>,
+    /// What differs at other terms; of two that hold on a day the first counts.
+    variants: Vec<Variant>,
+}
+
+/// Rates at other terms than those of the list price.
+#[derive(Debug)]
+struct Variant {
+    tier: Tier,
+    /// The day from which on it holds.
+    start: Option<Day>,
+    /// What differs.
+    rates: Price,
 }
 
 impl Provider {
@@ -196,8 +208,11 @@ impl Provider {
         for model in raw.models {
             let prices = model.prices.read().map_err(|message| wrong(&model.id, message))?;
             model.clause.check().map_err(|message| wrong(&model.id, message))?;
+            let variants = model.price_variants.into_iter().filter_map(RawVariant::read);
+            let variants =
+                variants.collect::<Result<Vec<_>, _>>().map_err(|message| wrong(&model.id, message))?;
             if !prices.is_empty() {
-                models.push(Model { clause: model.clause, prices });
+                models.push(Model { clause: model.clause, prices, variants });
             }
         }
         let api_pattern = Lazy::new(raw.api_pattern.clone().unwrap_or_default());
@@ -218,7 +233,13 @@ impl Model {
     fn on(&self, day: Day) -> Option<Price> {
         let holds = |start: &Option<Day>| start.is_none_or(|start| start <= day);
         let last = self.prices.iter().rev().find(|(start, _)| holds(start)).or(self.prices.first());
-        last.map(|(_, price)| price.clone())
+        let mut price = last.map(|(_, price)| price.clone())?;
+        let mut terms = BTreeMap::new();
+        for variant in self.variants.iter().filter(|variant| holds(&variant.start)) {
+            terms.entry(variant.tier).or_insert_with(|| price.overlaid(&variant.rates));
+        }
+        price.terms = Terms::Published(terms);
+        Some(price)
     }
 }
 
@@ -326,6 +347,36 @@ struct RawModel {
     #[serde(rename = "match")]
     clause: Clause,
     prices: RawPrices,
+    #[serde(default)]
+    price_variants: Vec<RawVariant>,
+}
+
+/// Rates that hold under a condition.
+#[derive(Deserialize)]
+struct RawVariant {
+    when: BTreeMap<String, String>,
+    #[serde(default)]
+    constraint: Option<RawConstraint>,
+    prices: BTreeMap<String, Value>,
+}
+
+impl RawVariant {
+    /// `None` for a condition that is not about terms.
+    fn read(self) -> Option<Result<Variant, String>> {
+        let mut when = self.when.iter().map(|(key, word)| (key.as_str(), word.as_str()));
+        let tier = match (when.next(), when.next()) {
+            (Some(("service_tier", word)), None) => Tier::named(word).filter(|tier| *tier != Tier::Other)?,
+            (Some(("processing", "batch")), None) => Tier::Batch,
+            _ => return None,
+        };
+        let start = match self.constraint {
+            None => None,
+            // By the hour, at terms of its own: unknown is better than one of its two prices.
+            Some(RawConstraint { start_date: None }) => return None,
+            Some(RawConstraint { start_date }) => start_date,
+        };
+        Some(read_price(&self.prices).map(|rates| Variant { tier, start, rates }))
+    }
 }
 
 #[derive(Deserialize)]
@@ -395,6 +446,9 @@ fn read_price(stated: &BTreeMap<String, Value>) -> Result<Price, String> {
         cache_read: kind("cache_read_mtok")?,
         cache_write: kind("cache_write_mtok")?,
         cache_write_1h: kind("cache_write_1h_mtok")?,
+        audio_input: kind("input_audio_mtok")?,
+        audio_output: kind("output_audio_mtok")?,
+        terms: Terms::default(),
     })
 }
 

@@ -49,6 +49,7 @@ fn a_cost_is_summed_first_and_rounded_up_once() {
         cache_read: rate(),
         cache_write: rate(),
         cache_write_1h: rate(),
+        ..Price::default()
     };
     assert_eq!(price.cost(&usage(1, 1, 1, 2, 1)), Some(Micros(1)));
     assert_eq!(price.cost(&usage(10, 0, 0, 0, 0)), Some(Micros(1)));
@@ -112,6 +113,67 @@ fn the_shipped_catalogue_is_read_and_says_where_it_comes_from() {
 }
 
 #[test]
+fn terms_have_prices_of_their_own_and_an_unpublished_one_is_unknown() {
+    let today = day("2026-11-25");
+    let cost = |model: &str, tier, usage: Usage| {
+        Catalogue::shipped().price("openai", None, model, today)?.cost(&Usage { tier, ..usage })
+    };
+    let call = usage(400_000, 100_000, 200_000, 0, 0);
+    // At the list price 1.25, 10 and 0.125 dollars; half of that for flex and batch, twice for priority.
+    for (tier, micros) in [
+        (None, 1_525_000),
+        (Some(Tier::Standard), 1_525_000),
+        (Some(Tier::Priority), 3_050_000),
+        (Some(Tier::Fast), 3_050_000),
+        (Some(Tier::Flex), 762_500),
+        (Some(Tier::Batch), 762_500),
+    ] {
+        assert_eq!(cost("gpt-5", tier, call), Some(Micros(micros)), "{tier:?}");
+    }
+    assert_eq!(cost("gpt-5", Some(Tier::Other), call), None);
+    assert_eq!(cost("gpt-3.5-turbo", Some(Tier::Priority), call), None);
+    assert_eq!(Price::free().cost(&Usage { tier: Some(Tier::Other), ..call }), Some(Micros(0)));
+    // A variant says only what differs: no rate for cached input is published for batches of this one.
+    let mini = usage(0, 0, 1_000_000, 0, 0);
+    assert_eq!(cost("gpt-4o-mini", Some(Tier::Batch), mini), cost("gpt-4o-mini", None, mini));
+}
+
+#[test]
+fn terms_hold_from_their_day_on() {
+    let text = r#"[{"id": "p", "api_pattern": "", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": 2},
+        "price_variants": [
+            {"when": {"service_tier": "flex"}, "constraint": {"start_date": "2026-06-01"}, "prices": {"input_mtok": 1}},
+            {"when": {"service_tier": "flex", "route": "eu"}, "prices": {"input_mtok": 7}},
+            {"when": {"service_tier": "slow"}, "prices": {"input_mtok": 7}},
+            {"when": {"service_tier": "priority"}, "constraint": {"start_time": "01:00:00"}, "prices": {"input_mtok": 7}}]}]}]"#;
+    let catalogue = Catalogue::parse(text).unwrap();
+    let cost = |on: &str, tier| {
+        let call = Usage { tier: Some(tier), ..usage(10, 0, 0, 0, 0) };
+        catalogue.price("p", None, "m", day(on)).unwrap().cost(&call)
+    };
+    assert_eq!(cost("2026-05-31", Tier::Flex), None);
+    assert_eq!(cost("2026-06-01", Tier::Flex), Some(Micros(10)));
+    assert_eq!(cost("2026-06-01", Tier::Priority), None);
+    assert_eq!(cost("2026-06-01", Tier::Standard), Some(Micros(20)));
+    assert!(Catalogue::parse(&text.replace("\"input_mtok\": 1}", "\"input_mtok\": -1}")).is_err());
+}
+
+#[test]
+fn sound_has_a_price_of_its_own() {
+    let heard = Usage { audio_input: 600_000, audio_output: 90_000, ..usage(1_000_000, 100_000, 0, 0, 0) };
+    let price = |model: &str| Catalogue::shipped().price("openai", None, model, day("2026-11-25")).unwrap();
+    // 2.5 and 10 dollars for text, 32 and 64 for sound.
+    assert_eq!(price("gpt-audio").cost(&heard), Some(Micros(1_000_000 + 19_200_000 + 100_000 + 5_760_000)));
+    assert_eq!(price("gpt-4o").cost(&heard), None, "nobody knows what sound costs there");
+    let bound = price("gpt-audio").with_sound().bound(1_000_000, 100_000);
+    assert_eq!(bound, Some(Micros(32_000_000 + 6_400_000)));
+    assert_eq!(price("gpt-4o").with_sound().bound(1, 1), None);
+    // An owner's price is for whatever comes.
+    let flat = Price::flat("3".parse().unwrap(), "15".parse().unwrap());
+    assert_eq!(flat.cost(&heard), Some(Micros(4_500_000)));
+}
+
+#[test]
 fn every_shipped_pattern_compiles() {
     // The test would find a pattern of the data that this engine cannot run: such a model has no price.
     assert_eq!(super::catalogue::broken_patterns(&Catalogue::shipped()), [""; 0]);
@@ -163,7 +225,7 @@ proptest! {
     ) {
         let mut kinds = rates.iter().map(|(base, start, rate)| Some(Tiered::with_tiers(Rate(*base), vec![(*start, Rate(*rate))])));
         let mut kind = || kinds.next().unwrap();
-        let price = Price { input: kind(), output: kind(), cache_read: kind(), cache_write: kind(), cache_write_1h: kind() };
+        let price = Price { input: kind(), output: kind(), cache_read: kind(), cache_write: kind(), cache_write_1h: kind(), ..Price::default() };
         let spent = usage(counts[0], counts[1], counts[2], counts[3], counts[4]);
         let bound = price.bound(counts[0] + counts[2] + counts[3], counts[1]).unwrap();
         prop_assert!(price.cost(&spent).unwrap() <= bound);

@@ -246,9 +246,9 @@ pub(super) fn read_history(books: &Connection, query: &HistoryQuery) -> rusqlite
                     output: unsigned(row, 8)?,
                     cache_read: unsigned(row, 9)?,
                     cache_write: unsigned(row, 10)?,
-                    cache_write_1h: 0,
                     reasoning: unsigned(row, 11)?,
                     estimated: estimated_calls > 0,
+                    ..Usage::default()
                 },
                 expired: unsigned(row, 12)?,
                 cost: Micros(unsigned(row, 13)?),

@@ -15,15 +15,10 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(data: &'static [u8]) -> Self {
-        let mut places = Vec::new();
-        let mut at = 0;
-        while let Some(length) = data.get(at) {
-            places.push(u32::try_from(at).expect("the data of a vocabulary has two megabytes"));
-            at += 1 + usize::from(*length);
-        }
+        let places = places(data);
         let mut slots = vec![EMPTY; (places.len() * 2).next_power_of_two()].into_boxed_slice();
         let mask = slots.len() - 1;
-        for place in places {
+        for &place in &places {
             let mut slot = hash(token(data, place)) & mask;
             while slots[slot] != EMPTY {
                 slot = (slot + 1) & mask;
@@ -45,6 +40,36 @@ impl Table {
             }
         }
     }
+}
+
+/// Tokens by their published ids, which are their ranks: where the record of each stands in the data.
+#[derive(Debug)]
+pub(super) struct Ids {
+    data: &'static [u8],
+    places: Box<[u32]>,
+}
+
+impl Ids {
+    pub(super) fn new(data: &'static [u8]) -> Self {
+        Self { data, places: places(data).into_boxed_slice() }
+    }
+
+    /// The bytes of a token, where there is one with this id.
+    pub(super) fn token(&self, id: u64) -> Option<&'static [u8]> {
+        let place = self.places.get(usize::try_from(id).ok()?)?;
+        Some(token(self.data, *place))
+    }
+}
+
+/// Where the records of the tokens stand, in their order.
+pub(super) fn places(data: &[u8]) -> Vec<u32> {
+    let mut places = Vec::new();
+    let mut at = 0;
+    while let Some(length) = data.get(at) {
+        places.push(u32::try_from(at).expect("the data of a vocabulary has two megabytes"));
+        at += 1 + usize::from(*length);
+    }
+    places
 }
 
 fn token(data: &[u8], place: u32) -> &[u8] {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use base64::Engine;
@@ -57,6 +58,39 @@ fn published_counts_are_met() {
     }
 }
 
+/// Ids from "How to count tokens with tiktoken" in <https://github.com/openai/openai-cookbook>.
+#[test]
+fn published_ids_are_read_and_written() {
+    let (o200k, cl100k) = (Vocabulary::O200k, Vocabulary::Cl100k);
+    let published: [(Vocabulary, &str, &[u32]); 6] = [
+        (cl100k, "tiktoken is great!", &[83, 1609, 5963, 374, 2294, 0]),
+        (cl100k, "antidisestablishmentarianism", &[519, 85_342, 34_500, 479, 8997, 2191]),
+        (cl100k, "2 + 2 = 4", &[17, 489, 220, 17, 284, 220, 19]),
+        (o200k, "antidisestablishmentarianism", &[493, 129_901, 376, 160_388, 21_203, 2367]),
+        (o200k, "お誕生日おめでとう", &[8930, 9697, 243, 128_225, 8930, 17_693, 4344, 48_669]),
+        (o200k, "", &[]),
+    ];
+    for (vocabulary, text, ids) in published {
+        assert_eq!(encoded(vocabulary, text), ids, "{} {text:?}", vocabulary.name());
+        assert_eq!(vocabulary.text(ids).as_deref(), Some(text.as_bytes()), "{} {text:?}", vocabulary.name());
+    }
+}
+
+#[test]
+fn an_id_that_no_text_has_is_none_and_one_that_steers_says_nothing() {
+    for (vocabulary, tokens, end) in
+        [(Vocabulary::O200k, 199_998, 199_999), (Vocabulary::Cl100k, 100_256, 100_257)]
+    {
+        assert_eq!(table::places(vocabulary.data()).len(), tokens, "{}", vocabulary.name());
+        assert!(vocabulary.text(&[0, tokens as u32 - 1]).is_some());
+        assert_eq!(vocabulary.text(&[0, end]).unwrap(), b"!");
+        for unknown in [300_000, u64::from(u32::MAX), u64::MAX] {
+            assert_eq!(vocabulary.token(unknown), None);
+        }
+        assert_eq!(vocabulary.text(&[0, 300_000]), None);
+    }
+}
+
 #[test]
 fn models_are_known_by_the_beginning_of_their_names() {
     let (o200k, cl100k) = (Some(Vocabulary::O200k), Some(Vocabulary::Cl100k));
@@ -79,6 +113,7 @@ fn models_are_known_by_the_beginning_of_their_names() {
         ("gpt-3.5-turbo", cl100k),
         ("text-embedding-3-large", cl100k),
         ("text-embedding-ada-002", cl100k),
+        ("davinci-002", cl100k),
         ("o11", None),
         ("o1x", None),
         ("gpt-40", None),
@@ -124,7 +159,7 @@ fn published_pieces<'t>(expression: &Regex, text: &'t str) -> Vec<&'t str> {
 }
 
 /// As the definition says it: again and again the lowest pair, the first of equals.
-fn merged_slowly(piece: &[u8], table: &Table) -> usize {
+fn merged_slowly(piece: &[u8], table: &Table) -> Vec<Vec<u8>> {
     let mut parts: Vec<Vec<u8>> = piece.iter().map(|byte| vec![*byte]).collect();
     while let Some((_, at)) = (1..parts.len())
         .filter_map(|at| Some((table.rank(&[parts[at - 1].as_slice(), &parts[at]].concat())?, at)))
@@ -133,7 +168,17 @@ fn merged_slowly(piece: &[u8], table: &Table) -> usize {
         let second = parts.remove(at);
         parts[at - 1].extend(second);
     }
-    parts.len()
+    parts
+}
+
+/// The ids of a text, as a client sends them in the place of it.
+fn encoded(vocabulary: Vocabulary, text: &str) -> Vec<u32> {
+    let tokenizer = vocabulary.tokenizer();
+    let ids: HashMap<u32, u32> = table::places(vocabulary.data()).into_iter().zip(0..).collect();
+    Pieces::new(text, vocabulary, tokenizer.kinds)
+        .flat_map(|piece| merged_slowly(piece.as_bytes(), &tokenizer.table))
+        .map(|token| ids[&tokenizer.table.rank(&token).unwrap()])
+        .collect()
 }
 
 fn like_the_definition(text: &str) {
@@ -142,7 +187,7 @@ fn like_the_definition(text: &str) {
         let pieces: Vec<&str> = Pieces::new(text, vocabulary, tokenizer.kinds).collect();
         assert_eq!(pieces, published_pieces(&published(vocabulary), text), "{} {text:?}", vocabulary.name());
         let slowly: usize =
-            pieces.iter().map(|piece| merged_slowly(piece.as_bytes(), &tokenizer.table)).sum();
+            pieces.iter().map(|piece| merged_slowly(piece.as_bytes(), &tokenizer.table).len()).sum();
         assert_eq!(tokenizer.count(text), slowly as u64, "{} {text:?}", vocabulary.name());
     }
 }
@@ -180,6 +225,14 @@ proptest! {
         text in "[aAbBsStTlLvVeErRmMdDſ'’ \t\r\n/!.09١ʰǅaé\u{301}日\u{a0}\u{85}]{0,60}"
     ) {
         like_the_definition(&text);
+    }
+
+    #[test]
+    fn what_is_written_as_ids_is_read_back(text in "(?s).{0,80}") {
+        for vocabulary in BOTH {
+            let ids = encoded(vocabulary, &text);
+            prop_assert_eq!(vocabulary.text(&ids).unwrap(), text.as_bytes());
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use serde_json::Value;
 
-use crate::{Estimate, Face, Usage};
+use crate::{Estimate, Face, Tier, Usage};
 
 /// The largest count that is believed, in tokens: some hundred times the largest context window
 /// on the market. One absurd report must not use up a budget for the rest of the day.
@@ -24,13 +24,14 @@ pub struct UsageReader {
     face: Face,
     counts: Counts,
     output_reports: u32,
+    tier: Option<Tier>,
 }
 
 impl UsageReader {
     /// A reader for answers of one kind of endpoint.
     #[must_use]
     pub fn new(face: Face) -> Self {
-        Self { face, counts: Counts::default(), output_reports: 0 }
+        Self { face, counts: Counts::default(), output_reports: 0, tier: None }
     }
 
     /// Takes in the JSON text of one `usage` object: once for a plain answer, once for each event of
@@ -43,6 +44,19 @@ impl UsageReader {
         };
         self.output_reports = self.output_reports.saturating_add(u32::from(counts.output.is_some()));
         self.counts.grow(counts);
+        if let Some(tier) = reported.get("service_tier").and_then(Value::as_str).and_then(Tier::named) {
+            self.served_at(tier);
+        }
+    }
+
+    /// Takes in the terms that an answer names: beside `usage` at OpenAI, in it at Anthropic. The last word
+    /// counts, since a stream begins with what was asked for.
+    pub fn served_at(&mut self, tier: Tier) {
+        self.tier = Some(match (self.face, tier) {
+            // Anthropic's priority is capacity that was bought before; its tokens have no other list price.
+            (Face::Messages | Face::CountTokens, Tier::Priority) => Tier::Standard,
+            (_, tier) => tier,
+        });
     }
 
     /// The usage of the call; what the provider left unsaid is filled in from `estimate`, and marked.
@@ -50,6 +64,7 @@ impl UsageReader {
     pub fn finish(self, estimate: Estimate) -> Usage {
         let (input, input_estimated) = self.input(estimate);
         let (output, output_estimated) = self.output(estimate);
+        let reported = self.counts.output.unwrap_or(0).min(output);
         Usage {
             input: input.fresh,
             output,
@@ -57,6 +72,10 @@ impl UsageReader {
             cache_write: input.cache_write,
             cache_write_1h: self.counts.cache_write_1h.unwrap_or(0).min(input.cache_write),
             reasoning: self.counts.reasoning.unwrap_or(0).min(output),
+            audio_input: self.counts.audio_input.unwrap_or(0).min(input.fresh),
+            audio_output: self.counts.audio_output.unwrap_or(0).min(output),
+            estimated_output: if output_estimated { output - reported } else { 0 },
+            tier: self.tier,
             estimated: input_estimated || output_estimated,
         }
     }
@@ -116,6 +135,8 @@ struct Counts {
     cache_write: Option<u64>,
     cache_write_1h: Option<u64>,
     reasoning: Option<u64>,
+    audio_input: Option<u64>,
+    audio_output: Option<u64>,
 }
 
 impl Counts {
@@ -127,6 +148,8 @@ impl Counts {
         self.cache_write = self.cache_write.max(other.cache_write);
         self.cache_write_1h = self.cache_write_1h.max(other.cache_write_1h);
         self.reasoning = self.reasoning.max(other.reasoning);
+        self.audio_input = self.audio_input.max(other.audio_input);
+        self.audio_output = self.audio_output.max(other.audio_output);
     }
 }
 
@@ -138,6 +161,8 @@ fn anthropic(usage: &Value) -> Counts {
         cache_write: count(usage, &["/cache_creation_input_tokens"]),
         cache_write_1h: count(usage, &["/cache_creation/ephemeral_1h_input_tokens"]),
         reasoning: count(usage, &["/output_tokens_details/thinking_tokens"]),
+        audio_input: None,
+        audio_output: None,
     };
     let mut counts = one(usage);
     // With server-side compaction the top level leaves the compaction's own tokens out; the list
@@ -159,8 +184,19 @@ fn sum(left: Counts, right: Counts) -> Counts {
         cache_write: add(left.cache_write, right.cache_write),
         cache_write_1h: add(left.cache_write_1h, right.cache_write_1h),
         reasoning: add(left.reasoning, right.reasoning),
+        audio_input: add(left.audio_input, right.audio_input),
+        audio_output: add(left.audio_output, right.audio_output),
     }
 }
+
+/// Where sound is counted: chat completions, responses, transcriptions.
+const AUDIO_INPUT: [&str; 3] = [
+    "/prompt_tokens_details/audio_tokens",
+    "/input_tokens_details/audio_tokens",
+    "/input_token_details/audio_tokens",
+];
+const AUDIO_OUTPUT: [&str; 2] =
+    ["/completion_tokens_details/audio_tokens", "/output_tokens_details/audio_tokens"];
 
 fn openai(usage: &Value) -> Counts {
     let total = count(usage, &["/total_tokens"]);
@@ -191,6 +227,8 @@ fn openai(usage: &Value) -> Counts {
             usage,
             &["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"],
         ),
+        audio_input: count(usage, &AUDIO_INPUT),
+        audio_output: count(usage, &AUDIO_OUTPUT),
     }
 }
 

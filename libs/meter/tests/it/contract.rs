@@ -233,8 +233,8 @@ async fn history_sums_by_day_context_model_provider_and_client() {
             cache_read: 600,
             cache_write: 8_000,
             reasoning: 14,
-            cache_write_1h: 0,
-            estimated: true
+            estimated: true,
+            ..Usage::default()
         }
     );
     assert_eq!(standing(ledger.as_ref()).await.0, rows.iter().map(zos_meter::UsageRow::total).sum::<u64>());

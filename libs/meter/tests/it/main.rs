@@ -5,6 +5,7 @@ mod callers;
 mod contract;
 mod files;
 mod house;
+mod interim;
 mod limits;
 mod model;
 #[cfg(feature = "postgres")]

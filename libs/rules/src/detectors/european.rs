@@ -3,8 +3,7 @@
 //! An id whose form alone is common (nine or eleven digits) is only found after a word that names
 //! it.
 
-use super::checks::{digits, follows, is_date, luhn, remainder, weighted};
-use super::pii::kept;
+use super::checks::{Find, digits, follows, is_date, is_mod_11_10, kept, luhn, remainder, two, weighted};
 use super::{Detector, detector};
 use crate::pattern::runs::Need;
 
@@ -21,9 +20,9 @@ pub(super) static DETECTORS: [Detector; 27] = [
     detector("de-tax-id", r"\b[1-9][0-9](?: ?[0-9]){9}\b", 21).checked(german_tax_id),
     detector("nl-bsn", r"\b[0-9]{9}\b", 9).checked(bsn),
     detector("pl-pesel", r"\b[0-9]{11}\b", 11).checked(pesel),
-    detector("be-national-number", r"\b[0-9]{2}\.?[0-9]{2}\.?[0-9]{2}-[0-9]{3}\.?[0-9]{2}\b", 15)
+    detector("be-national-number", r"\b[0-9]{2}[. ]?[0-9]{2}[. ]?[0-9]{2}[- ]?[0-9]{3}[. ]?[0-9]{2}\b", 16)
         .checked(belgian),
-    detector("se-personnummer", r"\b(?:19|20)?[0-9]{6}[-+][0-9]{4}\b", 13).checked(personnummer),
+    detector("se-personnummer", r"\b(?:19|20)?[0-9]{6}[-+ ]?[0-9]{4}\b", 13).checked(personnummer),
     detector("fi-henkilotunnus", r"\b[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]\b", 11)
         .checked(henkilotunnus),
     detector("dk-cpr", r"\b[0-9]{6}-[0-9]{4}\b", 11).checked(cpr),
@@ -44,12 +43,12 @@ pub(super) static DETECTORS: [Detector; 27] = [
     detector("passport", r"\b[A-Z0-9]{7,9}\b", 9).checked(passport).needing(Need::Digit, 9),
 ];
 
-fn insurance_number(_: &str, matched: &str) -> Option<usize> {
+fn insurance_number(_: &str, matched: &str) -> Option<Find> {
     kept(matched, !["BG", "GB", "KN", "NK", "NT", "TN", "ZZ"].contains(&&matched[..2]))
 }
 
 /// The key is 97 less the remainder of the thirteen digits; Corsica counts as 19 and 18.
-fn nir(_: &str, matched: &str) -> Option<usize> {
+fn nir(_: &str, matched: &str) -> Option<Find> {
     let plain = matched.replace(' ', "");
     let number = digits(&plain.replace("2A", "19").replace("2B", "18"));
     let month = number[3] * 10 + number[4];
@@ -58,7 +57,7 @@ fn nir(_: &str, matched: &str) -> Option<usize> {
     kept(matched, real_month && 97 - remainder(body.iter().copied(), 97) == key[0] * 10 + key[1])
 }
 
-fn dni(_: &str, matched: &str) -> Option<usize> {
+fn dni(_: &str, matched: &str) -> Option<Find> {
     let number = matched.replace('-', "").replace('X', "0").replace('Y', "1").replace('Z', "2");
     let letters = b"TRWAGMYFPDXBNJZSQVHLCKE";
     let expected = letters[remainder(digits(&number[..8]), 23) as usize];
@@ -66,20 +65,25 @@ fn dni(_: &str, matched: &str) -> Option<usize> {
 }
 
 /// Odd places have values of their own, by the decree of 23 December 1976.
-fn codice_fiscale(_: &str, matched: &str) -> Option<usize> {
+pub(super) fn is_codice_fiscale(matched: &str) -> bool {
     const ODD: [u32; 26] =
         [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let value = |byte: u8| u32::from(if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' });
-    let bytes = matched.as_bytes();
+    let upper = matched.to_ascii_uppercase();
+    let bytes = upper.as_bytes();
     let sum: u32 = bytes[..15]
         .iter()
         .enumerate()
         .map(|(place, byte)| if place % 2 == 0 { ODD[value(*byte) as usize] } else { value(*byte) })
         .sum();
-    kept(matched, value(bytes[15]) == sum % 26)
+    value(bytes[15]) == sum % 26
 }
 
-fn german_tax_id(before: &str, matched: &str) -> Option<usize> {
+fn codice_fiscale(_: &str, matched: &str) -> Option<Find> {
+    kept(matched, is_codice_fiscale(matched))
+}
+
+fn german_tax_id(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let named = follows(
         before,
@@ -98,24 +102,14 @@ fn german_tax_id(before: &str, matched: &str) -> Option<usize> {
     kept(matched, named && is_mod_11_10(&number))
 }
 
-/// ISO 7064, MOD 11,10.
-fn is_mod_11_10(number: &[u32]) -> bool {
-    let Some((check, body)) = number.split_last() else { return false };
-    let product = body.iter().fold(10, |product, digit| {
-        let sum = (product + digit) % 10;
-        (if sum == 0 { 10 } else { sum }) * 2 % 11
-    });
-    (11 - product) % 10 == *check
-}
-
-fn bsn(before: &str, matched: &str) -> Option<usize> {
+fn bsn(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let sum = weighted(&number[..8], &[9, 8, 7, 6, 5, 4, 3, 2]);
     let named = follows(before, &["bsn", "burgerservicenummer", "sofinummer", "burgerservicenr"]);
     kept(matched, named && sum > 0 && sum % 11 == number[8])
 }
 
-fn pesel(before: &str, matched: &str) -> Option<usize> {
+fn pesel(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let sum = weighted(&number, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
     let day = number[4] * 10 + number[5];
@@ -123,49 +117,67 @@ fn pesel(before: &str, matched: &str) -> Option<usize> {
 }
 
 /// The key is 97 less the remainder; who was born after 1999 puts a 2 before the number.
-fn belgian(_: &str, matched: &str) -> Option<usize> {
+fn belgian(before: &str, matched: &str) -> Option<Find> {
+    let words = [
+        "rijksregisternummer",
+        "rijksregister",
+        "insz",
+        "niss",
+        "registre national",
+        "numéro national",
+        "nationaal nummer",
+        "national number",
+        "bis-nummer",
+    ];
+    let named = matched.contains('-') || follows(before, &words);
     let number = digits(matched);
     let (body, key) = number.split_at(9);
     let key = key[0] * 10 + key[1];
     let keys = [body.to_vec(), [&[2], body].concat()].map(|body| 97 - remainder(body, 97));
-    kept(matched, keys.contains(&key) && number[2] * 10 + number[3] <= 12)
+    kept(matched, named && keys.contains(&key) && two(&number, 2) <= 12)
 }
 
-fn personnummer(_: &str, matched: &str) -> Option<usize> {
+fn personnummer(before: &str, matched: &str) -> Option<Find> {
+    let words = ["personnummer", "personnr", "pnr", "samordningsnummer", "personal identity number"];
+    let named = matched.contains(['-', '+']) || follows(before, &words);
     let number = digits(matched);
     let number = &number[number.len() - 10..];
     let (month, day) = (number[2] * 10 + number[3], number[4] * 10 + number[5]);
-    kept(matched, luhn(number) && (is_date(day, month) || is_date(day.saturating_sub(60), month)))
+    kept(matched, named && luhn(number) && (is_date(day, month) || is_date(day.saturating_sub(60), month)))
 }
 
-fn henkilotunnus(_: &str, matched: &str) -> Option<usize> {
+fn henkilotunnus(_: &str, matched: &str) -> Option<Find> {
+    kept(matched, is_henkilotunnus(matched))
+}
+
+pub(super) fn is_henkilotunnus(matched: &str) -> bool {
     let number = digits(&[&matched[..6], &matched[7..10]].concat());
     let letters = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
     let (day, month) = (number[0] * 10 + number[1], number[2] * 10 + number[3]);
     let expected = letters[remainder(number, 31) as usize];
-    kept(matched, matched.as_bytes()[10] == expected && is_date(day, month))
+    matched.as_bytes()[10].to_ascii_uppercase() == expected && is_date(day, month)
 }
 
 /// Numbers given out since 2007 have no checksum, so the word must stand before it.
-fn cpr(before: &str, matched: &str) -> Option<usize> {
+fn cpr(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let valid = is_date(number[0] * 10 + number[1], number[2] * 10 + number[3]);
     kept(matched, valid && follows(before, &["cpr", "cpr-nummer", "cpr-nr", "personnummer"]))
 }
 
-fn ahv(_: &str, matched: &str) -> Option<usize> {
+fn ahv(_: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     kept(matched, weighted(&number, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10))
 }
 
-fn nif(before: &str, matched: &str) -> Option<usize> {
+fn nif(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let rest = weighted(&number[..8], &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
     let expected = if rest < 2 { 0 } else { 11 - rest };
     kept(matched, follows(before, &["nif", "contribuinte"]) && number[8] == expected)
 }
 
-fn passport(before: &str, matched: &str) -> Option<usize> {
+fn passport(before: &str, matched: &str) -> Option<Find> {
     let named = follows(
         before,
         &["passport", "passport no", "passport number", "reisepass", "passeport", "pasaporte"],
@@ -173,19 +185,15 @@ fn passport(before: &str, matched: &str) -> Option<usize> {
     kept(matched, named && digits(matched).len() >= 6)
 }
 
-fn two(number: &[u32], at: usize) -> u32 {
-    number[at] * 10 + number[at + 1]
-}
-
 /// The check digit is 11 less the remainder; 11 stands as 0, and a number with 10 is not given out.
-fn nhs(before: &str, matched: &str) -> Option<usize> {
+fn nhs(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let rest = 11 - weighted(&number[..9], &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11;
     kept(matched, follows(before, &["nhs", "nhs number", "nhs no"]) && rest % 11 == number[9] && rest != 10)
 }
 
 /// Two check digits by 11; D numbers add 40 to the day.
-fn fodselsnummer(before: &str, matched: &str) -> Option<usize> {
+fn fodselsnummer(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let first = weighted(&number[..10], &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11;
     let second = weighted(&number, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11;
@@ -196,16 +204,22 @@ fn fodselsnummer(before: &str, matched: &str) -> Option<usize> {
 }
 
 /// Weights 8 to 2, a second letter counts nine times; the letter is the remainder by 23.
-fn pps(before: &str, matched: &str) -> Option<usize> {
-    let bytes = matched.as_bytes();
+fn pps(before: &str, matched: &str) -> Option<Find> {
+    let named = follows(before, &["pps", "ppsn", "pps number", "pps no"]);
+    kept(matched, named && is_pps(matched))
+}
+
+pub(super) fn is_pps(matched: &str) -> bool {
+    let upper = matched.to_ascii_uppercase();
+    let bytes = upper.as_bytes();
     let second = bytes.get(8).filter(|byte| **byte != b'W').map_or(0, |byte| u32::from(byte - b'A') + 1);
     let sum = weighted(&digits(matched), &[8, 7, 6, 5, 4, 3, 2]) + 9 * second;
     let expected = b"WABCDEFGHIJKLMNOPQRSTUV"[(sum % 23) as usize];
-    kept(matched, follows(before, &["pps", "ppsn", "pps number", "pps no"]) && bytes[7] == expected)
+    bytes[7] == expected
 }
 
 /// The check digit is the fourth; the date of birth follows.
-fn svnr(before: &str, matched: &str) -> Option<usize> {
+fn svnr(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let rest = weighted(&number, &[3, 7, 9, 0, 5, 8, 4, 2, 1, 6]) % 11;
     let words = ["svnr", "sv-nr", "sv-nummer", "sozialversicherungsnummer", "versicherungsnummer"];
@@ -213,14 +227,14 @@ fn svnr(before: &str, matched: &str) -> Option<usize> {
 }
 
 /// The whole number divides by 11; women add 50 to the month.
-fn rodne_cislo(_: &str, matched: &str) -> Option<usize> {
+fn rodne_cislo(_: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let (month, day) = (two(&number, 2), two(&number, 4));
     let month = [70, 50, 20, 0].into_iter().find(|added| month > *added).map_or(0, |added| month - added);
     kept(matched, remainder(number, 11) == 0 && is_date(day, month))
 }
 
-fn cnp(before: &str, matched: &str) -> Option<usize> {
+fn cnp(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let rest = weighted(&number[..12], &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
     let check = if rest == 10 { 1 } else { rest };
@@ -230,19 +244,19 @@ fn cnp(before: &str, matched: &str) -> Option<usize> {
 }
 
 /// The century is added to the month: 20 before 1900, 40 after 1999.
-fn egn(before: &str, matched: &str) -> Option<usize> {
+fn egn(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let check = weighted(&number[..9], &[2, 4, 8, 5, 10, 9, 7, 3, 6]) % 11 % 10;
     let real = is_date(two(&number, 4), two(&number, 2) % 20);
     kept(matched, follows(before, &["egn", "егн"]) && real && check == number[9])
 }
 
-fn oib(before: &str, matched: &str) -> Option<usize> {
+fn oib(before: &str, matched: &str) -> Option<Find> {
     kept(matched, follows(before, &["oib"]) && is_mod_11_10(&digits(matched)))
 }
 
 /// Estonia and Lithuania use the same number: weights 1 to 1, then 3 to 3 where those give 10.
-fn isikukood(before: &str, matched: &str) -> Option<usize> {
+fn isikukood(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let first = weighted(&number[..10], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) % 11;
     let second = weighted(&number[..10], &[3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) % 11;
@@ -252,14 +266,14 @@ fn isikukood(before: &str, matched: &str) -> Option<usize> {
     kept(matched, named && real && check == number[10])
 }
 
-fn amka(before: &str, matched: &str) -> Option<usize> {
+fn amka(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let real = is_date(two(&number, 0), two(&number, 2));
     kept(matched, follows(before, &["amka", "αμκα"]) && real && luhn(&number))
 }
 
 /// Each product counts by the sum of its digits; the letter counts by its place in the alphabet.
-fn pension_number(_: &str, matched: &str) -> Option<usize> {
+fn pension_number(_: &str, matched: &str) -> Option<Find> {
     let plain = matched.replace(' ', "");
     let letter = plain.as_bytes().get(8).map_or(0, |byte| u32::from(byte.saturating_sub(b'A')) + 1);
     let number = digits(&plain);
@@ -272,7 +286,7 @@ fn pension_number(_: &str, matched: &str) -> Option<usize> {
 }
 
 /// A date of birth, three digits, a Luhn digit over the eleven before, and another check digit.
-fn matricule(before: &str, matched: &str) -> Option<usize> {
+fn matricule(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let real = is_date(two(&number, 6), two(&number, 4));
     kept(matched, follows(before, &["matricule", "matricula"]) && real && luhn(&number[..12]))

@@ -2,19 +2,21 @@
 //!
 //! Formats are those that the providers publish or that their own libraries produce. A key with a
 //! fixed prefix needs no context; a value without one is only found where something called a
-//! secret is assigned, and if it is random enough.
+//! secret is assigned (`assignment`), and if it is random enough.
 
-use super::checks::{entropy, is_placeholder};
+use super::checks::{Find, entropy, is_placeholder, kept};
+use super::randomness::Surprise;
 use super::{Detector, detector};
+use crate::pattern::block::Ending;
 use crate::pattern::runs::Need;
 
-pub(super) static DETECTORS: [Detector; 54] = [
+pub(super) static DETECTORS: [Detector; 53] = [
     detector("aws-key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", 20).checked(real),
     detector("aws-secret-key", r#"(?i-u:aws)[A-Za-z0-9_. -]*(?i-u:secret|key)[A-Za-z0-9_. -]*["']?[ \t]{0,3}(?::=|=>|=|:)[ \t]{0,3}["']?[A-Za-z0-9/+]{40}\b"#, 120).checked(aws_secret).needing(Need::Assignment, 72),
     detector("github-token", r"\bgh[pousr]_[A-Za-z0-9]{36,251}\b", 255).checked(real),
     detector("github-fine-grained", r"\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40,80}\b", 120).checked(real),
-    detector("gitlab-token", r"\bgl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt|ffct|oas)-[A-Za-z0-9_-]{20,64}", 80).checked(real),
-    detector("slack-token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,200}", 210).checked(real),
+    detector("gitlab-token", r"\bgl(?:pat|dt|rt|rtr|cbt|ptt|ft|soat|agent|imt|ffct|oas|wt)-[A-Za-z0-9_-]{20,64}(?:\.[a-z0-9]{2}\.[a-z0-9]{9})?", 96).checked(real),
+    detector("slack-token", r"\bxox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,200}", 210).checked(real),
     detector("slack-app", r"\bxapp-[0-9]-[A-Z0-9]{8,14}-[0-9]{8,15}-[a-f0-9]{32,64}\b", 120).checked(real),
     detector("slack-webhook", r"\bhooks\.slack\.com/services/T[A-Z0-9]{7,12}/B[A-Z0-9]{7,12}/[A-Za-z0-9]{20,26}\b", 90).checked(real),
     detector("stripe-key", r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,200}\b", 210).checked(real),
@@ -26,7 +28,7 @@ pub(super) static DETECTORS: [Detector; 54] = [
     detector("google-oauth", r"\bya29\.[A-Za-z0-9_-]{20,400}", 410).checked(real),
     detector("google-client-secret", r"\bGOCSPX-[A-Za-z0-9_-]{28}", 35).checked(real),
     detector("azure-storage-key", r"\b(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{43,86}={1,2}", 110).checked(real),
-    detector("azure-client-secret", r"\b[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}", 40).checked(real).needing(Need::Tilde, 8),
+    detector("azure-client-secret", r"\b[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}", 40).checked(real).needing(Need::Tilde, 8),
     detector("azure-shared-access", r"\bs(?:v|p|t|e|r)=[A-Za-z0-9%:+_-]+&(?:[a-z]{2,5}=[A-Za-z0-9%:+_.-]*&)*sig=[A-Za-z0-9%+/]{43,90}", 400).checked(real).needing(Need::Assignment, 4),
     detector("docker-token", r"\bdckr_pat_[A-Za-z0-9_-]{27}", 40).checked(real),
     detector("atlassian-token", r"\bATATT3[A-Za-z0-9_=-]{40,}", 260).checked(real),
@@ -58,86 +60,76 @@ pub(super) static DETECTORS: [Detector; 54] = [
     detector("linear-key", r"\blin_api_[A-Za-z0-9]{32,48}\b", 56).checked(real),
     detector("telegram-token", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{33}", 46).checked(real),
     detector("age-key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}\b", 74).checked(real),
-    detector(
-        "private-key",
-        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----(?:[ \t\r\n]|\\n|\\r|[A-Za-z0-9+/]{16,}={0,2}|[A-Za-z0-9+/]{2,15}={1,2})*(?:-----END [A-Z ]{0,30}-----)?",
-        4096,
-    ),
-    detector("jwt", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", 4096),
-    detector(
-        "basic-auth-url",
-        r"\b[a-z][a-z0-9+.-]{1,15}://[A-Za-z0-9._~%+-]{0,64}:[A-Za-z0-9._~%+!$&*()=;,?^#-]{3,128}@",
-        220,
-    )
-    .checked(address_password).needing(Need::Assignment, 20),
+    detector("private-key", r"-----BEGIN [A-Za-z0-9 ]*(?:PRIVATE KEY(?: BLOCK)?|Static key V1)-----|---- BEGIN [A-Z0-9 ]*PRIVATE KEY ----", 76).beginning(Ending::Armor),
+    detector("jwt", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}", 4096).checked(web_token),
+    detector("basic-auth-url", r#"\b[a-z][a-z0-9+.-]{1,15}://[!#-&(-.0-9;=?A-Z\[-~]*:[!#-&(-.0-;=?-_a-~]{3,}@"#, 220).checked(address_password).needing(Need::Assignment, 20),
     detector("bearer-token", r"(?i-u:\bbearer) {1,3}[A-Za-z0-9_.~+/-]{20,600}={0,2}", 620).checked(bearer).needing(Need::Digit, 640),
-    detector(
-        "assignment",
-        r#"(?i-u:api[_-]?key|secret(?:[_-]?key)?|token|passw(?:or)?d|pwd|passphrase|(?:auth|access|account|private|signing|encryption)[_-]?key|credentials?)["']?[ \t]{0,3}(?::=|=>|=|:)[ \t]{0,3}["']?[A-Za-z0-9+/_.~=!@#$%^&*-]{8,128}"#,
-        200,
-    )
-    .checked(assigned).needing(Need::Assignment, 32),
 ];
 
-fn real(_: &str, matched: &str) -> Option<usize> {
-    let random = entropy(matched) > 2.5;
-    (random && !is_placeholder(matched)).then_some(matched.len())
+/// A value that is random enough, and an example where its issuer says so: `AKIAIOSFODNN7EXAMPLE`.
+pub(super) fn real(_: &str, matched: &str) -> Option<Find> {
+    let is_example = matched.contains("EXAMPLE");
+    let counts = entropy(matched) > 2.5 && (is_example || !is_placeholder(matched));
+    kept(matched, counts).map(|find| find.example_if(is_example))
+}
+
+/// A value behind a short sign, which has to look drawn.
+pub(super) fn drawn(before: &str, matched: &str) -> Option<Find> {
+    real(before, matched).filter(|_| Surprise::of(matched).is_random())
 }
 
 /// A key has digits and both cases; a name with hyphens has not.
-fn mixed(before: &str, matched: &str) -> Option<usize> {
+fn mixed(before: &str, matched: &str) -> Option<Find> {
     let has = |kind: fn(&char) -> bool| matched.chars().any(|c| kind(&c));
     let kinds = [has(char::is_ascii_digit), has(char::is_ascii_uppercase), has(char::is_ascii_lowercase)];
     real(before, matched)
         .filter(|_| kinds.iter().filter(|kind| **kind).count() == 3 && entropy(matched) > 3.4)
 }
 
-/// A key that has a detector of its own is reported by that one.
-fn unclaimed(before: &str, matched: &str) -> Option<usize> {
-    let claimed = matched.starts_with("sk-ant-")
-        || ["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-"]
-            .iter()
-            .any(|start| matched.starts_with(start))
+/// A key that has a detector of its own is reported by that one. Titles of pages begin like a key too.
+fn unclaimed(before: &str, matched: &str) -> Option<Find> {
+    let claimed = ["sk-ant-", "sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-", "sk-or-v1-", "sk-lf-"]
+        .iter()
+        .any(|start| matched.starts_with(start))
         || matched.contains("T3BlbkFJ");
-    mixed(before, matched).filter(|_| !claimed)
+    let is_word = |part: &&str| {
+        part.len() > 3
+            && part.bytes().all(|byte| byte.is_ascii_lowercase())
+            && !Surprise::of(part).is_random()
+    };
+    let is_title = matched[3..].split(['-', '_']).filter(is_word).count() > 2;
+    mixed(before, matched).filter(|_| !claimed && !is_title && Surprise::of(&matched[3..]).is_random())
 }
 
 /// Forty characters of base64; a path or a digest of that length is less varied.
-fn aws_secret(before: &str, matched: &str) -> Option<usize> {
-    mixed(before, &matched[matched.len() - 40..]).map(|_| matched.len())
+fn aws_secret(before: &str, matched: &str) -> Option<Find> {
+    let value = matched.len() - 40;
+    let is_example = matched.ends_with("EXAMPLEKEY");
+    mixed(before, &matched[value..]).map(|_| Find::of(value..matched.len()).example_if(is_example))
 }
 
-fn address_password(_: &str, matched: &str) -> Option<usize> {
+/// The token that jwt.io shows to everybody is an example.
+fn web_token(_: &str, matched: &str) -> Option<Find> {
+    kept(matched, true)
+        .map(|find| find.example_if(matched.contains("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")))
+}
+
+/// A password may hold every sign, `@` too: the last one ends it.
+fn address_password(_: &str, matched: &str) -> Option<Find> {
     let (_, login) = matched.split_once("://")?;
-    let (user, password) = login.trim_end_matches('@').split_once(':')?;
+    let (user, password) = login.strip_suffix('@')?.split_once(':')?;
     let named = ["password", "passwd", "pass", "pw", "pwd", "secret", "user", "token"];
     let harmless =
         is_placeholder(password) || named.contains(&password.to_lowercase().as_str()) || user == password;
-    (!harmless).then_some(matched.len())
+    kept(matched, !harmless)
 }
 
-fn bearer(_: &str, matched: &str) -> Option<usize> {
-    let token = matched.split(' ').next_back()?;
+fn bearer(_: &str, matched: &str) -> Option<Find> {
+    let at = matched.rfind(' ')? + 1;
+    let token = &matched[at..];
     let digits = token.bytes().filter(u8::is_ascii_digit).count();
-    (digits > 1 && entropy(token) > 3.5 && !is_placeholder(token)).then_some(matched.len())
-}
-
-/// A value without a known form has to look random: long enough, letters and digits, no path, no
-/// name of a variable, no digest that is called one.
-fn assigned(_: &str, matched: &str) -> Option<usize> {
-    let at = matched.find([':', '='])?;
-    let value = matched[at..].trim_start_matches([':', '=', '>', ' ', '\t', '"', '\'']);
-    let trimmed = value.trim_end_matches(['.', ',', '!', '=', '*']);
-    let digits = trimmed.bytes().filter(u8::is_ascii_digit).count();
-    let letters = trimmed.bytes().filter(u8::is_ascii_alphabetic).count();
-    let key = matched[..at].to_lowercase();
-    let is_password = key.starts_with("pass") || key.starts_with("pwd");
-    let enough = if is_password {
-        trimmed.len() >= 8 && entropy(trimmed) > 2.5
-    } else {
-        trimmed.len() >= 12 && entropy(trimmed) > 3.0
-    };
-    let is_path = trimmed.starts_with(['/', '.', '$', '%']) || trimmed.contains("://");
-    let is_count = letters == 0;
-    (enough && digits >= 2 && !is_count && !is_path && !is_placeholder(trimmed)).then_some(matched.len())
+    let varied =
+        entropy(token) > 3.5 || (entropy(token) > 3.0 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let counts = digits > 1 && varied && !is_placeholder(token);
+    counts.then(|| Find::of(at..matched.len()))
 }

@@ -3,250 +3,20 @@
 //! A run is one place at which an expression began to match. Each byte moves every run on; two
 //! runs of one expression in the same state have the same future and become one, so there are
 //! never more runs than states. Of the runs of one expression the oldest that matches wins, with
-//! its longest match; runs that began inside the match are dropped. What is held back lies after
-//! the start of the oldest run.
+//! its longest match; runs that began inside the match are dropped. Where a check leaves less than the
+//! match, what follows is read anew. What is held back lies after the start of the oldest run.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use regex_automata::util::primitives::StateID;
 
-use crate::pack::DeclaredCheck;
-use crate::pattern::{Expression, is_word};
-
-/// Bytes of text before a match that a check may look at.
-pub(crate) const CONTEXT_BYTES: usize = 64;
-
-/// Looks closer at a match: given the text before it and the match, says how many bytes of the
-/// match are a violation, or `None`.
-pub(crate) type CheckFn = fn(&str, &str) -> Option<usize>;
-
-/// How a match is looked at more closely.
-#[derive(Clone)]
-pub(crate) enum Check {
-    /// Every match counts.
-    None,
-    /// A check that comes with the engine.
-    Built(CheckFn),
-    /// What a pack of a person's own asks for.
-    Declared(Arc<DeclaredCheck>),
-}
-
-/// A kind of byte without which an expression cannot match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// `@`
-    At,
-    /// `:` or `=`
-    Assignment,
-    /// `~`
-    Tilde,
-    /// A decimal digit.
-    Digit,
-}
-
-impl Need {
-    const COUNT: usize = 4;
-
-    const ALL: [Self; Self::COUNT] = [Self::At, Self::Assignment, Self::Tilde, Self::Digit];
-
-    /// The place of the first such byte, or the end.
-    fn find(self, bytes: &[u8]) -> usize {
-        let found = match self {
-            Self::At => memchr::memchr(b'@', bytes),
-            Self::Assignment => memchr::memchr2(b':', b'=', bytes),
-            Self::Tilde => memchr::memchr(b'~', bytes),
-            Self::Digit => find_digit(bytes),
-        };
-        found.unwrap_or(bytes.len())
-    }
-}
-
-fn find_digit(bytes: &[u8]) -> Option<usize> {
-    // Without an early exit the compiler turns this into wide compares.
-    let has_digit = |part: &[u8]| part.iter().fold(false, |found, byte| found | byte.is_ascii_digit());
-    let part = bytes.chunks(64).position(has_digit)? * 64;
-    bytes[part..].iter().position(u8::is_ascii_digit).map(|at| part + at)
-}
-
-/// One expression that is looked for.
-pub(crate) struct Watch {
-    /// Index of the rule that it belongs to.
-    pub(crate) rule: usize,
-    pub(crate) expression: Arc<Expression>,
-    pub(crate) max_len: usize,
-    pub(crate) check: Check,
-    /// The pack and type that it belongs to, such as `secrets/aws-key`.
-    pub(crate) detector: Option<Arc<str>>,
-    /// What must come within so many bytes of the start of every match. Where the text is known
-    /// that far, runs that cannot match are not begun.
-    pub(crate) need: Option<(Need, u64)>,
-}
-
-/// A need that is met within so many bytes or not at all lets most places be passed over.
-const NEAR_BYTES: u64 = 80;
-
-/// All expressions of a room.
-#[derive(Default)]
-pub(crate) struct Watches {
-    all: Vec<Watch>,
-    /// The expressions that can begin with a byte.
-    by_first: Vec<Vec<u16>>,
-    /// By [`pair`], which of `lists` holds the expressions that can begin so.
-    by_pair: Vec<u32>,
-    lists: Vec<Vec<u16>>,
-    /// Whether an expression can begin so.
-    any: Pairs,
-    /// The same without those that need a byte nearby.
-    undemanding: Pairs,
-    /// The kinds of bytes that are needed, and how near one must be for an expression that needs one
-    /// nearby; 0 if there is none.
-    needs: Vec<(Need, u64)>,
-    shortest: Option<usize>,
-}
-
-/// One bit for every [`pair`]: 16 KiB, which stay near.
-struct Pairs(Box<[u64; PAIRS / 64]>);
-
-const PAIRS: usize = 2 << 16;
-/// The bit of a pair that has a word character before it.
-const INSIDE: u32 = 1 << 16;
-
-impl Pairs {
-    fn of(lists: &[Vec<u16>], holds: impl Fn(u16) -> bool) -> Self {
-        let mut pairs = Self::default();
-        for (number, list) in lists.iter().enumerate() {
-            pairs.0[number / 64] |= u64::from(list.iter().any(|watch| holds(*watch))) << (number % 64);
-        }
-        pairs
-    }
-
-    #[inline]
-    fn holds(&self, pair: u32) -> bool {
-        let pair = pair as usize & (PAIRS - 1);
-        self.0[pair / 64] >> (pair % 64) & 1 != 0
-    }
-
-    /// The first place from `at` on at which one of the pairs stands, or `end`. The last byte of all
-    /// counts as such a place, for what follows it is not known.
-    fn next(&self, before: Option<u8>, bytes: &[u8], at: usize, end: usize) -> usize {
-        let Some(first) = bytes.get(at) else { return end };
-        let known = end.min(bytes.len() - 1);
-        let (mut inside, mut byte) = (before.map_or(0, |before| INSIDE_AFTER[usize::from(before)]), *first);
-        for (number, next) in bytes[at + 1..=known].iter().enumerate() {
-            if self.holds(inside | u32::from(byte) << 8 | u32::from(*next)) {
-                return at + number;
-            }
-            (inside, byte) = (INSIDE_AFTER[usize::from(byte)], *next);
-        }
-        known
-    }
-}
-
-impl Default for Pairs {
-    fn default() -> Self {
-        Self(Box::new([0; PAIRS / 64]))
-    }
-}
-
-/// The number of two bytes, by whether a word character stands before them.
-fn pair(inside: bool, byte: u8, next: u8) -> u32 {
-    (if inside { INSIDE } else { 0 }) | u32::from(byte) << 8 | u32::from(next)
-}
-
-/// [`INSIDE`] for every byte that is a word character.
-static INSIDE_AFTER: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = if is_word(byte as u8) { INSIDE } else { 0 };
-        byte += 1;
-    }
-    table
+use crate::pattern::block::Block;
+pub(crate) use crate::pattern::watches::{
+    CONTEXT_BYTES, Check, CheckFn, Find, Mark, Named, Need, Start, Watch, Watches,
 };
 
-impl Watches {
-    pub(crate) fn new(all: Vec<Watch>) -> Self {
-        if all.is_empty() {
-            return Self::default();
-        }
-        let begins = |byte: u8| {
-            let matching = all.iter().enumerate().filter(|(_, watch)| watch.expression.may_begin_with(byte));
-            matching.map(|(index, _)| index as u16).collect()
-        };
-        let by_first = (0..=255).map(begins).collect();
-        let mut pairs: Vec<Vec<u16>> = vec![Vec::new(); PAIRS];
-        for (index, watch) in all.iter().enumerate() {
-            for inside in [false, true] {
-                // Continuation bytes are inside a character: nothing begins there.
-                let begins = watch.expression.pairs(inside).iter().filter(|(byte, _)| byte & 0xC0 != 0x80);
-                begins.for_each(|(byte, next)| pairs[pair(inside, *byte, *next) as usize].push(index as u16));
-            }
-        }
-        let near = |watch: &Watch| watch.need.filter(|(_, within)| *within <= NEAR_BYTES);
-        let any = Pairs::of(&pairs, |_| true);
-        let undemanding = Pairs::of(&pairs, |watch| near(&all[usize::from(watch)]).is_none());
-        let mut needs: Vec<(Need, u64)> = Vec::new();
-        for need in Need::ALL {
-            let of_kind = || all.iter().filter(|watch| watch.need.is_some_and(|(kind, _)| kind == need));
-            if of_kind().next().is_some() {
-                needs.push((need, of_kind().filter_map(near).map(|(_, within)| within).max().unwrap_or(0)));
-            }
-        }
-        // Most pairs have one of a few lists, and most of them none.
-        let (mut lists, mut known) = (vec![Vec::new()], HashMap::new());
-        let number = |list: Vec<u16>| {
-            if list.is_empty() {
-                return 0;
-            }
-            *known.entry(list).or_insert_with_key(|list: &Vec<u16>| {
-                lists.push(list.clone());
-                lists.len() as u32 - 1
-            })
-        };
-        let by_pair = pairs.into_iter().map(number).collect();
-        let shortest = all.iter().map(|watch| watch.expression.shortest()).min();
-        Self { all, by_first, by_pair, lists, any, undemanding, needs, shortest }
-    }
-
-    /// The expressions that can begin with a byte, given the one after it if that is known.
-    fn beginning(&self, before: Option<u8>, byte: u8, next: Option<&u8>) -> &[u16] {
-        match next {
-            Some(next) => {
-                let pair = pair(before.is_some_and(is_word), byte, *next);
-                &self.lists[self.by_pair[pair as usize] as usize]
-            }
-            // Continuation bytes are inside a character.
-            None if byte & 0xC0 == 0x80 => &[],
-            None => &self.by_first[usize::from(byte)],
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    /// One of them by its number.
-    pub(crate) fn get(&self, watch: usize) -> &Watch {
-        &self.all[watch]
-    }
-
-    /// The fewest bytes of a match of any of them.
-    pub(crate) fn shortest(&self) -> Option<usize> {
-        self.shortest
-    }
-
-    /// Whether a match can begin with a byte.
-    pub(crate) fn may_begin_with(&self, byte: u8) -> bool {
-        self.by_first.get(usize::from(byte)).is_some_and(|list| !list.is_empty())
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let automata = self.all.iter().map(|watch| size_of::<Watch>() + watch.expression.memory_bytes());
-        automata.sum::<usize>() + 4 * self.by_pair.len() + 2 * PAIRS / 8
-    }
-}
+/// Most runs die within so many bytes: those are not begun where the text is known that far.
+const AHEAD_BYTES: usize = 16;
 
 #[derive(Clone, Copy)]
 struct Run {
@@ -264,24 +34,39 @@ struct Run {
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
     runs: Vec<Run>,
+    /// Blocks whose first marker was found; no other run of their expressions is alive beside them.
+    blocks: Vec<Block>,
     /// By expression, the end of its last match: matches of one expression do not overlap.
     floors: Vec<u64>,
     before: Option<u8>,
     /// By kind of byte that an expression needs, the place of the next one, or the end of what was searched.
     ahead: [u64; Need::COUNT],
+    /// Expressions that have to read anew from a place, because a match was left in part.
+    anew: Vec<(u16, u64)>,
+}
+
+/// The text that runs read: the part of it that is known, its place, and what is found in it.
+struct Reading<'a> {
+    watches: &'a Watches,
+    window: &'a str,
+    base: u64,
+    found: &'a mut Vec<(usize, Range<u64>)>,
+}
+
+impl Reading<'_> {
+    fn byte(&self, position: u64) -> Option<u8> {
+        self.window.as_bytes().get(position.checked_sub(self.base)? as usize).copied()
+    }
 }
 
 impl Runs {
     /// Forgets everything, and begins again at any place.
     pub(crate) fn restart(&mut self) {
-        self.runs.clear();
-        self.floors.clear();
-        self.before = None;
-        self.ahead = [0; Need::COUNT];
+        *self = Self::default();
     }
 
     /// Reads the bytes of `window` from `from` on, a place in the whole text; `base` is the place
-    /// of the window's first byte. What is found is the number of an expression and bytes.
+    /// of the window's first byte. What is found is the number of a find and bytes.
     pub(crate) fn read(
         &mut self,
         watches: &Watches,
@@ -293,15 +78,16 @@ impl Runs {
         if watches.is_empty() {
             return;
         }
-        self.floors.resize(watches.all.len(), 0);
+        self.floors.resize(watches.count(), 0);
         let bytes = &window.as_bytes()[(from - base) as usize..];
         let Some(last) = bytes.last() else { return };
+        let mut reading = Reading { watches, window, base, found };
         let mut number = 0;
         while number < bytes.len() {
             #[cfg(test)]
             crate::work::note(1 + self.runs.len());
-            self.look_ahead(&watches.needs, from + number as u64, &bytes[number..]);
-            if self.runs.is_empty() {
+            self.look_ahead(watches.needs(), from + number as u64, &bytes[number..]);
+            if self.is_idle() {
                 let next = self.pass_over(watches, bytes, number, from);
                 if next > number {
                     self.before = Some(bytes[next - 1]);
@@ -310,13 +96,17 @@ impl Runs {
                 }
             }
             let (position, byte) = (from + number as u64, bytes[number]);
-            if !self.runs.is_empty() {
-                self.advance(watches, position, byte, window, base, found);
+            if !self.is_idle() {
+                self.advance(&mut reading, position, byte);
+                self.read_anew(&mut reading, position);
             }
-            for watch in watches.beginning(self.before, byte, bytes.get(number + 1)) {
-                let need = watches.all[usize::from(*watch)].need;
-                if need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within) {
-                    self.begin(watches, *watch, position, byte);
+            let beyond = bytes.get(number + 2).copied().zip(bytes.get(number + 3).copied());
+            for begin in watches.beginning(self.before, byte, bytes.get(number + 1)) {
+                let need = watches.at(begin.watch).need;
+                let is_near =
+                    need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within);
+                if is_near && begin.may_go_on(beyond) {
+                    self.begin(watches, begin.watch, position, &bytes[number..], self.before);
                 }
             }
             self.before = Some(byte);
@@ -325,16 +115,18 @@ impl Runs {
         self.before = Some(*last);
     }
 
+    /// Whether nothing is being matched.
+    fn is_idle(&self) -> bool {
+        self.runs.is_empty() && self.blocks.is_empty()
+    }
+
     /// The next place at which an expression may begin, or up to which none can.
     fn pass_over(&self, watches: &Watches, bytes: &[u8], number: usize, from: u64) -> usize {
-        let demanded = watches.needs.iter().filter(|(_, near)| *near > 0);
+        let demanded = watches.needs().iter().filter(|(_, near)| *near > 0);
         let clear = demanded.map(|(need, near)| self.ahead[*need as usize].saturating_sub(*near)).min();
         let clear = clear.unwrap_or(0).saturating_sub(from).min(bytes.len() as u64) as usize;
-        if clear > number {
-            watches.undemanding.next(self.before, bytes, number, clear)
-        } else {
-            watches.any.next(self.before, bytes, number, bytes.len())
-        }
+        let (lone, end) = if clear > number { (true, clear) } else { (false, bytes.len()) };
+        watches.next_beginning(lone, self.before, bytes, number, end)
     }
 
     /// The end of the text.
@@ -346,26 +138,39 @@ impl Runs {
         found: &mut Vec<(usize, Range<u64>)>,
     ) {
         let position = base + window.len() as u64;
-        for run in &mut self.runs {
-            if !run.done && watches.all[usize::from(run.watch)].expression.ends(run.state) {
-                run.best = Some(position);
+        let mut reading = Reading { watches, window, base, found };
+        loop {
+            for run in &mut self.runs {
+                if !run.done && watches.at(run.watch).expression.ends(run.state) {
+                    run.best = Some(position);
+                }
+                run.done = true;
             }
-            run.done = true;
+            self.settle(&mut reading, position);
+            for block in std::mem::take(&mut self.blocks) {
+                let closed = block.close();
+                self.close(&mut reading, &block, closed.end, closed.mark, position);
+            }
+            if self.anew.is_empty() {
+                break;
+            }
+            self.read_anew(&mut reading, position);
         }
-        self.settle(watches, window, base, found);
         self.before = None;
         self.ahead = [position; Need::COUNT];
     }
 
     /// The start of the oldest run of a rule that `holds`.
     pub(crate) fn pending(&self, watches: &Watches, holds: impl Fn(usize) -> bool) -> Option<u64> {
-        let held = |run: &&Run| holds(watches.all[usize::from(run.watch)].rule);
-        self.runs.iter().filter(held).map(|run| run.start).min()
+        let runs = self.runs.iter().map(|run| (run.watch, run.start));
+        let begun = runs.chain(self.blocks.iter().map(|block| (block.watch, block.start)));
+        begun.filter(|(watch, _)| holds(watches.at(*watch).rule)).map(|(_, start)| start).min()
     }
 
     /// The first byte that a check may still look at, if a run is alive.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        self.runs.iter().map(|run| run.start).min()
+        let runs = self.runs.iter().map(|run| run.start);
+        runs.chain(self.blocks.iter().map(|block| block.end)).min()
     }
 
     /// Finds the next byte of every kind that is needed. At the end of what is known, one may follow.
@@ -378,11 +183,22 @@ impl Runs {
         }
     }
 
-    fn begin(&mut self, watches: &Watches, watch: u16, position: u64, byte: u8) {
-        if position < self.floors[usize::from(watch)] {
+    /// Begins a run at `position`, where `known` begins, if it lives through what is known nearby.
+    fn begin(&mut self, watches: &Watches, watch: u16, position: u64, known: &[u8], before: Option<u8>) {
+        let Some((byte, ahead)) = known.split_first().filter(|_| position >= self.floors[usize::from(watch)])
+        else {
             return;
+        };
+        let expression = &watches.at(watch).expression;
+        let Some(state) = expression.begin(before, *byte) else { return };
+        let mut later = state;
+        for byte in &ahead[..ahead.len().min(AHEAD_BYTES)] {
+            match expression.next(later, *byte) {
+                None => return,
+                Some((_, true)) => break,
+                Some((state, false)) => later = state,
+            }
         }
-        let Some(state) = watches.all[usize::from(watch)].expression.begin(self.before, byte) else { return };
         let same =
             |run: &&mut Run| run.watch == watch && run.state == state && run.best.is_none() && !run.done;
         match self.runs.iter_mut().find(same) {
@@ -398,37 +214,19 @@ impl Runs {
         }
     }
 
-    fn advance(
-        &mut self,
-        watches: &Watches,
-        position: u64,
-        byte: u8,
-        window: &str,
-        base: u64,
-        found: &mut Vec<(usize, Range<u64>)>,
-    ) {
+    /// Moves everything on by the byte at `position`.
+    fn advance(&mut self, reading: &mut Reading<'_>, position: u64, byte: u8) {
         let (mut died, mut settles) = (false, false);
         for run in self.runs.iter_mut().filter(|run| !run.done) {
-            let watch = &watches.all[usize::from(run.watch)];
-            match watch.expression.next(run.state, byte) {
-                Some((state, matched)) => {
-                    run.state = state;
-                    if matched {
-                        run.best = Some(position);
-                    }
-                }
-                None => run.done = true,
-            }
-            if position - run.start >= watch.max_len as u64 {
-                // A later start has the same future and more of its length left.
-                if run.best.is_none() && position - run.latest < watch.max_len as u64 {
-                    run.start = run.latest;
-                } else {
-                    run.done = true;
-                }
-            }
+            step(reading.watches, run, position, byte);
             died |= run.done;
             settles |= run.done && run.best.is_some();
+        }
+        for number in (0..self.blocks.len()).rev() {
+            if let Some(closed) = self.blocks[number].read(position, byte) {
+                let block = self.blocks.swap_remove(number);
+                self.close(reading, &block, closed.end, closed.mark, position + 1);
+            }
         }
         if died {
             // What others waited for may be gone; without a match there is nothing to report.
@@ -436,46 +234,110 @@ impl Runs {
             settles |= self.runs.iter().any(|run| run.done);
         }
         if settles {
-            self.settle(watches, window, base, found);
+            self.settle(reading, position);
         }
     }
 
-    /// Reports finished runs that no older run of the same expression can still replace.
-    fn settle(&mut self, watches: &Watches, window: &str, base: u64, found: &mut Vec<(usize, Range<u64>)>) {
+    /// Reports finished runs that no older run of the same expression can still replace. `position` is
+    /// the place of the first byte that no run has read, or that was read right now.
+    fn settle(&mut self, reading: &mut Reading<'_>, position: u64) {
         loop {
             let is_oldest = |run: &&Run| {
                 run.done && !self.runs.iter().any(|other| other.watch == run.watch && other.start < run.start)
             };
             let Some(run) = self.runs.iter().find(is_oldest).copied() else { return };
-            let watch = &watches.all[usize::from(run.watch)];
-            let matched = run.best.and_then(|end| watch.accepts(window, base, run.start..end));
-            if let Some(end) = matched {
-                found.push((usize::from(run.watch), run.start..end));
-                self.floors[usize::from(run.watch)] = end;
+            let watch = reading.watches.at(run.watch);
+            let span = run.best.map(|end| run.start..end);
+            let accepted = span.clone().and_then(|span| watch.accepts(reading.window, reading.base, span));
+            let Some((kept, mark)) = accepted else {
+                self.runs.retain(|other| other.watch != run.watch || other.start > run.start);
+                continue;
+            };
+            self.runs.retain(|other| other.watch != run.watch || other.start >= kept.end);
+            if let Some(ending) = watch.block {
+                self.runs.retain(|other| other.watch != run.watch);
+                self.floors[usize::from(run.watch)] = u64::MAX;
+                self.open(reading, Block::new(run.watch, kept.start, kept.end, ending), position);
+                continue;
             }
-            let floor = matched.unwrap_or(run.start + 1);
-            self.runs.retain(|other| other.watch != run.watch || other.start >= floor);
+            self.floors[usize::from(run.watch)] = kept.end;
+            if span.is_some_and(|span| kept.end < span.end) {
+                self.runs.retain(|other| other.watch != run.watch);
+                self.anew.push((run.watch, kept.end));
+            }
+            reading.found.push((reading.watches.marked(run.watch, mark), kept));
+        }
+    }
+
+    /// Begins a block, and lets it read what was read already.
+    fn open(&mut self, reading: &mut Reading<'_>, mut block: Block, position: u64) {
+        let first = block.end;
+        for at in first..=position {
+            let Some(byte) = reading.byte(at) else { break };
+            if let Some(closed) = block.read(at, byte) {
+                return self.close(reading, &block, closed.end, closed.mark, position + 1);
+            }
+        }
+        self.blocks.push(block);
+    }
+
+    /// Reports a block. Where it ends before what was read, the rest is read anew.
+    fn close(&mut self, reading: &mut Reading<'_>, block: &Block, end: u64, mark: Mark, read: u64) {
+        self.floors[usize::from(block.watch)] = end;
+        if end < read {
+            self.anew.push((block.watch, end));
+        }
+        reading.found.push((reading.watches.marked(block.watch, mark), block.start..end));
+    }
+
+    /// Lets expressions read again up to the byte at `position`, the last one that was read. Each begins
+    /// after a match that it reported, so it never reads a place twice for the same reason.
+    fn read_anew(&mut self, reading: &mut Reading<'_>, position: u64) {
+        while let Some((watch, from)) = self.anew.pop() {
+            self.runs.retain(|run| run.watch != watch);
+            let mut aside = Self { floors: std::mem::take(&mut self.floors), ..Self::default() };
+            let mut before = from.checked_sub(1).and_then(|at| reading.byte(at));
+            for at in from..=position {
+                let Some(byte) = reading.byte(at) else { break };
+                #[cfg(test)]
+                crate::work::note(1 + aside.runs.len());
+                aside.advance(reading, at, byte);
+                if !aside.anew.is_empty() {
+                    break;
+                }
+                // The byte at `position` begins in the reading that goes on, if it is not the end.
+                if at < position {
+                    let known = &reading.window.as_bytes()[(at - reading.base) as usize..];
+                    aside.begin(reading.watches, watch, at, known, before);
+                }
+                before = Some(byte);
+            }
+            self.floors = aside.floors;
+            self.anew.append(&mut aside.anew);
+            self.runs.append(&mut aside.runs);
+            self.blocks.append(&mut aside.blocks);
         }
     }
 }
 
-impl Watch {
-    /// The end of what a check leaves of a match.
-    fn accepts(&self, window: &str, base: u64, span: Range<u64>) -> Option<u64> {
-        if matches!(self.check, Check::None) {
-            return Some(span.end);
+/// Moves one run on by a byte.
+fn step(watches: &Watches, run: &mut Run, position: u64, byte: u8) {
+    let watch = watches.at(run.watch);
+    match watch.expression.next(run.state, byte) {
+        Some((state, matched)) => {
+            run.state = state;
+            if matched {
+                run.best = Some(position);
+            }
         }
-        let (start, end) = ((span.start - base) as usize, (span.end - base) as usize);
-        let mut context = start.saturating_sub(CONTEXT_BYTES);
-        while !window.is_char_boundary(context) {
-            context += 1;
+        None => run.done = true,
+    }
+    if position - run.start >= watch.max_len as u64 {
+        // A later start has the same future and more of its length left.
+        if run.best.is_none() && position - run.latest < watch.max_len as u64 {
+            run.start = run.latest;
+        } else {
+            run.done = true;
         }
-        let (before, matched) = (&window[context..start], &window[start..end]);
-        let kept = match &self.check {
-            Check::None => matched.len(),
-            Check::Built(check) => check(before, matched)?,
-            Check::Declared(check) => check.keeps(before, matched)?,
-        };
-        Some(span.start + kept as u64)
     }
 }

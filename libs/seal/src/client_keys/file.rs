@@ -11,7 +11,10 @@ use subtle::ConstantTimeEq;
 
 use super::{KeyInfo, KeysError};
 use crate::digest::{hex, parse_hex};
-use crate::files::{FileError, atomic_write, failed};
+use crate::files::{FileError, atomic_write, failed, read_regular};
+
+/// The largest file of keys that is read: some hundred thousand keys.
+const FILE_BYTES: usize = 64 << 20;
 
 /// How long a process waits for another to finish its change.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,7 +42,7 @@ pub(super) struct KeyFile {
 impl KeyFile {
     /// Reads the file; no file is one without keys.
     pub(super) fn read(path: &Path) -> Result<Self, KeysError> {
-        let text = match fs::read(path) {
+        let text = match read_regular(path, FILE_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut root = Map::new();
                 root.insert("version".to_owned(), json!(1));
@@ -156,7 +159,8 @@ pub(super) fn lock(path: &Path) -> Result<File, KeysError> {
     name.push(".lock");
     let lock = PathBuf::from(name);
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    // For reading as well: a pipe in its place is then opened at once, and fails to be locked or does no harm.
+    options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&lock).map_err(failed("open", &lock))?;

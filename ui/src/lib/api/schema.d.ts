@@ -1083,6 +1083,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/memory/{context}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accepts several proposals, or turns them down. One that cannot be decided does not keep the others from
+         *     being so: each is told what became of it.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The context. */
+                    context: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MemoryDecisions"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["MemoryDecided"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/memory/{context}/tool": {
         parameters: {
             query?: never;
@@ -2326,7 +2387,7 @@ export interface components {
         Health: {
             /** @description Whether every part works. */
             ok: boolean;
-            /** @description What does not work, a sentence each. */
+            /** @description What does not work, and what the owner should know although all works; a sentence each. */
             problems: string[];
         };
         /** @description A zOS key without its value. */
@@ -2385,12 +2446,29 @@ export interface components {
             /** @description Until when it was in force. */
             until?: string | null;
         };
+        /** @description What became of several proposals. */
+        MemoryDecided: {
+            /** @description Each of them, in the order of the request. */
+            items: components["schemas"]["MemoryOutcome"][];
+            /**
+             * Format: int64
+             * @description How many were decided.
+             */
+            decided: number;
+        };
         /** @description A decision on a proposal. */
         MemoryDecision: {
             /** @description Accept or reject. */
             decision: components["schemas"]["MemoryVerdict"];
             /** @description Memories that it takes the place of, besides those on its subject. */
             supersede?: string[];
+        };
+        /** @description One decision on several proposals. */
+        MemoryDecisions: {
+            /** @description Accept or reject. */
+            decision: components["schemas"]["MemoryVerdict"];
+            /** @description The proposals, at most 1000. */
+            ids: string[];
         };
         /** @description A memory that was removed. */
         MemoryForgotten: {
@@ -2451,6 +2529,15 @@ export interface components {
             reviewed?: string | null;
             /** @description What it replaced. */
             supersedes: string[];
+        };
+        /** @description What became of one proposal. */
+        MemoryOutcome: {
+            /** @description Its id. */
+            id: string;
+            /** @description What it is now; absent where it could not be decided. */
+            status?: string | null;
+            /** @description Why it could not be decided. */
+            problem?: string | null;
         };
         /** @description Where a memory is copied to. */
         MemoryPromotion: {

@@ -20,7 +20,8 @@ impl Stream {
     pub(crate) fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, data: &'a Value<'a>) -> Reading<'a> {
         let mut reading = Reading::default();
         self.remember(data);
-        reading.usage = data.get("usage").and_then(Value::raw_object);
+        reading.usage = crate::usage::reported(data);
+        reading.tier = crate::usage::tier(data);
         reading.is_failure = matches!(data.get("error"), Some(Value::Object { .. }));
         strings(walk, data, |index, ended| {
             self.choices = self.choices.max(index.saturating_add(1).min(128));

@@ -44,11 +44,13 @@ impl Stream {
             }
             "response.completed" | "response.incomplete" => {
                 reading.usage = data.at(&["response", "usage"]).and_then(Value::raw_object);
+                reading.tier = crate::usage::tier(data);
                 reading.all_ended = true;
                 reading.is_terminator = true;
             }
             "response.failed" => {
                 reading.usage = data.at(&["response", "usage"]).and_then(Value::raw_object);
+                reading.tier = crate::usage::tier(data);
                 reading.is_failure = true;
             }
             "error" => reading.is_failure = true,

@@ -15,7 +15,10 @@ fn check(face: Face, reports: &[&str], estimate: Estimate, expected: [u64; 5], e
     }
     let [input, output, cache_read, cache_write, reasoning] = expected;
     let expected = Usage { input, output, cache_read, cache_write, reasoning, estimated, ..Usage::default() };
-    assert_eq!(reader.finish(estimate), expected, "{face:?} {reports:?}");
+    let read = reader.finish(estimate);
+    let shown = Usage { audio_input: 0, audio_output: 0, estimated_output: 0, tier: None, ..read };
+    assert_eq!(shown, expected, "{face:?} {reports:?}");
+    assert!(read.estimated_output <= output && (estimated || read.estimated_output == 0), "{read:?}");
 }
 
 #[test]
@@ -134,6 +137,49 @@ fn openai_embeddings() {
     check(Face::Embeddings, &[r#"{"prompt_tokens":8,"total_tokens":8}"#], SEEN, [8, 0, 0, 0, 0], false);
     check(Face::Embeddings, &[r#"{"total_tokens":8}"#], SEEN, [8, 0, 0, 0, 0], false);
     check(Face::Embeddings, &[], SEEN, [1_000, 0, 0, 0, 0], true);
+}
+
+#[test]
+fn what_is_estimated_of_the_output_is_told_apart_from_what_was_reported() {
+    let estimated = |face, reports: &[&str], estimate| {
+        let mut reader = UsageReader::new(face);
+        reports.iter().for_each(|report| reader.report(report));
+        reader.finish(estimate).estimated_output
+    };
+    let chat = Face::ChatCompletions;
+    assert_eq!(estimated(chat, &[], SEEN), 500);
+    assert_eq!(estimated(chat, &[r#"{"prompt_tokens":9,"completion_tokens":0}"#], SEEN), 500);
+    assert_eq!(estimated(chat, &[r#"{"prompt_tokens":9,"completion_tokens":4}"#], SEEN), 0);
+    assert_eq!(
+        estimated(chat, &[r#"{"prompt_tokens":0,"completion_tokens":900}"#], SEEN),
+        0,
+        "only the input is"
+    );
+    assert_eq!(estimated(Face::Messages, &[r#"{"input_tokens":25,"output_tokens":1}"#], CUT), 499);
+    for absurd in ["-3", "\"5\"", "1e308", "null", "[1]", "2.5"] {
+        let report = format!(r#"{{"prompt_tokens":5,"completion_tokens":{absurd}}}"#);
+        assert_eq!(estimated(chat, &[&report], SEEN), 500, "{absurd} is no report");
+    }
+}
+
+#[test]
+fn sound_and_terms_are_read_where_each_api_says_them() {
+    let read = |face, words: &[&str], report: &str| {
+        let mut reader = UsageReader::new(face);
+        words.iter().filter_map(|word| Tier::named(word)).for_each(|tier| reader.served_at(tier));
+        reader.report(report);
+        let usage = reader.finish(SEEN);
+        (usage.audio_input, usage.audio_output, usage.tier)
+    };
+    let chat = r#"{"prompt_tokens":90,"completion_tokens":50,
+        "prompt_tokens_details":{"audio_tokens":70,"cached_tokens":30},"completion_tokens_details":{"audio_tokens":800}}"#;
+    let priority = Some(Tier::Priority);
+    assert_eq!(read(Face::ChatCompletions, &["auto", "priority", "auto"], chat), (60, 50, priority));
+    assert_eq!(read(Face::Responses, &["flex", "default"], "{}"), (0, 0, Some(Tier::Standard)));
+    let batch = r#"{"input_tokens":3,"output_tokens":4,"service_tier":"batch"}"#;
+    assert_eq!(read(Face::Messages, &[], batch), (0, 0, Some(Tier::Batch)));
+    let bought = r#"{"input_tokens":3,"output_tokens":4,"service_tier":"priority"}"#;
+    assert_eq!(read(Face::Messages, &[], bought), (0, 0, Some(Tier::Standard)));
 }
 
 #[test]

@@ -1,0 +1,448 @@
+//! The expressions of a room, and by which bytes each can begin.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::pack::DeclaredCheck;
+use crate::pattern::block::Ending;
+use crate::pattern::{Beyond, ByteSet, Expression, Pair, is_word};
+
+/// Bytes of text before a match that a check may look at.
+pub(crate) const CONTEXT_BYTES: usize = 64;
+
+/// Looks closer at a match: given the text before it and the match, says what of it is a violation.
+pub(crate) type CheckFn = fn(&str, &str) -> Option<Find>;
+
+/// A number after a word that names it, both in one expression: the number alone is the find.
+#[derive(Clone, Copy)]
+pub(crate) struct Named {
+    pub(crate) start: Start,
+    /// Whether the number can be one.
+    pub(crate) valid: fn(&str) -> bool,
+}
+
+/// Where a number begins behind a word.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    /// At the first digit.
+    Digit,
+    /// After the last character that is neither a letter nor a digit; hyphens are part of it.
+    Word,
+}
+
+impl Named {
+    fn find(self, matched: &str) -> Option<Find> {
+        let start = match self.start {
+            Start::Digit => matched.find(|c: char| c.is_ascii_digit())?,
+            Start::Word => {
+                let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '(' | ')');
+                let start = matched.rfind(|c| !is_part(c)).map(|at| at + 1)?;
+                (start..matched.len()).find(|at| matched.is_char_boundary(*at))?
+            }
+        };
+        (self.valid)(&matched[start..]).then(|| Find::of(start..matched.len()))
+    }
+}
+
+/// What a check makes of a match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Find {
+    /// Bytes of the match that are the find. What follows them is looked at anew.
+    pub(crate) range: Range<usize>,
+    /// Whether it is reserved for examples, so that it gives nobody away.
+    pub(crate) is_example: bool,
+}
+
+impl Find {
+    /// A find of these bytes of a match.
+    pub(crate) fn of(range: Range<usize>) -> Self {
+        Self { range, is_example: false }
+    }
+
+    /// The same find, as an example where it is one.
+    pub(crate) fn example_if(self, is_example: bool) -> Self {
+        Self { is_example, ..self }
+    }
+}
+
+/// What is to be known of a find beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Nothing.
+    Plain,
+    /// It is reserved for examples.
+    Example,
+    /// It goes on beyond its bytes: the end of a block was not seen.
+    Open,
+}
+
+impl Mark {
+    const ALL: [Self; 3] = [Self::Plain, Self::Example, Self::Open];
+}
+
+/// How a match is looked at more closely.
+#[derive(Clone)]
+pub(crate) enum Check {
+    /// Every match counts.
+    None,
+    /// A check that comes with the engine.
+    Built(CheckFn),
+    /// A number after a word that names it.
+    Named(Named),
+    /// What a pack of a person's own asks for.
+    Declared(Arc<DeclaredCheck>),
+}
+
+/// A kind of byte without which an expression cannot match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// `@`
+    At,
+    /// `:` or `=`
+    Assignment,
+    /// `~`
+    Tilde,
+    /// A decimal digit.
+    Digit,
+    /// The first of [`LONG_BYTES`] letters, digits and signs of base64 in a row, which no word has.
+    Long,
+}
+
+/// So many bytes make a long row.
+const LONG_BYTES: usize = 30;
+
+impl Need {
+    pub(super) const COUNT: usize = 5;
+
+    const ALL: [Self; Self::COUNT] = [Self::At, Self::Assignment, Self::Tilde, Self::Digit, Self::Long];
+
+    /// The place of the first such byte, or the end.
+    pub(super) fn find(self, bytes: &[u8]) -> usize {
+        let found = match self {
+            Self::At => memchr::memchr(b'@', bytes),
+            Self::Assignment => memchr::memchr2(b':', b'=', bytes),
+            Self::Tilde => memchr::memchr(b'~', bytes),
+            Self::Digit => find_digit(bytes),
+            Self::Long => find_long(bytes),
+        };
+        found.unwrap_or(bytes.len())
+    }
+}
+
+fn find_digit(bytes: &[u8]) -> Option<usize> {
+    // Without an early exit the compiler turns this into wide compares.
+    let has_digit = |part: &[u8]| part.iter().fold(false, |found, byte| found | byte.is_ascii_digit());
+    let part = bytes.chunks(64).position(has_digit)? * 64;
+    bytes[part..].iter().position(u8::is_ascii_digit).map(|at| part + at)
+}
+
+/// The place of the first long row, or of one at the end that may become long.
+fn find_long(bytes: &[u8]) -> Option<usize> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-');
+    let mut begin = 0;
+    loop {
+        // From the last byte that the row would have backwards: most places are never looked at.
+        let row = bytes.get(begin..(begin + LONG_BYTES).min(bytes.len()))?;
+        match row.iter().rposition(|byte| !is_part(byte)) {
+            Some(at) => begin += at + 1,
+            None => return (!row.is_empty()).then_some(begin),
+        }
+    }
+}
+
+/// One expression that is looked for.
+pub(crate) struct Watch {
+    /// Index of the rule that it belongs to.
+    pub(crate) rule: usize,
+    pub(crate) expression: Arc<Expression>,
+    pub(crate) max_len: usize,
+    pub(crate) check: Check,
+    /// The pack and type that it belongs to, such as `secrets/aws-key`.
+    pub(crate) detector: Option<Arc<str>>,
+    /// What must come within so many bytes of the start of every match. Where the text is known
+    /// that far, runs that cannot match are not begun.
+    pub(crate) need: Option<(Need, u64)>,
+    /// Set where the expression is the first marker of a block.
+    pub(crate) block: Option<Ending>,
+    /// The fewest bytes of a find.
+    pub(crate) shortest: usize,
+    /// Whether examples are violations like others.
+    pub(crate) counts_examples: bool,
+}
+
+/// A need that is met within so many bytes or not at all lets most places be passed over.
+const NEAR_BYTES: u64 = 80;
+
+/// All expressions of a room.
+#[derive(Default)]
+pub(crate) struct Watches {
+    all: Vec<Watch>,
+    /// The expressions that can begin with a byte.
+    by_first: Vec<Vec<Begin>>,
+    /// By [`pair`], which of `lists` holds the expressions that can begin so.
+    by_pair: Vec<u32>,
+    lists: Vec<Vec<Begin>>,
+    /// Whether an expression can begin so.
+    any: Gate,
+    /// The same without those that need a byte nearby.
+    undemanding: Gate,
+    /// The kinds of bytes that are needed, and how near one must be for an expression that needs one
+    /// nearby; 0 if there is none.
+    needs: Vec<(Need, u64)>,
+    shortest: Option<usize>,
+}
+
+/// An expression that can begin with some bytes, and how it can go on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Begin {
+    pub(super) watch: u16,
+    beyond: Beyond,
+}
+
+impl Begin {
+    /// Whether a match can go on with these bytes, its third and fourth, where they are known.
+    pub(super) fn may_go_on(&self, beyond: Option<(u8, u8)>) -> bool {
+        let [thirds, fourths] = self.beyond;
+        beyond.is_none_or(|(third, fourth)| thirds.holds(third) && fourths.holds(fourth))
+    }
+}
+
+/// A quick test for places at which nothing can begin.
+#[derive(Default)]
+struct Gate {
+    pairs: Pairs,
+    /// By list of expressions, the third and the fourth byte that one of them can have.
+    beyond: Vec<Beyond>,
+}
+
+impl Gate {
+    /// A gate for those of the expressions that are `chosen`.
+    fn of(by_pair: &[u32], lists: &[Vec<Begin>], chosen: impl Fn(u16) -> bool) -> Self {
+        let chosen: Vec<Vec<&Begin>> =
+            lists.iter().map(|list| list.iter().filter(|begin| chosen(begin.watch)).collect()).collect();
+        let join = |list: &Vec<&Begin>| {
+            list.iter().fold([ByteSet::default(); 2], |[third, fourth], begin| {
+                let [other_third, other_fourth] = begin.beyond;
+                [third.join(other_third), fourth.join(other_fourth)]
+            })
+        };
+        let is_open = |list: u32| !chosen[list as usize].is_empty();
+        Self { pairs: Pairs::of(by_pair, is_open), beyond: chosen.iter().map(join).collect() }
+    }
+
+    /// The first place from `at` on at which an expression may begin, or `end`. The last bytes of all
+    /// count as such places, for what follows them is not known.
+    fn next(&self, by_pair: &[u32], before: Option<u8>, bytes: &[u8], at: usize, end: usize) -> usize {
+        let Some(first) = bytes.get(at) else { return end };
+        let (mut inside, mut byte) = (before.map_or(0, |before| INSIDE_AFTER[usize::from(before)]), *first);
+        let known = &bytes[at..(end + 3).min(bytes.len())];
+        for (number, window) in known.windows(4).enumerate() {
+            let [_, second, third, fourth] = *window else { break };
+            let pair = inside | u32::from(byte) << 8 | u32::from(second);
+            if self.pairs.holds(pair) {
+                let [thirds, fourths] = &self.beyond[by_pair[pair as usize & (PAIRS - 1)] as usize];
+                if thirds.holds(third) && fourths.holds(fourth) {
+                    return at + number;
+                }
+            }
+            (inside, byte) = (INSIDE_AFTER[usize::from(byte)], second);
+        }
+        end.min((bytes.len()).saturating_sub(3).max(at))
+    }
+}
+
+/// One bit for every [`pair`]: 16 KiB, which stay near.
+struct Pairs(Box<[u64; PAIRS / 64]>);
+
+const PAIRS: usize = 2 << 16;
+/// The bit of a pair that has a word character before it.
+const INSIDE: u32 = 1 << 16;
+
+impl Pairs {
+    fn of(by_pair: &[u32], holds: impl Fn(u32) -> bool) -> Self {
+        let mut pairs = Self::default();
+        for (number, list) in by_pair.iter().enumerate() {
+            pairs.0[number / 64] |= u64::from(holds(*list)) << (number % 64);
+        }
+        pairs
+    }
+
+    #[inline]
+    fn holds(&self, pair: u32) -> bool {
+        let pair = pair as usize & (PAIRS - 1);
+        self.0[pair / 64] >> (pair % 64) & 1 != 0
+    }
+}
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self(Box::new([0; PAIRS / 64]))
+    }
+}
+
+/// The number of two bytes, by whether a word character stands before them.
+fn pair(inside: bool, byte: u8, next: u8) -> u32 {
+    (if inside { INSIDE } else { 0 }) | u32::from(byte) << 8 | u32::from(next)
+}
+
+/// [`INSIDE`] for every byte that is a word character.
+static INSIDE_AFTER: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = if is_word(byte as u8) { INSIDE } else { 0 };
+        byte += 1;
+    }
+    table
+};
+
+impl Watches {
+    pub(crate) fn new(all: Vec<Watch>) -> Self {
+        if all.is_empty() {
+            return Self::default();
+        }
+        let begins = |byte: u8| {
+            let matching = all.iter().enumerate().filter(|(_, watch)| watch.expression.may_begin_with(byte));
+            matching.map(|(index, _)| Begin { watch: index as u16, beyond: Beyond::default() }).collect()
+        };
+        let by_first = (0..=255).map(begins).collect();
+        let mut pairs: Vec<Vec<Begin>> = vec![Vec::new(); PAIRS];
+        for (index, watch) in all.iter().enumerate() {
+            for inside in [false, true] {
+                // Continuation bytes are inside a character: nothing begins there.
+                for Pair { first, second, beyond } in watch.expression.pairs(inside) {
+                    if first & 0xC0 != 0x80 {
+                        let begin = Begin { watch: index as u16, beyond: *beyond };
+                        pairs[pair(inside, *first, *second) as usize].push(begin);
+                    }
+                }
+            }
+        }
+        let near = |watch: &Watch| watch.need.filter(|(_, within)| *within <= NEAR_BYTES);
+        let mut needs: Vec<(Need, u64)> = Vec::new();
+        for need in Need::ALL {
+            let of_kind = || all.iter().filter(|watch| watch.need.is_some_and(|(kind, _)| kind == need));
+            if of_kind().next().is_some() {
+                needs.push((need, of_kind().filter_map(near).map(|(_, within)| within).max().unwrap_or(0)));
+            }
+        }
+        // Most pairs have one of a few lists, and most of them none.
+        let (mut lists, mut known) = (vec![Vec::new()], HashMap::new());
+        let number = |list: Vec<Begin>| {
+            if list.is_empty() {
+                return 0;
+            }
+            *known.entry(list).or_insert_with_key(|list: &Vec<Begin>| {
+                lists.push(list.clone());
+                lists.len() as u32 - 1
+            })
+        };
+        let by_pair: Vec<u32> = pairs.into_iter().map(number).collect();
+        let any = Gate::of(&by_pair, &lists, |_| true);
+        let is_undemanding = |watch: u16| near(&all[usize::from(watch)]).is_none();
+        let undemanding = Gate::of(&by_pair, &lists, is_undemanding);
+        let shortest = all.iter().map(|watch| watch.shortest).min();
+        Self { all, by_first, by_pair, lists, any, undemanding, needs, shortest }
+    }
+
+    /// The expressions that can begin with a byte, given the one after it if that is known.
+    pub(super) fn beginning(&self, before: Option<u8>, byte: u8, next: Option<&u8>) -> &[Begin] {
+        match next {
+            Some(next) => {
+                let pair = pair(before.is_some_and(is_word), byte, *next);
+                &self.lists[self.by_pair[pair as usize] as usize]
+            }
+            // Continuation bytes are inside a character.
+            None if byte & 0xC0 == 0x80 => &[],
+            None => &self.by_first[usize::from(byte)],
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The number of a find: which expression found it, and its mark.
+    pub(super) fn marked(&self, watch: u16, mark: Mark) -> usize {
+        mark as usize * self.all.len() + usize::from(watch)
+    }
+
+    /// The expression of a find by the number of the find.
+    pub(crate) fn get(&self, find: usize) -> &Watch {
+        &self.all[find % self.all.len()]
+    }
+
+    /// The mark of a find by the number of the find.
+    pub(crate) fn mark(&self, find: usize) -> Mark {
+        Mark::ALL[(find / self.all.len()).min(Mark::ALL.len() - 1)]
+    }
+
+    /// How many expressions there are.
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// One of the expressions.
+    pub(super) fn at(&self, watch: u16) -> &Watch {
+        &self.all[usize::from(watch)]
+    }
+
+    /// The kinds of bytes that are needed, and how near.
+    pub(super) fn needs(&self) -> &[(Need, u64)] {
+        &self.needs
+    }
+
+    /// The first place from `at` on at which an expression may begin, up to `end`; with `lone` those that
+    /// need a byte nearby are left out.
+    pub(super) fn next_beginning(
+        &self,
+        lone: bool,
+        before: Option<u8>,
+        bytes: &[u8],
+        at: usize,
+        end: usize,
+    ) -> usize {
+        let gate = if lone { &self.undemanding } else { &self.any };
+        gate.next(&self.by_pair, before, bytes, at, end)
+    }
+
+    /// The fewest bytes of a match of any of them.
+    pub(crate) fn shortest(&self) -> Option<usize> {
+        self.shortest
+    }
+
+    /// Whether a match can begin with a byte.
+    pub(crate) fn may_begin_with(&self, byte: u8) -> bool {
+        self.by_first.get(usize::from(byte)).is_some_and(|list| !list.is_empty())
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let automata = self.all.iter().map(|watch| size_of::<Watch>() + watch.expression.memory_bytes());
+        automata.sum::<usize>() + 4 * self.by_pair.len() + 2 * PAIRS / 8
+    }
+}
+
+impl Watch {
+    /// What a check leaves of a match, and its mark.
+    pub(super) fn accepts(&self, window: &str, base: u64, span: Range<u64>) -> Option<(Range<u64>, Mark)> {
+        if matches!(self.check, Check::None) {
+            return Some((span, Mark::Plain));
+        }
+        let (start, end) = ((span.start - base) as usize, (span.end - base) as usize);
+        let mut context = start.saturating_sub(CONTEXT_BYTES);
+        while !window.is_char_boundary(context) {
+            context += 1;
+        }
+        let (before, matched) = (&window[context..start], &window[start..end]);
+        let find = match &self.check {
+            Check::None => Find::of(0..matched.len()),
+            Check::Built(check) => check(before, matched)?,
+            Check::Named(named) => named.find(matched)?,
+            Check::Declared(check) => Find::of(0..check.keeps(before, matched)?),
+        };
+        let is_example = find.is_example && !self.counts_examples;
+        let mark = if is_example { Mark::Example } else { Mark::Plain };
+        Some((span.start + find.range.start as u64..span.start + find.range.end as u64, mark))
+    }
+}
