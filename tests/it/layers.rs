@@ -17,10 +17,11 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/wire",
         layers: &[
-            &["json", "problem"],
-            &["sse", "declared", "needs", "envelope"],
-            &["face"],
-            &["hosted", "state", "system", "dialect", "canon"],
+            &["json", "problem", "blob", "charset", "channel"],
+            &["sse", "declared", "envelope", "usage", "hosted", "places"],
+            &["face", "dialect"],
+            &["needs", "limits", "state", "system", "canon"],
+            &["asked"],
             &["translate"],
             &["faces"],
             &["pair"],

@@ -47,7 +47,7 @@ use std::time::{Duration, Instant};
 use text::Text;
 use views::Views;
 use zos_core::Effect;
-use zos_meter::{TextCount, UsageReader};
+use zos_meter::{TextCount, Tier, UsageReader};
 use zos_wire::dialect::{Channel, Delivered, Kind, Reading};
 use zos_wire::faces::{Dialect, messages};
 use zos_wire::json::{self, Value};
@@ -151,6 +151,8 @@ pub struct Guard {
     pub count: TextCount,
     /// What the provider reported that it used.
     pub usage: UsageReader,
+    /// The terms that the provider last said it serves at.
+    pub tier: Option<Tier>,
     /// Whether the provider said that the answer is complete. What comes behind that is not passed on.
     pub is_complete: bool,
     /// Whether the provider said that it failed.
@@ -188,6 +190,7 @@ impl Guard {
             is_call_stopped: false,
             findings: Findings::default(),
             count: TextCount::default(),
+            tier: None,
             is_complete: false,
             is_failed: false,
             has_replaced: false,
@@ -253,9 +256,7 @@ impl Guard {
         if let Some(usage) = reading.usage {
             self.usage.report(usage);
         }
-        if let Some(tier) = reading.tier {
-            self.usage.served_at(tier);
-        }
+        self.tier = reading.tier.or(self.tier);
     }
 
     fn inspect(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Bytes>) -> Result<(), Stop> {

@@ -26,7 +26,8 @@ use zos_guard::redact::spots::{self, Edit};
 use zos_guard::targets;
 use zos_guard::targets::taint::{self, Session};
 use zos_meter::tokens::Vocabulary;
-use zos_wire::face::{self, Asked, Face};
+use zos_wire::asked::{Asked, asked};
+use zos_wire::face::Face;
 use zos_wire::hosted;
 use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
@@ -72,7 +73,7 @@ pub(super) fn run(
         Problem::new(Code::InvalidRequest, format!("The request body is {error}."))
             .hint("Send one JSON object.")
     })?;
-    let asked = face::asked(arrived.face, &value)?;
+    let asked = asked(arrived.face, &value)?;
     resolved.policy = with_targets(house, &resolved, &arrived, body, call);
     name_model(house, &resolved, arrived.face, &asked.model, call);
     let mut findings = Findings::default();

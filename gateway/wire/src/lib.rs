@@ -9,8 +9,10 @@
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
 //! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
 
+pub mod asked;
 pub mod blob;
 pub mod canon;
+mod channel;
 pub mod charset;
 pub mod declared;
 pub mod dialect;

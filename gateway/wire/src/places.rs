@@ -7,7 +7,7 @@
 //!
 //! What a string is there for ([`Role`]) says only how long it may be held and whether it is counted: every string of every event becomes a [`Leaf`], whatever it is called.
 
-use crate::dialect::{Channel, Kind};
+use crate::channel::{Channel, Kind};
 use crate::json::{Str, Value};
 use smallvec::SmallVec;
 use std::borrow::Cow;

@@ -203,7 +203,7 @@ pub fn may_hold(text: &str) -> bool {
     text.contains(OPEN) || text.contains("27e6") || text.contains("27E6")
 }
 
-/// The edits that restore every string of a JSON text but those that start at an offset of `skip`. A
+/// The edits that restore every string of a JSON text but those that start at an offset of `skip`, in order. A
 /// string that is JSON in turn is restored inside, so that it stays JSON.
 pub(crate) fn edits(restorable: &Restorable, value: &Value<'_>, skip: &[usize]) -> Vec<Edit> {
     let mut edits = Vec::new();
@@ -226,7 +226,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn value(&mut self, value: &Value<'_>, nesting: usize) {
         match value {
-            Value::String(text) if !self.skip.contains(&text.start()) => self.string(*text, nesting),
+            Value::String(text) if self.skip.binary_search(&text.start()).is_err() => {
+                self.string(*text, nesting)
+            }
             Value::Array(elements) => elements.iter().for_each(|element| self.value(element, nesting)),
             Value::Object { members, .. } => {
                 // What a call carries is no call of its own, whatever its shape.

@@ -77,7 +77,8 @@ impl Guard {
                 edits.push((piece.place.clone(), written));
             }
         }
-        let skip: SmallVec<[usize; 2]> = held.pieces.iter().map(|piece| piece.place.start).collect();
+        let strings = held.pieces.iter().filter(|piece| !piece.place.is_empty());
+        let skip: SmallVec<[usize; 2]> = strings.map(|piece| piece.place.start).collect();
         let is_restorable = || std::str::from_utf8(&held.frame.raw).is_ok_and(restore::may_hold);
         if !held.spots.is_empty() || is_restorable() {
             let others = others(&held.frame, &self.policy, masks, &held.spots, &skip);

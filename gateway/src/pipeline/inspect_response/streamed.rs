@@ -234,6 +234,10 @@ impl Pump {
     /// Guards one event of the provider, in the caller's format; a large one off the workers.
     async fn take(&mut self, frame: Frame, out: &mut Vec<Bytes>) -> Result<(), Stop> {
         let Ok(weight) = self.house.inspectors.weigh(&frame.raw) else {
+            // Behind a whole answer nothing matters any more.
+            if self.guard.is_complete {
+                return Ok(());
+            }
             return Err(Stop::Unreadable("an event holds too many small values"));
         };
         if weight.is_light() {
@@ -354,11 +358,11 @@ impl Pump {
     /// What the provider reported, and an estimate for what it did not.
     fn usage(&self, cut: bool) -> Usage {
         let reader = self.translator.as_ref().map_or(&self.guard.usage, |translator| &translator.usage);
-        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
         let mut reader = reader.clone();
-        if let Some(tier) = self.guard.usage.tier() {
+        if let Some(tier) = self.guard.tier {
             reader.served_at(tier);
         }
+        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
         reader.finish(estimate)
     }
 }

@@ -49,12 +49,6 @@ impl UsageReader {
         }
     }
 
-    /// Terms that the provider last said it serves at.
-    #[must_use]
-    pub fn tier(&self) -> Option<Tier> {
-        self.tier
-    }
-
     /// Takes in the terms that an answer names: beside `usage` at OpenAI, in it at Anthropic. The last word
     /// counts, since a stream begins with what was asked for.
     pub fn served_at(&mut self, tier: Tier) {
