@@ -3,8 +3,8 @@
 //!
 //! It knows no rules, no rooms and no sockets.
 //!
-//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints and what
-//! a request asks for), [`dialect`] (what an event says), [`places`]
+//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints), [`asked`] (what
+//! a request to one asks for), [`dialect`] (what an event says), [`places`]
 //! (where its strings stand), [`faces`] (a folder for each API), [`pair`] (calls
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
 //! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).

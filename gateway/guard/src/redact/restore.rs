@@ -257,7 +257,8 @@ impl Walk<'_> {
         let is_json = nesting > 0 && matches!(decoded.trim_start().as_bytes().first(), Some(b'{' | b'['));
         match is_json.then(|| json::parse(&decoded)) {
             Some(Ok(value)) => {
-                let granted = self.granted.clone();
+                // What stands in a string is said, and never a call by itself.
+                let granted = Some(self.granted.clone().unwrap_or_default());
                 let mut walk = Walk { restorable: self.restorable, skip: &[], granted, edits: &mut inner };
                 walk.value(&value, nesting - 1);
             }
