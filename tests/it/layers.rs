@@ -18,7 +18,7 @@ const CRATES: &[Crate] = &[
         folder: "gateway/wire",
         layers: &[
             &["json", "problem"],
-            &["sse", "declared", "needs", "envelope"],
+            &["sse", "declared", "needs", "envelope", "places"],
             &["face"],
             &["system", "dialect", "canon"],
             &["translate"],
