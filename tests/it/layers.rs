@@ -17,7 +17,7 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/wire",
         layers: &[
-            &["json", "problem", "blob", "charset", "channel"],
+            &["json", "problem", "blob", "charset"],
             &["sse", "declared", "envelope", "usage", "hosted", "places"],
             &["face", "dialect"],
             &["needs", "limits", "state", "system", "canon"],

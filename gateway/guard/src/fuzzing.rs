@@ -95,6 +95,12 @@ pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8
     (out.concat(), outcome)
 }
 
+/// What a client of that face puts together of a stream, text by text.
+#[must_use]
+pub fn accumulated(face: usize, stream: &[u8]) -> Vec<String> {
+    crate::stream::client::accumulated(FACES[face % FACES.len()], &String::from_utf8_lossy(stream))
+}
+
 /// Everything that the room `acme` of a ruleset finds is denied.
 fn policy(ruleset: &Arc<Ruleset>) -> Policy {
     let rules = ruleset.room("acme").expect("the caller's ruleset has the room");

@@ -48,10 +48,10 @@ use text::Text;
 use views::Views;
 use zos_core::Effect;
 use zos_meter::{TextCount, Tier, UsageReader};
-use zos_wire::dialect::{Channel, Delivered, Kind, Reading};
+use zos_wire::dialect::{Delivered, Reading};
 use zos_wire::faces::{Dialect, messages};
 use zos_wire::json::{self, Value};
-use zos_wire::places::{Leaf, Place, Places, Role, Words};
+use zos_wire::places::{Channel, Kind, Leaf, Place, Places, Role, Words};
 use zos_wire::sse::{Fields, Frame, FrameError, Stop};
 
 /// A keep-alive passes events that have been held this long; before, the order of bytes is kept.

@@ -4,8 +4,6 @@ use crate::places::{Leaves, Place};
 use crate::problem::Problem;
 use smallvec::SmallVec;
 
-pub use crate::channel::{Channel, Kind};
-
 /// What one event of a stream says.
 #[derive(Debug, Default)]
 pub struct Reading<'a> {

@@ -4,10 +4,10 @@ pub mod chat;
 pub mod messages;
 pub mod responses;
 
-use crate::dialect::{Channel, Delivered, Reading, event};
+use crate::dialect::{Delivered, Reading, event};
 use crate::face::Face;
 use crate::json::Value;
-use crate::places::{Leaves, Places, Walk};
+use crate::places::{Channel, Leaves, Places, Walk};
 use crate::problem::Problem;
 use bytes::Bytes;
 

@@ -12,7 +12,6 @@
 pub mod asked;
 pub mod blob;
 pub mod canon;
-mod channel;
 pub mod charset;
 pub mod declared;
 pub mod dialect;

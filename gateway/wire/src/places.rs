@@ -7,7 +7,6 @@
 //!
 //! What a string is there for ([`Role`]) says only how long it may be held and whether it is counted: every string of every event becomes a [`Leaf`], whatever it is called.
 
-use crate::channel::{Channel, Kind};
 use crate::json::{Str, Value};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -70,6 +69,26 @@ const WHOLE_KEYS: &[&str] = &[
     "type",
     "url",
 ];
+
+/// What a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text that the client shows as the answer.
+    Text,
+    /// Arguments of a tool call: pieces of one JSON text.
+    Arguments,
+    /// Thinking, refusals, transcripts and whatever else comes in pieces.
+    Other,
+}
+
+/// Where a dialect's own event can say text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channel {
+    /// Choice, content block or output item.
+    pub block: u64,
+    /// The part of an item's content.
+    pub part: u64,
+}
 
 /// What a string is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

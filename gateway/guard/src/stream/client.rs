@@ -1,6 +1,7 @@
 //! What the clients of the three APIs put together of the events of a stream, as their SDKs do it: the oracle
 //! of the tests. It does not check anything and reads only what it knows.
 
+use super::arguments::{ArgumentsReader, Part};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use zos_wire::face::Face;
@@ -18,7 +19,20 @@ pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
             Face::ChatCompletions | Face::Embeddings => chat(&value, &mut texts),
         }
     }
-    texts.into_values().collect()
+    let is_call = |key: &str| ["call", "json", "arguments", "input"].iter().any(|word| key.contains(word));
+    texts.into_iter().map(|(key, text)| if is_call(&key) { decoded(&text) } else { text }).collect()
+}
+
+/// The arguments of a call as a tool gets them: what its strings hold, each apart from the next.
+fn decoded(arguments: &str) -> String {
+    let (mut reader, mut text) = (ArgumentsReader::new(), String::new());
+    let mut take = |part: Part<'_>| match part {
+        Part::Text(words) => text.push_str(words),
+        Part::Boundary => text.push('\u{0}'),
+    };
+    reader.push(arguments, &mut take);
+    reader.finish(&mut take);
+    text
 }
 
 fn push(texts: &mut BTreeMap<String, String>, key: String, words: &Value) {

@@ -7,8 +7,7 @@ use crate::targets::{Court, LinkReader};
 use std::ops::Range;
 use zos_core::Effect;
 use zos_rules::StreamViolation;
-use zos_wire::dialect::Kind;
-use zos_wire::places::{Leaf, Place, ROOT, Role, Words};
+use zos_wire::places::{Kind, Leaf, Place, ROOT, Role, Words};
 use zos_wire::sse::Stop;
 
 /// A part of a decoded text, to be handed to views.

@@ -7,8 +7,7 @@ use crate::findings::{Findings, Sighting};
 use crate::policy::Policy;
 use std::collections::HashMap;
 use zos_core::Effect;
-use zos_wire::dialect::Kind;
-use zos_wire::places::{Leaf, Leaves, Place, Role};
+use zos_wire::places::{Kind, Leaf, Leaves, Place, Role};
 
 /// What is read on both sides of a seam, in bytes: the longest term. A longer match of a pattern, or one that
 /// is padded with what cannot be seen, is not found over a seam of texts that are said at once.

@@ -10,7 +10,7 @@ use super::text::Text;
 use crate::targets::{Court, TargetFindings};
 use smallvec::SmallVec;
 use std::collections::HashMap;
-use zos_wire::dialect::Kind;
+use zos_wire::places::Kind;
 use zos_wire::places::Place;
 
 /// Which texts a view reads on from one to the next.

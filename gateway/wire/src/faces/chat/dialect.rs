@@ -1,8 +1,8 @@
 //! OpenAI chat completions. Chunks: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use crate::dialect::{Channel, Reading, mark};
+use crate::dialect::{Reading, mark};
 use crate::json::Value;
-use crate::places::{Place, ROOT, Scene, Walk};
+use crate::places::{Channel, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;

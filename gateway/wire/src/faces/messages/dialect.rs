@@ -1,8 +1,8 @@
 //! Anthropic messages. Events: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
-use crate::dialect::{Channel, Delivered, Reading, event, mark};
+use crate::dialect::{Delivered, Reading, event, mark};
 use crate::json::Value;
-use crate::places::{Place, ROOT, Scene, Walk};
+use crate::places::{Channel, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! OpenAI responses. Events: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use crate::dialect::{Channel, Kind, Reading, event, mark};
+use crate::dialect::{Reading, event, mark};
 use crate::json::Value;
-use crate::places::{Place, ROOT, Scene, Walk};
+use crate::places::{Channel, Kind, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;
