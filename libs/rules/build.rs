@@ -145,8 +145,7 @@ impl UnicodeData {
         let class = canonical_combining_class(c);
         // What stands for something that could not be decoded, and code points that are no characters.
         let code = c as u32;
-        let is_nothing =
-            matches!(code, 0xFFFC..=0xFFFD | 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE;
+        let is_nothing = matches!(code, 0xFFFC..=0xFFFD | 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE;
         let decorates = class == 1 || (10..=36).contains(&class) || class >= 200;
         self.ignorable.has(c)
             || self.control.has(c)

@@ -199,8 +199,8 @@ pub(crate) fn admits_word(trie: &Trie, text: &[u8], at: usize) -> bool {
             return true;
         }
         // The word is over: a term must end here too, or go on with what is here.
-        let over = space(*byte)
-            || (matches!(byte, b'.' | b',' | b';' | b':' | b'!' | b'?' | b')') && space(next));
+        let over =
+            space(*byte) || (matches!(byte, b'.' | b',' | b';' | b':' | b'!' | b'?' | b')') && space(next));
         let goes_on = trie.child(node, if space(*byte) { ' ' } else { char::from(*byte) });
         return !over || fork.is_end() || fork.has_separator() || goes_on.is_some();
     }

@@ -117,7 +117,13 @@ impl Matcher {
     }
 
     /// Begins in the middle of a text, behind a hidden letter of this class and in this word.
-    pub(crate) fn restart_within(&mut self, position: u64, before: Before, hidden: Option<Class>, path: Path) {
+    pub(crate) fn restart_within(
+        &mut self,
+        position: u64,
+        before: Before,
+        hidden: Option<Class>,
+        path: Path,
+    ) {
         self.restart(position, before);
         (self.hidden, self.path) = (hidden, path);
     }
@@ -207,6 +213,8 @@ impl Matcher {
             return apart;
         }
         let first = found.len();
+        // BEL and ST end a command, and the word before them.
+        let ends = matches!(c, '\u{7}' | '\u{9C}');
         self.threads.retain(|thread| match (thread.gap, begun) {
             (Gap::Terminal(sequence), _) => {
                 match sequence.read(c) {
@@ -216,7 +224,7 @@ impl Matcher {
                 }
                 false
             }
-            (_, Some(_)) if thread.phase != Phase::Walking => {
+            (_, begun) if (ends || begun.is_some()) && thread.phase != Phase::Walking => {
                 confirm(rules, thread, first, found);
                 false
             }

@@ -341,6 +341,7 @@ impl RoomRules {
         }
         let (mut runs, mut matched, mut read) = (Runs::default(), Vec::new(), 0);
         let mut lens: Option<Lens> = None;
+        let (mut path, mut path_at) = (Path::default(), 0);
         let mut at = 0;
         while at < text.len() {
             if lens.as_ref().is_some_and(|lens| lens.is_over(at as u64)) {
@@ -356,7 +357,10 @@ impl RoomRules {
                 }
                 runs.read(self.watches(), &text[..at], 0, read as u64, &mut matched);
                 read = at;
-                lens = Some(Lens::new(Watcher::going_on(runs.clone(), &text[..at], 0), at as u64));
+                path.read_all(&text[path_at..at]);
+                path_at = at;
+                let watcher = Watcher::going_on(runs.clone(), &text[..at], 0);
+                lens = Some(Lens::new(watcher, at as u64, path, text[..at].chars().next_back()));
             }
             let (Some(lens), Some(c)) = (&mut lens, text[at..].chars().next()) else { break };
             lens.read(self.watches(), c, at as u64, &mut fresh.matches);

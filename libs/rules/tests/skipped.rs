@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use zos_rules::{Evasions, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
+use zos_rules::{Evasions, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
 
 fn rules(terms: &[&str]) -> RoomRules {
     let rule = |term: &&str| RuleSpec::new("rule", RuleKind::Term(Term::new(term).unwrap()));
@@ -83,7 +83,10 @@ fn an_escape_sequence_is_an_edge_of_a_word_on_both_sides() {
     check("Blue Osprey", "a\\n⟦blue\\nosprey⟧\\n ⟦blue\\tosprey⟧ ⟦blue\\u0020osprey⟧ ⟦blue%0A%20osprey⟧");
     check("Osprey", "end\\n⟦\\u006fsprey⟧ end%0a⟦%6f%73prey⟧ end&gt;⟦&#111;sprey⟧");
     check("Osprey", "\\bosprey\\b".replace("osprey", "⟦osprey⟧").as_str());
-    check("Osprey", "\\nospreys\\nospreyish \\nxosprey a\\u0078osprey".replacen("ospreys", "⟦ospreys⟧", 1).as_str());
+    check(
+        "Osprey",
+        "\\nospreys\\nospreyish \\nxosprey a\\u006bosprey".replacen("ospreys", "⟦ospreys⟧", 1).as_str(),
+    );
 }
 
 #[test]
@@ -97,16 +100,27 @@ fn a_backslash_of_a_path_is_none_of_an_escape_sequence() {
 fn escapes_of_many_languages_are_read() {
     check(
         "Osprey",
-        "⟦%u006Fsprey⟧ ⟦\\x{6f}sprey⟧ ⟦\\157sprey⟧ ⟦\\U0000006fsprey⟧ ⟦\\6f sprey⟧ ⟦\\00006fsprey⟧ ⟦os\\160 rey⟧",
+        "⟦%u006Fsprey⟧ ⟦\\x{6f}sprey⟧ ⟦\\157sprey⟧ ⟦\\U0000006fsprey⟧ ⟦\\6f sprey⟧ ⟦\\00006fsprey⟧ ⟦os\\160rey⟧",
     );
     check("Müsli Bar", "⟦M\\303\\274sli Bar⟧ ⟦M\\fc sli Bar⟧");
-    check("Osprey", "⟦os\\ud800prey⟧ ⟦os\\udc00prey⟧ ⟦\\ufeffosprey⟧");
+    check("Osprey", "⟦os\\ud800prey⟧ ⟦os\\udc00prey⟧ \\ufeff⟦osprey⟧");
 }
 
 #[test]
 fn margins_between_the_lines_of_a_term_are_passed_over() {
-    for margin in ["12\t", "  12→", "   7|", "108: ", "> ", "# ", "src/a-b.rs:12:", "notes.md:3:14: ", "notes.md:", "web_1  | ", ">> - "]
-    {
+    for margin in [
+        "12\t",
+        "  12→",
+        "   7|",
+        "108: ",
+        "> ",
+        "# ",
+        "src/a-b.rs:12:",
+        "notes.md:3:14: ",
+        "notes.md:",
+        "web_1  | ",
+        ">> - ",
+    ] {
         check("Blue Osprey", &format!("{margin}the ⟦blue\n{margin}osprey⟧ flies\n"));
     }
     for between in ["12 ", "twelve ", "see: 3 ", "a b | "] {
@@ -140,7 +154,10 @@ fn letters_that_cannot_be_seen_are_a_text_of_their_own() {
     let flag = |region: &str| format!("\u{1F3F4}{}\u{E007F}", hidden(region));
     check("Beng", &flag("gbeng"));
     check("Gbeng", &format!("\u{1F3F4}⟦{}\u{E007F}⟧", hidden("gbeng")));
-    let off = RuleSpec { evasions: Evasions::NONE, ..RuleSpec::new("r", RuleKind::Term(Term::new("Osprey").unwrap())) };
+    let off = RuleSpec {
+        evasions: Evasions::NONE,
+        ..RuleSpec::new("r", RuleKind::Term(Term::new("Osprey").unwrap()))
+    };
     let room = Room { name: "room".to_owned(), rules: vec![off] };
     let rules = Arc::new(Ruleset::compile(&[room]).unwrap()).room("room").unwrap();
     assert_eq!(spans(&rules, &hidden("osprey")), []);
@@ -156,7 +173,39 @@ fn what_could_not_be_decoded_is_passed_over() {
 
 #[test]
 fn letter_like_alphabets_are_read() {
-    check("Osprey", "⟦ᴏꜱᴘʀᴇʏ⟧ ⟦Oꜱᴘʀᴇʏ⟧ ⟦⠕⠎⠏⠗⠑⠽⟧ ⟦o🔥s🔥p🔥r🔥e🔥y⟧ ⟦['o','s','p','r','e','y⟧']");
-    check("Osprey", "⟦\"Os\" + \"prey⟧\" ⟦'Os'.'prey⟧' ⟦\"Os\"\n    \"prey⟧\" \"Os\", \"prey\"");
-    check("Blue Osprey", "⟦\"Blue \" + \"Osprey⟧\" ⟦\"Blue\" 'Osprey⟧'");
+    check("Osprey", "⟦ᴏꜱᴘʀᴇʏ⟧ ⟦Oꜱᴘʀᴇʏ⟧ ⟦⠕⠎⠏⠗⠑⠽⟧ ⟦o🔥s🔥p🔥r🔥e🔥y⟧ ['⟦o','s','p','r','e','y⟧']");
+    check("Osprey", "\"⟦Os\" + \"prey⟧\" '⟦Os'.'prey⟧' \"⟦Os\"\n    \"prey⟧\" \"Os\", \"prey\"");
+    check("Blue Osprey", "\"⟦Blue \" + \"Osprey⟧\" \"⟦Blue\" 'Osprey⟧'");
+}
+
+/// The spans of a pattern in a whole text; a stream of single characters gives the same.
+fn pattern_spans(pattern: &str, text: &str) -> Vec<(usize, usize)> {
+    let kind = RuleKind::Pattern(Pattern::new(pattern, None).unwrap());
+    let room = Room { name: "room".to_owned(), rules: vec![RuleSpec::new("rule", kind)] };
+    spans(&Arc::new(Ruleset::compile(&[room]).unwrap()).room("room").unwrap(), text)
+}
+
+#[test]
+fn patterns_begin_and_end_at_what_a_reader_skips() {
+    for (before, after) in [
+        ("\u{1B}[35m", "\u{1B}[0m"),
+        ("\u{9B}1m", "\u{9B}m"),
+        ("\u{1B}]8;;\u{7}", "\u{1B}]8;;\u{1B}\\"),
+        ("\\u001b[35m", "\\x1b[0m"),
+        ("\\033[1;35m", "\\033[0m"),
+        ("\\e[35m", "\\e[m"),
+        ("\\n", "\\r\\n"),
+        ("say\\t", "\\ttail"),
+        ("word\\\\n", "\\\\nword"),
+        ("%0A", "%0D"),
+    ] {
+        for word in ["", "x ", "word"] {
+            let text = format!("{word}{before}tkt-4821{after}end");
+            let start = text.find("tkt").unwrap();
+            assert_eq!(pattern_spans(r"\btkt-[0-9]{4}\b", &text), [(start, start + 8)], "{text:?}");
+        }
+    }
+    for text in ["C:\\ntkt-4821", "C:\\new\\ttkt-4821", "wordtkt-4821", "\\Ntkt-4821", "\u{1B}[3tkt-48215"] {
+        assert_eq!(pattern_spans(r"\btkt-[0-9]{4}\b", text), [], "{text:?}");
+    }
 }

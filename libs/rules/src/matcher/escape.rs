@@ -261,14 +261,7 @@ impl Escape {
             _ => return Progress::Not,
         };
         if missing > 0 {
-            return Progress::More(Self {
-                kind: next,
-                value: 0,
-                digits: 0,
-                carried,
-                missing,
-                ..self
-            });
+            return Progress::More(Self { kind: next, value: 0, digits: 0, carried, missing, ..self });
         }
         char::from_u32(carried).map_or(Progress::Not, Progress::Done)
     }

@@ -219,7 +219,7 @@ impl Step<'_> {
     fn pass_margin(&self, thread: &Thread, c: char, next: &mut Threads) {
         let margin = match (thread.margin, c) {
             (Margin::None, _) => return,
-            (Margin::Marks(_), ' ') => Margin::LineStart,
+            (Margin::LineStart | Margin::Marks(_), ' ') => Margin::LineStart,
             (Margin::LineStart, c) if is_margin_mark(c) => Margin::Marks(1),
             (Margin::Marks(marks), c) if marks < MARKS_MAX && is_margin_mark(c) => Margin::Marks(marks + 1),
             (Margin::LineStart, c) if c.is_ascii_digit() => Margin::Number(1),
@@ -357,7 +357,12 @@ impl Step<'_> {
         threads.retain(|thread| thread.node != Trie::ROOT);
         if let Some(sequence) = Terminal::begin(decoded) {
             let after = Thread { gap: Gap::Terminal(sequence), ..*thread };
-            threads.push(if thread.node == Trie::ROOT { after } else { Thread { evasions, ..after } });
+            // A word may begin behind the sequence, whatever stands before it.
+            threads.push(if thread.node == Trie::ROOT {
+                Thread { last: Class::Space, ..after }
+            } else {
+                Thread { evasions, ..after }
+            });
         } else if thread.node == Trie::ROOT {
             // What an escape sequence stands for may be the edge of a word, whatever its last letter is.
             let last = fold::units(decoded).last().map_or(thread.last, |unit| fold::class(*unit));

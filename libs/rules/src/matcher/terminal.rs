@@ -54,6 +54,11 @@ impl Terminal {
         Some(Self { kind, length: 0 })
     }
 
+    /// Whether it is a command that holds text, such as a link.
+    pub(crate) fn is_command(self) -> bool {
+        matches!(self.kind, Kind::Command | Kind::CommandEscape)
+    }
+
     /// Reads one character.
     pub(crate) fn read(self, c: char) -> Step {
         let more = |kind, length| Step::More(Self { kind, length });
@@ -62,7 +67,9 @@ impl Terminal {
             (Kind::Escape, ']' | 'P' | 'X' | '^' | '_') => more(Kind::Command, 0),
             (Kind::Escape, ' '..='/') => more(Kind::Charset, 0),
             (Kind::Escape | Kind::Charset, '0'..='~') => Step::Done,
-            (Kind::Control, ' '..='?') if self.length < PARAMETERS_MAX => more(Kind::Control, self.length + 1),
+            (Kind::Control, ' '..='?') if self.length < PARAMETERS_MAX => {
+                more(Kind::Control, self.length + 1)
+            }
             (Kind::Control, '@'..='~') => Step::Done,
             (Kind::Command, '\u{7}' | '\u{9C}') => Step::Done,
             (Kind::Command, '\u{1B}') => more(Kind::CommandEscape, 0),

@@ -73,10 +73,8 @@ mod tests {
                     letters: bit(byte.is_ascii_alphabetic()),
                     capitals: bit(byte.is_ascii_uppercase()),
                     stops: bit(stop),
-                    signs: bit(
-                        byte == 0x1B
-                            || ((0x21..0x80).contains(&byte) && !byte.is_ascii_alphabetic() && !stop),
-                    ),
+                    signs: bit(byte == 0x1B
+                        || ((0x21..0x80).contains(&byte) && !byte.is_ascii_alphabetic() && !stop)),
                     dense: bit(byte.is_ascii_alphanumeric() || b"+-/_".contains(&byte)),
                     varied: bit(byte.is_ascii_uppercase() || byte.is_ascii_digit()),
                     foreign: bit(!byte.is_ascii()),
