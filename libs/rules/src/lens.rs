@@ -76,6 +76,9 @@ fn plain(c: char) -> Option<char> {
     }
 }
 
+/// A sequence of a terminal that is not complete, its place, and the characters behind its first one.
+type Sequence = (Terminal, u64, Vec<(char, u64)>);
+
 /// A place from which on shown and original text run side by side.
 #[derive(Clone, Copy)]
 struct Seam {
@@ -99,7 +102,7 @@ pub(crate) struct Lens {
     /// A sequence that is not complete, its place and its characters.
     escape: Option<(Escape, u64, String)>,
     /// A sequence of a terminal that is not complete, its place, and what was read behind its first character.
-    terminal: Option<(Terminal, u64, Vec<(char, u64)>)>,
+    terminal: Option<Sequence>,
     /// Whether a sequence of a terminal was passed since the last shown character.
     parted: bool,
     /// Whether the last shown character is part of a word.
