@@ -33,13 +33,7 @@ pub(crate) struct Serving {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        let folder = TempDir::new().expect("the temporary folder can be written");
-        let home = folder.path().join("home");
-        std::fs::create_dir(&home).expect("the folder can be made");
-        // As zOS makes a home: for its owner alone.
-        std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            .expect("the folder is ours");
-        Scratch { folder }
+        Scratch { folder: TempDir::new().expect("the temporary folder can be written") }
     }
 
     /// A home with one hard room, which is active.
@@ -60,6 +54,10 @@ impl Scratch {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path().join(name);
+        // As zOS makes a home: for its owner alone.
+        let mut private = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+        private.recursive(true).create(self.path()).expect("the folder can be made");
         std::fs::create_dir_all(path.parent().expect("names lie in the home"))
             .expect("the folder can be made");
         std::fs::write(path, text).expect("the file can be written");
