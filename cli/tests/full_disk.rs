@@ -92,7 +92,9 @@ fn on_a_full_disk_open_rooms_go_on_and_say_so_hard_rooms_refuse_and_room_is_all_
     let count =
         |is: &dyn Fn(&serde_json::Value) -> bool| records.iter().filter(|record| is(record)).count() as u64;
     assert_eq!(count(&|record| record["context"] == "acme" && record["status"] == 200), kept);
-    assert_eq!(count(&|record| record["kind"] == "gap"), 2);
+    let gaps: Vec<_> =
+        records.iter().filter(|record| record["kind"] == "gap").map(|record| &record["detail"]).collect();
+    assert_eq!(count(&|record| record["kind"] == "gap"), 2, "{gaps:?}");
     assert!(serving.stop().success());
 }
 

@@ -162,7 +162,8 @@ async fn answer(
         Ok(Message::Request { id, method, params }) => (id, method, params),
         // Nothing is kept that a notification could change, and nothing was asked that a client could answer.
         Ok(Message::Silent) => return Ok(Reply::accepted()),
-        Err(Unread { error, id }) => {
+        Err(unread) => {
+            let Unread { error, id } = *unread;
             let era = Era::announced(over_http);
             let code = status(era.status(&error));
             return Ok(Reply::error(error, id, code, call));

@@ -187,7 +187,7 @@ fn mismatch(header: &str, field: &str) -> RpcError {
 }
 
 fn malformed(message: String) -> RpcError {
-    RpcError::invalid(message).as_bad_request()
+    RpcError::invalid(message).into_bad_request()
 }
 
 fn unspoken(version: &str) -> RpcError {

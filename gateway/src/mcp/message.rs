@@ -44,7 +44,7 @@ impl RpcError {
     }
 
     /// The error of a request that is malformed as a whole.
-    pub(super) fn as_bad_request(self) -> Self {
+    pub(super) fn into_bad_request(self) -> Self {
         RpcError { status: StatusCode::BAD_REQUEST, ..self }
     }
 
@@ -55,7 +55,7 @@ impl RpcError {
 
     /// Headers that are missing, malformed or say something else than the body.
     pub(super) fn header_mismatch(message: impl Into<String>) -> Self {
-        Self::new(-32020, Code::InvalidRequest, message).as_bad_request()
+        Self::new(-32020, Code::InvalidRequest, message).into_bad_request()
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -75,7 +75,7 @@ impl RpcError {
     pub(super) fn unspoken_version(data: Value) -> Self {
         let error =
             Self::new(-32022, Code::InvalidRequest, "zOS does not speak this version of the protocol.");
-        RpcError { data: Some(data), ..error }.as_bad_request()
+        RpcError { data: Some(data), ..error }.into_bad_request()
     }
 
     /// Everything that would have been said is held back; rule ids may be told.
@@ -111,17 +111,17 @@ pub(super) struct Unread {
 }
 
 /// Reads one message.
-pub(super) fn read(body: &[u8]) -> Result<Message, Unread> {
-    let unread = |code, message: &str| Unread {
-        error: RpcError::new(code, Code::InvalidRequest, message).as_bad_request(),
-        id: None,
+pub(super) fn read(body: &[u8]) -> Result<Message, Box<Unread>> {
+    let unread = |code, message: &str| {
+        let error = RpcError::new(code, Code::InvalidRequest, message).into_bad_request();
+        Box::new(Unread { error, id: None })
     };
     let value: Value = serde_json::from_slice(body).map_err(|_| unread(-32700, "The message is no JSON."))?;
     let Value::Object(message) = value else {
         return Err(unread(-32600, "The message is no JSON object; batches are not read."));
     };
     let id = message.get("id").filter(|id| is_id(id)).cloned();
-    of_object(message).map_err(|reason| Unread { id, ..unread(-32600, reason) })
+    of_object(message).map_err(|reason| Box::new(Unread { id, ..*unread(-32600, reason) }))
 }
 
 /// A string or a whole number.

@@ -73,7 +73,7 @@ impl AddressReader {
             !rooms.is_empty() && rooms.iter().all(allows)
         };
         let is_escaped = ESCAPED_MARKS.iter().any(|mark| self.word.contains(mark));
-        self.is_cut || is_escaped || !addresses.iter().all(|address| may_have(address))
+        self.is_cut || is_escaped || !addresses.iter().all(may_have)
     }
 
     /// Every address that the word holds, each from its scheme or host to the end of the word: one may stand in
