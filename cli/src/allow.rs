@@ -34,15 +34,15 @@ fn decide(admin: &Admin, id: &str, arguments: &Allow, output: &mut Output) -> Re
     };
     match decision {
         "deny" => output.line("Denied.")?,
-        "redact" => output.line(&format!("{calls}, with placeholders."))?,
-        _ => output.line(&format!("{calls}."))?,
+        "redact" => output.line(format!("{calls}, with placeholders."))?,
+        _ => output.line(format!("{calls}."))?,
     }
     for line in decided.list("written") {
         let said = match decided["approval"].list("targets").is_empty() {
             true => "From now on the rule only reports",
             false => "Allowed from now on",
         };
-        output.line(&format!("{said}: {}", line.as_str().unwrap_or_default()))?;
+        output.line(format!("{said}: {}", line.as_str().unwrap_or_default()))?;
     }
     Ok(Outcome::Fine)
 }
@@ -80,7 +80,7 @@ fn list(admin: &Admin, output: &mut Output) -> Result<Outcome> {
         for target in ask.list("targets") {
             let tool =
                 target["tool"].as_str().map_or_else(|| "a link".to_owned(), |tool| format!("tool {tool}"));
-            output.line(&format!(
+            output.line(format!(
                 "{}: {tool} points at {} {}",
                 ask.text("id"),
                 target.text("kind"),
@@ -91,7 +91,7 @@ fn list(admin: &Admin, output: &mut Output) -> Result<Outcome> {
     // A target passes or not: there is nothing to redact.
     let is_redactable = waiting.list("approvals").iter().any(|ask| ask.list("targets").is_empty());
     let others = if is_redactable { "--redact, --deny and --always" } else { "--deny and --always" };
-    output.line(&format!("\nzos allow ID lets it pass once; {others} are the other answers."))?;
+    output.line(format!("\nzos allow ID lets it pass once; {others} are the other answers."))?;
     Ok(Outcome::Fine)
 }
 

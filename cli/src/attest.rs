@@ -30,9 +30,8 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Attest, output: &mut Out
             if output.is_json() {
                 output.json(&rotated)?;
             } else {
-                output
-                    .line(&format!("Statements are signed with key {} from now on.", rotated.text("id")))?;
-                output.line(&format!("Key {} vouches for it.", rotated.text("previous")))?;
+                output.line(format!("Statements are signed with key {} from now on.", rotated.text("id")))?;
+                output.line(format!("Key {} vouches for it.", rotated.text("previous")))?;
             }
             Ok(Outcome::Fine)
         }

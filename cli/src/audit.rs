@@ -129,7 +129,7 @@ fn find(
     } else if count == 0 {
         output.line("Never found.")?;
     } else {
-        output.line(&format!("Found in {} calls; the newest:", grouped(count)))?;
+        output.line(format!("Found in {} calls; the newest:", grouped(count)))?;
         show(found, None, output)?;
     }
     // Here it is the other way round: 0 found, 1 never.
@@ -143,9 +143,9 @@ fn rotate_key(admin: &Admin, output: &mut Output) -> Result<Outcome> {
         output.json(&rotated)?;
     } else {
         output.line("The log is signed with a new key from now on:")?;
-        output.line(&format!("  {}", rotated.text("id")))?;
+        output.line(format!("  {}", rotated.text("id")))?;
         output.line("The one before vouches for it; who knows the log by that one need not be told:")?;
-        output.line(&format!("  {}", rotated.text("previous")))?;
+        output.line(format!("  {}", rotated.text("previous")))?;
     }
     Ok(Outcome::Fine)
 }
@@ -158,7 +158,7 @@ fn prune(admin: &Admin, before: &str, output: &mut Output) -> Result<Outcome> {
     } else {
         match pruned.number("records") {
             Some(0) | None => output.line("There is nothing to remove.")?,
-            Some(count) => output.line(&format!(
+            Some(count) => output.line(format!(
                 "{} records are gone; what is left begins with record {} and stays provable.",
                 grouped(count),
                 pruned.number("first_left").unwrap_or_default()

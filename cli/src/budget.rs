@@ -78,10 +78,10 @@ fn show(budgets: &[Value], output: &mut Output) -> Result<()> {
     output.table(&table)?;
     output.line("")?;
     for line in forecasts {
-        output.line(&output.toned(Tone::Notice, &line))?;
+        output.line(output.toned(Tone::Notice, &line))?;
     }
     for budget in budgets {
-        output.line(&output.toned(Tone::Quiet, &cost(budget)))?;
+        output.line(output.toned(Tone::Quiet, &cost(budget)))?;
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ fn why(brain: &Brain, of: &InContext, text: &str, output: &mut Output) -> Result
     if output.is_json() {
         output.json(&found)?;
     } else if found.matches.is_empty() {
-        output.line(&output.toned(Tone::Bad, &format!("The canon of {} does not say that.", room.name())))?;
+        output.line(output.toned(Tone::Bad, &format!("The canon of {} does not say that.", room.name())))?;
     } else {
         for line in &found.matches {
             let place = output.toned(Tone::Strong, &format!("{}:{}", line.place.file, line.place.file_line));
@@ -182,11 +182,11 @@ fn lint(brain: &Brain, of: &InContext, output: &mut Output) -> Result<Outcome> {
     if output.is_json() {
         output.json(&json!({ "findings": shown }))?;
     } else if found.is_empty() {
-        output.line(&output.toned(Tone::Good, "The canon is in order."))?;
+        output.line(output.toned(Tone::Good, "The canon is in order."))?;
     } else {
         findings::show(&shown, output)?;
         let errors = found.iter().filter(|finding| finding.is_error()).count();
-        output.line(&format!("\n{}", count(errors, found.len() - errors)))?;
+        output.line(format!("\n{}", count(errors, found.len() - errors)))?;
     }
     Ok(if found.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
@@ -224,7 +224,7 @@ fn budget(brain: &Brain, of: &InContext, output: &mut Output) -> Result<Outcome>
         ]);
         output.table(&table)?;
         let tokenizer = Canon::TOKENIZER.name();
-        output.line(&format!(
+        output.line(format!(
             "Counted with {tokenizer}: exact for OpenAI's newer models, an estimate for others."
         ))?;
     } else {

@@ -90,7 +90,7 @@ fn show(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut Out
     }
     let summary = &context["summary"];
     let active = if summary.flag("active") { ", active" } else { "" };
-    output.line(&output.toned(Tone::Strong, &format!("{} ({name}{active})", summary.text("title"))))?;
+    output.line(output.toned(Tone::Strong, &format!("{} ({name}{active})", summary.text("title"))))?;
     let (tone, state) = state(summary);
     let tokens = summary
         .number("daily_tokens")
@@ -119,7 +119,7 @@ fn entries(head: &str, list: &[Value], output: &mut Output) -> Result<()> {
     if list.is_empty() {
         return Ok(());
     }
-    output.line(&format!("\n{head}:\n"))?;
+    output.line(format!("\n{head}:\n"))?;
     let mut table = Table::new(&["", "WHAT", "ACTION", "RULE", "NOTE"]);
     for entry in list {
         let (kind, what) = ["term", "pattern", "pack"]
@@ -157,7 +157,7 @@ fn activate(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut
         output.json(&done)?;
     } else {
         match name {
-            Some(name) => output.line(&format!("The room {name} governs from the next call on."))?,
+            Some(name) => output.line(format!("The room {name} governs from the next call on."))?,
             None => output.line("No room is active now.")?,
         }
     }
@@ -195,11 +195,11 @@ fn new(
     if output.is_json() {
         output.json(&made)?;
     } else {
-        output.line(&format!(
+        output.line(format!(
             "The room {name} is in {}.",
             home.contexts().join(format!("{name}.yml")).display()
         ))?;
-        output.line(&format!("\n  zos context edit {name}     say what must never leave it\n  zos context use {name}      let it govern calls that name no room"))?;
+        output.line(format!("\n  zos context edit {name}     say what must never leave it\n  zos context use {name}      let it govern calls that name no room"))?;
     }
     Ok(Outcome::Fine)
 }

@@ -81,7 +81,7 @@ fn show(verdict: &Value, text: &str, output: &mut Output) -> Result<()> {
     }
     output.table(&table)?;
     match (verdict.text("verdict"), verdict["sent"].as_str()) {
-        ("redact", Some(sent)) => output.line(&format!("\nSent would be: {sent}")),
+        ("redact", Some(sent)) => output.line(format!("\nSent would be: {sent}")),
         ("deny" | "ask", _) => output.line("\nNothing would be sent."),
         _ => Ok(()),
     }

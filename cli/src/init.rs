@@ -28,7 +28,7 @@ pub(crate) fn run(home: &Home, output: &mut Output) -> Result<Outcome> {
         }
     }
     if let Some(room) = active {
-        output.line(&format!(
+        output.line(format!(
             "\nThe room {room} is active. Each file says what it is for; change them as you like."
         ))?;
     }

@@ -32,11 +32,11 @@ fn add(admin: &Admin, client: &str, context: Option<&ContextName>, output: &mut 
         return Ok(Outcome::Fine);
     }
     let room = context.map_or_else(|| "the active room".to_owned(), |name| format!("the room {name}"));
-    output.line(&output.toned(Tone::Strong, made.text("key")))?;
-    output.line(&format!(
+    output.line(output.toned(Tone::Strong, made.text("key")))?;
+    output.line(format!(
         "\nThis is the only time that it is shown. Calls of {client} with it are governed by {room}."
     ))?;
-    output.line(&format!(
+    output.line(format!(
         "Send it as x-zos-key, x-api-key or Authorization: Bearer. To take it back: zos key revoke {}",
         made.text("id")
     ))?;

@@ -113,7 +113,7 @@ fn added(added: &Value, output: &mut Output) -> Result<Outcome> {
     output.line(shown![id, " ", output.toned(tone, sentence)])?;
     noticed(added, output)?;
     for old in added.list("supersedes") {
-        output.line(&format!("It takes the place of {}.", old.as_str().unwrap_or_default()))?;
+        output.line(format!("It takes the place of {}.", old.as_str().unwrap_or_default()))?;
     }
     Ok(Outcome::Fine)
 }
@@ -129,10 +129,10 @@ fn noticed(item: &Value, output: &mut Output) -> Result<()> {
             "contradiction" => "It says something else than what is remembered.",
             _ => continue,
         };
-        output.line(&output.toned(Tone::Notice, sentence))?;
+        output.line(output.toned(Tone::Notice, sentence))?;
     }
     for other in item.list("contradicts") {
-        output.line(&format!("  compare: zos memory show {}", other.as_str().unwrap_or_default()))?;
+        output.line(format!("  compare: zos memory show {}", other.as_str().unwrap_or_default()))?;
     }
     Ok(())
 }
@@ -154,21 +154,21 @@ fn search(recall: &Value, output: &mut Output) -> Result<Outcome> {
         if source.text("type") != "user" {
             facts.push(format!("from a {}", source.text("type")));
         }
-        output.line(&output.toned(Tone::Quiet, &format!("  {}", facts.join(" · "))))?;
+        output.line(output.toned(Tone::Quiet, &format!("  {}", facts.join(" · "))))?;
         for before in item.list("changed") {
             let until = short_time(before.text("until"));
             let line = format!("  before{}: {}", until_words(&until), before.text("text"));
-            output.line(&output.toned(Tone::Quiet, &line))?;
+            output.line(output.toned(Tone::Quiet, &line))?;
         }
         for other in item.list("conflicts") {
             let line = format!("  seems to disagree with {}", other.as_str().unwrap_or_default());
-            output.line(&output.toned(Tone::Notice, &line))?;
+            output.line(output.toned(Tone::Notice, &line))?;
         }
         output.line("")?;
     }
     let total = recall.number("total").unwrap_or(0);
     if total > items.len() as u64 {
-        output.line(&format!("{} of {total}; --limit shows more.", items.len()))?;
+        output.line(format!("{} of {total}; --limit shows more.", items.len()))?;
     }
     Ok(Outcome::Fine)
 }
@@ -189,18 +189,18 @@ fn review(waiting: &Value, room: &str, output: &mut Output) -> Result<Outcome> {
     }
     for item in items {
         if item.text("proposal") == "delete" {
-            output.line(&output.toned(Tone::Notice, "A model asks to delete:"))?;
+            output.line(output.toned(Tone::Notice, "A model asks to delete:"))?;
         }
         output.line(item.text("text"))?;
         let line = format!("  {} · from a {}", item.text("id"), item["source"].text("type"));
-        output.line(&output.toned(Tone::Quiet, &line))?;
+        output.line(output.toned(Tone::Quiet, &line))?;
         noticed(item, output)?;
         for old in item.list("would_supersede") {
-            output.line(&format!("  would take the place of {}", old.as_str().unwrap_or_default()))?;
+            output.line(format!("  would take the place of {}", old.as_str().unwrap_or_default()))?;
         }
         output.line("")?;
     }
-    output.line(&format!("zos memory review -c {room} --accept ID, or --reject ID; --accept-all takes what nothing was noticed about"))?;
+    output.line(format!("zos memory review -c {room} --accept ID, or --reject ID; --accept-all takes what nothing was noticed about"))?;
     Ok(Outcome::Fine)
 }
 
@@ -284,7 +284,7 @@ fn show(item: &Value, output: &mut Output) -> Result<Outcome> {
     .collect();
     output.facts(&facts)?;
     for before in item.list("changed") {
-        output.line(&format!(
+        output.line(format!(
             "before{}: {}",
             until_words(&short_time(before.text("until"))),
             before.text("text")
@@ -312,7 +312,7 @@ fn reindex(home: &Home, context: Option<&ContextName>, output: &mut Output) -> R
     } else {
         findings::show(&errors, output)?;
         findings::show(&warnings, output)?;
-        output.line(&format!("{indexed} memories of {} rooms are indexed.", contexts.len()))?;
+        output.line(format!("{indexed} memories of {} rooms are indexed.", contexts.len()))?;
     }
     Ok(if errors.is_empty() { Outcome::Fine } else { Outcome::Found })
 }

@@ -109,11 +109,11 @@ fn show(context: Option<&ContextName>, models: &[Value], fleet: &Fleet, output: 
             "" => format!("No other model can be asked for by the {name} API."),
             provider => format!("Any other model asked for by the {name} API goes to {provider}."),
         };
-        output.line(&output.toned(Tone::Quiet, &line))?;
+        output.line(output.toned(Tone::Quiet, &line))?;
     }
     let room = context.map_or_else(
         || "No room is active, so nothing is filtered.".to_owned(),
         |name| format!("HERE is the room {name}."),
     );
-    output.line(&output.toned(Tone::Quiet, &room))
+    output.line(output.toned(Tone::Quiet, &room))
 }

@@ -108,8 +108,8 @@ fn is_translated(route: &zos_core::Route, face: Api) -> bool {
 fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output: &mut Output) -> Result<()> {
     let Some(route) = plan.routes.first() else {
         let why = plan.refusal().expect("a plan without a route has a reason");
-        output.line(&output.toned(Tone::Bad, &sentence(why)))?;
-        output.line(&mend(why, context))?;
+        output.line(output.toned(Tone::Bad, &sentence(why)))?;
+        output.line(mend(why, context))?;
         return dropped(plan, output);
     };
     let provider = &route.provider;
@@ -150,7 +150,7 @@ fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output:
 fn dropped(plan: &Plan, output: &mut Output) -> Result<()> {
     let others = plan.dropped.iter().skip(usize::from(plan.routes.is_empty()));
     for dropped in others {
-        output.line(&format!("not {}: {}", dropped.model, sentence(&dropped.reason)))?;
+        output.line(format!("not {}: {}", dropped.model, sentence(&dropped.reason)))?;
     }
     Ok(())
 }

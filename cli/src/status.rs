@@ -26,10 +26,10 @@ pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Out
 fn show(status: &Value, output: &mut Output) -> Result<()> {
     let address = status.text("address");
     if address.is_empty() {
-        output.line(&output.toned(Tone::Bad, status.text("listen_error")))?;
+        output.line(output.toned(Tone::Bad, status.text("listen_error")))?;
     } else {
         output.line(
-            &output.toned(Tone::Good, &format!("zOS {} listens on {address}", status.text("version"))),
+            output.toned(Tone::Good, &format!("zOS {} listens on {address}", status.text("version"))),
         )?;
     }
     output.line("")?;

@@ -105,14 +105,14 @@ const COUNTS: [&str; 9] = [
 
 fn csv(rows: &[Value], names: &[&'static str], output: &mut Output) -> Result<()> {
     let heads: Vec<&str> = names.iter().copied().chain(COUNTS).chain(["cost_usd"]).collect();
-    output.line(&heads.join(","))?;
+    output.line(heads.join(","))?;
     for row in rows {
         let texts = names.iter().map(|name| quoted(row.text(name)));
         let counts = COUNTS.iter().map(|count| row.number(count).unwrap_or(0).to_string());
         // Unknown is an empty field, not a zero.
         let cost = row.number("cost_micros").map(|micros| Micros(micros).to_string()).unwrap_or_default();
         let fields: Vec<String> = texts.chain(counts).chain([cost]).collect();
-        output.line(&fields.join(","))?;
+        output.line(fields.join(","))?;
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ fn show(rows: &[Value], names: &[&'static str], output: &mut Output) -> Result<(
         (sum("expired"), "more tokens were held for calls that a crash ended, and count as spent"),
     ];
     for (number, note) in notes.into_iter().filter(|(number, _)| *number > 0) {
-        output.line(&output.toned(Tone::Notice, &format!("{} {note}.", grouped(number))))?;
+        output.line(output.toned(Tone::Notice, &format!("{} {note}.", grouped(number))))?;
     }
     Ok(())
 }
@@ -191,7 +191,7 @@ fn sparkline(rows: &[Value], since: Day, until: Day, output: &mut Output) -> Res
     let most = counts.iter().copied().max().unwrap_or(0);
     let line = format!("{}  tokens a day, at most {}", bars(&counts), grouped(most));
     output.line("")?;
-    output.line(&output.toned(Tone::Quiet, &line))
+    output.line(output.toned(Tone::Quiet, &line))
 }
 
 /// Days in one line of bars.

@@ -29,7 +29,7 @@ pub(super) fn prove(
     } else {
         output.line(&proof.record)?;
         output.line("")?;
-        output.line(&format!(
+        output.line(format!(
             "is record {seq} of the {} that this checkpoint signs for:",
             grouped(proof.size)
         ))?;
@@ -38,7 +38,7 @@ pub(super) fn prove(
         output.line("")?;
         output.line("The way from the record to the root:")?;
         for hash in &proof.hashes {
-            output.line(&format!("  {hash}"))?;
+            output.line(format!("  {hash}"))?;
         }
     }
     Ok(Outcome::Fine)
@@ -86,7 +86,7 @@ pub(super) fn run(home: &Home, admin: &Admin, arguments: &Export, output: &mut O
             for entry in zos_audit::read_all(&dir).map_err(|error| Failure::environment(&error))? {
                 let entry = entry.map_err(|error| Failure::environment(&error))?;
                 if filter.matches(&entry.record) {
-                    output.line(&arguments.format.line(&entry.record, &entry.line))?;
+                    output.line(arguments.format.line(&entry.record, &entry.line))?;
                 }
             }
             Ok(Outcome::Fine)
@@ -149,25 +149,25 @@ fn bundle(
             "missing_statements": no_statement, "missing_objects": no_object,
         }))?;
     } else {
-        output.line(&format!(
+        output.line(format!(
             "{} records and {} statements are in the bundle. It is verified by `zos audit verify` and by \
              docs/verify.py; tell the key by another way:",
             grouped(bundle.records.len() as u64),
             grouped(bundle.statements.len() as u64)
         ))?;
-        output.line(&format!("  {}", bundle.key))?;
+        output.line(format!("  {}", bundle.key))?;
         if unsigned > 0 {
             let missing = format!(
                 "Records that no checkpoint covers yet, and which are left out: {}. zOS signs for them once it \
                  runs and can write.",
                 grouped(unsigned)
             );
-            output.line(&output.toned(Tone::Notice, &missing))?;
+            output.line(output.toned(Tone::Notice, &missing))?;
         }
         let lacking = no_statement.iter().map(|id| format!("It lacks the statement about state {id}."));
         let lacking = lacking.chain(no_object.iter().map(|sha256| format!("It lacks objects/{sha256}.")));
         for sentence in lacking {
-            output.line(&output.toned(Tone::Bad, &sentence))?;
+            output.line(output.toned(Tone::Bad, &sentence))?;
         }
     }
     // A receiver would find out; whoever sends it should first.

@@ -107,7 +107,7 @@ fn log(
     }
     output.facts(&facts)?;
     // Also as a line that scripts look for.
-    output.line(&format!("unsigned: {}", report.unsigned))?;
+    output.line(format!("unsigned: {}", report.unsigned))?;
     Ok(outcome)
 }
 

@@ -36,7 +36,7 @@ pub(super) fn show(
         Ok(name) => crate::output::Cell(Tone::Strong, name.to_string()),
         Err(why) => crate::output::Cell(Tone::Bad, format!("none, as {why}: zos context use NAME")),
     };
-    output.line(&output.toned(Tone::Good, &format!("zOS listens on {url}")))?;
+    output.line(output.toned(Tone::Good, &format!("zOS listens on {url}")))?;
     output.line("")?;
     output.facts(&[
         ("room", room),
@@ -48,7 +48,7 @@ pub(super) fn show(
     output.line(if config.auth.keyless { "\nTry it, no provider key needed:\n" } else { "\nTry it:\n" })?;
     // Its certificate need not be one that this machine trusts.
     let insecure = if config.tls.is_some() { " -k" } else { "" };
-    output.line(&format!(
+    output.line(format!(
         "  curl{insecure} {url}/v1/chat/completions -H 'content-type: application/json'{key} \\"
     ))?;
     output.line(
