@@ -54,6 +54,10 @@ impl Scratch {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path().join(name);
+        // As zOS makes a home: for its owner alone.
+        let mut private = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+        private.recursive(true).create(self.path()).expect("the folder can be made");
         std::fs::create_dir_all(path.parent().expect("names lie in the home"))
             .expect("the folder can be made");
         std::fs::write(path, text).expect("the file can be written");

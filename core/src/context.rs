@@ -38,6 +38,8 @@ pub struct Context {
     pub attachments: Attachments,
     /// Whether the file says so; a hard context should.
     pub attachments_stated: bool,
+    /// Ids of what a provider keeps that its calls may refer to.
+    pub state: ProviderState,
     /// Whether a call is refused when what governs it cannot be signed for (`attest: required`).
     pub attest_required: bool,
     /// Which models it may use.
@@ -57,7 +59,13 @@ pub struct Context {
 impl Context {
     /// The context that serves while there is no context file at all: open, no lists, no budget.
     pub fn builtin() -> Self {
-        Self { isolation: Isolation::Open, builtin: true, ..Self::empty(ContextName::default_context()) }
+        let state = ProviderState::of(Isolation::Open);
+        Self {
+            isolation: Isolation::Open,
+            state,
+            builtin: true,
+            ..Self::empty(ContextName::default_context())
+        }
     }
 
     /// What stands for a context that is known by name alone, since its file is gone or cannot be read: hard,
@@ -78,6 +86,7 @@ impl Context {
             budget: Budget::default(),
             attachments: Attachments::Allow,
             attachments_stated: false,
+            state: ProviderState::Own,
             attest_required: false,
             models: ModelFilter::default(),
             targets: Targets::default(),
@@ -172,6 +181,39 @@ pub enum Attachments {
     Allow,
     /// The call is refused.
     Deny,
+}
+
+/// Ids of what a provider keeps (earlier answers, stored conversations, containers, files, sealed items) that a
+/// context's calls may refer to. What belongs to another context is never among them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ProviderState {
+    /// Those that answers to this context's own calls gave out.
+    Own,
+    /// These, and those that zOS has never seen.
+    Any,
+    /// None; and the provider is asked to store nothing.
+    None,
+}
+
+impl ProviderState {
+    /// What holds where the file says nothing: a hard context's own, any in an open one.
+    #[must_use]
+    pub fn of(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Hard => Self::Own,
+            Isolation::Open => Self::Any,
+        }
+    }
+
+    /// `own`, `any` or `none`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Any => "any",
+            Self::None => "none",
+        }
+    }
 }
 
 /// How a context's canon reaches the model.

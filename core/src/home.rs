@@ -90,6 +90,11 @@ impl Home {
         self.root.join("gateway").join("audit")
     }
 
+    /// `gateway/state.db`: rooms of what providers keep.
+    pub fn state_db(&self) -> PathBuf {
+        self.root.join("gateway").join("state.db")
+    }
+
     /// `gateway/usage.db`: usage and reservations.
     pub fn usage_db(&self) -> PathBuf {
         self.root.join("gateway").join("usage.db")

@@ -34,7 +34,7 @@ pub use brain::{
 pub use canon::{Canon, CanonState};
 pub use context::{
     Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Limits, Micros, ModelFilter,
-    ModelPrice,
+    ModelPrice, ProviderState,
 };
 pub use fleet::{Api, Environment, Fleet, KeySource, Plan, Provider, Route, RouteError, Wish};
 pub use home::{Home, HomeError};

@@ -15,6 +15,7 @@ mod hosted;
 mod json;
 mod names;
 mod path;
+mod receive;
 mod rules;
 mod shell;
 mod text;
@@ -22,6 +23,7 @@ mod text;
 pub use always::{NotAlways, for_the_owner};
 pub use extract::{extract, links};
 pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted};
+pub use receive::RestoreTo;
 pub use rules::{EntryError, TargetEntry, Targets};
 
 pub(crate) use address::{Address, Mailbox};

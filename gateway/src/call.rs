@@ -181,7 +181,7 @@ impl Call {
         let (id, tokens, micros) = (crate::ids::unique(), needs.tokens, needs.micros);
         let asked = Ask { id, context: context.to_string(), day, tokens, micros, limits };
         // Known to fail, it is not even asked.
-        if goes_on && self.house.ledger_health.is_failing() {
+        if goes_on && self.house.ledger_health.is_failing() && !self.house.interim.is_over() {
             return self.reserve_meanwhile(asked, needs);
         }
         // The call owns the reservation before the ledger is asked: should the caller leave while the

@@ -11,6 +11,7 @@ use crate::ledger::{self, LedgerHealth, SharedLedgerError};
 use crate::log_damage::LogDamage;
 use crate::models::ModelLists;
 use crate::prices::Prices;
+use crate::provider_state::ProviderStates;
 use crate::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
 use std::collections::HashMap;
@@ -77,6 +78,8 @@ pub struct House {
     pub(crate) upstreams: Upstreams,
     pub(crate) models: ModelLists,
     pub(crate) prices: Prices,
+    /// Rooms of what providers keep.
+    pub(crate) provider_states: Arc<ProviderStates>,
     /// How many tokens models of other makers have for one of OpenAI's.
     pub(crate) factors: Factors,
     pub(crate) counters: Counters,
@@ -242,6 +245,7 @@ impl House {
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
             models: ModelLists::default(),
+            provider_states: Arc::new(ProviderStates::new(home.state_db())),
             prices: Prices::new(home),
             factors: Factors::default(),
             counters: Counters::default(),

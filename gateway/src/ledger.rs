@@ -98,6 +98,7 @@ pub(crate) fn failed(house: &Arc<House>, error: &LedgerError) {
             "Budgets cannot be read or written since {since}: {error}. Open contexts go on with what was last known to be left, hard ones with limits refuse."
         )
     });
+    house.interim.begin();
     // One task is enough, however many calls found out at once.
     if !is_new {
         return;
@@ -131,11 +132,13 @@ async fn until_mended(house: Weak<House>) {
             tracing::warn!(%error, "what was spent while the ledger was away is not booked yet");
             continue;
         }
+        // Calls that began meanwhile are booked in the next round: until then they are held here.
+        if !house.interim.end() {
+            continue;
+        }
         house.ledger_health.ends();
         tracing::info!("budgets are read and written again");
         house.announce_health();
-        // Those that had begun to hold here while the last were booked.
-        book_if_back(&house);
         return;
     }
 }

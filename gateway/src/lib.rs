@@ -31,6 +31,7 @@ mod models;
 mod pipeline;
 pub mod prices;
 pub mod process;
+mod provider_state;
 pub mod server;
 pub mod system;
 pub mod telemetry;

@@ -14,6 +14,7 @@ mod receive;
 mod reserve;
 mod resolve;
 mod route;
+mod state;
 pub(crate) mod waiting;
 
 use crate::call::Call;

@@ -143,9 +143,13 @@ impl UnicodeData {
             return false;
         }
         let class = canonical_combining_class(c);
+        // What stands for something that could not be decoded, and code points that are no characters.
+        let code = c as u32;
+        let is_nothing = matches!(code, 0xFFFC..=0xFFFD | 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE;
         let decorates = class == 1 || (10..=36).contains(&class) || class >= 200;
         self.ignorable.has(c)
             || self.control.has(c)
+            || is_nothing
             || self.enclosing.has(c)
             || (self.nonspacing.has(c) && (decorates || (class == 0 && ('\u{300}'..='\u{36F}').contains(&c))))
     }
@@ -181,16 +185,14 @@ impl UnicodeData {
             0x1F1E6..=0x1F1FF => Some(code - 0x1F1E6),
             0x1F150..=0x1F169 => Some(code - 0x1F150),
             0x1F170..=0x1F189 => Some(code - 0x1F170),
-            0xE0041..=0xE005A => Some(code - 0xE0041),
-            0xE0061..=0xE007A => Some(code - 0xE0061),
-            _ => None,
+            _ => SYMBOLS.iter().find_map(|letters| letters.find(c)).map(|at| at as u32),
         };
         if let Some(letter) = symbol {
             let letter = char::from_u32('a' as u32 + letter).expect("a Latin letter");
             return vec![(letter.to_string(), true)];
         }
-        if (0xE0030..=0xE0039).contains(&code) {
-            return vec![(char::from_digit(code - 0xE0030, 10).expect("below ten").to_string(), true)];
+        if let Some(hidden) = hidden(code) {
+            return vec![(hidden.to_string(), true)];
         }
         if c.is_ascii() || self.is_dropped(c) || folded.iter().all(char::is_ascii) {
             return Vec::new();
@@ -219,11 +221,44 @@ impl UnicodeData {
             }
             found.push(latin);
         }
+        found.extend(SMALL_CAPITALS.find(c).map(|at| char::from(b'a' + at as u8).to_string()));
         found.sort();
         found.dedup();
         found.retain(|reading| *reading != plain);
         found.into_iter().map(|reading| (reading, false)).collect()
     }
+}
+
+/// An alphabet, a character for each Latin letter; a space where there is none.
+struct Alphabet(&'static str);
+
+impl Alphabet {
+    fn find(&self, c: char) -> Option<usize> {
+        self.0.chars().position(|letter| letter == c && c != ' ')
+    }
+}
+
+/// Small capitals: letters of phonetics that are used as capitals.
+const SMALL_CAPITALS: Alphabet = Alphabet("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡ ʏᴢ");
+
+/// Letters in Braille, and letters that are upside down.
+const SYMBOLS: [Alphabet; 3] = [
+    Alphabet("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵"),
+    Alphabet("ɐ ɔ ǝɟƃɥᴉɾʞꞁɯ    ɹ ʇ ʌʍ ʎ "),
+    Alphabet("∀ Ɔ ƎℲ⅁  ſ ⅂   Ԁ   ⊥∩Λ  ⅄ "),
+];
+
+/// The letter that a character which cannot be seen stands for: tag characters are ASCII moved up, and
+/// variation selectors are used for bytes, the first sixteen in a block of their own.
+fn hidden(code: u32) -> Option<char> {
+    let ascii = match code {
+        0xE0020..=0xE007E => code - 0xE0000,
+        0xE0110..=0xE016E => code - 0xE0100 + 16,
+        // A tab and a line feed.
+        0xFE09..=0xFE0A => 0x20,
+        _ => return None,
+    };
+    char::from_u32(ascii).map(|c| c.to_ascii_lowercase())
 }
 
 /// The character that decides the class of a folding.

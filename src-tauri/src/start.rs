@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
 
     let app = shell(arguments, &home).build(tauri::generate_context!("tauri.conf.json"))?;
     // Only now: a second start must find the first one before it finds its files locked.
+    zos_gateway::process::prepare();
     let opening = Opening { keys: Keys::Keychain, ..Opening::default() };
     app.manage(Desk::new(House::open_with(home, opening)?));
     let handle = app.handle().clone();

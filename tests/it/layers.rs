@@ -17,10 +17,11 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/wire",
         layers: &[
-            &["json", "problem"],
-            &["sse", "declared", "needs", "envelope", "places"],
-            &["face"],
-            &["system", "dialect", "canon"],
+            &["json", "problem", "blob", "charset"],
+            &["sse", "declared", "envelope", "usage", "hosted", "places"],
+            &["face", "dialect"],
+            &["needs", "limits", "state", "system", "canon"],
+            &["asked"],
             &["translate"],
             &["faces"],
             &["pair"],
@@ -29,7 +30,7 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/guard",
         layers: &[
-            &["destination", "shield"],
+            &["destination", "shield", "made"],
             &["approvals", "policy"],
             &["redact"],
             &["targets"],

@@ -33,10 +33,12 @@ mod load;
 mod mcp;
 mod midflight;
 mod redact;
+mod restore;
 mod routing;
 mod routing_budget;
 #[cfg(feature = "postgres")]
 mod shared_ledger;
+mod state;
 mod stopping;
 mod streams;
 mod taint;

@@ -225,7 +225,7 @@ async fn errors_keep_their_status_and_sentence_in_the_callers_envelope() {
 #[tokio::test]
 async fn what_cannot_be_carried_is_refused_by_name_before_anything_leaves() {
     let provider = Provider::json("{}").await;
-    let gateway = house(&provider, "budget: {daily_tokens: 1000}\n").await;
+    let gateway = house(&provider, "budget: {daily_tokens: 1000}\nstate: any\n").await;
     let message = json!([{"role": "user", "content": "x"}]);
     for (face, body, name) in [
         (

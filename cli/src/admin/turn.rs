@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zos_core::Home;
 
-/// How long a command waits for those before it: longer than any of them works, but for one that asks a
-/// provider and gets no answer.
+/// How long a command waits for one before it: longer than any works, but for one that asks a provider and gets
+/// no answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Time between two looks.
@@ -42,10 +42,16 @@ fn path(home: &Home) -> PathBuf {
 /// fails by itself, and says why.
 pub(crate) fn wait(home: &Home) -> Result<Turn, Busy> {
     let Some(mut file) = open(home, true) else { return Ok(Turn(None)) };
-    let end = Instant::now() + PATIENCE;
+    let mut end = Instant::now() + PATIENCE;
+    let mut before = None;
     while !matches!(file.try_lock(), Ok(())) {
+        // Many short ones in a row are no reason to give up; one that does not end is.
+        let now = holder(&mut file);
+        if now != before {
+            (before, end) = (now, Instant::now() + PATIENCE);
+        }
         if Instant::now() >= end {
-            return Err(Busy(holder(&mut file)));
+            return Err(Busy(now));
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }

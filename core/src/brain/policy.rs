@@ -10,6 +10,7 @@ use std::sync::Arc;
 use zos_rules::{Action, CompileError, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 
 use crate::context::{Context, ContextName, Effect, Entry};
+use crate::targets::RestoreTo;
 
 /// The rules that govern calls in one context.
 pub struct RoomPolicy {
@@ -21,6 +22,8 @@ pub struct RoomPolicy {
     pub places: Vec<Place>,
     /// What a redacted match of each rule is called, by the same index: `person` makes `⟦person-1⟧`.
     pub labels: Vec<String>,
+    /// Places that what each rule redacts may be put back for, by the same index, where its entry names them.
+    pub restore_to: Vec<Option<RestoreTo>>,
 }
 
 /// Where a rule was written.
@@ -62,9 +65,9 @@ pub(super) fn compile(
     let ruleset = Arc::new(Ruleset::compile(&rooms)?);
     let policies = sides
         .into_iter()
-        .map(|(name, Side { effects, places, labels })| {
+        .map(|(name, Side { effects, places, labels, restore_to })| {
             let rules = ruleset.room(name.as_str()).expect("each of these rooms was just compiled");
-            (name, Arc::new(RoomPolicy { rules, effects, places, labels }))
+            (name, Arc::new(RoomPolicy { rules, effects, places, labels, restore_to }))
         })
         .collect();
     Ok((ruleset, policies))
@@ -76,6 +79,7 @@ struct Side {
     effects: Vec<Effect>,
     places: Vec<Place>,
     labels: Vec<String>,
+    restore_to: Vec<Option<RestoreTo>>,
 }
 
 impl Side {
@@ -83,6 +87,7 @@ impl Side {
         self.effects.push(effect);
         self.places.push(Place { context: owner.name.clone(), line: entry.line });
         self.labels.push(label);
+        self.restore_to.push(entry.restore_to.clone());
     }
 }
 

@@ -10,6 +10,7 @@ use zos_rules::{Action, Evasion, Evasions, Pack, PatternError, RuleKind, RuleSpe
 
 use super::slips;
 use crate::rules::{Packs, PatternRefusal, pattern};
+use crate::targets::RestoreTo;
 use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value, closest};
 
 /// One entry of `outbound_deny` or `confidential`.
@@ -21,6 +22,8 @@ pub struct Entry {
     pub line: usize,
     /// The person's own note.
     pub note: Option<String>,
+    /// Places that what was redacted may be put back for, where the file names them.
+    pub restore_to: Option<RestoreTo>,
     /// Whether the action was written; one that was not is softened in an open context.
     pub explicit_action: bool,
 }
@@ -71,7 +74,7 @@ fn read_entry(
         Value::Text(text) => {
             let kind = RuleKind::Term(read_term(text, node.place, node.style, findings)?);
             let rule = RuleSpec { evasions: defaults.evasions, ..RuleSpec::new(default_id, kind) };
-            Some(Entry { rule, line: node.place.line, note: None, explicit_action: false })
+            Some(Entry { rule, line: node.place.line, note: None, restore_to: None, explicit_action: false })
         }
         Value::Map(_) => read_map(node, path, default_id, defaults, findings),
         Value::Null => {
@@ -107,11 +110,23 @@ fn read_map(
     let exact = fields.flag("exact", findings).unwrap_or(false);
     let person = read_person(&mut fields, findings);
     let evasions = read_evasions(&mut fields, findings).unwrap_or(defaults.evasions);
+    let restore_to = read_restore_to(&mut fields, findings);
     fields.finish(Unknown::Warn, findings);
 
     let kind = kind?;
     let rule = RuleSpec { id, kind, action: action.unwrap_or_default(), exact, person, evasions };
-    Some(Entry { rule, line: node.place.line, note, explicit_action: action.is_some() })
+    Some(Entry { rule, line: node.place.line, note, restore_to, explicit_action: action.is_some() })
+}
+
+/// `restore_to: [github.com, shell]` names the places that what was redacted may be put back for.
+fn read_restore_to(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<RestoreTo> {
+    let mut places = RestoreTo::default();
+    for (word, place) in fields.texts("restore_to", findings)? {
+        if let Err(error) = places.add(word) {
+            findings.error(place, format!("`restore_to`: {error}"), error.mend);
+        }
+    }
+    Some(places)
 }
 
 /// `person: true` says that a term is somebody's name.

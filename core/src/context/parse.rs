@@ -5,7 +5,10 @@
 
 use super::budget::read_budget;
 use super::entries::{Defaults, read_evasions, read_list};
-use super::{Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter};
+use super::{
+    Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
+    ProviderState,
+};
 use crate::problem::Problem;
 use crate::rules::Packs;
 use crate::targets::{PROVIDER_TOOLS, TargetEntry, TargetVerdict, Targets};
@@ -71,6 +74,7 @@ fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mu
         budget: read_budget(&mut fields, findings),
         attachments: attachments.unwrap_or(Attachments::Allow),
         attachments_stated: attachments.is_some(),
+        state: fields.word("state", &STATE, findings).unwrap_or(ProviderState::of(isolation)),
         attest_required: fields.word("attest", &ATTEST, findings).unwrap_or(false),
         models: read_models(&mut fields, findings),
         canon: read_canon(&mut fields, findings),
@@ -90,6 +94,8 @@ fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mu
 }
 
 const ATTACHMENTS: [(&str, Attachments); 2] = [("allow", Attachments::Allow), ("deny", Attachments::Deny)];
+const STATE: [(&str, ProviderState); 3] =
+    [("own", ProviderState::Own), ("any", ProviderState::Any), ("none", ProviderState::None)];
 const ATTEST: [(&str, bool); 2] = [("required", true), ("recorded", false)];
 const VERDICTS: [(&str, TargetVerdict); 3] =
     [("allow", TargetVerdict::Allow), ("deny", TargetVerdict::Deny), ("confirm", TargetVerdict::Confirm)];

@@ -105,7 +105,13 @@ pub fn accumulated(face: usize, stream: &[u8]) -> Vec<String> {
 fn policy(ruleset: &Arc<Ruleset>) -> Policy {
     let rules = ruleset.room("acme").expect("the caller's ruleset has the room");
     // Nothing here asks for the place of a rule.
-    let room = RoomPolicy { rules, effects: vec![Effect::Block; 64], places: Vec::new(), labels: Vec::new() };
+    let room = RoomPolicy {
+        rules,
+        effects: vec![Effect::Block; 64],
+        places: Vec::new(),
+        labels: Vec::new(),
+        restore_to: Vec::new(),
+    };
     Policy::new(Arc::new(room), false)
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`policy`] (the rules as they hold for one call), [`findings`] (what was found), [`inspect`]
 //! (every string of a text), [`stream`] (events held back), [`redact`] (what is replaced on the way out and put
-//! back on the way in), [`targets`] (where calls point), [`destination`] and [`approvals`] (what waits for the
+//! back on the way in), [`targets`] (where calls point), [`made`] (ids of what a provider keeps), [`destination`] and [`approvals`] (what waits for the
 //! owner), [`shield`] (the pause).
 
 pub mod approvals;
@@ -15,6 +15,7 @@ pub mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod inspect;
+pub mod made;
 pub mod policy;
 pub mod redact;
 pub mod shield;

@@ -3,6 +3,7 @@
 use crate::destination::{Destination, Subject};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use zos_core::targets::RestoreTo;
 use zos_core::{Context, Effect, RoomPolicy};
 use zos_rules::{Action, RoomRules, RuleKind, Scanner};
 
@@ -68,7 +69,7 @@ impl Policy {
     }
 
     /// Whether the owner has paused the shield: then all is reported and nothing is stopped.
-    pub(crate) fn is_paused(&self) -> bool {
+    pub fn is_paused(&self) -> bool {
         self.is_paused
     }
 
@@ -136,6 +137,23 @@ impl Policy {
     /// What a match of a rule is called in its placeholder.
     pub(crate) fn label(&self, rule: usize) -> &str {
         self.room.labels.get(rule).map_or("text", String::as_str)
+    }
+
+    /// The kind of a secret that a rule found, and the places that it may be put back for; `None` where it is none.
+    /// A secret that only its surroundings told is of the kind `secrets`.
+    pub(crate) fn secret(&self, rule: usize, matched: &str) -> Option<(Arc<str>, Arc<RestoreTo>)> {
+        let own = self.room.restore_to.get(rule).and_then(Option::as_ref);
+        let is_pack =
+            matches!(&self.rules().rule(rule).kind, RuleKind::Pack(pack) if pack.name() == "secrets");
+        if !is_pack {
+            return own.map(|own| (self.rule_id(rule).into(), Arc::new(own.clone())));
+        }
+        let mut found = Vec::new();
+        self.rules().scan(matched, &mut found);
+        let known = found.into_iter().filter(|found| found.rule == rule).find_map(|found| found.detector);
+        let kind = known.unwrap_or_else(|| "secrets".into());
+        let to = own.cloned().unwrap_or_else(|| RestoreTo::of_kind(&kind));
+        Some((kind, Arc::new(to)))
     }
 
     /// The term that a rule lists; `None` for patterns and packs. Never to be shown.

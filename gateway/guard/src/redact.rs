@@ -15,6 +15,7 @@
 //! passed as the model's words. Numbers, keys, identifiers and matches over two text blocks cannot be
 //! replaced without changing what the request means, so such a request is refused and says why.
 
+pub(crate) mod address;
 pub(crate) mod names;
 pub mod restore;
 pub mod sessions;

@@ -35,6 +35,7 @@ mod views;
 use crate::destination::Destination;
 use crate::findings::Findings;
 use crate::inspect;
+use crate::made::Made;
 use crate::policy::Policy;
 use crate::redact::{Masks, Spot};
 use bytes::Bytes;
@@ -121,6 +122,9 @@ pub struct Guard {
     policy: Policy,
     /// Whether what can be read in two ways is not let through.
     is_strict: bool,
+    /// Whether calls wait until they are whole: for the room's lists of targets, or for secrets that come back only
+    /// where they belong.
+    holds_calls: bool,
     /// The placeholders of the call, in rooms that may redact.
     masks: Option<Masks>,
     places: Places,
@@ -155,6 +159,8 @@ pub struct Guard {
     pub is_complete: bool,
     /// Whether the provider said that it failed.
     pub is_failed: bool,
+    /// Ids of what the provider keeps.
+    pub made: Made,
     /// Whether words of the model were replaced.
     pub has_replaced: bool,
 }
@@ -164,8 +170,11 @@ impl Guard {
     /// events and calls wait at a time.
     pub fn new(dialect: Dialect, policy: Policy, masks: Option<Masks>, limit_bytes: usize) -> Self {
         Guard {
+            made: Made::new(dialect.face()),
             usage: UsageReader::new(dialect.meter()),
             is_strict: policy.is_strict(),
+            holds_calls: policy.judges_calls()
+                || masks.as_ref().is_some_and(|masks| masks.restorable().has_secrets()),
             dialect,
             policy,
             masks,
@@ -290,6 +299,7 @@ impl Guard {
         if !matches!(value, Value::Object { .. }) {
             return Err(Stop::Unreadable("an event is not a JSON object"));
         }
+        self.made.read(&value);
         let reading = self.dialect.read(&mut self.places, fields.event, data, &value);
         if let Dialect::Messages(_) = self.dialect {
             held.delivered = messages::dialect::delivery(fields.event, &value);
@@ -366,7 +376,7 @@ impl Guard {
             held.is_refused = true;
             return Err(Stop::Refused);
         }
-        if self.policy.judges_calls() {
+        if self.holds_calls {
             held.confirm =
                 self.whole_calls(&reading.leaves, value).inspect_err(|_| held.is_refused = true)?;
         }

@@ -16,7 +16,8 @@ use crate::redact::restore::{self, Restorer};
 use crate::redact::sessions::Masks;
 use std::borrow::Cow;
 use zos_core::ContextName;
-use zos_core::targets::{self, Judged};
+use zos_core::targets::{self, HostedTool, Judged};
+use zos_wire::hosted::Reach;
 use zos_wire::json::Value;
 
 /// What decides where the calls and links of one answer may point.
@@ -62,6 +63,20 @@ impl Court<'_> {
 fn note(room: &ContextName, tool: Option<&str>, judged: &Judged, findings: &mut TargetFindings) {
     for target in &judged.targets {
         findings.take(room, tool, target);
+    }
+}
+
+/// Judges what the provider would contact or run by itself for a request, before it leaves.
+pub fn reach(policy: &Policy, reached: &[Reach], findings: &mut TargetFindings) {
+    for room in policy.target_rooms() {
+        for reach in reached {
+            let (name, tool) = match reach {
+                Reach::Address(address) => ("provider", HostedTool::Address(address)),
+                Reach::Tool(name) => (name.as_str(), HostedTool::Provider(name)),
+                Reach::Connector(name) => (name.as_str(), HostedTool::Connector(name)),
+            };
+            note(&room.name, Some(name), &targets::check_hosted(&room.targets, &[tool]), findings);
+        }
     }
 }
 

@@ -168,6 +168,7 @@ impl From<Record> for AuditRecord {
             rules: record.rules,
             uninspected: record.uninspected,
             recalled: record.recalled,
+            restored: record.restored,
             usage: record.usage.map(|usage| CallUsage {
                 input: usage.input,
                 output: usage.output,

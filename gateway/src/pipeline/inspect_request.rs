@@ -1,7 +1,7 @@
 //! Step 2: what the request says, and whether it may leave. The body that comes out of here is final.
 
 use super::headers as travelling;
-use super::{Arrived, Resolved};
+use super::{Arrived, Resolved, state};
 use crate::call::{Call, HiddenModel};
 use crate::house::House;
 use crate::inspectors::Weight;
@@ -16,16 +16,19 @@ use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::fleet::SLOTS;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Context, ContextName, ContextState, Effect, Wish};
+use zos_core::{Attachments, Context, ContextName, ContextState, Effect, ProviderState, Wish};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
 use zos_guard::redact::sessions::{Speaker, TooMany};
 use zos_guard::redact::spots::{self, Edit};
+use zos_guard::targets;
 use zos_guard::targets::taint::{self, Session};
 use zos_meter::tokens::Vocabulary;
-use zos_wire::face::{self, Asked, Face};
+use zos_wire::asked::{Asked, asked};
+use zos_wire::face::Face;
+use zos_wire::hosted;
 use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
 
@@ -70,8 +73,8 @@ pub(super) fn run(
         Problem::new(Code::InvalidRequest, format!("The request body is {error}."))
             .hint("Send one JSON object.")
     })?;
-    let asked = face::asked(arrived.face, &value)?;
-    resolved.policy = targets(house, &resolved, &arrived, body, call);
+    let asked = asked(arrived.face, &value)?;
+    resolved.policy = with_targets(house, &resolved, &arrived, body, call);
     name_model(house, &resolved, arrived.face, &asked.model, call);
     let mut findings = Findings::default();
     inspect::tree(&resolved.policy, &value, &[], &mut findings);
@@ -79,10 +82,12 @@ pub(super) fn run(
         let vocabularies = vocabularies(&resolved, arrived.face, &asked);
         inspect::ids::inspect(&resolved.policy, &value, &vocabularies, &mut findings);
     }
+    targets::reach(&resolved.policy, &hosted::reach(&value), &mut findings.targets);
     travelling::inspect_going(&resolved.policy, &arrived.headers, &mut findings);
     let system = system::of(house, resolved.name.as_str(), arrived.face, &value);
-    drop(value);
     note(&resolved.policy, &findings, call, headers);
+    state::check(house, &resolved, &value, call, headers)?;
+    drop(value);
     if findings.has_attachment && resolved.context.attachments == Attachments::Deny {
         return Err(Problem::new(
             Code::FirewallRequest,
@@ -150,6 +155,15 @@ impl Decided {
                 .and_then(|_| system::of_changed(house, resolved.name.as_str(), arrived.face, &arrived.body));
             raise_verdict(Verdict::Redact, call, headers);
         }
+        if resolved.context.state == ProviderState::None
+            && let Some(edit) = stored_nowhere(&arrived)
+        {
+            let body = std::str::from_utf8(&arrived.body).expect("it was read as text before");
+            let body = json::replace(body, std::slice::from_ref(&edit));
+            let changed = Redacted { body, edits: vec![edit] };
+            asked.model_place = changed.moved(&asked.model_place);
+            arrived.body = changed.body.into();
+        }
         let body = std::str::from_utf8(&arrived.body).expect("it was, and what was put in is text");
         let text_bytes = body.len().saturating_sub(findings.binary_bytes);
         let attachment_tokens = findings.uninspected.len() as u64 * ATTACHMENT_TOKENS;
@@ -159,7 +173,14 @@ impl Decided {
     }
 }
 
-/// A body with placeholders in it.
+/// The edit that keeps the provider from storing the answer, where the request does not say so itself.
+fn stored_nowhere(arrived: &Arrived) -> Option<Edit> {
+    let body = std::str::from_utf8(&arrived.body).ok()?;
+    let value = json::parse(body).ok()?;
+    zos_wire::state::store_nothing(arrived.face, body, &value)
+}
+
+/// A body that was changed, and how.
 struct Redacted {
     body: String,
     edits: Vec<Edit>,
@@ -199,6 +220,7 @@ fn redact(
     }
     let client = call.record.client.as_deref();
     let mut masks = house.redactions.open(resolved.name.as_str(), client, &arrived.headers);
+    masks.set_rooms(policy);
     masks.set_look_alikes(std::mem::take(&mut findings.look_alikes));
     let body = std::str::from_utf8(&arrived.body).expect("it was read as text before");
     let edits = spots::edits(
@@ -225,7 +247,13 @@ fn redact(
 /// The policy with the lists that say where the answer's tool calls may point: those of this room, and of
 /// every other room whose memory the conversation has read. A room that was read and cannot be used any more
 /// allows nothing.
-fn targets(house: &House, resolved: &Resolved, arrived: &Arrived, body: &str, call: &mut Call) -> Policy {
+fn with_targets(
+    house: &House,
+    resolved: &Resolved,
+    arrived: &Arrived,
+    body: &str,
+    call: &mut Call,
+) -> Policy {
     let key = resolved.presented.zos_key.as_ref().map(zos_seal::Secret::expose);
     let session = Session::of(&arrived.headers, key.map(String::as_str), &resolved.name);
     // Names that only the caller knows are its words: they mark nothing, and no record keeps them.

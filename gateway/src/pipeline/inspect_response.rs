@@ -8,6 +8,7 @@ use super::headers::{self as travelling, content_type};
 use super::in_turn;
 use super::inspect_request::{note, raise_verdict, refusal_sentence};
 use super::reserve::write_remaining;
+use super::state;
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::waiting::Waiting;
@@ -23,6 +24,7 @@ use zos_audit::{Outcome, Verdict};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
+use zos_guard::made::Made;
 use zos_guard::redact::restore;
 use zos_guard::redact::spots::Edit;
 use zos_guard::stream::said;
@@ -143,11 +145,19 @@ async fn plain(
         return Err((Box::new(call), problem));
     }
     let answer = told.clone();
-    let (mut call, (forwarded, judged)) = in_turn(house, weight, call, headers, move |_, call, headers| {
-        let judged = judge(&forwarded, &provider, &body, &answer, call, headers);
-        (forwarded, judged)
-    })
-    .await;
+    let (mut call, (forwarded, judged, mut made)) =
+        in_turn(house, weight, call, headers, move |_, call, headers| {
+            let judged = judge(&forwarded, &provider, &body, &answer, call, headers);
+            let made = made(&forwarded, &answer);
+            (forwarded, judged, made)
+        })
+        .await;
+    if status.is_success()
+        && let Some(kept) = state::keep(&mut made, house, &forwarded.resolved.name)
+    {
+        // The caller may refer to the answer as soon as it has it.
+        let _ = kept.await;
+    }
     let is_charged = status.is_success() && !forwarded.face.is_free();
     let cost = match &judged {
         Ok((usage, _)) if is_charged => Cost::Spent(*usage),
@@ -177,6 +187,17 @@ async fn plain(
     *response.status_mut() = status;
     finish_head(response.headers_mut(), returned, headers, &call.request_id);
     Ok(response)
+}
+
+/// Ids that the answer gives out of what the provider keeps.
+fn made(forwarded: &Forwarded, told: &Bytes) -> Made {
+    let mut made = Made::new(forwarded.face);
+    if zos_wire::state::keeps(forwarded.face)
+        && let Ok(value) = json::parse(&String::from_utf8_lossy(told))
+    {
+        made.read(&value);
+    }
+    made
 }
 
 /// The refusal of an answer whose tree could never be held.
@@ -321,7 +342,7 @@ fn judge(
         let sentence = format!("The answer of provider \"{provider}\" cannot be read ({what}).");
         return Err(Box::new((usage, Problem::new(Code::UpstreamUnreachable, sentence))));
     }
-    let changed = change(forwarded, &text, parsed.as_ref(), &findings, (echoes, is_spelled));
+    let changed = change(forwarded, call, &text, parsed.as_ref(), &findings, (echoes, is_spelled));
     if let Some((_, true)) = changed {
         raise_verdict(Verdict::Redact, call, headers);
     }
@@ -332,6 +353,7 @@ fn judge(
 /// `None` where neither is in it. Also says whether anything was replaced.
 fn change(
     forwarded: &Forwarded,
+    call: &mut Call,
     text: &str,
     parsed: Option<&Value<'_>>,
     findings: &Findings,
@@ -344,6 +366,7 @@ fn change(
         return None;
     }
     let mut edits = masks.changed(value, replaced, &[]);
+    call.record.restored = masks.uses();
     // What repeats the text token by token would say again what was replaced.
     if has_replaced {
         let is_inside = |place: &Range<usize>| {
@@ -374,6 +397,9 @@ fn cut(forwarded: &super::Resolved, findings: &Findings) -> Problem {
 fn note_stream(forwarded: &super::Resolved, findings: &Findings, has_replaced: bool, call: &mut Call) {
     let mut unused = HeaderMap::new();
     note(&forwarded.policy, findings, call, &mut unused);
+    if let Some(masks) = &forwarded.masks {
+        call.record.restored = masks.uses();
+    }
     if has_replaced {
         raise_verdict(Verdict::Redact, call, &mut unused);
     }

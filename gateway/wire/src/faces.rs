@@ -31,6 +31,15 @@ impl Dialect {
         }
     }
 
+    /// The face whose streams are in this dialect.
+    pub fn face(&self) -> Face {
+        match self {
+            Dialect::Messages(_) => Face::Messages,
+            Dialect::Chat(_) => Face::ChatCompletions,
+            Dialect::Responses(_) => Face::Responses,
+        }
+    }
+
     /// Whether `[DONE]` ends an answer. Elsewhere it says nothing.
     pub fn has_end_marker(&self) -> bool {
         matches!(self, Dialect::Chat(_))

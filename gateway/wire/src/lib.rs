@@ -3,12 +3,13 @@
 //!
 //! It knows no rules, no rooms and no sockets.
 //!
-//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints and what
-//! a request asks for), [`dialect`] (what an event says), [`places`]
+//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints), [`asked`] (what
+//! a request to one asks for), [`dialect`] (what an event says), [`places`]
 //! (where its strings stand), [`faces`] (a folder for each API), [`pair`] (calls
 //! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
 //! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
 
+pub mod asked;
 pub mod blob;
 pub mod canon;
 pub mod charset;
@@ -17,6 +18,7 @@ pub mod dialect;
 mod envelope;
 pub mod face;
 pub mod faces;
+pub mod hosted;
 pub mod json;
 mod limits;
 mod needs;
@@ -24,6 +26,7 @@ pub mod pair;
 pub mod places;
 pub mod problem;
 pub mod sse;
+pub mod state;
 pub mod system;
 pub mod translate;
 pub mod usage;

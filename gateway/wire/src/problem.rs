@@ -36,6 +36,8 @@ pub enum Code {
     NoRoute,
     /// The routed model's API cannot carry a field of the request, or the caller's API one of the answer.
     Untranslatable,
+    /// The request refers to what a provider keeps and what this context may not use.
+    ForeignState,
     /// The budget does not hold this call.
     BudgetExceeded,
     /// The provider could not be reached, or its answer could not be read.
@@ -70,6 +72,7 @@ impl Code {
             Code::UnknownModel => "zos_unknown_model",
             Code::NoRoute => "zos_no_route",
             Code::Untranslatable => "zos_untranslatable",
+            Code::ForeignState => "zos_foreign_state",
             Code::BudgetExceeded => "zos_budget_exceeded",
             Code::UpstreamUnreachable => "zos_upstream_unreachable",
             Code::UpstreamTimeout => "zos_upstream_timeout",
@@ -86,7 +89,9 @@ impl Code {
         match self {
             Code::InvalidRequest | Code::Untranslatable => StatusCode::BAD_REQUEST,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
-            Code::OriginDenied | Code::FirewallRequest | Code::ContextMismatch => StatusCode::FORBIDDEN,
+            Code::OriginDenied | Code::FirewallRequest | Code::ForeignState | Code::ContextMismatch => {
+                StatusCode::FORBIDDEN
+            }
             Code::UnknownContext | Code::UnknownEndpoint | Code::UnknownModel => StatusCode::NOT_FOUND,
             Code::BudgetExceeded => StatusCode::TOO_MANY_REQUESTS,
             Code::FirewallResponse | Code::UpstreamUnreachable => StatusCode::BAD_GATEWAY,

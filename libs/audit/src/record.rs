@@ -77,6 +77,9 @@ pub struct Record {
     /// The tokens that were held before forwarding.
     #[serde(default)]
     pub reserved: Option<u64>,
+    /// Secrets that the answer of the call got back for tool calls: the kind, ` > `, and where the call takes it.
+    #[serde(default)]
+    pub restored: Vec<String>,
     /// The ids of the rules that spoke.
     #[serde(default)]
     pub rules: Vec<String>,
@@ -210,7 +213,9 @@ impl Record {
         ] {
             text.iter_mut().for_each(clip);
         }
-        for list in [&mut self.recalled, &mut self.rules, &mut self.terms, &mut self.uninspected] {
+        let lists =
+            [&mut self.recalled, &mut self.restored, &mut self.rules, &mut self.terms, &mut self.uninspected];
+        for list in lists {
             list.truncate(LIST_ENTRIES);
             list.iter_mut().for_each(clip);
         }
@@ -363,7 +368,7 @@ mod tests {
     prop_compose! {
         fn record()(
             strings in proptest::collection::vec(proptest::option::of(text()), 11),
-            lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 4),
+            lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 5),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             optional in proptest::collection::vec(proptest::option::of(any::<u64>()), 3),
             status in proptest::option::of(any::<u16>()),
@@ -373,7 +378,7 @@ mod tests {
             Record {
                 client: string(0), code: string(1), context: string(2), detail: string(3), face: string(4),
                 model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9), system: string(10),
-                rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(), recalled: lists[3].clone(),
+                rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(), recalled: lists[3].clone(), restored: lists[4].clone(),
                 bytes_in: numbers[0], bytes_out: numbers[1], ms: numbers[2], seq: numbers[3] >> 11,
                 cost_micros: optional[0], reserved: optional[1], ttft_ms: optional[2],
                 status, usage, v: RECORD_VERSION, time: "2026-01-02T03:04:05.678Z".to_owned(),
@@ -405,7 +410,7 @@ mod tests {
         assert_eq!(
             fields.join(" "),
             "bytes_in bytes_out canon client code context cost_micros detail face kind model ms outcome provider \
-             recalled request_id reserved rules seq state_id status system terms time ttft_ms uninspected usage v verdict"
+             recalled request_id reserved restored rules seq state_id status system terms time ttft_ms uninspected usage v verdict"
         );
     }
 
@@ -433,7 +438,8 @@ mod tests {
             rules: list.clone(),
             terms: list.clone(),
             uninspected: list.clone(),
-            recalled: list,
+            recalled: list.clone(),
+            restored: list,
             detail: Some(worst),
             ..Record::default()
         }

@@ -35,6 +35,8 @@ struct State {
     held: HashMap<String, Held>,
     /// Calls that ended while they were held here.
     owed: VecDeque<(Ask, Spend)>,
+    /// Whether the ledger is back and knows of everything: nothing is held here any more.
+    is_over: bool,
 }
 
 /// What one limit counts: context, scope, day or month, unit.
@@ -108,12 +110,35 @@ impl Interim {
         self.state().known.contains_key(&Purse::of(context, day, limit))
     }
 
+    /// The ledger is away: calls are held here from now on.
+    pub fn begin(&self) {
+        self.state().is_over = false;
+    }
+
+    /// Ends the holding of calls, if all is booked; says whether it is. From then on only the ledger grants, so that it
+    /// never grants what was spent from here unknown to it.
+    pub fn end(&self) -> bool {
+        let mut state = self.state();
+        state.is_over = state.is_empty();
+        state.is_over
+    }
+
+    /// Whether the ledger grants again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state().is_over
+    }
+
     /// Holds a call against what was last known to be left.
     ///
     /// # Errors
-    /// When a limit cannot carry it, or too many calls wait to be booked.
+    /// When a limit cannot carry it, too many calls wait to be booked, or the ledger grants again
+    /// ([`LedgerError::Closed`]).
     pub fn hold(&self, ask: Ask) -> Result<(), ReserveError> {
         let mut state = self.state();
+        if state.is_over {
+            return Err(LedgerError::Closed.into());
+        }
         if state.held.len() + state.owed.len() >= OWED_MAX {
             return Err(LedgerError::Overloaded.into());
         }
@@ -151,8 +176,7 @@ impl Interim {
     /// Whether nothing is held here and nothing waits to be booked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let state = self.state();
-        state.owed.is_empty() && state.held.values().all(|held| held.is_adopted)
+        self.state().is_empty()
     }
 
     /// Books at the ledger what was spent from here, and lets it take over what is held. Nothing of it can be refused: it is
@@ -206,6 +230,10 @@ enum Next {
 }
 
 impl State {
+    fn is_empty(&self) -> bool {
+        self.owed.is_empty() && self.held.values().all(|held| held.is_adopted)
+    }
+
     fn next(&self) -> Option<Next> {
         if let Some((ask, spend)) = self.owed.front() {
             return Some(Next::Owed(ask.clone(), spend.clone()));

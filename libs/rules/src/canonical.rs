@@ -136,7 +136,7 @@ fn sequence(text: &str) -> Option<(char, usize)> {
     let mut escape = Escape::begin(chars.next()?.1)?;
     // Some sequences end where another character follows, or nothing.
     for (at, c) in chars.chain([(text.len(), ' ')]) {
-        match escape.read(c.to_ascii_lowercase()) {
+        match escape.read_original(c) {
             Progress::More(more) => escape = more,
             Progress::Done(shown) => return Some((shown, at + c.len_utf8())).filter(|_| at < text.len()),
             Progress::DoneBefore(shown) => return Some((shown, at)),

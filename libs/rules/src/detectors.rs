@@ -85,7 +85,7 @@ pub(crate) fn all(pack: PackName) -> &'static [Arc<PackDetector>] {
 }
 
 fn build(pack: PackName, detector: &'static Detector) -> Arc<PackDetector> {
-    let pattern = Pattern::new(detector.expression, Some(detector.max_len))
+    let pattern = Pattern::deferred(detector.expression, Some(detector.max_len))
         .expect("every expression of the packs is built in the tests");
     let id = format!("{}/{}", pack.name(), detector.id).into();
     let check = match detector.check {

@@ -36,13 +36,15 @@ pub enum Evasion {
     Hex,
     /// A person's name with the last word first: `Lee, Ann`. Only for terms that are marked so.
     NameOrder,
+    /// Literals of a program that are joined to the term: `"Fal" + "con"`.
+    Concatenated,
     /// The beginning of a term followed by more invisible characters than may be held back.
     Padding,
 }
 
 impl Evasion {
     /// All of them, in the order of declaration.
-    pub const ALL: [Evasion; 14] = [
+    pub const ALL: [Evasion; 15] = [
         Evasion::Confusables,
         Evasion::Symbols,
         Evasion::Leetspeak,
@@ -56,6 +58,7 @@ impl Evasion {
         Evasion::Base64,
         Evasion::Hex,
         Evasion::NameOrder,
+        Evasion::Concatenated,
         Evasion::Padding,
     ];
 
@@ -75,6 +78,7 @@ impl Evasion {
             Evasion::Base64 => "base64",
             Evasion::Hex => "hex",
             Evasion::NameOrder => "name-order",
+            Evasion::Concatenated => "concatenated",
             Evasion::Padding => "padding",
         }
     }
@@ -86,7 +90,7 @@ impl Evasion {
             Evasion::Confusables | Evasion::Padding | Evasion::NameOrder => 1,
             Evasion::Entities | Evasion::Percent | Evasion::Escapes | Evasion::Markup => 3,
             Evasion::Symbols => 4,
-            Evasion::Separated | Evasion::Hyphenation | Evasion::Joined => 5,
+            Evasion::Separated | Evasion::Hyphenation | Evasion::Joined | Evasion::Concatenated => 5,
             Evasion::Base64 | Evasion::Hex => 4,
             Evasion::Leetspeak => 6,
         }

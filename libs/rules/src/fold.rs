@@ -83,6 +83,16 @@ pub(crate) fn readings(c: char) -> impl Iterator<Item = (&'static str, bool)> {
     entry.readings()
 }
 
+/// The letter that a character which cannot be seen stands for: a tag character, or a variation selector
+/// that stands for a byte.
+pub(crate) fn hidden(c: char) -> Option<char> {
+    let is_dropped = !c.is_ascii() && Entry::of(c).class() == Class::Dropped;
+    if !is_dropped {
+        return None;
+    }
+    readings(c).next().and_then(|(letter, _)| letter.chars().next())
+}
+
 /// Folds a whole text, with runs of white space as one space and none at the ends.
 pub(crate) fn fold_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -6,6 +6,7 @@
 
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
+use crate::matcher::escape::Escape;
 use crate::matcher::for_each_reading;
 use crate::trie::{Node, Trie};
 
@@ -95,12 +96,14 @@ impl Gate {
 
     /// Whether a term, or an escape sequence, may begin with the ASCII character at `at`, which
     /// is not a letter.
-    pub(crate) fn admits_sign(&self, text: &[u8], at: usize) -> bool {
+    pub(crate) fn admits_sign(&self, trie: &Trie, text: &[u8], at: usize) -> bool {
         let next = text.get(at + 1).copied().unwrap_or(b' ');
         match (text[at], self.signs[usize::from(text[at] & 127)]) {
+            (0x1B, _) => true,
             (b'&', _) if next == b'#' || next.is_ascii_alphabetic() || !is_plain(next) => true,
-            (b'%', _) if next.is_ascii_hexdigit() || !is_plain(next) => true,
-            (b'\\', _) if matches!(next, b'u' | b'U' | b'x' | b'X' | b'\\') || !is_plain(next) => true,
+            (b'%', _) if next.is_ascii_hexdigit() || !is_plain(next) => admits_percent(trie, text, at),
+            (b'%', _) if matches!(next, b'u' | b'U') => true,
+            (b'\\', _) if Escape::follows_backslash(next) || !is_plain(next) => admits_letter(trie, text, at),
             (_, Sign::Never) => false,
             (_, Sign::Term) => true,
             // A letter so replaced is followed by more of its word.
@@ -116,6 +119,36 @@ impl Gate {
 /// Printable ASCII: not a part of a longer character and not invisible.
 fn is_plain(byte: u8) -> bool {
     (b' '..0x7F).contains(&byte)
+}
+
+/// Whether a term may begin with a percent sequence, or behind it: only where both are ASCII this can be told.
+fn admits_percent(trie: &Trie, text: &[u8], at: usize) -> bool {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let (Some(high), Some(low)) = (digit(at + 1), digit(at + 2)) else { return true };
+    let decoded = (high << 4 | low) as u8;
+    let next = text.get(at + 3).copied().unwrap_or(b' ');
+    begins_here(trie, decoded) || begins_behind(trie, decoded, next)
+}
+
+/// The same for a backslash and one of the letters that stand for white space or a quote.
+fn admits_letter(trie: &Trie, text: &[u8], at: usize) -> bool {
+    let is_letter = text.get(at + 1).is_some_and(|byte| b"nrtv\"'`/".contains(byte));
+    !is_letter || begins_behind(trie, b' ', text.get(at + 2).copied().unwrap_or(b' '))
+}
+
+/// Whether a term may begin with a decoded character. Of one that is not a letter this is not known.
+fn begins_here(trie: &Trie, decoded: u8) -> bool {
+    let c = char::from(decoded.to_ascii_lowercase());
+    !is_plain(decoded) || matches!(decoded, b'%' | b'&' | b'\\') || trie.child(Trie::ROOT, c).is_some()
+}
+
+/// Whether a term may begin with the character behind a decoded one: not inside of its word.
+fn begins_behind(trie: &Trie, decoded: u8, next: u8) -> bool {
+    if decoded.is_ascii_alphabetic() && next.is_ascii_alphabetic() {
+        return false;
+    }
+    let leet = !next.is_ascii_alphabetic() && next != b' ';
+    leet || (next != b' ' && trie.child(Trie::ROOT, char::from(next.to_ascii_lowercase())).is_some())
 }
 
 fn code(letter: u8) -> u32 {
@@ -166,8 +199,8 @@ pub(crate) fn admits_word(trie: &Trie, text: &[u8], at: usize) -> bool {
             return true;
         }
         // The word is over: a term must end here too, or go on with what is here.
-        let over = space(*byte)
-            || (matches!(byte, b'.' | b',' | b';' | b':' | b'!' | b'?' | b')' | b'"') && space(next));
+        let over =
+            space(*byte) || (matches!(byte, b'.' | b',' | b';' | b':' | b'!' | b'?' | b')') && space(next));
         let goes_on = trie.child(node, if space(*byte) { ' ' } else { char::from(*byte) });
         return !over || fork.is_end() || fork.has_separator() || goes_on.is_some();
     }

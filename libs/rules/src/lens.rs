@@ -6,6 +6,9 @@
 //! from its plain form, as a copy of the state of the patterns at that place; it goes on beside them
 //! while a match may still hold some of the difference, and then ends. Ordinary text has no lens.
 //!
+//! A control sequence of a terminal is the edge of a word where letters or digits stand on both sides of it,
+//! and otherwise nothing.
+//!
 //! Accents, look-alike letters and quotes stay what they are.
 
 use std::collections::VecDeque;
@@ -13,6 +16,8 @@ use std::collections::VecDeque;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::matcher::escape::{Escape, Progress};
+use crate::matcher::path::Path;
+use crate::matcher::terminal::{self, Terminal};
 use crate::pattern::PATTERN_MAX_LEN;
 use crate::pattern::runs::{CONTEXT_BYTES, Watches};
 use crate::pattern::watcher::{Match, Watcher};
@@ -31,7 +36,9 @@ pub(crate) fn is_suspicious(c: char, next: Option<char>) -> bool {
     match c {
         '%' => next.is_none_or(|next| next.is_ascii_hexdigit()),
         '&' => next.is_none_or(|next| next == '#' || next.is_ascii_alphabetic()),
-        '\\' => next.is_none_or(|next| matches!(next, 'u' | 'x' | 'U' | 'X' | '\\')),
+        '\\' => next.is_none_or(|next| {
+            matches!(next, 'u' | 'x' | 'U' | 'X' | '\\' | 'n' | 'r' | 't' | 'e' | '0' | '1')
+        }),
         c if c.is_ascii() => plain(c).is_none(),
         c => plain(c) != Some(c),
     }
@@ -69,6 +76,9 @@ fn plain(c: char) -> Option<char> {
     }
 }
 
+/// A sequence of a terminal that is not complete, its place, and the characters behind its first one.
+type Sequence = (Terminal, u64, Vec<(char, u64)>);
+
 /// A place from which on shown and original text run side by side.
 #[derive(Clone, Copy)]
 struct Seam {
@@ -91,11 +101,20 @@ pub(crate) struct Lens {
     differs: Option<u64>,
     /// A sequence that is not complete, its place and its characters.
     escape: Option<(Escape, u64, String)>,
+    /// A sequence of a terminal that is not complete, its place, and what was read behind its first character.
+    terminal: Option<Sequence>,
+    /// Whether a sequence of a terminal was passed since the last shown character.
+    parted: bool,
+    /// Whether the last shown character is part of a word.
+    in_word: bool,
+    /// What is known of the word before.
+    path: Path,
 }
 
 impl Lens {
-    /// A lens over the text from `position` on, where `watcher` stands.
-    pub(crate) fn new(watcher: Watcher, position: u64) -> Self {
+    /// A lens over the text from `position` on, where `watcher` stands, in the word that `path` knows.
+    /// `last` is the character before it.
+    pub(crate) fn new(watcher: Watcher, position: u64, path: Path, last: Option<char>) -> Self {
         let first = Seam { shown: position, original: position, evasion: None };
         Self {
             watcher,
@@ -104,22 +123,51 @@ impl Lens {
             seams: VecDeque::from([first]),
             differs: None,
             escape: None,
+            terminal: None,
+            parted: false,
+            in_word: last.is_some_and(char::is_alphanumeric),
+            path,
         }
     }
 
     /// Whether nothing that it could show differs from what the patterns see themselves.
     pub(crate) fn is_over(&self, position: u64) -> bool {
-        self.escape.is_none() && self.differs.is_none_or(|end| position > end + LIFE_BYTES)
+        let is_whole = self.escape.is_none() && self.terminal.is_none();
+        is_whole && self.differs.is_none_or(|end| position > end + LIFE_BYTES)
     }
 
     /// Reads the character at byte `at` of the original text.
     pub(crate) fn read(&mut self, watches: &Watches, c: char, at: u64, found: &mut Vec<Seen>) {
         #[cfg(test)]
         crate::work::note(1 + self.seams.len().ilog2() as usize);
+        self.read_char(watches, c, at, found);
+        self.path.read(c);
+    }
+
+    fn read_char(&mut self, watches: &Watches, c: char, at: u64, found: &mut Vec<Seen>) {
         let end = at + c.len_utf8() as u64;
+        if let Some((terminal, start, mut raw)) = self.terminal.take() {
+            match terminal.read(c) {
+                // What a command holds is text for patterns.
+                terminal::Step::More(more) if more.is_command() => self.part(start, end),
+                terminal::Step::More(more) => {
+                    raw.push((c, at));
+                    self.terminal = Some((more, start, raw));
+                }
+                terminal::Step::Done => self.part(start, end),
+                terminal::Step::Not => {
+                    self.part(start, raw.first().map_or(at, |(_, at)| *at));
+                    for (c, at) in raw {
+                        self.read_char(watches, c, at, found);
+                    }
+                    self.read_char(watches, c, at, found);
+                }
+            }
+            return;
+        }
         if let Some((escape, start, mut raw)) = self.escape.take() {
             let doubled = c == '\\' && escape.is_backslash();
-            match if doubled { Progress::Not } else { escape.read(c.to_ascii_lowercase()) } {
+            match if doubled { Progress::Not } else { escape.read_original(c) } {
                 Progress::More(more) => {
                     raw.push(c);
                     self.escape = Some((more, start, raw));
@@ -131,18 +179,20 @@ impl Lens {
                 }
                 Progress::DoneBefore(decoded) => {
                     self.decoded(escape, decoded, start, at);
-                    return self.read(watches, c, at, found);
+                    return self.read_char(watches, c, at, found);
                 }
                 Progress::Not => self.give_up(watches, escape, &raw, at, found),
             }
         }
-        match Escape::begin(c) {
+        if self.begin_terminal(c, at, end) {
+            return;
+        }
+        match Escape::begin_in(self.path, c) {
             Some(escape) => self.escape = Some((escape, at, c.to_string())),
             None => {
                 let shown = plain(c);
                 if let Some(shown) = shown {
-                    self.buffer.push(shown);
-                    self.shown += shown.len_utf8() as u64;
+                    self.show(shown, at);
                 }
                 if shown != Some(c) {
                     self.differs = Some(end);
@@ -151,6 +201,39 @@ impl Lens {
             }
         }
         self.hand_on(watches, found, BUFFER_BYTES);
+    }
+
+    /// Begins a sequence of a terminal with a character at `start` that ends at `end`, if it begins one. The
+    /// end of a command parts words too.
+    fn begin_terminal(&mut self, c: char, start: u64, end: u64) -> bool {
+        match Terminal::begin(c) {
+            Some(terminal) if !terminal.is_command() => self.terminal = Some((terminal, start, Vec::new())),
+            Some(_) => self.part(start, end),
+            None if matches!(c, '\u{7}' | '\u{9C}') => self.part(start, end),
+            None => return false,
+        }
+        true
+    }
+
+    /// Passes what a terminal does not show.
+    fn part(&mut self, start: u64, end: u64) {
+        self.parted = true;
+        self.differs = Some(end);
+        self.seam(start, None);
+        self.seam(end, None);
+    }
+
+    /// Shows a character, which stands at `original`.
+    fn show(&mut self, c: char, original: u64) {
+        let in_word = c.is_alphanumeric();
+        if std::mem::take(&mut self.parted) && in_word && self.in_word {
+            self.buffer.push(' ');
+            self.shown += 1;
+            self.seam(original, None);
+        }
+        self.in_word = in_word;
+        self.buffer.push(c);
+        self.shown += c.len_utf8() as u64;
     }
 
     /// Lets the patterns read everything that was shown.
@@ -164,6 +247,10 @@ impl Lens {
             self.buffer.push_str(&raw);
             self.shown += raw.len() as u64;
         }
+        if let Some((_, start, raw)) = self.terminal.take() {
+            self.part(start, raw.first().map_or(start + 1, |(_, at)| *at));
+            raw.into_iter().for_each(|(c, at)| self.show(c, at));
+        }
         self.settle(watches, found);
         let mut matched = Vec::new();
         self.watcher.end(watches, self.shown, &mut matched);
@@ -174,7 +261,8 @@ impl Lens {
     pub(crate) fn pending(&self, watches: &Watches, holds: impl Fn(usize) -> bool) -> Option<u64> {
         let running = self.watcher.pending(watches, holds).map(|shown| self.place(shown));
         let escape = self.escape.as_ref().map(|(_, start, _)| *start);
-        running.into_iter().chain(escape).min()
+        let terminal = self.terminal.as_ref().map(|(_, start, _)| *start);
+        [running, escape, terminal].into_iter().flatten().min()
     }
 
     /// What only began like a sequence is shown as it is. It may hold the beginning of another one,
@@ -182,14 +270,15 @@ impl Lens {
     fn give_up(&mut self, watches: &Watches, escape: Escape, raw: &str, end: u64, found: &mut Vec<Seen>) {
         let sign = raw.char_indices().skip(1).filter(|(_, c)| Escape::begin(*c).is_some()).last();
         let kept = sign.map_or(raw.len(), |(at, _)| at);
-        self.buffer.push_str(&raw[..kept]);
-        self.shown += kept as u64;
+        for (at, c) in raw[..kept].char_indices() {
+            self.show(c, end - (raw.len() - at) as u64);
+        }
         let rest = end - (raw.len() - kept) as u64;
         if escape.is_nested() {
             self.seam(rest, Some(escape.evasion()));
         }
         for (at, c) in raw[kept..].char_indices() {
-            self.read(watches, c, rest + at as u64, found);
+            self.read_char(watches, c, rest + at as u64, found);
         }
     }
 
@@ -200,12 +289,14 @@ impl Lens {
             self.escape = Some((nested, start, decoded.to_string()));
             return;
         }
+        if self.begin_terminal(decoded, start, end) {
+            return;
+        }
         if self.seams.back().is_none_or(|seam| seam.original != start) {
             self.seam(start, self.seams.back().and_then(|seam| seam.evasion));
         }
         if let Some(shown) = plain(decoded) {
-            self.buffer.push(shown);
-            self.shown += shown.len_utf8() as u64;
+            self.show(shown, start);
         }
         self.seam(end, Some(escape.evasion()));
     }
@@ -222,17 +313,25 @@ impl Lens {
         self.watcher.read(watches, &self.buffer, &mut matched);
         self.buffer.clear();
         found.extend(matched.into_iter().map(|found| self.original(found)));
-        let needed = self.watcher.needed(self.shown);
+        let running = self.watcher.pending(watches, |_| true).unwrap_or(self.shown);
+        let needed = self.watcher.needed(self.shown).min(running);
         while self.seams.get(1).is_some_and(|seam| seam.shown <= needed) {
             self.seams.pop_front();
         }
     }
 
     fn original(&self, (watch, span): Match) -> Seen {
-        let end = self.place(span.end);
+        let end = self.end_place(span.end);
         let near = |seam: &&Seam| seam.shown + CONTEXT_BYTES as u64 >= span.start && seam.shown <= span.end;
         let evasion = self.seams.iter().filter(near).find_map(|seam| seam.evasion);
         (watch, self.place(span.start)..end, evasion)
+    }
+
+    /// The place in the original text at which what is shown before `shown` ends: before what is not shown.
+    fn end_place(&self, shown: u64) -> u64 {
+        let first = self.seams.partition_point(|seam| seam.shown < shown);
+        let here = self.seams.get(first).filter(|seam| first > 0 && seam.shown == shown);
+        here.map_or_else(|| self.place(shown), |seam| seam.original)
     }
 
     /// The place in the original text.

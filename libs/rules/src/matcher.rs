@@ -10,8 +10,10 @@
 //! ([`crate::seek`]), so a stream and a whole text cannot disagree.
 
 pub(crate) mod escape;
+pub(crate) mod path;
 mod report;
 mod step;
+pub(crate) mod terminal;
 mod thread;
 
 use std::ops::Range;
@@ -20,9 +22,11 @@ use smallvec::SmallVec;
 
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
+use crate::matcher::path::Path;
 use crate::matcher::report::{confirm, report_padding};
 use crate::matcher::step::{Step, Threads};
-use crate::matcher::thread::{Gap, Margin, Phase, Thread};
+use crate::matcher::terminal::Terminal;
+use crate::matcher::thread::{Gap, Hidden, Margin, Phase, Thread, remove_twins};
 use crate::ruleset::RoomRules;
 use crate::trie::Reach;
 
@@ -81,13 +85,25 @@ pub(crate) struct Matcher {
     position: u64,
     before: Before,
     after_space: bool,
+    /// The class of the hidden letter right before, if one stands there: hidden letters are a text of
+    /// their own, with words of its own.
+    hidden: Option<Class>,
+    /// What is known of the word before.
+    path: Path,
 }
 
 impl Matcher {
     /// A matcher that begins at byte `position`.
     pub(crate) fn new(position: u64, before: Before) -> Self {
-        let mut matcher =
-            Self { threads: Threads::new(), spare: Threads::new(), position, before, after_space: false };
+        let mut matcher = Self {
+            threads: Threads::new(),
+            spare: Threads::new(),
+            position,
+            before,
+            after_space: false,
+            hidden: None,
+            path: Path::default(),
+        };
         matcher.restart(position, before);
         matcher
     }
@@ -97,6 +113,19 @@ impl Matcher {
         self.threads.clear();
         (self.position, self.before) = (position, before);
         self.after_space = before.class == Some(Class::Space);
+        (self.hidden, self.path) = (None, Path::default());
+    }
+
+    /// Begins in the middle of a text, behind a hidden letter of this class and in this word.
+    pub(crate) fn restart_within(
+        &mut self,
+        position: u64,
+        before: Before,
+        hidden: Option<Class>,
+        path: Path,
+    ) {
+        self.restart(position, before);
+        (self.hidden, self.path) = (hidden, path);
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -110,20 +139,34 @@ impl Matcher {
     /// The start of the oldest thread that may still become a violation of a rule in `reach`.
     pub(crate) fn pending(&self, rules: &RoomRules, reach: Reach) -> Option<u64> {
         let trie = rules.trie();
-        let holds = |thread: &&Thread| trie.reach(thread.node).meets(reach);
+        let holds = |thread: &&Thread| trie.reach(thread.node).meets(reach) && !thread.is_waiting();
         self.threads.iter().filter(holds).map(|thread| thread.start).min()
     }
 
     /// Reads one character. `starting` says whether terms may begin at it.
     pub(crate) fn read(&mut self, rules: &RoomRules, c: char, starting: bool, found: &mut Vec<Found>) {
+        let at = self.position..self.position + c.len_utf8() as u64;
+        self.read_from(rules, c, at, starting, found);
+    }
+
+    /// Reads one character that stands for the bytes `at` of the text.
+    pub(crate) fn read_from(
+        &mut self,
+        rules: &RoomRules,
+        c: char,
+        at: Range<u64>,
+        starting: bool,
+        found: &mut Vec<Found>,
+    ) {
         #[cfg(test)]
         crate::work::note(1 + self.threads.len());
-        let at = self.position..self.position + c.len_utf8() as u64;
         self.position = at.end;
+        let mut apart = self.pass_sequences(rules, c, &at, starting, found);
         match fold::fold(c) {
             Folded::Dropped => {
-                if fold::readings(c).next().is_some() {
-                    self.read_visible(rules, c, &[], &at, starting, found);
+                match hidden_letter(rules, c) {
+                    Some(letter) => self.read_hidden(rules, letter, &at, starting, found),
+                    None => self.hidden = None,
                 }
                 self.extend_over_dropped(&at);
             }
@@ -145,7 +188,91 @@ impl Matcher {
                 self.read_visible(rules, c, &parts, &at, starting, found);
             }
         }
+        if !apart.is_empty() {
+            let first = self.threads.len();
+            self.threads.append(&mut apart);
+            remove_twins(&mut self.threads, first);
+        }
+        self.path.read(c);
         self.drop_padded(rules, found);
+    }
+
+    /// Takes out the threads that stand in a control sequence of a terminal, and moves them on: none of it is
+    /// part of a term. A word ends where one begins, and may begin where one ends.
+    fn pass_sequences(
+        &mut self,
+        rules: &RoomRules,
+        c: char,
+        at: &Range<u64>,
+        starting: bool,
+        found: &mut Vec<Found>,
+    ) -> Threads {
+        let mut apart = Threads::new();
+        let begun = Terminal::begin(c);
+        if begun.is_none() && !self.threads.iter().any(|thread| matches!(thread.gap, Gap::Terminal(_))) {
+            return apart;
+        }
+        let first = found.len();
+        // BEL and ST end a command, and the word before them.
+        let ends = matches!(c, '\u{7}' | '\u{9C}');
+        self.threads.retain(|thread| match (thread.gap, begun) {
+            (Gap::Terminal(sequence), _) => {
+                match sequence.read(c) {
+                    terminal::Step::More(more) => apart.push(Thread { gap: Gap::Terminal(more), ..*thread }),
+                    terminal::Step::Done => apart.push(Thread { gap: Gap::None, ..*thread }),
+                    terminal::Step::Not => {}
+                }
+                false
+            }
+            (_, begun) if (ends || begun.is_some()) && thread.phase != Phase::Walking => {
+                confirm(rules, thread, first, found);
+                false
+            }
+            (Gap::None, Some(begun)) => {
+                apart.push(Thread { gap: Gap::Terminal(begun), ..*thread });
+                true
+            }
+            _ => true,
+        });
+        if let Some(begun) = begun.filter(|_| starting) {
+            apart.push(Thread { gap: Gap::Terminal(begun), ..Thread::root(at.start, Class::Space) });
+        }
+        remove_twins(&mut apart, 0);
+        apart
+    }
+
+    /// Reads a letter that cannot be seen. Walks pass over it or read it, and then go on so: the hidden
+    /// letters and the visible ones are two texts, and a term may also be written in both.
+    fn read_hidden(
+        &mut self,
+        rules: &RoomRules,
+        letter: char,
+        at: &Range<u64>,
+        starting: bool,
+        found: &mut Vec<Found>,
+    ) {
+        let threads = std::mem::take(&mut self.threads);
+        let step = Step {
+            rules,
+            at,
+            before: Before { class: self.hidden, case: Case::None },
+            case: Case::None,
+            evasion: Some(Evasion::Symbols),
+            hidden: true,
+            starting,
+            first: found.len(),
+            original: letter,
+            path: Path::Word,
+        };
+        let passing = threads.iter().filter(|thread| thread.hidden != Hidden::Read);
+        self.threads.extend(passing.map(|thread| Thread { hidden: Hidden::Skipped, ..*thread }));
+        let reading: Threads = threads
+            .iter()
+            .filter(|thread| thread.hidden != Hidden::Skipped)
+            .map(|thread| Thread { hidden: Hidden::Read, ..*thread })
+            .collect();
+        step.run(&reading, &[letter], &mut self.threads, found);
+        self.hidden = Some(fold::class(letter));
     }
 
     /// A space after a space is no step, but it ends a word of letters that are only symbols.
@@ -164,6 +291,8 @@ impl Matcher {
     pub(crate) fn pass(&mut self, c: char) {
         debug_assert!(self.threads.is_empty(), "walks have to read every character");
         self.position += c.len_utf8() as u64;
+        self.hidden = None;
+        self.path.read(c);
         match fold::fold(c) {
             Folded::Dropped => {}
             Folded::One(_, Class::Space) if self.after_space => {}
@@ -189,12 +318,10 @@ impl Matcher {
             }
         }
         self.threads.clear();
-        self.before = Before::START;
-        self.after_space = false;
+        self.restart(self.position, Before::START);
     }
 
-    /// Reads a character in its plain form and in every other reading. Without a plain form it
-    /// is invisible unless it is read as a symbol, and what is pending stays as it is.
+    /// Reads a character in its plain form and in every other reading.
     fn read_visible(
         &mut self,
         rules: &RoomRules,
@@ -205,15 +332,22 @@ impl Matcher {
         found: &mut Vec<Found>,
     ) {
         let case = plain.last().map_or(Case::None, |last| Case::of(c, fold::class(*last)));
-        let step = Step { rules, at, before: self.before, case, evasion: None, starting, first: found.len() };
+        let step = Step {
+            rules,
+            at,
+            before: self.before,
+            case,
+            evasion: None,
+            hidden: false,
+            starting,
+            first: found.len(),
+            original: c,
+            path: self.path,
+        };
         let mut threads = std::mem::take(&mut self.threads);
         std::mem::swap(&mut self.threads, &mut self.spare);
         self.threads.clear();
-        if plain.is_empty() {
-            self.threads.extend_from_slice(&threads);
-        } else {
-            step.run(&threads, plain, &mut self.threads, found);
-        }
+        step.run(&threads, plain, &mut self.threads, found);
         for_each_reading(c, |text, evasion| {
             if rules.evasions().contains(evasion) {
                 Step { evasion: Some(evasion), ..step }.run(&threads, text, &mut self.threads, found);
@@ -224,12 +358,18 @@ impl Matcher {
         for unit in plain {
             self.before.note(fold::class(*unit), case);
         }
-        self.after_space &= plain.is_empty();
+        (self.after_space, self.hidden) = (false, None);
     }
 
     fn begin_line(&mut self) {
         for thread in &mut self.threads {
-            if thread.phase == Phase::Walking && thread.gap == Gap::None && thread.last == Class::Space {
+            let in_margin = !matches!(thread.margin, Margin::None | Margin::LineStart);
+            if thread.phase == Phase::Walking
+                && thread.gap == Gap::None
+                && thread.last == Class::Space
+                && !thread.is_waiting()
+                && !in_margin
+            {
                 thread.margin = Margin::LineStart;
             }
             if let Gap::Separators { space: true, newline, .. } = &mut thread.gap {
@@ -256,7 +396,7 @@ impl Matcher {
         let position = self.position;
         let first = found.len();
         self.threads.retain(|thread| {
-            if position - thread.start <= cap {
+            if thread.is_waiting() || position - thread.start <= cap {
                 return true;
             }
             if thread.phase == Phase::Walking {
@@ -267,6 +407,12 @@ impl Matcher {
             false
         });
     }
+}
+
+/// The letter that a character which cannot be seen stands for, where a room looks for such.
+fn hidden_letter(rules: &RoomRules, c: char) -> Option<char> {
+    let letter = fold::hidden(c)?;
+    rules.evasions().contains(Evasion::Symbols).then_some(letter)
 }
 
 /// Calls `visit` with everything that a character may stand for besides what it is.

@@ -10,9 +10,10 @@ pub(crate) mod runs;
 pub(crate) mod watcher;
 mod watches;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::hybrid::{LazyStateID, dfa as lazy};
 use regex_automata::nfa::thompson;
 use regex_automata::util::{primitives::StateID, start};
 use regex_automata::{Anchored, MatchKind};
@@ -80,6 +81,17 @@ impl Pattern {
     /// # Errors
     /// If the pattern cannot be used; the sentence says what to write instead.
     pub fn new(source: &str, max_len: Option<usize>) -> Result<Self, PatternError> {
+        let pattern = Self::deferred(source, max_len)?;
+        pattern.automaton.build()?;
+        Ok(pattern)
+    }
+
+    /// A pattern whose automaton is built when a text first begins like a match. Only for expressions
+    /// that a test builds: there is nobody left to tell that one is too large.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`], but for the size of the automaton.
+    pub(crate) fn deferred(source: &str, max_len: Option<usize>) -> Result<Self, PatternError> {
         if source.len() > SOURCE_MAX_BYTES {
             return Err(PatternError::TooComplex);
         }
@@ -143,33 +155,37 @@ fn reason(error: &regex_syntax::Error) -> String {
     }
 }
 
-/// The automaton of one expression: it finds, from a given start, the longest match.
+/// One expression: how a match can begin, and the automaton that finds, from a given start, the longest match.
 pub(crate) struct Expression {
-    dfa: dense::DFA<Vec<u32>>,
+    hir: Hir,
+    /// Large and slow to build, so that those of the packs are only built once they are needed.
+    automaton: OnceLock<Automaton>,
     /// The fewest bytes of a match.
     shortest: usize,
-    /// The state to start in, by the byte before; the last one is for the beginning of a text.
-    starts: Vec<StateID>,
     /// Whether a match can begin with a byte.
     first: [bool; 256],
-    /// The pairs of bytes that a match can begin with, or a match of one byte and what follows:
-    /// where an ASCII word character does not stand before them, and where one does.
-    pairs: [Vec<Pair>; 2],
+    /// What a match can begin with, or a match of one byte and what follows: where an ASCII word
+    /// character does not stand before it, and where one does. No two of them share a pair of bytes.
+    openings: [Vec<Opening>; 2],
 }
 
-/// Two bytes that a match can begin with, and the third and the fourth that it can have then.
+struct Automaton {
+    dfa: dense::DFA<Vec<u32>>,
+    /// The state to start in, by the byte before; the last one is for the beginning of a text.
+    starts: Vec<StateID>,
+}
+
+/// Bytes that a match can begin with, each followed by any of `seconds`, and the third and the fourth that
+/// it can have then.
 #[derive(Clone, Copy)]
-pub(crate) struct Pair {
-    pub(crate) first: u8,
-    pub(crate) second: u8,
+pub(crate) struct Opening {
+    pub(crate) firsts: ByteSet,
+    pub(crate) seconds: ByteSet,
     pub(crate) beyond: Beyond,
 }
 
 /// The third and the fourth byte that a match, and what follows it, can have.
 pub(crate) type Beyond = [ByteSet; 2];
-
-/// The bytes that can come second, and what can come after each.
-type Seconds = Vec<(u8, Beyond)>;
 
 /// A set of bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -187,6 +203,10 @@ impl ByteSet {
         self.0[usize::from(byte / 64)] >> (byte % 64) & 1 != 0
     }
 
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=255u8).filter(move |byte| self.holds(*byte))
+    }
+
     pub(crate) fn join(self, other: Self) -> Self {
         Self(std::array::from_fn(|part| self.0[part] | other.0[part]))
     }
@@ -194,65 +214,38 @@ impl ByteSet {
 
 impl Expression {
     fn new(hir: &Hir, shortest: usize) -> Result<Self, PatternError> {
-        let nfa = thompson::Compiler::new()
-            .configure(
-                thompson::Config::new()
-                    .which_captures(thompson::WhichCaptures::None)
-                    .nfa_size_limit(Some(AUTOMATON_MAX_BYTES)),
-            )
-            .build_from_hir(&ascii_boundaries(hir))
-            .map_err(|_| PatternError::TooComplex)?;
-        let dfa = dense::Builder::new()
-            .configure(
-                dense::Config::new()
-                    .start_kind(StartKind::Anchored)
-                    .match_kind(MatchKind::All)
-                    .dfa_size_limit(Some(AUTOMATON_MAX_BYTES))
-                    .determinize_size_limit(Some(4 * AUTOMATON_MAX_BYTES)),
-            )
-            .build_from_nfa(&nfa)
-            .map_err(|_| PatternError::TooComplex)?;
-        let start = |before: Option<u8>| {
-            let config = start::Config::new().anchored(Anchored::Yes).look_behind(before);
-            dfa.start_state(&config).map_err(|_| PatternError::TooComplex)
-        };
-        let starts =
-            (0..=255).map(Some).chain([None]).map(start).collect::<Result<Vec<StateID>, PatternError>>()?;
-        let (mut first, mut pairs) = ([false; 256], [Vec::new(), Vec::new()]);
-        for (inside, pairs) in pairs.iter_mut().enumerate() {
-            let is_so = |before: usize| u8::try_from(before).is_ok_and(is_word) == (inside == 1);
-            let mut distinct: Vec<StateID> =
-                (0..starts.len()).filter(|before| is_so(*before)).map(|before| starts[before]).collect();
-            distinct.sort_unstable();
-            distinct.dedup();
-            // Many bytes lead to the same states, and so to the same second bytes.
-            let mut known: Vec<(Vec<StateID>, Seconds)> = Vec::new();
-            for byte in 0..=255u8 {
-                let seconds = distinct.iter().map(|start| dfa.next_state(*start, byte));
-                let mut seconds: Vec<StateID> = seconds.filter(|state| !dfa.is_dead_state(*state)).collect();
-                seconds.dedup();
-                first[usize::from(byte)] |= !seconds.is_empty();
-                let nexts = match known.iter().position(|(states, _)| *states == seconds) {
-                    Some(at) => &known[at].1,
-                    None => {
-                        let nexts = seconds_of(&dfa, &seconds);
-                        known.push((seconds, nexts));
-                        &known[known.len() - 1].1
-                    }
-                };
-                pairs.extend(nexts.iter().map(|(second, beyond)| Pair {
-                    first: byte,
-                    second: *second,
-                    beyond: *beyond,
-                }));
+        let hir = ascii_boundaries(hir);
+        let mut beginning = Beginning::new(&hir)?;
+        let (mut first, mut openings) = ([false; 256], [Vec::new(), Vec::new()]);
+        for (inside, openings) in openings.iter_mut().enumerate() {
+            *openings = beginning.openings(inside == 1)?;
+            for byte in openings.iter().flat_map(|opening: &Opening| opening.firsts.iter()) {
+                first[usize::from(byte)] = true;
             }
         }
-        Ok(Self { dfa, shortest, starts, first, pairs })
+        Ok(Self { hir, automaton: OnceLock::new(), shortest, first, openings })
     }
 
-    /// The pairs of bytes that a match can begin with, by whether a word character stands before.
-    pub(crate) fn pairs(&self, inside: bool) -> &[Pair] {
-        &self.pairs[usize::from(inside)]
+    /// Builds the automaton, so that it is there when it is needed.
+    fn build(&self) -> Result<(), PatternError> {
+        if self.automaton.get().is_none() {
+            let automaton = Automaton::new(&self.hir)?;
+            self.automaton.get_or_init(|| automaton);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn automaton(&self) -> &Automaton {
+        self.automaton.get_or_init(|| {
+            Automaton::new(&self.hir)
+                .expect("one that is deferred is built in a test, any other when declared")
+        })
+    }
+
+    /// What a match can begin with, by whether a word character stands before.
+    pub(crate) fn openings(&self, inside: bool) -> &[Opening] {
+        &self.openings[usize::from(inside)]
     }
 
     /// The fewest bytes of a match.
@@ -267,74 +260,171 @@ impl Expression {
 
     /// The state after reading a first byte, if a match may begin so.
     pub(crate) fn begin(&self, before: Option<u8>, byte: u8) -> Option<StateID> {
-        let start = self.starts[before.map_or(256, usize::from)];
+        let start = self.automaton().starts[before.map_or(256, usize::from)];
         self.next(start, byte).map(|(state, _)| state)
     }
 
     /// The next state, and whether a match ended *before* `byte`; `None` if nothing can follow.
     pub(crate) fn next(&self, state: StateID, byte: u8) -> Option<(StateID, bool)> {
-        let next = self.dfa.next_state(state, byte);
-        (!self.dfa.is_dead_state(next)).then(|| (next, self.dfa.is_match_state(next)))
+        let dfa = &self.automaton().dfa;
+        let next = dfa.next_state(state, byte);
+        (!dfa.is_dead_state(next)).then(|| (next, dfa.is_match_state(next)))
     }
 
     /// Whether a match ends at the end of the text.
     pub(crate) fn ends(&self, state: StateID) -> bool {
-        self.dfa.is_match_state(self.dfa.next_eoi_state(state))
+        let dfa = &self.automaton().dfa;
+        dfa.is_match_state(dfa.next_eoi_state(state))
     }
 
+    /// Bytes that it holds now; an automaton that is deferred comes to them when it is built.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.dfa.memory_usage()
-            + self.starts.len() * size_of::<StateID>()
-            + size_of::<Pair>() * self.pairs.iter().map(Vec::len).sum::<usize>()
-    }
-}
-
-/// The bytes that can follow states that a first byte led to, and what can come third and fourth then.
-fn seconds_of(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> Seconds {
-    let mut known: Vec<(Vec<StateID>, Beyond)> = Vec::new();
-    let mut nexts = Vec::new();
-    for second in 0..=255u8 {
-        let reached = states.iter().map(|state| dfa.next_state(*state, second));
-        let mut reached: Vec<StateID> = reached.filter(|state| !dfa.is_dead_state(*state)).collect();
-        if reached.is_empty() {
-            continue;
-        }
-        reached.dedup();
-        let beyond = match known.iter().find(|(states, _)| *states == reached) {
-            Some((_, beyond)) => *beyond,
-            None => {
-                let (third, states) = step(dfa, &reached);
-                let fourth = step(dfa, &states).0;
-                // What a match of one or two bytes is followed by may be anything.
-                let ended = |states: &[StateID]| states.iter().any(|state| dfa.is_match_state(*state));
-                let beyond = [
-                    if ended(&reached) { ByteSet::ALL } else { third },
-                    if ended(&reached) || ended(&states) { ByteSet::ALL } else { fourth },
-                ];
-                known.push((reached, beyond));
-                beyond
-            }
+        let automaton = |automaton: &Automaton| {
+            automaton.dfa.memory_usage() + automaton.starts.len() * size_of::<StateID>()
         };
-        nexts.push((second, beyond));
+        self.automaton.get().map_or(0, automaton)
+            + size_of::<Opening>() * self.openings.iter().map(Vec::len).sum::<usize>()
     }
-    nexts
 }
 
-/// The bytes that can follow some states, and the states that they lead to.
-fn step(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> (ByteSet, Vec<StateID>) {
-    let (mut bytes, mut reached) = (ByteSet::default(), Vec::new());
-    for state in states {
+fn nfa(hir: &Hir) -> Result<thompson::NFA, PatternError> {
+    thompson::Compiler::new()
+        .configure(
+            thompson::Config::new()
+                .which_captures(thompson::WhichCaptures::None)
+                .nfa_size_limit(Some(AUTOMATON_MAX_BYTES)),
+        )
+        .build_from_hir(hir)
+        .map_err(|_| PatternError::TooComplex)
+}
+
+impl Automaton {
+    fn new(hir: &Hir) -> Result<Self, PatternError> {
+        let dfa = dense::Builder::new()
+            .configure(
+                dense::Config::new()
+                    .start_kind(StartKind::Anchored)
+                    .match_kind(MatchKind::All)
+                    .dfa_size_limit(Some(AUTOMATON_MAX_BYTES))
+                    .determinize_size_limit(Some(4 * AUTOMATON_MAX_BYTES)),
+            )
+            .build_from_nfa(&nfa(hir)?)
+            .map_err(|_| PatternError::TooComplex)?;
+        let start =
+            |before: Option<u8>| dfa.start_state(&start_after(before)).map_err(|_| PatternError::TooComplex);
+        let starts = (0..=255).map(Some).chain([None]).map(start).collect::<Result<_, _>>()?;
+        Ok(Self { dfa, starts })
+    }
+}
+
+fn start_after(before: Option<u8>) -> start::Config {
+    start::Config::new().anchored(Anchored::Yes).look_behind(before)
+}
+
+/// The first few states of an automaton, made as they are asked for: what a match can begin with is known
+/// long before all of the automaton is.
+struct Beginning {
+    dfa: lazy::DFA,
+    cache: lazy::Cache,
+    /// One byte of every class of bytes that the expression does not tell apart, and its class.
+    classes: Vec<(u8, ByteSet)>,
+}
+
+impl Beginning {
+    fn new(hir: &Hir) -> Result<Self, PatternError> {
+        let dfa = lazy::Builder::new()
+            .configure(
+                lazy::Config::new()
+                    .match_kind(MatchKind::All)
+                    .cache_capacity(AUTOMATON_MAX_BYTES)
+                    // States are named by number here, so none may be thrown away.
+                    .minimum_cache_clear_count(Some(0)),
+            )
+            .build_from_nfa(nfa(hir)?)
+            .map_err(|_| PatternError::TooComplex)?;
+        let mut classes: Vec<(u8, ByteSet)> = Vec::new();
+        let mut known = [None; 256];
         for byte in 0..=255u8 {
-            let next = dfa.next_state(*state, byte);
-            if !dfa.is_dead_state(next) {
-                bytes.insert(byte);
-                reached.push(next);
+            let at = *known[usize::from(dfa.byte_classes().get(byte))].get_or_insert_with(|| {
+                classes.push((byte, ByteSet::default()));
+                classes.len() - 1
+            });
+            classes[at].1.insert(byte);
+        }
+        let cache = dfa.create_cache();
+        Ok(Self { dfa, cache, classes })
+    }
+
+    /// What a match can begin with where a word character stands before it, or where none does.
+    fn openings(&mut self, inside: bool) -> Result<Vec<Opening>, PatternError> {
+        let is_so = |before: &Option<u8>| before.is_some_and(is_word) == inside;
+        let mut starts = Vec::new();
+        for before in (0..=255).map(Some).chain([None]).filter(is_so) {
+            let start = self.dfa.start_state(&mut self.cache, &start_after(before));
+            starts.push(start.map_err(|_| PatternError::TooComplex)?);
+        }
+        let mut openings = Vec::new();
+        for (firsts, reached) in self.after(&starts)? {
+            for (seconds, beyond) in self.seconds(&reached)? {
+                openings.push(Opening { firsts, seconds, beyond });
             }
         }
+        Ok(openings)
     }
-    reached.sort_unstable();
-    reached.dedup();
-    (bytes, reached)
+
+    /// The bytes that can follow states that a first byte led to, and what can come third and fourth then.
+    fn seconds(&mut self, states: &[LazyStateID]) -> Result<Vec<(ByteSet, Beyond)>, PatternError> {
+        let ended = |states: &[LazyStateID]| states.iter().any(|state| state.is_match());
+        let mut seconds = Vec::new();
+        for (bytes, reached) in self.after(states)? {
+            let (third, states) = self.step(&reached)?;
+            let fourth = self.step(&states)?.0;
+            // What a match of one or two bytes is followed by may be anything.
+            let beyond = [
+                if ended(&reached) { ByteSet::ALL } else { third },
+                if ended(&reached) || ended(&states) { ByteSet::ALL } else { fourth },
+            ];
+            seconds.push((bytes, beyond));
+        }
+        Ok(seconds)
+    }
+
+    /// The bytes that can follow some states, by the states that they lead to.
+    fn after(&mut self, states: &[LazyStateID]) -> Result<Vec<(ByteSet, Vec<LazyStateID>)>, PatternError> {
+        let mut groups: Vec<(ByteSet, Vec<LazyStateID>)> = Vec::new();
+        for (byte, class) in &self.classes {
+            let mut reached = Vec::new();
+            for state in states {
+                let next = self.dfa.next_state(&mut self.cache, *state, *byte);
+                let next = next.map_err(|_| PatternError::TooComplex)?;
+                if !next.is_dead() {
+                    reached.push(next);
+                }
+            }
+            if reached.is_empty() {
+                continue;
+            }
+            reached.sort_unstable();
+            reached.dedup();
+            match groups.iter_mut().find(|(_, states)| *states == reached) {
+                Some((bytes, _)) => *bytes = bytes.join(*class),
+                None => groups.push((*class, reached)),
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The bytes that can follow some states, and the states that they lead to.
+    fn step(&mut self, states: &[LazyStateID]) -> Result<(ByteSet, Vec<LazyStateID>), PatternError> {
+        let (mut bytes, mut reached) = (ByteSet::default(), Vec::new());
+        for (class, states) in self.after(states)? {
+            bytes = bytes.join(class);
+            reached.extend(states);
+        }
+        reached.sort_unstable();
+        reached.dedup();
+        Ok((bytes, reached))
+    }
 }
 
 /// What `\b` takes for a part of a word.

@@ -9,12 +9,13 @@ use crate::evasion::{Evasion, Evasions};
 use crate::fold;
 use crate::gate::Gate;
 use crate::lens::{self, Lens};
-use crate::matcher::{Before, Matcher};
+use crate::matcher::path::Path;
+use crate::matcher::{Before, Found, Matcher};
 use crate::pattern::runs::{Check, Mark, Runs, Watch, Watches};
 use crate::pattern::watcher::{Match, Watcher};
 use crate::rule::{Action, Room, RuleKind, RuleSpec, Term};
 use crate::scanner::Scanner;
-use crate::seek::{Place, before, seek};
+use crate::seek::{Place, Trail, hidden_before, seek};
 use crate::trie::{Reach, Trie, TrieBuilder, Use};
 
 /// Why rules could not be compiled.
@@ -162,6 +163,56 @@ fn add_term(builder: &mut TrieBuilder, term: &Term, used: Use, spec: &RuleSpec) 
     }
 }
 
+/// The walks of a whole text, from the places at which a term may begin. They read each character once:
+/// where a walk is alive, the next one begins beside it.
+struct Walks<'a> {
+    rules: &'a RoomRules,
+    text: &'a str,
+    matcher: Matcher,
+    trail: Trail,
+    has_backslash: bool,
+}
+
+impl<'a> Walks<'a> {
+    fn new(rules: &'a RoomRules, text: &'a str) -> Self {
+        let has_backslash = memchr::memchr(b'\\', text.as_bytes()).is_some();
+        let matcher = Matcher::new(0, Before::START);
+        Self { rules, text, matcher, trail: Trail::default(), has_backslash }
+    }
+
+    /// Lets a term begin at a place. Places come in order.
+    fn begin(&mut self, at: usize, found: &mut Vec<Found>) {
+        self.go_on(at, found);
+        if self.matcher.is_idle() {
+            let path = if self.has_backslash { self.trail.path(self.text, at) } else { Path::default() };
+            let before = self.trail.before(self.text, at);
+            self.matcher.restart_within(at as u64, before, hidden_before(self.text, at), path);
+        }
+        if let Some(c) = self.text[at..].chars().next() {
+            self.matcher.read(self.rules, c, true, found);
+        }
+    }
+
+    /// Reads up to a place, as far as a walk is alive.
+    fn go_on(&mut self, to: usize, found: &mut Vec<Found>) {
+        if self.matcher.is_idle() {
+            return;
+        }
+        let from = self.matcher.position() as usize;
+        for c in self.text[from..to].chars() {
+            self.matcher.read(self.rules, c, false, found);
+            if self.matcher.is_idle() {
+                return;
+            }
+        }
+    }
+
+    fn end(&mut self, found: &mut Vec<Found>) {
+        self.go_on(self.text.len(), found);
+        self.matcher.end(self.rules, found);
+    }
+}
+
 /// The rules of one room: a cheap handle.
 #[derive(Clone)]
 pub struct RoomRules {
@@ -270,25 +321,14 @@ impl RoomRules {
             return;
         }
         let mut fresh = Finds::default();
-        let mut matcher = Matcher::new(0, Before::START);
+        let mut walks = Walks::new(self, text);
         let mut runs = encoded::Runs::new(self, text);
-        seek(self, text, |place| {
-            let at = match place {
-                Place::Term(at) => at,
-                Place::Dense(at) if !is_encoded => return runs.look(at, &mut fresh),
-                Place::Dense(_) => return,
-            };
-            matcher.restart(at as u64, before(text, at));
-            let mut starting = true;
-            for c in text[at..].chars() {
-                matcher.read(self, c, starting, &mut fresh.terms);
-                starting = false;
-                if matcher.is_idle() {
-                    return;
-                }
-            }
-            matcher.end(self, &mut fresh.terms);
+        seek(self, text, |place| match place {
+            Place::Term(at) => walks.begin(at, &mut fresh.terms),
+            Place::Dense(at) if !is_encoded => runs.look(at, &mut fresh),
+            Place::Dense(_) => {}
         });
+        walks.end(&mut fresh.terms);
         if !is_encoded || text.len() <= ENCODED_PATTERNS_BYTES {
             self.run_patterns(text, &mut fresh);
         }
@@ -301,6 +341,7 @@ impl RoomRules {
         }
         let (mut runs, mut matched, mut read) = (Runs::default(), Vec::new(), 0);
         let mut lens: Option<Lens> = None;
+        let (mut path, mut path_at) = (Path::default(), 0);
         let mut at = 0;
         while at < text.len() {
             if lens.as_ref().is_some_and(|lens| lens.is_over(at as u64)) {
@@ -316,7 +357,10 @@ impl RoomRules {
                 }
                 runs.read(self.watches(), &text[..at], 0, read as u64, &mut matched);
                 read = at;
-                lens = Some(Lens::new(Watcher::going_on(runs.clone(), &text[..at], 0), at as u64));
+                path.read_all(&text[path_at..at]);
+                path_at = at;
+                let watcher = Watcher::going_on(runs.clone(), &text[..at], 0);
+                lens = Some(Lens::new(watcher, at as u64, path, text[..at].chars().next_back()));
             }
             let (Some(lens), Some(c)) = (&mut lens, text[at..].chars().next()) else { break };
             lens.read(self.watches(), c, at as u64, &mut fresh.matches);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::encoded::{self, Decoder, Finds};
 use crate::evasion::Evasion;
 use crate::lens::{self, Lens};
+use crate::matcher::path::Path;
 use crate::matcher::{Before, Matcher};
 use crate::pattern::runs::Mark;
 use crate::pattern::watcher::Watcher;
@@ -50,6 +51,9 @@ pub struct Scanner {
     watcher: Watcher,
     /// The patterns on the text without disguise, where it is disguised.
     lens: Option<Box<Lens>>,
+    /// What the patterns' text has before its next character: the word, and the last character.
+    path: Path,
+    last: Option<char>,
     recent: VecDeque<(usize, Option<usize>, Range<u64>)>,
 }
 
@@ -65,6 +69,8 @@ impl Scanner {
             decoders,
             watcher: Watcher::default(),
             lens: None,
+            path: Path::default(),
+            last: None,
             recent: VecDeque::new(),
         }
     }
@@ -102,8 +108,11 @@ impl Scanner {
             if self.lens.is_none() && lens::is_suspicious(c, chars.peek().map(|(_, next)| *next)) {
                 self.watcher.read(watches, &text[read..at], &mut matched);
                 read = at;
-                self.lens = Some(Box::new(Lens::new(self.watcher.fork(), position)));
+                let lens = Lens::new(self.watcher.fork(), position, self.path, self.last);
+                self.lens = Some(Box::new(lens));
             }
+            self.path.read(c);
+            self.last = Some(c);
             if let Some(lens) = &mut self.lens {
                 lens.read(watches, c, position, &mut fresh.matches);
             }
@@ -128,6 +137,7 @@ impl Scanner {
         if let Some(mut lens) = self.lens.take() {
             lens.end(self.rules.watches(), &mut fresh.matches);
         }
+        (self.path, self.last) = (Path::default(), None);
         self.report(fresh, found);
     }
 

@@ -10,6 +10,8 @@ use crate::encoded::{Encoding, RUN_MIN};
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::gate;
+use crate::matcher::path::Path;
+use crate::matcher::terminal::Terminal;
 use crate::matcher::{Before, Case, begins_word, for_each_reading};
 use crate::ruleset::RoomRules;
 use crate::seek::masks::{BLOCK, Masks};
@@ -17,7 +19,7 @@ use crate::trie::Trie;
 
 /// What [`seek`] finds.
 pub(crate) enum Place {
-    /// A term may begin here.
+    /// A term may begin here. These come in order.
     Term(usize),
     /// A run of digits that is long enough to be an encoding, and looks like one, begins here. They
     /// come in order; a long one may come more than once.
@@ -85,6 +87,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
     let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
     let stops_count = if gate.admits_stops() { u64::MAX } else { 0 };
     let (mut letter_before, mut open) = (0, Open::default());
+    let mut trail = Trail::default();
     let mut last = [0; BLOCK + AHEAD];
     for start in (0..bytes.len()).step_by(BLOCK) {
         let window: &[u8; BLOCK + AHEAD] = match bytes[start..].first_chunk() {
@@ -112,21 +115,17 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
             words &= words - 1;
             likely |= u64::from(gate.is_likely(window, bit as usize, masks.letters >> bit)) << bit;
         }
-        while likely != 0 {
-            let at = start + likely.trailing_zeros() as usize;
-            likely &= likely - 1;
-            if gate::admits_word(trie, bytes, at) {
-                visit(Place::Term(at));
-            }
-        }
-        let mut others = masks.signs | masks.foreign | masks.stops & stops_count;
-        while others != 0 {
-            let bit = others.trailing_zeros() as usize;
-            others &= others - 1;
+        let mut places = likely | masks.signs | masks.foreign | masks.stops & stops_count;
+        while places != 0 {
+            let bit = places.trailing_zeros() as usize;
+            places &= places - 1;
             let at = start + bit;
-            let begins = match masks.foreign >> bit & 1 {
-                0 => gate.admits_sign(bytes, at),
-                _ => text.is_char_boundary(at) && may_begin(rules, text, at),
+            let begins = if likely >> bit & 1 != 0 {
+                gate::admits_word(trie, bytes, at)
+            } else if masks.foreign >> bit & 1 != 0 {
+                text.is_char_boundary(at) && may_begin(rules, &mut trail, text, at)
+            } else {
+                gate.admits_sign(trie, bytes, at)
             };
             if begins {
                 visit(Place::Term(at));
@@ -135,27 +134,69 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
     }
 }
 
-/// What stands before byte `at`.
-pub(crate) fn before(text: &str, at: usize) -> Before {
-    let mut mark = Before::START;
-    for c in text[..at].chars().rev() {
-        let units = fold::units(c);
-        let Some(last) = units.last() else { continue };
-        let case = Case::of(c, fold::class(*last));
-        for unit in units.iter().rev() {
-            match fold::class(*unit) {
-                // Only if nothing else stands before it does a mark count.
-                Class::Extend => mark = Before { class: Some(Class::Extend), case },
-                class => return Before { class: Some(class), case },
+/// Looks back from places that come in order. It never looks at a character twice, so that what cannot be
+/// seen costs no more than what can.
+#[derive(Default)]
+pub(crate) struct Trail {
+    /// The last place, and what stands before it.
+    at: usize,
+    before: Option<Before>,
+    /// The same for the word that a place is in.
+    path_at: usize,
+    path: Path,
+}
+
+impl Trail {
+    /// What stands before byte `at`.
+    pub(crate) fn before(&mut self, text: &str, at: usize) -> Before {
+        let before = self.look_back(&text[self.at..at]);
+        (self.at, self.before) = (at, Some(before));
+        before
+    }
+
+    fn look_back(&self, passed: &str) -> Before {
+        let mut mark = Before::START;
+        for c in passed.chars().rev() {
+            let units = fold::units(c);
+            let Some(last) = units.last() else { continue };
+            let case = Case::of(c, fold::class(*last));
+            for unit in units.iter().rev() {
+                match fold::class(*unit) {
+                    // Only if nothing else stands before it does a mark count.
+                    Class::Extend => mark = Before { class: Some(Class::Extend), case },
+                    class => return Before { class: Some(class), case },
+                }
             }
         }
+        self.before.filter(|before| before.class.is_some()).unwrap_or(mark)
     }
-    mark
+
+    /// What is known of the word before byte `at`.
+    pub(crate) fn path(&mut self, text: &str, at: usize) -> Path {
+        self.path.read_all(&text[self.path_at..at]);
+        self.path_at = at;
+        self.path
+    }
+}
+
+/// The class of the hidden letter right before byte `at`.
+pub(crate) fn hidden_before(text: &str, at: usize) -> Option<Class> {
+    if at == 0 || text.as_bytes()[at - 1].is_ascii() {
+        return None;
+    }
+    text[..at].chars().next_back().and_then(fold::hidden).map(fold::class)
 }
 
 /// Whether a term may begin with the character at `at`, which is not ASCII.
-fn may_begin(rules: &RoomRules, text: &str, at: usize) -> bool {
+fn may_begin(rules: &RoomRules, trail: &mut Trail, text: &str, at: usize) -> bool {
     let Some(c) = text[at..].chars().next() else { return false };
+    if Terminal::begin(c).is_some() {
+        return true;
+    }
+    if let Some(letter) = fold::hidden(c) {
+        return begins_word(hidden_before(text, at), fold::class(letter))
+            && rules.trie().child(Trie::ROOT, letter).is_some();
+    }
     let after_letter = |previous| matches!(fold::fold(previous), Folded::One(_, Class::Letter));
     if is_small_letter(c) && text[..at].chars().next_back().is_some_and(after_letter) {
         return false;
@@ -169,7 +210,7 @@ fn may_begin(rules: &RoomRules, text: &str, at: usize) -> bool {
     if !begins {
         return false;
     }
-    let before = before(text, at);
+    let before = trail.before(text, at);
     // Marks may stand between the letter and this one.
     if before.class == Some(Class::Letter) && is_small_letter(c) {
         return false;

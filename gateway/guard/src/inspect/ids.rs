@@ -100,7 +100,7 @@ mod tests {
         let ruleset = Arc::new(Ruleset::compile(&[Room { name: "acme".into(), rules }]).unwrap());
         let rules = ruleset.room("acme").unwrap();
         let (effects, places, labels) = (vec![Effect::Block], Vec::new(), vec!["term".into()]);
-        Policy::new(Arc::new(RoomPolicy { rules, effects, places, labels }), false)
+        Policy::new(Arc::new(RoomPolicy { rules, effects, places, labels, restore_to: Vec::new() }), false)
     }
 
     /// Ids of a text, longest token first: not as the vocabulary's makers would, but they say the same.

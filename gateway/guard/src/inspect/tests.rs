@@ -27,6 +27,7 @@ fn policy_of(effect: Effect, terms: &[&str]) -> Policy {
         effects: vec![effect; terms.len()],
         places: Vec::new(),
         labels: vec!["term".into(); terms.len()],
+        restore_to: Vec::new(),
     };
     Policy::new(Arc::new(room), false)
 }

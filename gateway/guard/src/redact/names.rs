@@ -84,6 +84,28 @@ pub(crate) fn look_alikes(text: &str, found: &mut HashSet<String>) {
     }
 }
 
+/// A text with a plain word in the place of each placeholder, to see where a call points.
+pub(crate) fn without(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(OPEN) {
+        let inside = &rest[start + OPEN.len_utf8()..];
+        let end = inside.char_indices().take(INSIDE_LIMIT).find(|(_, c)| *c == CLOSE);
+        plain.push_str(&rest[..start]);
+        match end {
+            Some((end, _)) => {
+                plain.push_str("zos");
+                rest = &inside[end + CLOSE.len_utf8()..];
+            }
+            None => {
+                plain.push(OPEN);
+                rest = inside;
+            }
+        }
+    }
+    plain + rest
+}
+
 /// Whether this could be the inside of a placeholder of ours: a label, a number, and letters.
 fn is_key(key: &str) -> bool {
     let digits = key.trim_start_matches(|c: char| c.is_ascii_lowercase());

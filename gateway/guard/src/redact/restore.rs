@@ -1,11 +1,15 @@
 //! Puts texts back in the place of their placeholders, in whole answers and in texts that arrive in
 //! pieces.
 //!
-//! Only what may still become an issued placeholder is held back. One that never ends is dropped.
+//! Only what may still become an issued placeholder is held back. One that never ends is dropped. A placeholder
+//! stays as it is inside an address that the room does not allow, and a secret's stays everywhere but in calls that
+//! take it where it belongs.
 
+use super::address::AddressReader;
 use super::names::{CLOSE, INSIDE_LIMIT, Inside, OPEN};
-use super::sessions::Restorable;
+use super::sessions::{Granted, Restorable, Restored, Standing};
 use super::spots::Edit;
+use std::borrow::Cow;
 use std::ops::Range;
 use zos_wire::json::{self, Str, Value};
 
@@ -22,6 +26,10 @@ pub(crate) struct Restorer {
     reading: Option<Reading>,
     /// For the arguments of a tool call, which are pieces of a JSON text.
     arguments: Option<Quoting>,
+    /// Whether what comes next stands in an address.
+    address: AddressReader,
+    /// What the tool call may have, once it was judged.
+    granted: Granted,
 }
 
 /// A placeholder that began.
@@ -38,16 +46,16 @@ enum Step<'r> {
     /// It may still become an issued one.
     Open,
     /// It is whole, and stands for this.
-    Whole(&'r str),
+    Whole(Restored<'r>),
     /// It is none.
     None,
 }
 
 impl Reading {
-    fn read<'r>(&mut self, c: char, restorable: &'r Restorable) -> Step<'r> {
+    fn read<'r>(&mut self, c: char, restorable: &'r Restorable, standing: &Standing<'_>) -> Step<'r> {
         self.read += 1;
         let goes_on = match (c, Inside::of(c)) {
-            (CLOSE, _) => return restorable.get(&self.key).map_or(Step::None, Step::Whole),
+            (CLOSE, _) => return Step::Whole(restorable.get(&self.key, standing)),
             (_, Inside::Letter(letter)) => {
                 self.key.push(letter);
                 restorable.goes_on(&self.key)
@@ -73,7 +81,19 @@ impl Restorer {
     /// A restorer for plain text, or for the arguments of a tool call.
     pub(crate) fn new(restorable: Restorable, is_arguments: bool) -> Self {
         let arguments = is_arguments.then(Quoting::default);
-        Restorer { restorable, held: String::new(), reading: None, arguments }
+        Restorer {
+            restorable,
+            held: String::new(),
+            reading: None,
+            arguments,
+            address: AddressReader::default(),
+            granted: Granted::default(),
+        }
+    }
+
+    /// The tool call that this is the text of was judged: it may have these secrets.
+    pub(crate) fn grant(&mut self, granted: Granted) {
+        self.granted = granted;
     }
 
     /// Reads the next piece and appends what may leave.
@@ -88,6 +108,7 @@ impl Restorer {
             if self.arguments.is_none() && self.reading.is_none() {
                 let run = rest.find(OPEN).unwrap_or(rest.len());
                 out.push_str(&rest[..run]);
+                rest[..run].chars().for_each(|c| self.address.push(c));
                 rest = &rest[run..];
             }
             let Some(c) = rest.chars().next() else { break };
@@ -114,6 +135,7 @@ impl Restorer {
         if quoting.escape.is_empty() && !(quoting.is_inside && c == '\\') {
             if c == '"' {
                 self.let_go(out);
+                self.address.end();
                 out.push(c);
                 let quoting = self.arguments.get_or_insert_default();
                 quoting.is_inside = !quoting.is_inside;
@@ -146,26 +168,31 @@ impl Restorer {
         }
         let Some(reading) = &mut self.reading else {
             out.push_str(raw);
+            self.address.push(c);
             return;
         };
         self.held.push_str(raw);
-        match reading.read(c, &self.restorable) {
+        let standing =
+            Standing { address: &self.address, granted: self.arguments.is_some().then_some(&self.granted) };
+        match reading.read(c, &self.restorable, &standing) {
             Step::Open => {}
-            Step::Whole(text) => {
+            Step::Whole(Restored::Text(text)) => {
                 match &self.arguments {
                     Some(Quoting { is_inside: true, .. }) => out.push_str(&json::escape(text)),
                     _ => out.push_str(text),
                 }
+                text.chars().for_each(|c| self.address.push(c));
                 self.held.clear();
                 self.reading = None;
             }
-            Step::None => self.let_go(out),
+            Step::Whole(Restored::Stays | Restored::Unknown) | Step::None => self.let_go(out),
         }
     }
 
     /// What was held is no placeholder: it is the model's text.
     fn let_go(&mut self, out: &mut String) {
         out.push_str(&self.held);
+        self.held.chars().for_each(|c| self.address.push(c));
         self.held.clear();
         self.reading = None;
     }
@@ -181,66 +208,113 @@ pub fn may_hold(text: &str) -> bool {
 pub(crate) fn edits(restorable: &Restorable, value: &Value<'_>, skip: &[usize]) -> Vec<Edit> {
     let mut edits = Vec::new();
     if !restorable.is_empty() {
-        collect(restorable, value, skip, NESTING_LIMIT, &mut edits);
+        let mut walk = Walk { restorable, skip, granted: None, edits: &mut edits };
+        walk.value(value, NESTING_LIMIT);
     }
     edits
 }
 
-fn collect(
-    restorable: &Restorable,
-    value: &Value<'_>,
-    skip: &[usize],
-    nesting: usize,
-    edits: &mut Vec<Edit>,
-) {
-    match value {
-        Value::String(text) if skip.binary_search(&text.start()).is_err() => {
-            string(restorable, *text, nesting, edits)
-        }
-        Value::Array(elements) => {
-            elements.iter().for_each(|element| collect(restorable, element, skip, nesting, edits));
-        }
-        Value::Object { members, .. } => {
-            for (key, value) in members {
-                string(restorable, *key, nesting, edits);
-                collect(restorable, value, skip, nesting, edits);
+/// The strings of one JSON text.
+struct Walk<'a> {
+    restorable: &'a Restorable,
+    skip: &'a [usize],
+    /// What the tool call may have that the strings stand in; `None` outside of calls.
+    granted: Option<Granted>,
+    edits: &'a mut Vec<Edit>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, value: &Value<'_>, nesting: usize) {
+        match value {
+            Value::String(text) if self.skip.binary_search(&text.start()).is_err() => {
+                self.string(*text, nesting)
             }
+            Value::Array(elements) => elements.iter().for_each(|element| self.value(element, nesting)),
+            Value::Object { members, .. } => {
+                // What a call carries is no call of its own, whatever its shape.
+                let call = self.granted.is_none().then(|| Call::of(value)).flatten();
+                for (key, member) in members {
+                    self.string(*key, nesting);
+                    let outer = self.granted.clone();
+                    if let Some(tool) = call.as_ref().filter(|call| call.has(key)).map(|call| &*call.tool) {
+                        let arguments = member.as_str().map_or_else(|| raw_of(member), |text| text.text());
+                        self.granted = Some(self.restorable.granted(tool, &arguments));
+                    }
+                    self.value(member, nesting);
+                    self.granted = outer;
+                }
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn string(&mut self, text: Str<'_>, nesting: usize) {
+        if !may_hold(text.raw()) {
+            return;
+        }
+        let decoded = text.text();
+        let mut inner = Vec::new();
+        let is_json = nesting > 0 && matches!(decoded.trim_start().as_bytes().first(), Some(b'{' | b'['));
+        match is_json.then(|| json::parse(&decoded)) {
+            Some(Ok(value)) => {
+                // What stands in a string is said, and never a call by itself.
+                let granted = Some(self.granted.clone().unwrap_or_default());
+                let mut walk = Walk { restorable: self.restorable, skip: &[], granted, edits: &mut inner };
+                walk.value(&value, nesting - 1);
+            }
+            _ => inner = found(self.restorable, &decoded, self.granted.as_ref()),
+        }
+        let (ranges, texts): (Vec<Range<usize>>, Vec<String>) = inner.into_iter().unzip();
+        let texts = texts.into_iter().map(|text| json::escape(&text));
+        self.edits.extend(text.places(&ranges).into_iter().zip(texts));
     }
 }
 
-fn string(restorable: &Restorable, text: Str<'_>, nesting: usize, edits: &mut Vec<Edit>) {
-    if !may_hold(text.raw()) {
-        return;
+/// A tool call that stands whole in an answer, told by its shape.
+struct Call<'a> {
+    tool: Cow<'a, str>,
+    is_kind: bool,
+}
+
+impl<'a> Call<'a> {
+    fn of(value: &'a Value<'a>) -> Option<Call<'a>> {
+        let text = |key| value.get(key).and_then(Value::as_str).map(|text| text.text());
+        let kind = text("type").unwrap_or_default();
+        let is_kind = kind.ends_with("_call");
+        let tool = text("name").or_else(|| is_kind.then_some(kind))?;
+        Some(Call { tool, is_kind })
     }
-    let decoded = text.text();
-    let mut inner = Vec::new();
-    let is_json = nesting > 0 && matches!(decoded.trim_start().as_bytes().first(), Some(b'{' | b'['));
-    match is_json.then(|| json::parse(&decoded)) {
-        Some(Ok(value)) => collect(restorable, &value, &[], nesting - 1, &mut inner),
-        _ => inner = found(restorable, &decoded),
+
+    fn has(&self, key: &Str<'_>) -> bool {
+        let is_any = |names: &[&str]| names.iter().any(|name| key.is(name));
+        is_any(&["arguments", "input", "parameters"])
+            || self.is_kind && is_any(&["action", "code", "command"])
     }
-    let (ranges, texts): (Vec<Range<usize>>, Vec<String>) = inner.into_iter().unzip();
-    let texts = texts.into_iter().map(|text| json::escape(&text));
-    edits.extend(text.places(&ranges).into_iter().zip(texts));
+}
+
+fn raw_of<'a>(value: &Value<'a>) -> Cow<'a, str> {
+    value.raw_object().map_or(Cow::Borrowed(""), Cow::Borrowed)
 }
 
 /// The placeholders in a plain text, and what they stand for.
-fn found(restorable: &Restorable, text: &str) -> Vec<Edit> {
+fn found(restorable: &Restorable, text: &str, granted: Option<&Granted>) -> Vec<Edit> {
     let mut edits = Vec::new();
+    let (mut address, mut read) = (AddressReader::default(), 0);
     for (start, _) in text.match_indices(OPEN) {
+        text[read..start].chars().for_each(|c| address.push(c));
+        read = start;
+        let standing = Standing { address: &address, granted };
         let mut reading = Reading::default();
         let inside = &text[start + OPEN.len_utf8()..];
         let mut is_open = true;
         for (at, c) in inside.char_indices() {
-            match reading.read(c, restorable) {
+            match reading.read(c, restorable, &standing) {
                 Step::Open => continue,
-                Step::Whole(text) => {
+                Step::Whole(Restored::Text(text)) => {
                     let end = start + OPEN.len_utf8() + at + CLOSE.len_utf8();
                     edits.push((start..end, text.to_owned()));
                 }
-                Step::None => {}
+                Step::Whole(Restored::Stays | Restored::Unknown) | Step::None => {}
             }
             is_open = false;
             break;
@@ -276,6 +350,7 @@ mod tests {
             effects: vec![Effect::Redact; 3],
             places: Vec::new(),
             labels: ["person", "term", "firm"].map(String::from).to_vec(),
+            restore_to: Vec::new(),
         };
         Policy::new(Arc::new(room), false)
     }
@@ -348,7 +423,7 @@ mod tests {
         ) {
             let text = words.concat();
             let (_, masks) = redacted(&policy(), r#"["Ann Lee, Falcon"]"#);
-            let whole = json::replace(&text, &found(&masks.restorable(), &text));
+            let whole = json::replace(&text, &found(&masks.restorable(), &text, None));
             let mut places: Vec<usize> = splits.iter().filter(|_| !text.is_empty()).map(|split| text.floor_char_boundary(split.index(text.len()))).collect();
             places.extend([0, text.len()]);
             places.sort_unstable();

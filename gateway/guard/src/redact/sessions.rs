@@ -1,14 +1,16 @@
 //! The placeholders of conversations. In memory only, and bounded.
 
+use super::address::AddressReader;
 use super::names;
 use super::restore;
 use super::spots::{self, Edit, Spot};
 use crate::policy::Policy;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use zos_core::Effect;
+use zos_core::targets::RestoreTo;
+use zos_core::{Context, Effect};
 use zos_rules::RuleKind;
 use zos_wire::json::Value;
 
@@ -88,7 +90,7 @@ impl Sessions {
             }),
             None => Arc::default(),
         };
-        Masks { texts, look_alikes: Arc::default() }
+        Masks { texts, look_alikes: Arc::default(), rooms: Arc::new([]), uses: Arc::default() }
     }
 
     fn texts_of(&self, key: SessionKey) -> Arc<Mutex<Texts>> {
@@ -128,7 +130,7 @@ struct Texts {
     /// The last number of each label.
     numbers: HashMap<String, u32>,
     /// What may be restored, by the inside of its placeholder.
-    restorable: Arc<BTreeMap<String, Arc<str>>>,
+    restorable: Arc<BTreeMap<String, Original>>,
     count: usize,
     memory: Memory,
 }
@@ -215,9 +217,24 @@ pub struct Masks {
     texts: Arc<Mutex<Texts>>,
     /// What the caller's own text holds that looks like a placeholder: it stands for itself.
     look_alikes: Arc<HashSet<String>>,
+    /// Rooms whose target lists say which addresses a text may be put back into. None: no address.
+    rooms: Arc<[Arc<Context>]>,
+    /// Secrets that this call's answer got back, as `kind > place`.
+    uses: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Masks {
+    /// Sets the rooms whose target lists open addresses.
+    pub fn set_rooms(&mut self, policy: &Policy) {
+        self.rooms = policy.target_rooms().into();
+    }
+
+    /// Secrets that this call's answer got back, as `secrets/github-token > api.github.com`.
+    #[must_use]
+    pub fn uses(&self) -> Vec<String> {
+        lock(&self.uses).iter().cloned().collect()
+    }
+
     /// Notes what the caller's text holds that looks like a placeholder. Before the first [`Masks::mask`].
     pub fn set_look_alikes(&mut self, found: HashSet<String>) {
         self.look_alikes = Arc::new(found);
@@ -248,7 +265,9 @@ impl Masks {
         if speaker == Speaker::Caller && !found.is_callers {
             found.is_callers = true;
             let text = found.text.clone();
-            Arc::make_mut(&mut texts.restorable).insert(names::key(&label, number, spelling), text);
+            let secret = policy.secret(rule, matched).map(|(kind, to)| Secret { kind, to });
+            let original = Original { text, secret };
+            Arc::make_mut(&mut texts.restorable).insert(names::key(&label, number, spelling), original);
         }
         Ok(names::written(&label, number, spelling))
     }
@@ -319,15 +338,59 @@ impl Masks {
     /// What may be restored in the answer of this call.
     pub(crate) fn restorable(&self) -> Restorable {
         let texts = lock(&self.texts).restorable.clone();
-        Restorable { texts, look_alikes: self.look_alikes.clone() }
+        Restorable {
+            texts,
+            look_alikes: self.look_alikes.clone(),
+            rooms: self.rooms.clone(),
+            uses: self.uses.clone(),
+        }
     }
+}
+
+/// A text that was replaced.
+#[derive(Debug, Clone)]
+struct Original {
+    text: Arc<str>,
+    secret: Option<Secret>,
+}
+
+/// A secret among them: it comes back for calls that take it where it belongs, and nowhere else.
+#[derive(Debug, Clone)]
+struct Secret {
+    /// The detector that knows its kind, such as `secrets/github-token`.
+    kind: Arc<str>,
+    to: Arc<RestoreTo>,
+}
+
+/// Where a placeholder stands in an answer.
+pub(crate) struct Standing<'a> {
+    /// What stands before it.
+    pub(crate) address: &'a AddressReader,
+    /// Kinds of secrets that the call it stands in may have; `None` outside of calls.
+    pub(crate) granted: Option<&'a Granted>,
+}
+
+/// Kinds of secrets that one tool call may have, and where it takes each.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Granted(Vec<(Arc<str>, String)>);
+
+/// What a placeholder becomes.
+pub(crate) enum Restored<'a> {
+    /// It was never issued.
+    Unknown,
+    /// It was, and stays where it stands.
+    Stays,
+    /// This text.
+    Text(&'a str),
 }
 
 /// What may be restored in one answer.
 #[derive(Clone)]
 pub(crate) struct Restorable {
-    texts: Arc<BTreeMap<String, Arc<str>>>,
+    texts: Arc<BTreeMap<String, Original>>,
     look_alikes: Arc<HashSet<String>>,
+    rooms: Arc<[Arc<Context>]>,
+    uses: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Restorable {
@@ -336,12 +399,42 @@ impl Restorable {
         self.texts.is_empty()
     }
 
-    /// The text that a placeholder with this inside stands for.
-    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+    /// Whether there are secrets, for which a call has to be whole before any of it may leave.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.texts.values().any(|original| original.secret.is_some())
+    }
+
+    /// What a placeholder with this inside becomes where it stands.
+    pub(crate) fn get(&self, key: &str, standing: &Standing<'_>) -> Restored<'_> {
         if self.look_alikes.contains(key) {
-            return None;
+            return Restored::Unknown;
         }
-        self.texts.get(key).map(|text| &**text)
+        let Some(original) = self.texts.get(key) else { return Restored::Unknown };
+        match &original.secret {
+            Some(secret) => {
+                let granted = standing.granted.and_then(|granted| granted.towards(&secret.kind));
+                let Some(towards) = granted else { return Restored::Stays };
+                lock(&self.uses).insert(format!("{} > {towards}", secret.kind));
+            }
+            // An address of a call that has all its targets allowed is judged with the call.
+            None if standing.address.is_closed(&self.rooms) => return Restored::Stays,
+            None => {}
+        }
+        Restored::Text(&original.text)
+    }
+
+    /// The kinds of secrets that a tool call may have.
+    pub(crate) fn granted(&self, tool: &str, arguments: &str) -> Granted {
+        let mut kinds: Vec<&Secret> =
+            self.texts.values().filter_map(|original| original.secret.as_ref()).collect();
+        kinds.sort_by(|one, other| one.kind.cmp(&other.kind));
+        kinds.dedup_by(|one, other| one.kind == other.kind);
+        if kinds.is_empty() {
+            return Granted::default();
+        }
+        let plain = names::without(arguments);
+        let granted = |secret: &Secret| Some((secret.kind.clone(), secret.to.receives(tool, &plain)?));
+        Granted(kinds.into_iter().filter_map(granted).collect())
     }
 
     /// Whether a placeholder may go on from here.
@@ -350,6 +443,12 @@ impl Restorable {
             .range::<str, _>((std::ops::Bound::Included(beginning), std::ops::Bound::Unbounded))
             .next()
             .is_some_and(|(key, _)| key.starts_with(beginning))
+    }
+}
+
+impl Granted {
+    fn towards(&self, kind: &str) -> Option<&str> {
+        self.0.iter().find(|(granted, _)| **granted == *kind).map(|(_, towards)| towards.as_str())
     }
 }
 

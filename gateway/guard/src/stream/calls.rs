@@ -79,7 +79,14 @@ impl Guard {
         if let Some(all) = self.arguments_of(place) {
             court.call(tool, &all, &mut found);
         }
+        let whole = self.arguments_of(place);
+        let written = self.texts[text].call.as_ref().map_or("", |call| call.written.as_str());
+        let arguments = whole.as_deref().unwrap_or(written);
+        let granted = self.masks.as_ref().map(|masks| masks.restorable().granted(tool, arguments));
         let confirm = self.check_call(found)?;
+        if let Some(granted) = granted {
+            self.texts[text].grant(granted);
+        }
         if let Some(call) = &mut self.texts[text].call {
             call.may_leave = confirm.is_empty();
             call.confirm = confirm;

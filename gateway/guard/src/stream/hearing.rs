@@ -81,7 +81,7 @@ impl Guard {
         }
         let is_arguments = leaf.kind == Kind::Arguments && leaf.role == Role::Piece;
         let mut text = Text::new(&self.policy, leaf.block, is_arguments, self.masks.as_ref());
-        text.call = (is_arguments && self.policy.judges_calls()).then(|| HeldCall {
+        text.call = (is_arguments && self.holds_calls).then(|| HeldCall {
             place: leaf.call,
             written: String::new(),
             confirm: Vec::new(),
@@ -273,6 +273,13 @@ impl Guard {
         noted
     }
 
+    /// A match would have to be replaced and cannot be.
+    fn refuse(&mut self, text: usize, rule: usize, span: &Range<u64>) -> Result<(), Stop> {
+        self.findings.note_fixed(rule, || "stream".to_owned());
+        self.texts[text].block(span);
+        Err(Stop::Refused)
+    }
+
     /// Does to a match what is decided.
     pub(super) fn deal(
         &mut self,
@@ -290,11 +297,5 @@ impl Guard {
                 Err(Stop::Refused)
             }
         }
-    }
-    /// A match would have to be replaced and cannot be.
-    fn refuse(&mut self, text: usize, rule: usize, span: &Range<u64>) -> Result<(), Stop> {
-        self.findings.note_fixed(rule, || "stream".to_owned());
-        self.texts[text].block(span);
-        Err(Stop::Refused)
     }
 }

@@ -68,8 +68,13 @@ mod tests {
     fn policy_of(kind: RuleKind) -> Policy {
         let rooms = [Room { name: "acme".into(), rules: vec![RuleSpec::new("rule", kind)] }];
         let rules = Arc::new(Ruleset::compile(&rooms).unwrap()).room("acme").unwrap();
-        let room =
-            RoomPolicy { rules, effects: vec![Effect::Report], places: Vec::new(), labels: Vec::new() };
+        let room = RoomPolicy {
+            rules,
+            effects: vec![Effect::Report],
+            places: Vec::new(),
+            labels: Vec::new(),
+            restore_to: Vec::new(),
+        };
         Policy::new(Arc::new(room), false)
     }
 

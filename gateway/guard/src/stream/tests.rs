@@ -30,6 +30,7 @@ pub(super) fn policy(terms: &[(&str, Effect)]) -> Policy {
             effects,
             places: Vec::new(),
             labels: Vec::new(),
+            restore_to: Vec::new(),
         }),
         false,
     )
@@ -289,6 +290,7 @@ fn masked() -> (Policy, Masks) {
             effects: vec![Effect::Redact, Effect::Redact, Effect::Block, Effect::Redact],
             places: Vec::new(),
             labels: ["person", "term", "term", "firm"].map(String::from).to_vec(),
+            restore_to: Vec::new(),
         }),
         false,
     );
@@ -335,7 +337,13 @@ fn overlapping_matches_of_unknown_terms_are_one() {
         )
     };
     let rules = ruleset(&["Ann Lee", "Lee Corp", "Corp House"]).room("a").unwrap();
-    let room = RoomPolicy { rules, effects: vec![Effect::Redact; 3], places: Vec::new(), labels: Vec::new() };
+    let room = RoomPolicy {
+        rules,
+        effects: vec![Effect::Redact; 3],
+        places: Vec::new(),
+        labels: Vec::new(),
+        restore_to: Vec::new(),
+    };
     let policy = Policy::new(Arc::new(room), false);
     let said = "By Ann Lee Corp House, or Ann Lee Corps, Ann";
     for size in [1, 2, 3, 7, 100] {

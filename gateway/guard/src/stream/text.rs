@@ -7,6 +7,7 @@ use crate::findings::Sighting;
 use crate::policy::Policy;
 use crate::redact::Masks;
 use crate::redact::restore::Restorer;
+use crate::redact::sessions::Granted;
 use crate::stream::arguments::{ArgumentsReader, Part};
 use crate::targets::LinkReader;
 use smallvec::SmallVec;
@@ -314,6 +315,13 @@ impl Text {
         let safe = self.changes.is_some().then(|| self.safe());
         if let (Some(changes), Some(safe)) = (&mut self.changes, safe) {
             changes.settle(policy, safe);
+        }
+    }
+
+    /// The call that this is of was judged: it may have these secrets back.
+    pub(super) fn grant(&mut self, granted: Granted) {
+        if let Some(changes) = &mut self.changes {
+            changes.restorer.grant(granted);
         }
     }
 

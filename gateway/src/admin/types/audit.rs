@@ -75,6 +75,8 @@ pub struct AuditRecord {
     pub uninspected: Vec<String>,
     /// Rooms whose memory the conversation had read by then.
     pub recalled: Vec<String>,
+    /// Secrets that came back for tool calls, as `kind > place`.
+    pub restored: Vec<String>,
     /// Tokens; absent when nothing was forwarded.
     pub usage: Option<CallUsage>,
     /// The price in millionths of the currency; absent when it is unknown or nothing was forwarded.

@@ -9,8 +9,8 @@ use super::{Forwarded, cut, finish_head, note_stream, travelling, upstream_probl
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::inspectors::Lent;
-use crate::pipeline::Resolved;
 use crate::pipeline::waiting::{PING_EVERY, Waiting};
+use crate::pipeline::{Resolved, state};
 use crate::upstream::{AnswerBody, UpstreamError};
 use axum::body::Body;
 use axum::response::Response;
@@ -295,6 +295,10 @@ impl Pump {
     async fn end(&mut self, end: End, out: &mut Vec<Bytes>) -> Option<Bytes> {
         self.body = None;
         note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+        if let Some(kept) = state::keep(&mut self.guard.made, &self.house, &self.resolved.name) {
+            // The caller may refer to the answer as soon as it has its end.
+            let _ = kept.await;
+        }
         let usage = self.usage(!matches!(end, End::Complete));
         let (outcome, ending) = match end {
             End::Complete if self.guard.is_failed => (Outcome::Failed, None),
@@ -376,6 +380,7 @@ impl Drop for Pump {
             return self.call.abandon(Cost::Held);
         }
         note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+        drop(state::keep(&mut self.guard.made, &self.house, &self.resolved.name));
         let usage = self.usage(true);
         self.call.abandon(Cost::Spent(usage));
     }
@@ -392,6 +397,7 @@ fn guarded(
         return guard.take(frame, Instant::now(), out);
     };
     let translated = match translator.take(frame) {
+        // Behind a whole answer nothing matters any more.
         Err(_) if guard.is_complete => return Ok(()),
         translated => translated?,
     };

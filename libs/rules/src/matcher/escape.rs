@@ -1,12 +1,16 @@
-//! Escape sequences, read one character at a time: `&#97;`, `&eacute;`, `%61`, `\u0061`, `\x61`.
+//! Escape sequences, read one character at a time: `&#97;`, `&eacute;`, `%61`, `%u0061`, `\u0061`,
+//! `\x61`, `\x{61}`, `\141`, `\61 ` of style sheets, and those of one letter: `\n`, `\t`, `\"`.
 //!
-//! Bytes above 127 are put together to UTF-8, and `\u` surrogates to one character. A character that
+//! Half a surrogate pair is what cannot be shown. Bytes above 127 are put together to UTF-8, and `\u` surrogates to one character. A character that
 //! is decoded may begin a sequence itself (`%2541`): whoever reads sequences begins again with it.
 
 use crate::evasion::Evasion;
+use crate::matcher::path::Path;
 
 /// How many times a decoded character may begin a sequence itself.
 const NESTED_MAX: u8 = 2;
+/// Marks what was carried from the first half of a pair of surrogates: bytes carry less.
+const HALF_PAIR: u32 = 1 << 24;
 /// The most backslashes in front of one sequence; without a limit a row of them would be read anew
 /// from each.
 const BACKSLASHES_MAX: u8 = 4;
@@ -24,6 +28,8 @@ pub(crate) struct Escape {
     missing: u8,
     /// How many sequences gave the character that this one begins with.
     nested: u8,
+    /// From how many backslashes on a letter after them is only a letter, as in a path.
+    literal: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,12 @@ enum Kind {
     Unicode,
     /// `\u{`
     Braced,
+    /// `\U` and the first four of eight digits.
+    Long,
+    /// `\` and octal digits.
+    Octal,
+    /// `\` and one to six hexadecimal digits, which a space may end.
+    Style,
     /// The `%` of the next part of a character.
     NextPercent,
     /// The `\` of the next part of a character.
@@ -66,7 +78,7 @@ pub(crate) enum Progress {
 }
 
 impl Escape {
-    /// The sequence that a folded character begins.
+    /// The sequence that a folded character begins, in a text that is no path.
     pub(crate) fn begin(c: char) -> Option<Self> {
         let kind = match c {
             '&' => Kind::Ampersand,
@@ -74,7 +86,27 @@ impl Escape {
             '\\' => Kind::Backslash,
             _ => return None,
         };
-        Some(Self { kind, value: 0, digits: 0, carried: 0, missing: 0, nested: 0 })
+        Some(Self { kind, value: 0, digits: 0, carried: 0, missing: 0, nested: 0, literal: u8::MAX })
+    }
+
+    /// The sequence that a folded character begins behind what `path` knows.
+    pub(crate) fn begin_in(path: Path, c: char) -> Option<Self> {
+        let literal = match path {
+            path if !path.lets_escape() => 0,
+            path if !path.lets_escape_doubled() => 1,
+            _ => u8::MAX,
+        };
+        Some(Self { literal, ..Self::begin(c)? })
+    }
+
+    /// The sequence of a style sheet that a folded character begins: it may also begin another one.
+    pub(crate) fn begin_style(c: char) -> Option<Self> {
+        (c == '\\').then_some(Self { kind: Kind::Style, ..Self::begin(c)? })
+    }
+
+    /// Whether a character may be part of what [`Escape::begin`] began with a backslash.
+    pub(crate) fn follows_backslash(byte: u8) -> bool {
+        byte.is_ascii_hexdigit() || b"\\uUxXnrtv\"'`/".contains(&byte)
     }
 
     /// The sequence that the character which this one gave begins.
@@ -102,6 +134,14 @@ impl Escape {
         }
     }
 
+    /// Reads one character as it stands: only some letters may be capitals.
+    pub(crate) fn read_original(self, c: char) -> Progress {
+        if self.kind == Kind::Backslash && c.is_ascii_uppercase() && !matches!(c, 'U' | 'X') {
+            return Progress::Not;
+        }
+        self.read(c.to_ascii_lowercase())
+    }
+
     /// Reads one folded character.
     pub(crate) fn read(self, c: char) -> Progress {
         let as_kind = |kind| Progress::More(Self { kind, ..self });
@@ -115,16 +155,34 @@ impl Escape {
             (Kind::Number, 'x') if self.digits == 0 => as_kind(Kind::HexNumber),
             (Kind::Number, c) => self.number(c, 10, Some(';')),
             (Kind::HexNumber, c) => self.number(c, 16, Some(';')),
+            (Kind::Percent, 'u') if self.digits == 0 && self.missing == 0 => as_kind(Kind::Unicode),
             (Kind::Percent, c) => self.byte(c, Kind::NextPercent),
             (Kind::NextPercent, '%') => as_kind(Kind::Percent),
             // A text that was escaped twice.
             (Kind::Backslash, '\\') if self.digits < BACKSLASHES_MAX - 1 => {
                 Progress::More(Self { digits: self.digits + 1, ..self })
             }
+            (Kind::Backslash, '0'..='7') => Progress::More(Self {
+                kind: Kind::Octal,
+                digits: 1,
+                value: u64::from(c as u32 - '0' as u32),
+                ..self
+            }),
+            (Kind::Backslash, c) if self.digits < self.literal && letter(c).is_some() => {
+                letter(c).map_or(Progress::Not, Progress::Done)
+            }
             (Kind::Backslash, 'x') => Progress::More(Self { kind: Kind::Byte, digits: 0, ..self }),
             (Kind::Backslash, 'u') => Progress::More(Self { kind: Kind::Unicode, digits: 0, ..self }),
             (Kind::NextBackslash, '\\') => as_kind(Kind::Backslash),
+            // Half a pair.
+            (Kind::NextBackslash, _) if self.carried >= HALF_PAIR => {
+                Progress::DoneBefore(char::REPLACEMENT_CHARACTER)
+            }
+            (Kind::Byte, '{') if self.digits == 0 => as_kind(Kind::Braced),
             (Kind::Byte, c) => self.byte(c, Kind::NextBackslash),
+            (Kind::Octal, c) => self.octal(c),
+            (Kind::Style, c) => self.style(c),
+            (Kind::Long, c) => self.long(c),
             (Kind::Unicode, '{') if self.digits == 0 => as_kind(Kind::Braced),
             (Kind::Braced, c) => self.number(c, 16, Some('}')),
             (Kind::Unicode, c) => self.code_unit(c),
@@ -156,7 +214,44 @@ impl Escape {
         if read.digits < 2 {
             return Progress::More(read);
         }
-        let byte = read.value as u32;
+        self.has_byte(read.value as u32, next)
+    }
+
+    /// Three octal digits, as [`Escape::byte`]; a zero that is alone is what cannot be shown.
+    fn octal(self, c: char) -> Progress {
+        match self.digit(c, 8) {
+            Some(read) if read.digits < 3 => Progress::More(read),
+            Some(read) => self.has_byte(read.value as u32, Kind::NextBackslash),
+            None if self.value == 0 && self.missing == 0 => Progress::DoneBefore(' '),
+            None => Progress::Not,
+        }
+    }
+
+    /// Up to six hexadecimal digits.
+    fn style(self, c: char) -> Progress {
+        match self.digit(c, 16) {
+            Some(read) if read.digits < 6 => return Progress::More(read),
+            Some(read) => return char_of(read.value).map_or(Progress::Not, Progress::Done),
+            None => {}
+        }
+        match char_of(self.value).filter(|_| self.digits > 0) {
+            Some(done) if c == ' ' => Progress::Done(done),
+            Some(done) => Progress::DoneBefore(done),
+            None => Progress::Not,
+        }
+    }
+
+    /// The last four of eight hexadecimal digits.
+    fn long(self, c: char) -> Progress {
+        match self.digit(c, 16) {
+            Some(read) if read.digits < 8 => Progress::More(read),
+            Some(read) => char_of(read.value).map_or(Progress::Not, Progress::Done),
+            None => Progress::Not,
+        }
+    }
+
+    /// A byte: a character, or a part of one in UTF-8.
+    fn has_byte(self, byte: u32, next: Kind) -> Progress {
         let (carried, missing) = match (self.missing, byte) {
             (0, 0..0x80) => (byte, 0),
             (0, 0xC2..0xE0) => (byte & 0x1F, 1),
@@ -166,14 +261,7 @@ impl Escape {
             _ => return Progress::Not,
         };
         if missing > 0 {
-            return Progress::More(Self {
-                kind: next,
-                value: 0,
-                digits: 0,
-                carried,
-                missing,
-                nested: self.nested,
-            });
+            return Progress::More(Self { kind: next, value: 0, digits: 0, carried, missing, ..self });
         }
         char::from_u32(carried).map_or(Progress::Not, Progress::Done)
     }
@@ -190,16 +278,39 @@ impl Escape {
                 kind: Kind::NextBackslash,
                 value: 0,
                 digits: 0,
-                carried: unit - 0xD800,
+                carried: unit - 0xD800 + HALF_PAIR,
                 missing: 1,
-                nested: self.nested,
+                ..self
             }),
-            (1, 0xDC00..0xE000) => char::from_u32(0x1_0000 + (self.carried << 10) + (unit - 0xDC00))
-                .map_or(Progress::Not, Progress::Done),
+            (1, 0xDC00..0xE000) => {
+                char::from_u32(0x1_0000 + ((self.carried - HALF_PAIR) << 10) + (unit - 0xDC00))
+                    .map_or(Progress::Not, Progress::Done)
+            }
+            (_, 0xDC00..0xE000) => Progress::Done(char::REPLACEMENT_CHARACTER),
+            // No text has these characters, but eight digits begin so.
+            (0, ..=0x10) => Progress::More(Self { kind: Kind::Long, ..read }),
             (0, unit) => char::from_u32(unit).map_or(Progress::Not, Progress::Done),
             _ => Progress::Not,
         }
     }
+}
+
+fn char_of(value: u64) -> Option<char> {
+    u32::try_from(value).ok().and_then(char::from_u32)
+}
+
+/// What a letter after a backslash stands for.
+fn letter(c: char) -> Option<char> {
+    Some(match c {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        // Other control characters, and the edge of a word in a regular expression.
+        'a' | 'b' | 'f' | 'v' => ' ',
+        'e' => '\u{1B}',
+        '"' | '\'' | '`' | '/' => c,
+        _ => return None,
+    })
 }
 
 /// The names that can stand inside a word or between words; accents fold away, so a letter with
@@ -246,7 +357,7 @@ mod tests {
         let mut chars = text.chars();
         let mut escape = Escape::begin(chars.next()?)?;
         for c in chars {
-            match escape.read(c) {
+            match escape.read_original(c) {
                 Progress::More(more) => escape = more,
                 Progress::Done(done) | Progress::DoneBefore(done) => return Some(done),
                 Progress::Not => return None,
@@ -271,6 +382,16 @@ mod tests {
             ("\\ud835\\udc05", '𝐅'),
             ("\\x61", 'a'),
             ("\\xd0\\xb0", 'а'),
+            ("\\x{61}", 'a'),
+            ("\\U0001d405", '𝐅'),
+            ("%u0061", 'a'),
+            ("\\141", 'a'),
+            ("\\303\\251", 'é'),
+            ("\\n", '\n'),
+            ("\\\\t", '\t'),
+            ("\\\"", '"'),
+            ("\\ud835x", '\u{FFFD}'),
+            ("\\udc05", '\u{FFFD}'),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
         }
@@ -279,7 +400,7 @@ mod tests {
     #[test]
     fn what_only_begins_like_a_sequence_is_none() {
         for text in
-            ["& b", "&zzz;", "&#;", "&#x;", "% o", "%6g", "%d0a", "\\n", "\\u00g", "\\ud835x", "&#1114112;"]
+            ["& b", "&zzz;", "&#;", "&#x;", "% o", "%6g", "%d0a", "\\q", "\\u00g", "\\98x", "&#1114112;"]
         {
             assert_eq!(read(text), None, "{text}");
         }

@@ -5,8 +5,10 @@ use std::ops::Range;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
 use crate::matcher::escape::{Escape, Progress};
+use crate::matcher::path::Path;
 use crate::matcher::report::{Found, confirm};
-use crate::matcher::thread::{Gap, Margin, Phase, Thread, remove_twins};
+use crate::matcher::terminal::Terminal;
+use crate::matcher::thread::{Gap, Hidden, Margin, Phase, Thread, remove_twins};
 use crate::matcher::{Before, Case, begins_word, ends_word};
 use crate::ruleset::RoomRules;
 use crate::trie::{Node, Trie};
@@ -18,6 +20,13 @@ const MARKS_MAX: u8 = 8;
 const SEPARATORS_MAX: u8 = 3;
 /// The longest HTML tag that is skipped inside a term, in characters.
 const TAG_MAX: u8 = 64;
+/// The longest line number that stands before a line, in digits.
+const LINE_DIGITS_MAX: u8 = 7;
+/// The longest name of a file or a service that stands before a line, in characters.
+const LINE_NAME_MAX: u8 = 128;
+/// The most characters between two literals of a program that are one text: `" +` and a line break with
+/// its indentation, which counts as one.
+const JOINT_MAX: u8 = 8;
 
 /// Everything that stays the same while one character is read in one way.
 pub(super) struct Step<'a> {
@@ -29,10 +38,16 @@ pub(super) struct Step<'a> {
     pub(super) case: Case,
     /// How it is disguised in this reading; `None` for what is really there.
     pub(super) evasion: Option<Evasion>,
+    /// Whether it cannot be seen, and is read as a letter all the same.
+    pub(super) hidden: bool,
     /// Whether terms may begin here.
     pub(super) starting: bool,
     /// Violations from here on were found at this character.
     pub(super) first: usize,
+    /// The original character.
+    pub(super) original: char,
+    /// What is known of the word before it.
+    pub(super) path: Path,
 }
 
 impl Step<'_> {
@@ -74,7 +89,8 @@ impl Step<'_> {
 
     /// Lets a term begin at this character, if a word or an escape sequence begins here.
     fn start(&self, before: Before, c: char, class: Class, next: &mut Threads) {
-        let root = Thread::root(self.at.start, before.class.unwrap_or(Class::Space));
+        let hidden = if self.hidden { Hidden::Read } else { Hidden::Open };
+        let root = Thread { hidden, ..Thread::root(self.at.start, before.class.unwrap_or(Class::Space)) };
         if begins_word(before.class, class) {
             self.walk(&root, c, class, next);
         } else if self.case == Case::Upper && class == Class::Letter && before.class == Some(Class::Letter) {
@@ -84,11 +100,18 @@ impl Step<'_> {
             self.walk(&Thread { evasions, ..root }, c, class, next);
             next[first..].iter_mut().for_each(|thread| thread.needs_lower = needs_lower);
         }
-        if self.evasion.is_none()
-            && let Some(escape) = Escape::begin(c)
-            && self.is_worth(Trie::ROOT, escape.evasion())
-        {
-            next.push(Thread { gap: Gap::Escape(escape), ..root });
+        if self.evasion.is_none() {
+            self.begin_escapes(&root, c, next);
+        }
+    }
+
+    /// Lets a thread wait while an escape sequence is read that this character may begin.
+    fn begin_escapes(&self, thread: &Thread, c: char, next: &mut Threads) {
+        let escapes = [Escape::begin_in(self.path, c), Escape::begin_style(c)];
+        for escape in escapes.into_iter().flatten() {
+            if self.is_worth(thread.node, escape.evasion()) {
+                next.push(Thread { gap: Gap::Escape(escape), ..*thread });
+            }
         }
     }
 
@@ -114,8 +137,16 @@ impl Step<'_> {
         next: &mut Threads,
         found: &mut Vec<Found>,
     ) {
+        let hidden = thread.hidden == Hidden::Read;
+        // Hidden letters are a text of their own: it ends where visible ones follow.
+        if hidden && !self.hidden {
+            if self.evasion.is_none() {
+                confirm(self.rules, thread, self.first, found);
+            }
+            return;
+        }
         // Whether the word ends is decided by what is there, not by what it looks like.
-        if self.evasion.is_none() {
+        if self.evasion.is_none() || hidden {
             if ends_word(thread.last, class) {
                 return confirm(self.rules, thread, self.first, found);
             }
@@ -138,12 +169,13 @@ impl Step<'_> {
         found: &mut Vec<Found>,
     ) {
         match thread.gap {
+            Gap::None if thread.node == Trie::ROOT => self.begin_waiting(thread, c, class, next),
             Gap::None => {
                 if self.evasion.is_none() {
                     self.pass_margin(thread, c, next);
-                    self.open_gap(thread, c, next);
+                    self.open_gap(thread, c, class, next);
                 }
-                if !matches!(thread.margin, Margin::Marks(_)) {
+                if thread.margin.lets_walk() {
                     self.walk(thread, c, class, next);
                 }
             }
@@ -165,39 +197,85 @@ impl Step<'_> {
             },
             Gap::Separators { .. } => self.cross_separators(thread, c, class, next),
             Gap::Escape(escape) => self.read_escape(thread, escape, c, class, next, found),
+            Gap::Joint(length) => self.cross_joint(thread, length, c, next),
+            // These are moved on apart.
+            Gap::Terminal(_) => {}
         }
     }
 
-    /// At the beginning of a line, lets a thread wait while quote and list marks pass.
+    /// Lets a term begin behind a sequence, if its first character is this one.
+    fn begin_waiting(&self, thread: &Thread, c: char, class: Class, next: &mut Threads) {
+        let thread = Thread { start: self.at.start, ..*thread };
+        if begins_word(Some(thread.last), class) {
+            self.walk(&thread, c, class, next);
+        }
+        if self.evasion.is_none() {
+            self.begin_escapes(&thread, c, next);
+        }
+    }
+
+    /// At the beginning of a line, lets a thread wait while quote and list marks, a line number or the name
+    /// of a file pass.
     fn pass_margin(&self, thread: &Thread, c: char, next: &mut Threads) {
         let margin = match (thread.margin, c) {
-            (Margin::Marks(_), ' ') => Margin::LineStart,
+            (Margin::None, _) => return,
+            (Margin::LineStart | Margin::Marks(_), ' ') => Margin::LineStart,
             (Margin::LineStart, c) if is_margin_mark(c) => Margin::Marks(1),
             (Margin::Marks(marks), c) if marks < MARKS_MAX && is_margin_mark(c) => Margin::Marks(marks + 1),
+            (Margin::LineStart, c) if c.is_ascii_digit() => Margin::Number(1),
+            (Margin::Number(digits), c) if digits < LINE_DIGITS_MAX && c.is_ascii_digit() => {
+                Margin::Number(digits + 1)
+            }
+            (Margin::Number(_), ' ') if self.original == '\t' => Margin::LineStart,
+            (Margin::Number(_) | Margin::File(_) | Margin::Column, '|' | '│') => Margin::LineStart,
+            (Margin::Number(_), '→' | ':') => Margin::LineStart,
+            (Margin::LineStart, c) if is_name(c) => Margin::File(1),
+            (Margin::File(length), c) if length < LINE_NAME_MAX && is_name(c) => Margin::File(length + 1),
+            (Margin::File(_), ' ') => Margin::Column,
+            (Margin::File(_) | Margin::FileNumber { .. }, ':') => Margin::FileNumber { colon: true },
+            (Margin::FileNumber { .. }, ' ') => Margin::LineStart,
+            (Margin::FileNumber { .. }, c) if c.is_ascii_digit() => Margin::FileNumber { colon: false },
             _ => return,
         };
         next.push(Thread { margin, ..*thread });
     }
 
     /// Lets a thread wait while something passes that is not part of the term.
-    fn open_gap(&self, thread: &Thread, c: char, next: &mut Threads) {
+    fn open_gap(&self, thread: &Thread, c: char, class: Class, next: &mut Threads) {
         let node = thread.node;
-        if let Some(escape) = Escape::begin(c)
-            && self.is_worth(node, escape.evasion())
-        {
-            next.push(Thread { gap: Gap::Escape(escape), ..*thread });
-        }
+        self.begin_escapes(thread, c, next);
         if (is_markdown(c) || c == '<') && self.is_worth(node, Evasion::Markup) {
             let gap = if c == '<' { Gap::Tag(1) } else { Gap::Marks(1) };
             next.push(Thread { gap, ..*thread });
         }
-        if is_word(thread.last) && is_separator(c) && self.is_worth(node, Evasion::Separated) {
+        if is_quote(c) && thread.margin == Margin::None && self.is_worth(node, Evasion::Concatenated) {
+            next.push(Thread { gap: Gap::Joint(1), ..*thread });
+        }
+        let spaced_out = is_spaced_out(thread);
+        if is_word(thread.last)
+            && (is_separator(c) || (spaced_out && class == Class::Other))
+            && self.is_worth(node, Evasion::Separated)
+        {
             let space = c == ' ';
-            if !space || is_spaced_out(thread) {
+            if !space || spaced_out {
                 let gap =
                     Gap::Separators { count: u8::from(!space), space, hyphen: c == '-', newline: false };
                 next.push(Thread { gap, ..*thread });
             }
+        }
+    }
+
+    /// The end of one literal of a program, what joins it to the next one, and the beginning of that:
+    /// `"Fal" + "con"`.
+    fn cross_joint(&self, thread: &Thread, length: u8, c: char, next: &mut Threads) {
+        if self.evasion.is_some() || length == JOINT_MAX {
+            return;
+        }
+        if is_quote(c) {
+            let evasions = thread.evasions.with(Evasion::Concatenated);
+            next.push(Thread { gap: Gap::None, evasions, ..*thread });
+        } else if matches!(c, ' ' | '+' | '.' | '&' | '~' | '|' | '<' | '\\') {
+            next.push(Thread { gap: Gap::Joint(length + 1), ..*thread });
         }
     }
 
@@ -223,7 +301,7 @@ impl Step<'_> {
             next.push(Thread { gap: Gap::Separators { count, space: true, hyphen, newline }, ..*thread });
         } else if broken && is_margin_mark(c) {
             next.push(*thread);
-        } else if spaced_out && is_separator(c) && count < SEPARATORS_MAX {
+        } else if spaced_out && class == Class::Other && count < SEPARATORS_MAX {
             let gap = Gap::Separators { count: count + 1, space, hyphen: hyphen && count == 0, newline };
             next.push(Thread { gap, ..*thread });
         }
@@ -241,7 +319,9 @@ impl Step<'_> {
         if self.evasion.is_some() {
             return;
         }
-        match escape.read(c) {
+        let progress =
+            if self.original.is_ascii() { escape.read_original(self.original) } else { escape.read(c) };
+        match progress {
             Progress::More(more) => next.push(Thread { gap: Gap::Escape(more), ..*thread }),
             Progress::Not => {}
             Progress::Done(decoded) => {
@@ -275,6 +355,20 @@ impl Step<'_> {
             threads = next;
         }
         threads.retain(|thread| thread.node != Trie::ROOT);
+        if let Some(sequence) = Terminal::begin(decoded) {
+            let after = Thread { gap: Gap::Terminal(sequence), ..*thread };
+            // A word may begin behind the sequence, whatever stands before it.
+            threads.push(if thread.node == Trie::ROOT {
+                Thread { last: Class::Space, ..after }
+            } else {
+                Thread { evasions, ..after }
+            });
+        } else if thread.node == Trie::ROOT {
+            // What an escape sequence stands for may be the edge of a word, whatever its last letter is.
+            let last = fold::units(decoded).last().map_or(thread.last, |unit| fold::class(*unit));
+            let last = if last == Class::Extend { thread.last } else { last };
+            threads.push(Thread { gap: Gap::None, last, ..*thread });
+        }
         // What was decoded may begin a sequence: `%2541`.
         if let Some(nested) = escape.begin_nested(decoded)
             && self.is_worth(thread.node, nested.evasion())
@@ -356,6 +450,14 @@ fn is_spaced_out(thread: &Thread) -> bool {
 
 fn is_margin_mark(c: char) -> bool {
     matches!(c, '>' | '|' | '#' | '*' | '-' | '+' | '/' | '%' | ';' | '•' | '‣' | '◦' | '│' | '┃')
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/')
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`')
 }
 
 fn is_markdown(c: char) -> bool {

@@ -3,6 +3,7 @@
 use crate::evasion::Evasions;
 use crate::fold::Class;
 use crate::matcher::escape::Escape;
+use crate::matcher::terminal::Terminal;
 use crate::trie::{Node, Trie};
 
 /// Where a thread stands.
@@ -16,7 +17,8 @@ pub(super) enum Phase {
     Tail,
 }
 
-/// Quote and list marks at the beginning of a line count as part of the white space before them.
+/// Quote and list marks, line numbers and names of files at the beginning of a line count as part of the
+/// white space before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Margin {
     /// Not at the beginning of a line.
@@ -25,6 +27,35 @@ pub(super) enum Margin {
     LineStart,
     /// So many marks were read; white space must follow for them to count as skipped.
     Marks(u8),
+    /// So many digits of a line number; a tab, an arrow, a bar or a colon must follow.
+    Number(u8),
+    /// So many characters of the name of a file; a colon must follow.
+    File(u8),
+    /// The name of a file and a colon, and perhaps digits of a line number.
+    FileNumber {
+        /// Whether a colon was read last: then the line may begin.
+        colon: bool,
+    },
+    /// A name and white space: a bar must follow.
+    Column,
+}
+
+impl Margin {
+    /// Whether the line itself may begin with the next character.
+    pub(super) fn lets_walk(self) -> bool {
+        matches!(self, Self::None | Self::LineStart | Self::FileNumber { colon: true })
+    }
+}
+
+/// What a walk makes of characters that cannot be seen but stand for letters, such as tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// It has met none.
+    Open,
+    /// It passes over them.
+    Skipped,
+    /// It reads them.
+    Read,
 }
 
 /// What was read since the last character of the term that is not part of the term.
@@ -49,6 +80,10 @@ pub(super) enum Gap {
     },
     /// An escape sequence that is not complete.
     Escape(Escape),
+    /// A control sequence of a terminal that is not complete.
+    Terminal(Terminal),
+    /// The end of a literal of a program and what joins it to the next one, so many characters.
+    Joint(u8),
 }
 
 /// One way in which the text may be the beginning of a term.
@@ -68,6 +103,7 @@ pub(super) struct Thread {
     pub(super) last: Class,
     pub(super) margin: Margin,
     pub(super) gap: Gap,
+    pub(super) hidden: Hidden,
     /// Letters since the last gap or space, at most 2.
     pub(super) piece: u8,
     /// Whether no piece so far has two letters.
@@ -92,6 +128,7 @@ impl Thread {
             last: before,
             margin: Margin::None,
             gap: Gap::None,
+            hidden: Hidden::Open,
             piece: 0,
             single: true,
             spaced: false,
@@ -100,10 +137,17 @@ impl Thread {
         }
     }
 
+    /// Whether it waits for a term to begin behind a sequence of a terminal or an escape sequence: nothing
+    /// of a term was read.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.node == Trie::ROOT && !matches!(self.gap, Gap::Escape(_))
+    }
+
     /// Whether both stand at the same place, so that what follows moves them alike.
     fn stands_with(&self, other: &Self) -> bool {
         let place = |thread: &Self| {
-            (thread.start, thread.node, thread.phase, thread.margin, thread.gap, thread.needs_lower)
+            let start = if thread.is_waiting() { 0 } else { thread.start };
+            (start, thread.node, thread.phase, thread.margin, thread.gap, thread.needs_lower, thread.hidden)
         };
         let pieces = |thread: &Self| (thread.piece, thread.single, thread.spaced, thread.last);
         place(self) == place(other) && pieces(self) == pieces(other)

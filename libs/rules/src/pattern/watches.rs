@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::pack::DeclaredCheck;
 use crate::pattern::block::Ending;
-use crate::pattern::{Beyond, ByteSet, Expression, Pair, is_word};
+use crate::pattern::{Beyond, ByteSet, Expression, Opening, is_word};
 
 /// Bytes of text before a match that a check may look at.
 pub(crate) const CONTEXT_BYTES: usize = 64;
@@ -307,14 +307,17 @@ impl Watches {
             matching.map(|(index, _)| Begin { watch: index as u16, beyond: Beyond::default() }).collect()
         };
         let by_first = (0..=255).map(begins).collect();
-        let mut pairs: Vec<Vec<Begin>> = vec![Vec::new(); PAIRS];
+        // The expressions that can begin with a pair, and by which of their openings.
+        let mut pairs: Vec<Vec<(u16, u16)>> = vec![Vec::new(); PAIRS];
         for (index, watch) in all.iter().enumerate() {
             for inside in [false, true] {
-                // Continuation bytes are inside a character: nothing begins there.
-                for Pair { first, second, beyond } in watch.expression.pairs(inside) {
-                    if first & 0xC0 != 0x80 {
-                        let begin = Begin { watch: index as u16, beyond: *beyond };
-                        pairs[pair(inside, *first, *second) as usize].push(begin);
+                for (number, opening) in watch.expression.openings(inside).iter().enumerate() {
+                    let Opening { firsts, seconds, .. } = *opening;
+                    // Continuation bytes are inside a character: nothing begins there.
+                    for first in firsts.iter().filter(|first| first & 0xC0 != 0x80) {
+                        for second in seconds.iter() {
+                            pairs[pair(inside, first, second) as usize].push((index as u16, number as u16));
+                        }
                     }
                 }
             }
@@ -329,16 +332,18 @@ impl Watches {
         }
         // Most pairs have one of a few lists, and most of them none.
         let (mut lists, mut known) = (vec![Vec::new()], HashMap::new());
-        let number = |list: Vec<Begin>| {
-            if list.is_empty() {
-                return 0;
-            }
-            *known.entry(list).or_insert_with_key(|list: &Vec<Begin>| {
-                lists.push(list.clone());
+        let mut by_pair = vec![0; PAIRS];
+        for (number, list) in pairs.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
+            let inside = number as u32 & INSIDE != 0;
+            by_pair[number] = *known.entry((inside, list)).or_insert_with_key(|(inside, list)| {
+                let begin = |(watch, number): &(u16, u16)| {
+                    let openings = all[usize::from(*watch)].expression.openings(*inside);
+                    Begin { watch: *watch, beyond: openings[usize::from(*number)].beyond }
+                };
+                lists.push(list.iter().map(begin).collect());
                 lists.len() as u32 - 1
-            })
-        };
-        let by_pair: Vec<u32> = pairs.into_iter().map(number).collect();
+            });
+        }
         let any = Gate::of(&by_pair, &lists, |_| true);
         let is_undemanding = |watch: u16| near(&all[usize::from(watch)]).is_none();
         let undemanding = Gate::of(&by_pair, &lists, is_undemanding);

@@ -9,7 +9,7 @@ pub(super) const BLOCK: usize = 64;
 pub(super) struct Masks {
     pub(super) letters: u64,
     pub(super) capitals: u64,
-    /// ASCII, neither letter nor space nor control, nor a point, comma or hyphen.
+    /// ASCII, neither letter nor space nor control but ESC, nor a point, comma or hyphen.
     pub(super) signs: u64,
     /// Points, commas and hyphens: by far the most frequent signs.
     pub(super) stops: u64,
@@ -44,7 +44,7 @@ impl Masks {
         self.letters |= mask(letters);
         self.capitals |= mask(capitals);
         self.stops |= mask(stops);
-        self.signs |= mask(visible & !(letters | stops));
+        self.signs |= mask(visible & !(letters | stops) | is(0x1B));
         self.dense |= mask(letters | digits | hyphens | is(b'+') | is(b'/') | is(b'_'));
         self.varied |= mask(capitals | digits);
         self.foreign |= mask(bytes);
@@ -73,7 +73,8 @@ mod tests {
                     letters: bit(byte.is_ascii_alphabetic()),
                     capitals: bit(byte.is_ascii_uppercase()),
                     stops: bit(stop),
-                    signs: bit((0x21..0x80).contains(&byte) && !byte.is_ascii_alphabetic() && !stop),
+                    signs: bit(byte == 0x1B
+                        || ((0x21..0x80).contains(&byte) && !byte.is_ascii_alphabetic() && !stop)),
                     dense: bit(byte.is_ascii_alphanumeric() || b"+-/_".contains(&byte)),
                     varied: bit(byte.is_ascii_uppercase() || byte.is_ascii_digit()),
                     foreign: bit(!byte.is_ascii()),

@@ -1930,6 +1930,8 @@ export interface components {
             uninspected: string[];
             /** @description Rooms whose memory the conversation had read by then. */
             recalled: string[];
+            /** @description Secrets that came back for tool calls, as `kind > place`. */
+            restored: string[];
             usage?: components["schemas"]["CallUsage"] | null;
             /**
              * Format: int64
@@ -2357,6 +2359,11 @@ export interface components {
             verdict: string;
             /** @description Each finding, in order. */
             violations: components["schemas"]["FirewallViolation"][];
+            /**
+             * @description What packs found that is reserved for examples and tests, and so is no violation: it passes unless
+             *     the pack says `examples: count`.
+             */
+            examples: components["schemas"]["FirewallViolation"][];
             /** @description What would be sent: the text, or the text with placeholders; absent where nothing would be. */
             sent?: string | null;
         };
@@ -2374,7 +2381,7 @@ export interface components {
              * @description First byte after the finding.
              */
             end: number;
-            /** @description What would happen: `deny`, `redact`, `ask` or `warn` (an open context only reports). */
+            /** @description What would happen: `deny`, `redact`, `ask` or `warn` (an open context only reports); `allow` for examples. */
             action: string;
             /** @description How the term was hidden, where it was. */
             evasion?: string | null;
