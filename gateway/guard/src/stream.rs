@@ -130,6 +130,8 @@ pub struct Guard {
     places: Places,
     /// By place.
     seats: Vec<Seat>,
+    /// How many places say one thing after another at once.
+    changing: usize,
     /// The keys that came at a place.
     keys: HashMap<Place, Said>,
     /// The texts that choices say at once, one after another.
@@ -178,6 +180,7 @@ impl Guard {
             masks,
             places: Places::default(),
             seats: Vec::new(),
+            changing: 0,
             keys: HashMap::new(),
             rows: HashMap::new(),
             texts: Vec::new(),
@@ -361,6 +364,10 @@ impl Guard {
         held.echoes.clone_from(&reading.leaves.echoes);
         let mut event = Findings::default();
         self.whole(reading, value, &mut event);
+        if self.changing > TEXTS_LIMIT {
+            held.is_refused = true;
+            return Err(Stop::Unreadable("the answer has too many texts"));
+        }
         held.spots = std::mem::take(&mut event.spots);
         held.asked.extend(event.rules_with(&self.policy, Effect::Ask));
         self.findings.absorb(event);
@@ -414,7 +421,7 @@ impl Guard {
         if event.found.is_empty() && event.uninspected.is_empty() {
             for number in fresh {
                 let leaf = &reading.leaves.all[number];
-                self.said(leaf.place, leaf.role).is_harmless();
+                self.said(leaf.place, leaf.role).is_harmless(&leaf.text());
             }
         }
     }
@@ -424,7 +431,13 @@ impl Guard {
         let words = leaf.text();
         // Its place in the guard for as long as the policy is looked at.
         let mut said = std::mem::take(self.said(leaf.place, leaf.role));
-        said.take(&self.policy, &words, event);
+        match leaf.words {
+            // Counters and times; two of them make no third.
+            Words::Number(_) => said.keep(&words),
+            Words::String(_) | Words::Bytes(_) => {
+                self.changing += usize::from(said.take(&self.policy, &words, event));
+            }
+        }
         *self.said(leaf.place, leaf.role) = said;
         if leaf.role == Role::Whole && leaf.kind == Kind::Text {
             let row = self.rows.entry(leaf.scope).or_default();

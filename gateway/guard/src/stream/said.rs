@@ -7,6 +7,7 @@ use crate::findings::{Findings, Sighting};
 use crate::policy::Policy;
 use std::collections::HashMap;
 use zos_core::Effect;
+use zos_rules::{Scanner, StreamViolation};
 use zos_wire::places::{Kind, Leaf, Leaves, Place, Role};
 
 /// What is read on both sides of a seam, in bytes: the longest term. A longer match of a pattern, or one that
@@ -60,32 +61,77 @@ impl Row {
 }
 
 /// What was said at one place of a stream.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Said {
-    row: Row,
-    /// Length of what was said last, at the end of the row.
-    last: usize,
-    /// Whether nothing was found in what was said last.
+    /// What was said last, or the end of it.
+    last: String,
+    /// Whether that is all of it, and nothing was found in it.
     is_clean: bool,
+    /// Reads on from one to the next, from the second on: most places say one thing and repeat it.
+    scanner: Option<Box<Scanner>>,
 }
 
 impl Said {
     /// Whether this is what was said last, and found to be harmless: a name that every event repeats.
     pub fn is_again(&self, words: &str) -> bool {
-        self.is_clean && self.last == words.len() && self.row.text.ends_with(words)
+        self.is_clean && self.last == words
     }
 
-    /// Takes what is said now, and tells what lies over the seam.
-    pub fn take(&mut self, policy: &Policy, words: &str, findings: &mut Findings) {
-        let mut seen = |sighting: &Sighting<'_>| note(policy, sighting, findings);
-        self.row.add(policy, words, &mut seen);
-        self.row.settle(policy, &mut seen);
-        (self.last, self.is_clean) = (words.len(), false);
+    /// Takes what is said now, and tells what lies over the seam. Gives whether it needed a scanner for that
+    /// the first time.
+    pub fn take(&mut self, policy: &Policy, words: &str, findings: &mut Findings) -> bool {
+        let is_first = self.scanner.is_none();
+        if !self.last.is_empty() && !words.is_empty() {
+            self.read_on(policy, words, findings);
+        }
+        let needed_one = is_first && self.scanner.is_some();
+        // Its middle is no part of any seam.
+        if words.len() > 2 * SEAM_BYTES {
+            self.scanner = None;
+        }
+        self.keep(words);
+        needed_one
     }
 
-    /// Nothing was found in the event.
-    pub fn is_harmless(&mut self) {
-        self.is_clean = self.last <= SEAM_BYTES;
+    /// Takes what is no text: the same number again is not looked at twice.
+    pub fn keep(&mut self, words: &str) {
+        self.last.clear();
+        self.last.push_str(&words[words.ceil_char_boundary(words.len().saturating_sub(SEAM_BYTES))..]);
+        self.is_clean = false;
+    }
+
+    fn read_on(&mut self, policy: &Policy, words: &str, findings: &mut Findings) {
+        let mut found = Vec::new();
+        let scanner = self.scanner.get_or_insert_with(|| {
+            let mut scanner = Box::new(policy.scanner());
+            scanner.push(&self.last, &mut Vec::new());
+            scanner
+        });
+        let seam = scanner.pushed();
+        let most = if words.len() > 2 * SEAM_BYTES { SEAM_BYTES } else { words.len() };
+        let head = &words[..words.floor_char_boundary(most)];
+        scanner.push(head, &mut found);
+        // What would be a match if nothing more came is one: nothing waits here.
+        if scanner.needed() < seam {
+            scanner.clone().finish(&mut found);
+        }
+        scanner.go_on();
+        let text = [self.last.as_str(), head].concat();
+        let place = |at: u64| usize::try_from((at + self.last.len() as u64).checked_sub(seam)?).ok();
+        for violation in found.iter().filter(|found| found.span.start < seam && seam < found.span.end) {
+            let known = place(violation.span.start).zip(place(violation.span.end));
+            let known = known.map(|(start, end)| start..end).filter(|span| text.get(span.clone()).is_some());
+            let StreamViolation { rule, evasion, detector, .. } = violation;
+            let (text, span) = known.map_or(("", 0..0), |span| (text.as_str(), span));
+            let sighting =
+                Sighting { rule: *rule, detector: detector.as_ref(), evasion: *evasion, text, span };
+            note(policy, &sighting, findings);
+        }
+    }
+
+    /// Nothing was found in the event in which `words` were said.
+    pub fn is_harmless(&mut self, words: &str) {
+        self.is_clean = self.last == words;
     }
 }
 
