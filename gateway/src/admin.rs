@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod canon;
 pub(crate) mod contexts;
+pub(crate) mod deeds;
 pub(crate) mod events;
 pub(crate) mod firewall;
 pub(crate) mod keys;

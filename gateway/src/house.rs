@@ -4,6 +4,7 @@ use crate::admin::types::{BudgetLimit, Event, Health};
 use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
+use crate::deed_notes::DeedNotes;
 use crate::drain::Drain;
 use crate::exposure::Strangers;
 use crate::inspectors::Inspectors;
@@ -63,6 +64,8 @@ pub struct House {
     /// The file of this home, which is locked as long as this lives.
     _own_ledger: Arc<dyn Ledger>,
     pub(crate) audit: Log,
+    /// What the owner is just doing.
+    pub(crate) deed_notes: DeedNotes,
     pub(crate) keys: ClientKeys,
     /// What recognises secrets of this house in what others send.
     pub(crate) own_secrets: OwnSecrets,
@@ -223,6 +226,7 @@ impl House {
         };
         let keys = ClientKeys::open(&home.keys())?;
         let admin_token = zos_seal::admin_token(&home.admin_token())?;
+        let deed_notes = DeedNotes::new(&home);
         let telemetry = Telemetry::new(config.telemetry.clone());
         let inspectors = Inspectors::new(config.limits.body_bytes);
         let house = Arc::new(House {
@@ -236,6 +240,7 @@ impl House {
             interim: Interim::default(),
             _own_ledger: own,
             audit,
+            deed_notes,
             keys,
             own_secrets: OwnSecrets::new(Some(admin_token.clone())),
             attester: Attester::new(&home, private_keys),
@@ -265,6 +270,7 @@ impl House {
             was_log_healthy: AtomicBool::new(true),
         });
         house.record_kind(Kind::Start, None);
+        house.record_unfinished_deeds();
         Ok(house)
     }
 
@@ -321,19 +327,16 @@ impl House {
         }
     }
 
-    /// Records a decision of the owner.
-    ///
-    /// # Errors
-    /// When the log cannot be written: the decision must not be taken then.
-    pub(crate) fn record_decision(
-        &self,
-        kind: Kind,
-        context: Option<&str>,
-        detail: String,
-    ) -> Result<(), ()> {
-        let record =
-            Record { kind, context: context.map(str::to_owned), detail: Some(detail), ..Record::default() };
-        self.write_record(record).map(|_| ())
+    /// Tells of the deeds that an earlier life of this house began, and whose end is not known.
+    fn record_unfinished_deeds(&self) {
+        for (note, mut record) in self.deed_notes.left() {
+            let intent = record.detail.unwrap_or_default();
+            record.detail = Some(format!("not known whether done, zOS ended meanwhile: {intent}"));
+            let written = self.write_record(record).map(|seq| self.audit.wait_durable(seq));
+            if matches!(written, Ok(Ok(()))) {
+                note.close();
+            }
+        }
     }
 
     fn record_kind(&self, kind: Kind, detail: Option<String>) {
@@ -348,10 +351,7 @@ impl House {
         }
         let kept = (self.events.receiver_count() > 0).then(|| record.clone());
         let written = self.audit.append(record);
-        let is_healthy = written.is_ok();
-        if self.was_log_healthy.swap(is_healthy, Ordering::Relaxed) != is_healthy {
-            self.announce_health();
-        }
+        self.log_answered(written.is_ok());
         match written {
             Ok(seq) => {
                 if let Some(mut record) = kept {
@@ -366,6 +366,13 @@ impl House {
                 tracing::error!(%error, "a record could not be written");
                 Err(())
             }
+        }
+    }
+
+    /// Tells the screens where the log began to fail, or to work again.
+    pub(crate) fn log_answered(&self, is_healthy: bool) {
+        if self.was_log_healthy.swap(is_healthy, Ordering::Relaxed) != is_healthy {
+            self.announce_health();
         }
     }
 

@@ -19,6 +19,7 @@ pub mod config;
 mod connections;
 mod cors;
 mod counters;
+mod deed_notes;
 mod drain;
 mod exposure;
 pub mod house;

@@ -18,6 +18,7 @@ mod budget_races;
 mod canon;
 mod confirm;
 mod corpus;
+mod deeds;
 mod documents;
 mod encryption;
 mod exposure;

@@ -1,12 +1,12 @@
 //! `GET` and `PUT /zos/v1/active`: the context that governs calls which name none.
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::{Active, AdminProblem};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use zos_audit::Kind;
 use zos_core::ContextName;
 
 /// The active context.
@@ -44,15 +44,12 @@ pub(crate) async fn set_active(
             Some(_) => {}
         }
     }
-    let detail = format!("active context: {}", name.as_ref().map_or("none", ContextName::as_str));
-    house
-        .record_decision(Kind::Decision, wanted.context.as_deref(), detail)
-        .map_err(|()| AdminRefusal::unrecorded())?;
-    let brain = house.brain.clone();
-    let set = tokio::task::spawn_blocking(move || brain.set_active(name.as_ref())).await;
-    match set {
-        Ok(Ok(())) => Ok(Json(wanted)),
-        Ok(Err(error)) => Err(AdminRefusal::failed("The active context could not be saved", &error)),
+    let word = name.as_ref().map_or("none", ContextName::as_str);
+    let detail = format!("active context: {word}");
+    let deed = Deed::decision(wanted.context.as_deref(), format!("make {word} the active context"));
+    let set = deeds::act(house, deed, move |house| match house.brain.set_active(name.as_ref()) {
+        Ok(()) => Ok(Done::Happened(wanted, detail)),
         Err(error) => Err(AdminRefusal::failed("The active context could not be saved", &error)),
-    }
+    });
+    set.await.map(Json)
 }

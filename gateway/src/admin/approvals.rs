@@ -3,6 +3,7 @@
 mod targets;
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::{
     AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, AskedRule, AskedTarget, Decision,
@@ -12,7 +13,6 @@ use crate::house::House;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use zos_audit::Kind;
 use zos_core::edit;
 use zos_core::{ContextName, WriteError};
 use zos_guard::approvals::{self, Unknown};
@@ -58,34 +58,30 @@ pub(crate) async fn decide(
     }
     let rules: Vec<&str> = asked.asked.iter().map(|asked| asked.rule.as_str()).collect();
     let detail = format!("ask {id} about {}: {}", rules.join(", "), decision.name());
-    let written = if decision == approvals::Decision::Always {
-        let (house, asked) = (house.clone(), asked.clone());
-        let writing = tokio::task::spawn_blocking(move || match asked.targets.is_empty() {
-            true => write_rules(&house, &asked, detail),
-            false => targets::write(&house, &asked, detail),
-        });
-        writing
-            .await
-            .map_err(|error| AdminRefusal::failed("The context's file could not be written", &error))??
-    } else {
-        house
-            .record_decision(Kind::Decision, Some(&asked.context), detail)
-            .map_err(|()| AdminRefusal::unrecorded())?;
-        Vec::new()
-    };
-    let decided = house.approvals.decide(&id, decision, house.now_ms()).map_err(|Unknown| unknown())?;
-    let approval = shown(&house, &decided);
-    house.announce(Event::Approval { approval: Box::new(approval.clone()) });
-    Ok(Json(ApprovalDecided { approval, written }))
+    let deed = Deed::decision(Some(&asked.context), format!("answer ask {id}: {}", decision.name()));
+    deeds::act(house, deed, move |house| {
+        let written = match (decision, asked.targets.is_empty()) {
+            (approvals::Decision::Always, true) => write_rules(house, &asked)?,
+            (approvals::Decision::Always, false) => targets::write(house, &asked)?,
+            _ => Vec::new(),
+        };
+        match house.approvals.decide(&id, decision, house.now_ms()) {
+            Ok(decided) => {
+                let approval = shown(house, &decided);
+                house.announce(Event::Approval { approval: Box::new(approval.clone()) });
+                Ok(Done::Happened(Ok(Json(ApprovalDecided { approval, written })), detail))
+            }
+            Err(Unknown) if written.is_empty() => Err(unknown()),
+            // The ask ran out meanwhile, and the file is changed all the same.
+            Err(Unknown) => Ok(Done::Happened(Err(unknown()), detail)),
+        }
+    })
+    .await?
 }
 
 /// Makes the rules of an ask report only, in the file of its context. Gives the lines as they are read
 /// now: file, place in the list, and the entry.
-fn write_rules(
-    house: &House,
-    asked: &approvals::Approval,
-    detail: String,
-) -> Result<Vec<String>, AdminRefusal> {
+fn write_rules(house: &House, asked: &approvals::Approval) -> Result<Vec<String>, AdminRefusal> {
     let name: ContextName = asked.context.parse().map_err(|_| AdminRefusal::unknown_context())?;
     let snapshot = house.brain.snapshot();
     let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
@@ -110,9 +106,6 @@ fn write_rules(
     }
     let yaml =
         edit::set_list(&source.yaml, "outbound_deny", &list).map_err(|error| not_here(&error.to_string()))?;
-    house
-        .record_decision(Kind::Decision, Some(name.as_str()), detail)
-        .map_err(|()| AdminRefusal::unrecorded())?;
     house.brain.write(&name, &yaml, Some(&source.etag)).map_err(refusal)?;
     Ok(written)
 }

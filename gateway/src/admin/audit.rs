@@ -1,6 +1,7 @@
 //! `GET /zos/v1/audit`, and what the owner decides about the log and its keys.
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::{
     AdminProblem, AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey, SealedLog,
@@ -8,7 +9,7 @@ use super::types::{
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::de::DeserializeOwned;
-use zos_audit::{Filter, Kind, Record};
+use zos_audit::{Filter, Record};
 
 /// Records of a page when nothing else is asked for, and at most.
 const PAGE: u32 = 50;
@@ -123,22 +124,15 @@ pub(crate) async fn rotate_key(State(house): Admin) -> Result<Json<RotatedKey>, 
     responses((status = 200, body = RotatedKey), (status = 500, body = AdminProblem))
 )]
 pub(crate) async fn rotate(State(house): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
-    house
-        .record_decision(Kind::Key, None, "a new key for statements was asked for".to_owned())
-        .map_err(|()| AdminRefusal::unrecorded())?;
-    let keeper = std::sync::Arc::clone(&house);
-    let time = zos_audit::format_time(house.now_ms());
-    let rotated = tokio::task::spawn_blocking(move || keeper.attester.rotate(&time)).await;
-    match rotated {
-        Ok(Ok((id, previous))) => {
-            house
-                .record_decision(Kind::Key, None, format!("statements: key {id} follows {previous}"))
-                .map_err(|()| AdminRefusal::unrecorded())?;
-            Ok(Json(RotatedKey { id, previous }))
-        }
-        Ok(Err(error)) => Err(AdminRefusal::failed("The key could not be replaced", &error)),
-        Err(error) => Err(AdminRefusal::failed("The key could not be replaced", &error)),
-    }
+    let deed = Deed::key(None, "replace the key for statements");
+    let rotated = deeds::act(house, deed, |house| {
+        let rotated = house.attester.rotate(&zos_audit::format_time(house.now_ms()));
+        let (id, previous) =
+            rotated.map_err(|error| AdminRefusal::failed("The key could not be replaced", &error))?;
+        let detail = format!("statements: key {id} follows {previous}");
+        Ok(Done::Happened(RotatedKey { id, previous }, detail))
+    });
+    rotated.await.map(Json)
 }
 
 /// A word of the records' own vocabulary.

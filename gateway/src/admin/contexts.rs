@@ -2,6 +2,7 @@
 //! is a change of the file, and refuses to overwrite what it has not seen.
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body, Name};
 use super::types::{
     AdminProblem, ContextChange, ContextDetail, ContextSummary, ContextWritten, Contexts, EtagQuery,
@@ -10,7 +11,6 @@ use super::types::{
 use axum::Json;
 use axum::extract::{Query, State};
 use http::StatusCode;
-use zos_audit::Kind;
 use zos_core::edit::{self, EntryText};
 use zos_core::{ContextName, ContextState, Entry, Snapshot, WriteError};
 use zos_rules::{Action, RuleKind};
@@ -70,21 +70,14 @@ pub(crate) async fn write(
     Name(name): Name,
     Body(change): Body<ContextChange>,
 ) -> Result<Json<ContextWritten>, AdminRefusal> {
-    let detail = format!("context file written: {name}");
-    let house_for_task = house.clone();
-    let written = tokio::task::spawn_blocking(move || {
-        let brain = &house_for_task.brain;
-        let yaml = new_text(brain, &name, &change)?;
+    let deed = Deed::decision(Some(name.as_str()), format!("write context file {name}"));
+    let etag = deeds::act(house, deed, move |house| {
+        let yaml = new_text(&house.brain, &name, &change)?;
         let etag = change.etag.as_deref().filter(|etag| !etag.is_empty());
-        house_for_task
-            .record_decision(Kind::Decision, Some(name.as_str()), detail)
-            .map_err(|()| AdminRefusal::unrecorded())?;
-        brain.write(&name, &yaml, etag).map_err(refusal)
+        let source = house.brain.write(&name, &yaml, etag).map_err(refusal)?;
+        Ok(Done::Happened(source.etag, format!("context file written: {name}")))
     });
-    match written.await {
-        Ok(written) => Ok(Json(ContextWritten { etag: written?.etag })),
-        Err(error) => Err(AdminRefusal::failed("The context's file could not be written", &error)),
-    }
+    Ok(Json(ContextWritten { etag: etag.await? }))
 }
 
 /// Removes a context's file. Its prose overlay and memory stay.
@@ -98,17 +91,12 @@ pub(crate) async fn delete(
     Name(name): Name,
     Query(query): Query<EtagQuery>,
 ) -> Result<StatusCode, AdminRefusal> {
-    let removed = tokio::task::spawn_blocking(move || {
-        let detail = format!("context file removed: {name}");
-        house
-            .record_decision(Kind::Decision, Some(name.as_str()), detail)
-            .map_err(|()| AdminRefusal::unrecorded())?;
-        house.brain.delete(&name, &query.etag).map_err(refusal)
-    });
-    match removed.await {
-        Ok(removed) => removed.map(|()| StatusCode::NO_CONTENT),
-        Err(error) => Err(AdminRefusal::failed("The context's file could not be removed", &error)),
-    }
+    let deed = Deed::decision(Some(name.as_str()), format!("remove context file {name}"));
+    deeds::act(house, deed, move |house| {
+        house.brain.delete(&name, &query.etag).map_err(refusal)?;
+        Ok(Done::Happened(StatusCode::NO_CONTENT, format!("context file removed: {name}")))
+    })
+    .await
 }
 
 /// The text that a change makes of the file.

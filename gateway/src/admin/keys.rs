@@ -1,12 +1,12 @@
 //! `/zos/v1/keys`: zOS keys, which bind a client to a context.
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use zos_audit::Kind;
 use zos_core::ContextName;
 
 /// The longest client name.
@@ -48,12 +48,15 @@ pub(crate) async fn add(
             Some(name.to_string())
         }
     };
-    house
-        .record_decision(Kind::Key, context.as_deref(), "zOS key made".to_owned())
-        .map_err(|()| AdminRefusal::unrecorded())?;
-    let made = house.keys.create(context, client.to_owned());
-    let (info, key) = made.map_err(|error| AdminRefusal::failed("The key could not be saved", &error))?;
-    Ok((StatusCode::CREATED, Json(NewKey { id: info.id, key: key.expose().clone() })))
+    let client = client.to_owned();
+    let deed = Deed::key(context.as_deref(), "make a zOS key");
+    let made = deeds::act(house, deed, move |house| {
+        let made = house.keys.create(context, client);
+        let (info, key) = made.map_err(|error| AdminRefusal::failed("The key could not be saved", &error))?;
+        let detail = format!("zOS key made: {}", info.id);
+        Ok(Done::Happened(NewKey { id: info.id, key: key.expose().clone() }, detail))
+    });
+    Ok((StatusCode::CREATED, Json(made.await?)))
 }
 
 /// Revokes a zOS key; calls with it are refused from now on.
@@ -62,14 +65,14 @@ pub(crate) async fn add(
     responses((status = 204), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn revoke(State(house): Admin, Path(id): Path<String>) -> Result<StatusCode, AdminRefusal> {
-    house
-        .record_decision(Kind::Key, None, "zOS key revoked".to_owned())
-        .map_err(|()| AdminRefusal::unrecorded())?;
-    match house.keys.revoke(&id) {
-        Ok(true) => Ok(StatusCode::NO_CONTENT),
+    // What is no id of ours may hold anything, and is not repeated in the log.
+    let deed = Deed::key(None, "revoke a zOS key");
+    deeds::act(house, deed, move |house| match house.keys.revoke(&id) {
+        Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("zOS key revoked: {id}"))),
         Ok(false) => {
             Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "There is no key of that id."))
         }
         Err(error) => Err(AdminRefusal::failed("The key could not be revoked", &error)),
-    }
+    })
+    .await
 }

@@ -7,6 +7,7 @@ mod shapes;
 pub use shapes::*;
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::AdminProblem;
 use crate::house::House;
@@ -14,8 +15,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use std::sync::Arc;
-use zos_audit::Kind;
-use zos_core::memory::{self, Id, MemoryError, Moment, Room};
+use zos_core::memory::{self, Flag, Id, MemoryError, Moment, Room};
 use zos_core::{Context, ContextName, RoomPolicy};
 
 /// Decisions in one request: what may wait for review in one context. It bounds how long nobody else can
@@ -57,8 +57,13 @@ pub(crate) async fn add(
     let context = wanted.context.clone();
     work(&house, &context, move |of| {
         let new = wanted.read(of.now)?;
-        of.record("memory added")?;
-        let added = of.room.add(new, of.rules(), &of.context.memory.auto_accept, of.now)?;
+        let added = of.act("add a memory", || {
+            let added = of.room.add(new, of.rules(), &of.context.memory.auto_accept, of.now)?;
+            Ok(match added.flags.contains(&Flag::Duplicate) {
+                true => Done::Nothing(added),
+                false => Done::Happened(added, "memory added".to_owned()),
+            })
+        })?;
         Ok((StatusCode::CREATED, Json(added.into())))
     })
     .await
@@ -107,14 +112,14 @@ pub(crate) async fn decide(
         let also = wanted.supersede.iter().map(|id| self::id(id)).collect::<Result<Vec<_>, _>>()?;
         of.room.show(&id, of.now)?;
         let item = match wanted.decision {
-            MemoryVerdict::Accept => {
-                of.record("memory accepted")?;
-                of.room.accept(&id, &also, of.now)?
-            }
-            MemoryVerdict::Reject => {
-                of.record("memory rejected")?;
-                of.room.reject(&id, of.now)?
-            }
+            MemoryVerdict::Accept => of.act("accept a memory", || {
+                let item = of.room.accept(&id, &also, of.now)?;
+                Ok(Done::Happened(item, "memory accepted".to_owned()))
+            })?,
+            MemoryVerdict::Reject => of.act("reject a memory", || {
+                let item = of.room.reject(&id, of.now)?;
+                Ok(Done::Happened(item, "memory rejected".to_owned()))
+            })?,
         };
         Ok(Json(item.into()))
     })
@@ -139,9 +144,14 @@ pub(crate) async fn decide_all(
     work(&house, &context, move |of| {
         let ids = wanted.ids.iter().map(|id| self::id(id)).collect::<Result<Vec<_>, _>>()?;
         let accept = matches!(wanted.decision, MemoryVerdict::Accept);
-        let word = if accept { "accepted" } else { "rejected" };
-        of.record(&format!("{} memories {word}", ids.len()))?;
-        let done = of.room.decide(&ids, accept, of.now)?;
+        let (verb, word) = if accept { ("accept", "accepted") } else { ("reject", "rejected") };
+        let done = of.act(&format!("{verb} {} memories", ids.len()), || {
+            let done = of.room.decide(&ids, accept, of.now)?;
+            Ok(match done.iter().filter(|decided| decided.is_ok()).count() {
+                0 => Done::Nothing(done),
+                count => Done::Happened(done, format!("{count} memories {word}")),
+            })
+        })?;
         Ok(Json(MemoryDecided::of(&ids, done)))
     })
     .await
@@ -159,8 +169,9 @@ pub(crate) async fn forget(
     work(&house, &path.context, move |of| {
         let id = id(&path.id)?;
         of.room.show(&id, of.now)?;
-        of.record("memory forgotten")?;
-        let forgotten = of.room.forget(&id)?;
+        let forgotten = of.act("forget a memory", || {
+            Ok(Done::Happened(of.room.forget(&id)?, "memory forgotten".to_owned()))
+        })?;
         Ok(Json(MemoryForgotten { id: forgotten.id.to_string(), forgotten: forgotten.forgotten }))
     })
     .await
@@ -184,9 +195,14 @@ pub(crate) async fn promote(
     work(&house, &path.context, move |of| {
         let id = id(&path.id)?;
         of.room.show(&id, of.now)?;
-        of.record("memory promoted")?;
-        let from = (&*of.room, of.context.isolation, of.rules());
-        let added = memory::room::promote(from, (&*target.room, target.rules()), &id, of.now)?;
+        let added = of.act("promote a memory", || {
+            let from = (&*of.room, of.context.isolation, of.rules());
+            let added = memory::room::promote(from, (&*target.room, target.rules()), &id, of.now)?;
+            Ok(match added.flags.contains(&Flag::Duplicate) {
+                true => Done::Nothing(added),
+                false => Done::Happened(added, "memory promoted".to_owned()),
+            })
+        })?;
         Ok((StatusCode::CREATED, Json(added.into())))
     })
     .await
@@ -247,10 +263,13 @@ impl Of {
         self.policy.as_deref().map(|policy| &policy.rules)
     }
 
-    fn record(&self, what: &str) -> Result<(), AdminRefusal> {
-        self.house
-            .record_decision(Kind::Decision, Some(self.context.name.as_str()), what.to_owned())
-            .map_err(|()| AdminRefusal::unrecorded())
+    /// Does what the owner asked for in this context.
+    fn act<T>(
+        &self,
+        intent: &str,
+        perform: impl FnOnce() -> Result<Done<T>, AdminRefusal>,
+    ) -> Result<T, AdminRefusal> {
+        deeds::act_here(&self.house, &Deed::decision(Some(self.context.name.as_str()), intent), |_| perform())
     }
 }
 

@@ -94,6 +94,22 @@ impl AdminRefusal {
         .hint("See `zos doctor`: the disk may be full or the folder read-only.")
     }
 
+    /// A deed that was done, and whose record the log did not take.
+    pub(crate) fn recorded_later() -> Self {
+        AdminRefusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "zos_audit_unavailable",
+            "This was done, and the log could not take its record; that is written once the log works again.",
+        )
+        .hint("See `zos doctor`, and look at what is in force before you try again.")
+    }
+
+    /// Whether the machine or zOS failed, so that a part may be done; otherwise the request was refused and
+    /// nothing was.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.status.is_server_error()
+    }
+
     /// A failure of ours or of the machine. The error is for the log; the sentence is for the owner.
     pub(crate) fn failed(what: &str, error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "{what}");

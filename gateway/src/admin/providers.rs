@@ -1,6 +1,7 @@
 //! `/zos/v1/providers`: the fleet's providers, their keys on the way into the keychain, and a test call.
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
 use crate::house::{House, millis};
@@ -12,7 +13,6 @@ use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
-use zos_audit::Kind;
 use zos_core::{Api, KeySource, Provider};
 use zos_seal::Secret;
 
@@ -67,13 +67,12 @@ pub(crate) async fn set_key(
     if key.expose().is_empty() {
         return Err(AdminRefusal::invalid("The key is empty."));
     }
-    recorded(&house, &id, "stored")?;
-    let vault = house.vault.clone();
-    match tokio::task::spawn_blocking(move || vault.set(&name, key)).await {
-        Ok(Ok(_)) => Ok(StatusCode::NO_CONTENT),
-        Ok(Err(error)) => Err(keychain(&error)),
-        Err(error) => Err(AdminRefusal::failed("The key could not be stored", &error)),
-    }
+    let deed = Deed::key(None, format!("store the provider key of {id}"));
+    deeds::act(house, deed, move |house| {
+        house.vault.set(&name, key).map_err(|error| keychain(&error))?;
+        Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key stored: {id}")))
+    })
+    .await
 }
 
 /// Removes a provider's key from the OS keychain.
@@ -86,18 +85,17 @@ pub(crate) async fn delete_key(
     Path(id): Path<String>,
 ) -> Result<StatusCode, AdminRefusal> {
     let name = writable(&house, &id)?;
-    recorded(&house, &id, "removed")?;
-    let vault = house.vault.clone();
-    match tokio::task::spawn_blocking(move || vault.delete(&name)).await {
-        Ok(Ok(true)) => Ok(StatusCode::NO_CONTENT),
-        Ok(Ok(false)) => Err(AdminRefusal::new(
+    let deed = Deed::key(None, format!("remove the provider key of {id}"));
+    deeds::act(house, deed, move |house| match house.vault.delete(&name) {
+        Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key removed: {id}"))),
+        Ok(false) => Err(AdminRefusal::new(
             StatusCode::NOT_FOUND,
             "zos_unknown_key",
             "The keychain holds no key for this provider.",
         )),
-        Ok(Err(error)) => Err(keychain(&error)),
-        Err(error) => Err(AdminRefusal::failed("The key could not be removed", &error)),
-    }
+        Err(error) => Err(keychain(&error)),
+    })
+    .await
 }
 
 /// Asks a provider for its models with the stored key: costs nothing and shows that the key works.
@@ -174,11 +172,6 @@ fn writable(house: &House, id: &str) -> Result<String, AdminRefusal> {
         )
         .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
     })
-}
-
-fn recorded(house: &House, id: &str, what: &str) -> Result<(), AdminRefusal> {
-    let detail = format!("provider key {what}: {id}");
-    house.record_decision(Kind::Key, None, detail).map_err(|()| AdminRefusal::unrecorded())
 }
 
 fn keychain(error: &zos_seal::VaultError) -> AdminRefusal {

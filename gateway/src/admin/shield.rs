@@ -1,6 +1,7 @@
 //! `GET` and `PUT /zos/v1/shield`: the owner's pause.
 
 use super::Admin;
+use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use super::types::{AdminProblem, Shield, ShieldChange};
 use crate::house::House;
@@ -8,7 +9,6 @@ use axum::Json;
 use axum::extract::State;
 use std::sync::Arc;
 use std::time::Duration;
-use zos_audit::Kind;
 use zos_guard::shield::MINUTES_LIMIT;
 
 /// The shield as it stands.
@@ -35,21 +35,24 @@ pub(crate) async fn set_shield(
     State(house): Admin,
     Body(change): Body<ShieldChange>,
 ) -> Result<Json<Shield>, AdminRefusal> {
-    let detail = match (change.paused, change.minutes) {
+    let (intent, detail) = match (change.paused, change.minutes) {
         (true, Some(minutes)) if !(1..=MINUTES_LIMIT).contains(&minutes) => {
             return Err(AdminRefusal::invalid(format!("`minutes` must be from 1 to {MINUTES_LIMIT}.")));
         }
-        (true, Some(minutes)) => format!("shield paused for {minutes} min"),
-        (true, None) => "shield paused until resumed".to_owned(),
-        (false, _) => "shield resumed".to_owned(),
+        (true, Some(minutes)) => ("pause the shield", format!("shield paused for {minutes} min")),
+        (true, None) => ("pause the shield", "shield paused until resumed".to_owned()),
+        (false, _) => ("resume the shield", "shield resumed".to_owned()),
     };
-    house.record_decision(Kind::Decision, None, detail).map_err(|()| AdminRefusal::unrecorded())?;
-    if change.paused {
-        house.shield.pause(house.now_ms(), change.minutes);
-    } else {
-        house.shield.resume();
-    }
-    house.announce_health();
+    let acting = house.clone();
+    deeds::act(acting, Deed::decision(None, intent), move |house| {
+        match change.paused {
+            true => house.shield.pause(house.now_ms(), change.minutes),
+            false => house.shield.resume(),
+        }
+        house.announce_health();
+        Ok(Done::Happened((), detail))
+    })
+    .await?;
     if let (true, Some(minutes)) = (change.paused, change.minutes) {
         announce_end(house.clone(), minutes);
     }

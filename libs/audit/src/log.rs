@@ -183,6 +183,15 @@ impl Log {
         self.0.shared.wait_durable(seq)
     }
 
+    /// Whether the log takes records, as far as can be known without writing one: trouble that is over is left
+    /// behind first, and a segment that was removed is noticed. A disk that is full is noticed by the next write only.
+    ///
+    /// # Errors
+    /// When records are being lost just now, or the log is closed. Nothing counts as lost by asking.
+    pub fn ready(&self) -> Result<(), AppendError> {
+        self.0.shared.ready()
+    }
+
     /// Appends a record and, with [`Durability::Sync`], blocks until the disk has it.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use super::{not_here, refusal};
 use crate::admin::problem::AdminRefusal;
 use crate::house::House;
-use zos_audit::Kind;
 use zos_core::targets::NotAlways;
 use zos_core::{ContextName, edit};
 use zos_guard::approvals;
@@ -32,11 +31,7 @@ pub(super) fn entry(house: &House, context: &str, asked: &Destination) -> Result
 
 /// Writes the targets of an ask into `targets.allow`, each out of `targets.confirm` where it stands there.
 /// All or nothing. Gives the lines that were written.
-pub(super) fn write(
-    house: &House,
-    asked: &approvals::Approval,
-    detail: String,
-) -> Result<Vec<String>, AdminRefusal> {
+pub(super) fn write(house: &House, asked: &approvals::Approval) -> Result<Vec<String>, AdminRefusal> {
     let name: ContextName = asked.context.parse().map_err(|_| AdminRefusal::unknown_context())?;
     let source = house.brain.source(&name).map_err(refusal)?;
     let mut entries: Vec<String> = Vec::new();
@@ -50,9 +45,6 @@ pub(super) fn write(
     for entry in &entries {
         yaml = edit::allow_target(&yaml, entry).map_err(|error| not_here(&error.to_string()))?;
     }
-    house
-        .record_decision(Kind::Decision, Some(name.as_str()), detail)
-        .map_err(|()| AdminRefusal::unrecorded())?;
     house.brain.write(&name, &yaml, Some(&source.etag)).map_err(refusal)?;
     Ok(entries.iter().map(|entry| format!("contexts/{name}.yml, targets.allow: {entry}")).collect())
 }

@@ -126,6 +126,22 @@ impl Shared {
         outcome
     }
 
+    /// Whether the next record can be taken, as far as that is known.
+    pub(super) fn ready(&self) -> Result<(), AppendError> {
+        let mut desk = self.desk();
+        if desk.stopping {
+            return Err(AppendError::Closed);
+        }
+        if let Some(unopened) = &desk.unopened {
+            return Err(AppendError::Write(unopened.error.clone()));
+        }
+        let outcome = desk.writer.as_mut().ok_or(AppendError::Closed)?.usable();
+        drop(desk);
+        // The end of trouble is a record, and that one has to reach the disk as well.
+        self.work.notify_one();
+        outcome
+    }
+
     pub(super) fn wait_durable(&self, seq: u64) -> Result<(), AppendError> {
         let mut desk = self.desk();
         let failures = desk.failed_syncs;

@@ -128,6 +128,12 @@ impl Writer {
         }
     }
 
+    /// As [`Writer::check`], and says what is still wrong. A tree that cannot be signed keeps no record out.
+    pub(super) fn usable(&mut self) -> Result<(), AppendError> {
+        self.check();
+        self.trouble.as_ref().map_or(Ok(()), |trouble| Err(AppendError::Write(trouble.error.clone())))
+    }
+
     /// Takes trouble over from before the log could be opened; the next append tells it.
     pub(super) fn failed_before(&mut self, since: String, error: String, lost: u64) {
         self.trouble = Some(Trouble { since, error, lost });
