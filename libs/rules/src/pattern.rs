@@ -460,6 +460,8 @@ fn ascii_boundaries(hir: &Hir) -> Hir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detectors;
+    use crate::rule::PackName;
 
     #[test]
     fn patterns_that_cannot_be_used_are_refused_with_a_sentence() {
@@ -475,5 +477,54 @@ mod tests {
         assert_eq!(error("[a&&b]", None), PatternError::MatchesNothing);
         assert_eq!(Pattern::new(r"ACME-\d{6}", None).unwrap().max_len(), 29, "digits of all scripts");
         assert_eq!(Pattern::new(r"ACME-[0-9]{6}", None).unwrap().max_len(), 11);
+    }
+
+    /// Every pair of bytes, and what can come third and fourth, by the automaton that is built whole.
+    #[test]
+    fn what_opens_a_match_of_a_pack_is_what_its_automaton_goes_on_with() {
+        let detectors = PackName::ALL.iter().flat_map(|pack| detectors::all(*pack));
+        for detector in detectors {
+            let expression = &detector.expression;
+            let go_on = |states: &[StateID], byte: u8| {
+                let next = states.iter().filter_map(|state| expression.next(*state, byte));
+                next.collect::<Vec<(StateID, bool)>>()
+            };
+            let states =
+                |reached: &[(StateID, bool)]| reached.iter().map(|(state, _)| *state).collect::<Vec<_>>();
+            for (inside, befores) in [(false, [None, Some(b' ')]), (true, [Some(b'a'), Some(b'_')])] {
+                for first in 0..=255u8 {
+                    let begun: Vec<StateID> =
+                        befores.iter().filter_map(|before| expression.begin(*before, first)).collect();
+                    assert!(begun.is_empty() || expression.may_begin_with(first), "{}", detector.id);
+                    let openings =
+                        expression.openings(inside).iter().filter(|opening| opening.firsts.holds(first));
+                    let openings: Vec<&Opening> = openings.collect();
+                    for second in 0..=255u8 {
+                        let reached = go_on(&begun, second);
+                        let mut opening = openings.iter().filter(|opening| opening.seconds.holds(second));
+                        let place = || format!("{}: {inside} {first:#x} {second:#x}", detector.id);
+                        let Some(Opening { beyond: [thirds, fourths], .. }) = opening.next() else {
+                            assert!(reached.is_empty(), "{}", place());
+                            continue;
+                        };
+                        assert!(!reached.is_empty() && opening.next().is_none(), "{}", place());
+                        // A match that ended may be followed by anything, and one second byte speaks for all of
+                        // an opening.
+                        let speaks =
+                            openings.iter().any(|opening| opening.seconds.iter().next() == Some(second));
+                        if thirds.holds(0) || !speaks {
+                            continue;
+                        }
+                        for third in 0..=255u8 {
+                            let reached = go_on(&states(&reached), third);
+                            assert_eq!(thirds.holds(third), !reached.is_empty(), "{} {third:#x}", place());
+                            let fourth = |byte: &u8| !go_on(&states(&reached), *byte).is_empty();
+                            let fourth = (0..=255).step_by(7).find(fourth);
+                            assert!(fourth.is_none_or(|fourth| fourths.holds(fourth)), "{}", place());
+                        }
+                    }
+                }
+            }
+        }
     }
 }
