@@ -16,7 +16,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use zos_core::Home;
-use zos_gateway::{House, Server};
+use zos_gateway::{Gateway, Server};
 
 /// Ordinary text.
 pub(crate) const ENGLISH: &str = "The quarterly report was sent to the whole team on Monday, and most of the questions were \
@@ -90,7 +90,7 @@ async fn pass(State((client, url)): State<(reqwest::Client, String)>, body: Byte
 /// zOS as `zos serve` runs it.
 #[expect(clippy::print_stdout, reason = "the parent process reads the address")]
 pub(crate) async fn zos(home: &str) -> Result<()> {
-    let house = House::open(Home::resolve(Some(Path::new(home)))?)?;
+    let house = Gateway::open(Home::resolve(Some(Path::new(home)))?)?;
     let server = Server::bind(&house, Some(([127, 0, 0, 1], 0).into())).await?;
     println!("http://{}", server.address()?);
     server.run().await;

@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use zos_core::Home;
-use zos_gateway::House;
-use zos_gateway::house::OpenError;
+use zos_gateway::Gateway;
+use zos_gateway::OpenError;
 
 pub(crate) use listener::reachable;
 
@@ -177,14 +177,14 @@ impl Admin {
     }
 
     /// Opens the home in this process. A command that only reads the ledger holds its lock for a moment.
-    fn open_here(&self) -> Result<std::sync::Arc<House>> {
+    fn open_here(&self) -> Result<std::sync::Arc<Gateway>> {
         for _ in 0..OPENINGS {
-            match House::open(self.home.clone()) {
+            match Gateway::open(self.home.clone()) {
                 Err(OpenError::InUse(_)) => {}
                 opened => return opened.map_err(|error| opening::explain(&self.home, &error)),
             }
         }
-        House::open(self.home.clone()).map_err(|error| opening::explain(&self.home, &error))
+        Gateway::open(self.home.clone()).map_err(|error| opening::explain(&self.home, &error))
     }
 
     fn runtime(&self) -> Result<&Runtime> {

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result};
 use std::path::Path;
 use zos_core::Home;
 use zos_gateway::config::ConfigError;
-use zos_gateway::house::OpenError;
+use zos_gateway::OpenError;
 
 /// What is wrong, where, and what to do.
 pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {

@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use zos_core::Home;
 use zos_gateway::config::Config;
 use zos_gateway::BindError;
-use zos_gateway::{House, Server};
+use zos_gateway::{Gateway, Server};
 
 /// How long calls in progress may take when the gateway is told to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,10 +37,10 @@ pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output
         (false, false) => zos_audit::OnDamage::Refuse,
     };
     let adopts_log = arguments.adopt_unsigned_log;
-    let opening = zos_gateway::house::Opening { on_damage, adopts_log, ..Default::default() };
+    let opening = zos_gateway::Opening { on_damage, adopts_log, ..Default::default() };
     // A command that is at work ends first; what holds the home then is another zOS.
     let turn = turn::wait(home).map_err(|busy| in_use(home, &busy))?;
-    let house = House::open_with(home.clone(), opening).map_err(|error| opening::explain(home, &error))?;
+    let house = Gateway::open_with(home.clone(), opening).map_err(|error| opening::explain(home, &error))?;
     drop(turn);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::environment(&error))?;
@@ -52,7 +52,7 @@ pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output
 
 async fn serve(
     home: &Home,
-    house: &Arc<House>,
+    house: &Arc<Gateway>,
     config: &Config,
     arguments: &arguments::Serve,
     output: &mut Output,

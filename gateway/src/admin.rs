@@ -23,7 +23,7 @@ pub mod targets;
 
 pub use crate::views::{self as types, judge};
 
-use crate::house::House;
+use crate::gateway::Gateway;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
@@ -41,7 +41,7 @@ use zos_seal::Secret;
 const BODY_LIMIT_BYTES: usize = 4 << 20;
 
 /// State of the admin API.
-pub(crate) type Admin = State<Arc<House>>;
+pub(crate) type Admin = State<Arc<Gateway>>;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -52,7 +52,7 @@ pub(crate) type Admin = State<Arc<House>>;
 struct Document;
 
 /// The endpoints with their documentation.
-fn endpoints() -> OpenApiRouter<Arc<House>> {
+fn endpoints() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status::status))
         .routes(routes!(active::active, active::set_active))
@@ -96,21 +96,20 @@ pub fn openapi() -> String {
 }
 
 /// The endpoints and those of another protocol beside them, with the bound of a body.
-pub(crate) fn router(beside: Router<Arc<House>>) -> Router<Arc<House>> {
+pub(crate) fn router(beside: Router<Arc<Gateway>>) -> Router<Arc<Gateway>> {
     let (api, _) = endpoints().split_for_parts();
     api.merge(beside).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
 }
 
 /// Asks for the admin token in `Authorization: Bearer`.
 pub(crate) async fn require_token(
-    State(house): Admin,
+    State(gateway): Admin,
     request: Request,
     next: Next,
 ) -> Result<Response, AdminRefusal> {
-    let Some(token) = &house.admin_token else { return Err(AdminRefusal::no_admin_here()) };
     let presented = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let presented = presented.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    if !is_same(token, presented) {
+    if !is_same(&gateway.access.admin_token, presented) {
         return Err(AdminRefusal::wrong_token());
     }
     Ok(next.run(request).await)

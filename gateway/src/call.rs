@@ -2,12 +2,19 @@
 //!
 //! A [`Call`] owns what must not be forgotten: the reservation and the record. It is finished exactly
 //! once: by [`Call::finish`], or, when the caller leaves or a task panics, by its drop, which settles what
-//! can be known and records the call as abandoned.
+//! can be known and records the call as abandoned. What becomes known of it on the way is told through it ([`Fact`]).
 
+mod facts;
+
+pub(crate) use facts::Fact;
+
+use crate::books::Books;
 use crate::books::tokens::Lesson;
 use crate::drain::Active;
-use crate::house::House;
 use crate::inspectors::BodyMemory;
+use crate::journal::Journal;
+use crate::journal::{millis, terms};
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Instant;
 use zos_audit::{Outcome, Record, Verdict};
@@ -35,13 +42,16 @@ impl HiddenModel {
 
 /// One call.
 pub(crate) struct Call {
-    house: Arc<House>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) journal: Arc<Journal>,
     /// When it arrived.
     pub(crate) started: Instant,
     /// The id that the caller sees.
     pub(crate) request_id: String,
     /// What is known for the record. `seq`, `time` and durations are set at the end.
     pub(crate) record: Record,
+    /// What the caller is told of the call, until the head of its answer leaves.
+    headers: HeaderMap,
     /// Whether doubts fail closed for this call.
     pub(crate) is_hard: bool,
     /// The model's name as the caller wrote it, where that is not to be kept.
@@ -135,8 +145,14 @@ pub(crate) enum Cost {
 
 impl Call {
     /// A call that just arrived.
-    pub(crate) fn arrived(house: Arc<House>, request_id: String, face: &str, active: Option<Active>) -> Self {
-        house.counters.arrived();
+    pub(crate) fn arrived(
+        books: Arc<Books>,
+        journal: Arc<Journal>,
+        request_id: String,
+        face: &str,
+        active: Option<Active>,
+    ) -> Self {
+        journal.counters.arrived();
         let record = Record {
             request_id: Some(request_id.clone()),
             face: Some(face.to_owned()),
@@ -144,10 +160,12 @@ impl Call {
             ..Record::default()
         };
         Call {
-            house,
+            books,
+            journal,
             started: Instant::now(),
             request_id,
             record,
+            headers: HeaderMap::new(),
             is_hard: false,
             hidden_model: None,
             reservation: None,
@@ -181,22 +199,22 @@ impl Call {
         let (id, tokens, micros) = (crate::ids::unique(), needs.tokens, needs.micros);
         let asked = Ask { id, context: context.to_string(), day, tokens, micros, limits };
         // Known to fail, it is not even asked.
-        if goes_on && self.house.ledger_health.is_failing() && !self.house.interim.is_over() {
+        if goes_on && self.books.health.is_failing() && !self.books.interim.is_over() {
             return self.reserve_meanwhile(asked, needs);
         }
         // The call owns the reservation before the ledger is asked: should the caller leave while the
         // ledger decides, the drop below gives it back.
         let place = Place::Ledger;
         self.reservation = Some(Reservation { id: asked.id.clone(), needs, is_forwarded: false, place });
-        match self.house.ledger.reserve(asked.clone()).await {
+        match self.books.ledger.reserve(asked.clone()).await {
             Ok(balance) => {
                 self.record.reserved = Some(tokens);
-                self.house.interim.note(&balance);
+                self.books.interim.note(&balance);
                 Ok(Granted::Held(balance))
             }
             Err(ReserveError::Ledger(error)) => {
                 let reservation = self.reservation.take();
-                crate::house::ledger::failed(&self.house, &error);
+                self.books.failed(&error);
                 match reservation {
                     Some(Reservation { needs, .. }) if goes_on => {
                         tracing::error!(%error, "a call goes on without the ledger");
@@ -213,7 +231,7 @@ impl Call {
     /// Holds a call here while the ledger is away.
     fn reserve_meanwhile(&mut self, asked: Ask, needs: Needs) -> Result<Granted, ReserveError> {
         let (id, context) = (asked.id.clone(), asked.context.clone());
-        let (place, granted) = match self.house.interim.hold(asked) {
+        let (place, granted) = match self.books.interim.hold(asked) {
             Ok(()) => (Place::Interim, Granted::Interim),
             // Without a limit nothing can be overspent.
             Err(ReserveError::Ledger(_)) if needs.limits.is_empty() => (Place::Nowhere, Granted::Unheld),
@@ -226,7 +244,7 @@ impl Call {
     fn is_refused(&mut self, context: &str, refused: ReserveError) -> ReserveError {
         self.reservation = None;
         if let ReserveError::Exhausted { standing, .. } = &refused {
-            self.house.budget_refused(context, standing);
+            self.books.refused(context, standing);
         }
         refused
     }
@@ -263,7 +281,7 @@ impl Call {
 
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
-        self.house.now_ms()
+        self.books.now_ms()
     }
 
     /// Settles the cost and gives back what was held beyond it.
@@ -273,24 +291,24 @@ impl Call {
         let reservation = self.reservation.take()?;
         match self.close(&reservation, cost) {
             // It is queued. While the ledger is known to fail, no answer is kept waiting for it.
-            Closing::Settled(_) | Closing::Released(_) if self.house.ledger_health.is_failing() => None,
+            Closing::Settled(_) | Closing::Released(_) if self.books.health.is_failing() => None,
             Closing::Unheld => None,
             Closing::Settled(done) => match done.await {
                 Ok(balance) => {
-                    self.house.interim.note(&balance);
-                    self.house.budget_moved(&balance);
+                    self.books.interim.note(&balance);
+                    self.books.moved(&balance);
                     Some(balance)
                 }
                 Err(error) => {
                     tracing::error!(%error, "the usage of a call could not be written yet");
-                    crate::house::ledger::failed(&self.house, &error);
+                    self.books.failed(&error);
                     None
                 }
             },
             Closing::Released(done) => {
                 if let Err(error) = done.await {
                     tracing::error!(%error, "a reservation could not be given back yet");
-                    crate::house::ledger::failed(&self.house, &error);
+                    self.books.failed(&error);
                 }
                 None
             }
@@ -308,12 +326,8 @@ impl Call {
             Err(()) if self.is_hard => return Err(audit_unavailable()),
             Err(()) => return Ok(()),
         };
-        if self.house.config.audit.durability == zos_audit::Durability::Sync {
-            let log = self.house.audit.clone();
-            let durable = tokio::task::spawn_blocking(move || log.wait_durable(seq)).await;
-            if !matches!(durable, Ok(Ok(()))) && self.is_hard {
-                return Err(audit_unavailable());
-            }
+        if !self.journal.is_kept(seq).await && self.is_hard {
+            return Err(audit_unavailable());
         }
         Ok(())
     }
@@ -322,14 +336,14 @@ impl Call {
     ///
     /// A listed term is hashed as the owner wrote it, in whatever disguise it was found; what a pattern or
     /// a pack found is hashed as it stood there and, where it was disguised, as it reads. All of them folded.
-    pub(crate) fn note_terms(&mut self, policy: &Policy, findings: &Findings) {
+    fn note_terms(&mut self, policy: &Policy, findings: &Findings) {
         let Some(context) = self.record.context.clone() else { return };
         let listed = findings.found.iter().filter_map(|found| policy.term(found.rule));
         for term in listed.chain(findings.matched.texts()) {
             if self.record.terms.len() >= zos_audit::record::LIST_ENTRIES {
                 return;
             }
-            match crate::journal::terms::hash(&self.house.term_keys, &context, term) {
+            match terms::hash(&self.journal.term_keys, &context, term) {
                 Ok(hash) if !self.record.terms.contains(&hash) => self.record.terms.push(hash),
                 Ok(_) => {}
                 Err(error) => {
@@ -344,7 +358,7 @@ impl Call {
     pub(crate) fn note(&mut self, problem: &Problem) {
         self.record.code = Some(problem.code.as_str().to_owned());
         if matches!(problem.code, Code::FirewallRequest | Code::FirewallResponse) {
-            self.record.verdict = Some(Verdict::Deny);
+            self.tell(Fact::Verdict(Verdict::Deny));
         }
     }
 
@@ -359,16 +373,16 @@ impl Call {
         let id = &reservation.id;
         let is_in_ledger = match reservation.place {
             Place::Ledger => true,
-            Place::Interim => self.house.interim.close(id, spend.clone()) == Booked::AtTheLedger,
+            Place::Interim => self.books.interim.close(id, spend.clone()) == Booked::AtTheLedger,
             Place::Nowhere => false,
         };
         match spend {
             _ if !is_in_ledger => {
-                crate::house::ledger::book_if_back(&self.house);
+                self.books.book_if_back();
                 Closing::Unheld
             }
-            Some(spend) => Closing::Settled(self.house.ledger.settle(id, spend)),
-            None => Closing::Released(self.house.ledger.release(id)),
+            Some(spend) => Closing::Settled(self.books.ledger.settle(id, spend)),
+            None => Closing::Released(self.books.ledger.release(id)),
         }
     }
 
@@ -383,7 +397,7 @@ impl Call {
             Cost::Spent(usage) => {
                 if let Some(lesson) = needs.lesson.as_ref().filter(|_| !usage.estimated) {
                     let input = usage.total().saturating_sub(usage.output);
-                    lesson.learn(&self.house.factors, input);
+                    lesson.learn(&self.books.factors, input);
                 }
                 let usage = usage.within_output(needs.output);
                 let usage = Usage { tier: usage.tier.or(needs.tier), ..usage };
@@ -423,10 +437,10 @@ impl Call {
         self.is_finished = true;
         self.record.outcome = Some(outcome);
         self.record.status = status;
-        self.record.ms = crate::house::millis(self.started);
+        self.record.ms = millis(self.started);
         let record = std::mem::take(&mut self.record);
-        self.house.counters.ended(&record);
-        self.house.write_record(record)
+        self.journal.counters.ended(&record);
+        self.journal.record(record)
     }
 }
 

@@ -7,8 +7,8 @@
 //! What the APIs say is the crate `zos-wire`, what may pass `zos-guard`; here stands who serves it.
 //!
 //! Reading order: `listener` and `routes` (which handler serves a path), `pipeline` (the walk of a call), `endpoints`
-//! (models, and what a room offers through MCP), `upstream` (the way to the providers), [`house`] (what all calls
-//! share), [`admin`] (the owner's side) with the shapes in [`views`], [`config`]. Which module may name which is a table in
+//! (models, and what a room offers through MCP), `upstream` (the way to the providers), [`Gateway`] (the
+//! parts that all calls share), [`admin`] (the owner's side) with the shapes in [`views`], [`config`]. Which module may name which is a table in
 //! ARCHITECTURE.md.
 
 mod access;
@@ -18,8 +18,8 @@ mod call;
 pub mod config;
 mod drain;
 mod endpoints;
+mod gateway;
 mod guards;
-pub mod house;
 mod ids;
 mod inspectors;
 mod journal;
@@ -30,9 +30,10 @@ mod routes;
 mod upstream;
 pub mod views;
 
+pub use access::Listening;
 pub use books::{budget, ledger, prices};
-pub use house::House;
-pub use journal::{attest, system, terms};
+pub use gateway::{Gateway, OpenError, Opening};
+pub use journal::{attest, audit_head, system, terms};
 pub use listener::{BindError, Server};
 pub use routes::window_router;
 pub use upstream::install_tls;

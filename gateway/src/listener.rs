@@ -3,9 +3,10 @@
 mod connections;
 mod tls;
 
+use crate::access::Listening;
 use crate::access::caller::Caller;
 use crate::config::Config;
-use crate::house::{House, Listening};
+use crate::gateway::Gateway;
 use crate::{process, routes};
 use axum::Router;
 use axum::body::Body;
@@ -65,7 +66,7 @@ pub enum BindError {
 
 /// A listener that is ready to serve.
 pub struct Server {
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     listener: TcpListener,
     /// The same port of the other loopback address: clients that say `localhost` come by either, and nobody
     /// else shall answer them. Absent where it is not ours to hold.
@@ -79,17 +80,20 @@ impl Server {
     /// # Errors
     /// When the address is taken, unusable, or reachable from outside without protection. The house knows
     /// it too, for the screens.
-    pub async fn bind(house: &Arc<House>, listen: Option<SocketAddr>) -> Result<Server, BindError> {
-        let address = listen.unwrap_or(house.config.listen);
-        match bind(house, address).await {
+    pub async fn bind(gateway: &Arc<Gateway>, listen: Option<SocketAddr>) -> Result<Server, BindError> {
+        gateway.tell_of_health();
+        let address = listen.unwrap_or(gateway.config.listen);
+        match bind(gateway, address).await {
             Ok((listener, tls)) => {
                 let address = listener.local_addr().unwrap_or(address);
                 let (twin, notice) = twin(address).await;
-                house.set_listening(Listening { address: Some(address), error: None, notice });
-                Ok(Server { house: house.clone(), listener, twin, tls })
+                gateway.access.set_listening(Listening { address: Some(address), error: None, notice });
+                Ok(Server { gateway: gateway.clone(), listener, twin, tls })
             }
             Err(error) => {
-                house.set_listening(Listening { error: Some(error.to_string()), ..Listening::default() });
+                gateway
+                    .access
+                    .set_listening(Listening { error: Some(error.to_string()), ..Listening::default() });
                 Err(error)
             }
         }
@@ -105,33 +109,34 @@ impl Server {
 
     /// Serves until the house stops, then until every connection has ended.
     pub async fn run(self) {
-        let router = routes::router(self.house.clone());
+        let router = routes::router(self.gateway.clone());
         let announcing = tokio::spawn({
-            let house = self.house.clone();
-            async move { house.announce_changes().await }
+            let gateway = self.gateway.clone();
+            async move { gateway.announce_changes().await }
         });
         // Spans of the last calls go out after them: dropping `serving` is the sign.
         let (serving, served) = tokio::sync::oneshot::channel::<()>();
         let telemetry = tokio::spawn({
-            let house = self.house.clone();
-            async move { house.telemetry.run(async { drop(served.await) }).await }
+            let gateway = self.gateway.clone();
+            async move { gateway.journal.telemetry.run(async { drop(served.await) }).await }
         });
-        let places = Places::new(places(&self.house));
+        let places = Places::new(places(&self.gateway));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 accepted = accept(&self.listener, self.twin.as_ref()) => accepted,
-                () = self.house.drain.is_begun() => break,
+                () = self.gateway.drain.is_begun() => break,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     // Waiting for a place leaves further callers in the system's queue.
                     let place = tokio::select! {
                         place = places.take() => place,
-                        () = self.house.drain.is_begun() => break,
+                        () = self.gateway.drain.is_begun() => break,
                     };
-                    let (house, router, tls) = (self.house.clone(), router.clone(), self.tls.clone());
-                    connections.spawn(async move { arrived(&house, router, tls, stream, peer, place).await });
+                    let (gateway, router, tls) = (self.gateway.clone(), router.clone(), self.tls.clone());
+                    connections
+                        .spawn(async move { arrived(&gateway, router, tls, stream, peer, place).await });
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: wait for some to come back.
@@ -151,9 +156,13 @@ impl Server {
     }
 }
 
-async fn bind(house: &House, address: SocketAddr) -> Result<(TcpListener, Option<TlsAcceptor>), BindError> {
-    protection(&house.config, address)?;
-    let tls = house.config.tls.as_ref().map(|tls| tls::acceptor(house.brain.home(), tls)).transpose();
+async fn bind(
+    gateway: &Gateway,
+    address: SocketAddr,
+) -> Result<(TcpListener, Option<TlsAcceptor>), BindError> {
+    protection(&gateway.config, address)?;
+    let tls =
+        gateway.config.tls.as_ref().map(|tls| tls::acceptor(gateway.files.brain.home(), tls)).transpose();
     let tls = tls.map_err(BindError::Tls)?;
     let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken { address, port: address.port() },
@@ -201,8 +210,8 @@ async fn twin(address: SocketAddr) -> (Option<TcpListener>, Option<String>) {
 }
 
 /// How many connections are served at once.
-fn places(house: &House) -> usize {
-    let wanted = house.config.limits.connections;
+fn places(gateway: &Gateway) -> usize {
+    let wanted = gateway.config.limits.connections;
     let possible = process::connections(wanted);
     if possible < wanted {
         tracing::warn!(
@@ -236,7 +245,7 @@ fn protection(config: &Config, address: SocketAddr) -> Result<(), BindError> {
 
 /// Serves one connection, after its handshake where there is encryption.
 async fn arrived(
-    house: &Arc<House>,
+    gateway: &Arc<Gateway>,
     router: Router,
     tls: Option<TlsAcceptor>,
     stream: TcpStream,
@@ -249,25 +258,25 @@ async fn arrived(
     }
     // Only where calls may come without a key does it matter whose they are.
     let caller = match stream.local_addr() {
-        Ok(local) if house.config.auth.keyless => Caller::at(peer, local),
+        Ok(local) if gateway.access.auth.keyless => Caller::at(peer, local),
         _ => Caller::default(),
     };
-    let stream = Watched::new(stream, place.clone(), house.config.upstream.idle_timeout);
-    let Some(tls) = tls else { return connection(house, router, stream, caller, &place).await };
+    let stream = Watched::new(stream, place.clone(), gateway.config.upstream.idle_timeout);
+    let Some(tls) = tls else { return connection(gateway, router, stream, caller, &place).await };
     let handshake = tokio::select! {
         handshake = tokio::time::timeout(HANDSHAKE_LIMIT, tls.accept(stream)) => handshake,
         () = place.is_wanted() => return,
-        () = house.drain.is_begun() => return,
+        () = gateway.drain.is_begun() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => connection(house, router, stream, caller, &place).await,
+        Ok(Ok(stream)) => connection(gateway, router, stream, caller, &place).await,
         Ok(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
         Err(_) => tracing::debug!("a connection was not encrypted in time"),
     }
 }
 
 async fn connection(
-    house: &Arc<House>,
+    gateway: &Arc<Gateway>,
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     caller: Caller,
@@ -277,7 +286,7 @@ async fn connection(
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(house.config.limits.header_bytes.max(8192))
+        .max_buf_size(gateway.config.limits.header_bytes.max(8192))
         .max_headers(HEADERS_LIMIT);
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: http::Request<hyper::body::Incoming>| {
@@ -306,12 +315,12 @@ async fn connection(
                 }
             }
         }
-        () = house.drain.is_begun() => {
+        () = gateway.drain.is_begun() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 served = connection.as_mut() => served,
                 () = async {
-                    house.drain.is_cut().await;
+                    gateway.drain.is_cut().await;
                     // Time for the last bytes of a cut stream.
                     tokio::time::sleep(Duration::from_secs(2)).await;
                 } => Ok(()),

@@ -1,9 +1,11 @@
-//! The walk of one call through the house. Read this first.
+//! The walk of one call through the gateway. Read this first.
 //!
 //! Every step is one file with one function; each takes what only the step before can make, so a body
-//! that was not inspected cannot be forwarded, and nothing is forwarded that was not reserved. The
-//! [`Call`] rides along: it owns the reservation and the record, whatever happens on the way.
+//! that was not inspected cannot be forwarded, and nothing is forwarded that was not reserved. A step takes the parts of
+//! the gateway that it uses. The [`Call`] rides along: it owns the reservation and the record, whatever happens on the way,
+//! and is told what becomes known ([`Fact`]).
 
+mod body;
 mod canon;
 mod forward;
 mod headers;
@@ -17,123 +19,140 @@ mod route;
 mod state;
 pub(crate) mod waiting;
 
-use crate::call::Call;
-use crate::house::House;
-use crate::inspectors::Weight;
-use axum::body::Body;
+use crate::call::{Call, Cost};
+use crate::gateway::Gateway;
+use crate::inspectors::{Inspectors, Weight};
 use axum::extract::Request;
 use axum::response::Response;
-use http::HeaderMap;
+use body::Body;
 use std::sync::Arc;
 use zos_audit::Outcome;
 use zos_wire::face::Face;
 use zos_wire::problem::{Code, Problem, Shape};
 
-use inspect_request::Judged;
-pub(crate) use inspect_request::{note, raise_verdict};
+use inspect_request::{Decided, Judged};
 pub(crate) use receive::{Arrived, whole};
-pub(crate) use resolve::{Head, Resolved, resolve_headers, resolve_owner};
+pub(crate) use resolve::{By, Governed, Head, Resolved, by_head, by_owner};
+use route::Routed;
 
 /// Serves one call that arrived under `/v1` or `/rooms/<name>/v1` and leaves exactly one record.
 pub(crate) async fn serve(
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     face: Face,
     room: Option<String>,
     request: Request,
     mut call: Call,
 ) -> Response {
-    let arrived = match receive::run(&house, face, room, request, &mut call).await {
-        Ok(arrived) => arrived,
-        Err(problem) => return refuse(call, face.shape(), problem, HeaderMap::new()).await,
+    let (limits, inspectors) = (&gateway.config.limits, &gateway.guards.inspectors);
+    let arrived = match receive::run(limits, inspectors, face, room, request, &mut call).await {
+        Ok(arrived) => arrived, // the whole body
+        Err(problem) => return refuse(call, face.shape(), problem).await,
     };
-    let mut headers = HeaderMap::new();
-    let (call, judged) = in_turn(&house, arrived.weight, call, &mut headers, |house, call, headers| {
-        let resolved = resolve::run(house, arrived, call, headers)?; // which context governs
-        inspect_request::run(house, resolved, call, headers) // what it says
-    })
-    .await;
-    let judged = match judged {
-        Ok(judged) => judged,
-        Err(problem) => return refuse(call, face.shape(), problem, headers).await,
+    let shared = Arc::clone(&gateway);
+    let (call, read) =
+        in_turn(inspectors, arrived.weight, call, move |call| read(&shared, arrived, call)).await;
+    let walked = match read {
+        Ok(Read::Ready(routed)) => leave(&gateway, *routed, call).await,
+        Ok(Read::Waits(judged)) => match judged.held_stream() {
+            Some(face) => return held::respond(gateway, face, *judged, call),
+            None => walk(&gateway, *judged, call).await,
+        },
+        Err(problem) => Err((Box::new(call), problem)),
     };
-    if let Some(face) = judged.held_stream() {
-        return held::respond(house, face, judged, call, headers);
-    }
-    match walk(&house, judged, call, &mut headers).await {
+    match walked {
         Ok(response) => response,
-        Err((call, problem)) => refuse(*call, face.shape(), problem, headers).await,
+        Err((call, problem)) => refuse(*call, face.shape(), problem).await,
     }
 }
 
-/// The straight line. What is known of context, verdict, rules and route is noted in `headers` on the way.
-async fn walk(
-    house: &Arc<House>,
-    judged: Judged,
-    call: Call,
-    headers: &mut HeaderMap,
-) -> Result<Response<Body>, (Box<Call>, Problem)> {
+/// What a call came to by its first reading.
+enum Read {
+    /// It may leave.
+    Ready(Box<Routed>),
+    /// The owner is asked about it.
+    Waits(Box<Judged>),
+}
+
+/// Everything that looks at what the request says, over one tree of it.
+fn read(gateway: &Gateway, arrived: Arrived, call: &mut Call) -> Result<Read, Problem> {
+    let resolved = resolve::run(By::of(gateway), arrived, call)?; // which context governs
+    let bytes = resolved.arrived.body.clone();
+    let body = Body::read(&bytes)?;
+    let judged = inspect_request::run(&gateway.files, &gateway.guards, resolved, &body, call)?; // what it says
+    match judged.undisputed() {
+        Ok(decided) => Ok(Read::Ready(Box::new(ready(gateway, decided, &body, call)?))),
+        Err(judged) => Ok(Read::Waits(judged)),
+    }
+}
+
+/// The final body, and who is asked.
+fn ready(gateway: &Gateway, decided: Decided, body: &Body<'_>, call: &mut Call) -> Result<Routed, Problem> {
+    // The final bytes: what is redacted is replaced, and the owner's own words stand in front, if wanted.
+    decided.inspected(&gateway.guards, body, call, |inspected, body, call| {
+        let routed = route::run(&gateway.access, inspected, call)?; // which provider is permitted and asked
+        Ok(reserve::measured(routed, body, call))
+    })
+}
+
+/// Goes on with a call once the owner has decided about it.
+async fn walk(gateway: &Arc<Gateway>, judged: Judged, call: Call) -> Result<Response, (Box<Call>, Problem)> {
     let weight = judged.weight();
-    let decided = match judged.decided(house).await {
-        Ok(decided) => decided, // by the owner, where one is asked
+    let decided = match judged.decided().await {
+        Ok(decided) => decided,
         Err(problem) => return Err((Box::new(call), problem)),
     };
-    let (mut call, routed) = in_turn(house, weight, call, headers, move |house, call, headers| {
-        let inspected = decided.inspected(house, call, headers)?; // the final bytes, or a refusal
-        let inspected = canon::run(house, inspected, call, headers)?; // the owner's own words in front, if wanted
-        let routed = route::run(house, inspected, call, headers)?; // which provider is permitted and asked
-        Ok(if weight.is_light() { routed } else { reserve::measured(house, routed, call) })
+    let shared = Arc::clone(gateway);
+    let (call, routed) = in_turn(&gateway.guards.inspectors, weight, call, move |call| {
+        let bytes = decided.bytes();
+        ready(&shared, decided, &Body::again(&bytes)?, call)
     })
     .await;
-    let reserved = match routed {
-        Ok(routed) => reserve::run(house, routed, &mut call, headers).await, // tokens are held from here on
-        Err(problem) => Err(problem),
-    };
-    let reserved = match reserved {
-        Ok(reserved) => reserved,
+    match routed {
+        Ok(routed) => leave(gateway, routed, call).await,
+        Err(problem) => Err((Box::new(call), problem)),
+    }
+}
+
+/// The way out and back: budget, provider, answer.
+async fn leave(
+    gateway: &Arc<Gateway>,
+    routed: Routed,
+    mut call: Call,
+) -> Result<Response, (Box<Call>, Problem)> {
+    let reserved = match reserve::run(routed, &mut call).await {
+        Ok(reserved) => reserved, // tokens are held from here on
         Err(problem) => return Err((Box::new(call), problem)),
     };
-    let forwarded = match forward::run(house, reserved, &mut call, headers).await {
+    let forwarded = match forward::run(&gateway.access, &gateway.upstreams, reserved, &mut call).await {
         Ok(forwarded) => forwarded, // the only step that leaves the machine
         Err(problem) => return Err((Box::new(call), problem)),
     };
-    inspect_response::run(house, forwarded, call, headers).await // its end settles and records
+    inspect_response::run(&gateway.guards, forwarded, call).await // its end settles and records
 }
 
 /// Does a step that reads a text of this weight, off the workers where that may take long. The step owns the
 /// call meanwhile: when the caller leaves, the call ends with the step.
 pub(crate) async fn in_turn<T: Send + 'static>(
-    house: &Arc<House>,
+    inspectors: &Inspectors,
     weight: Weight,
     mut call: Call,
-    headers: &mut HeaderMap,
-    step: impl FnOnce(&Arc<House>, &mut Call, &mut HeaderMap) -> T + Send + 'static,
+    step: impl FnOnce(&mut Call) -> T + Send + 'static,
 ) -> (Call, T) {
-    let (own, mut known) = (house.clone(), std::mem::take(headers));
     let work = move || {
-        let done = step(&own, &mut call, &mut known);
-        (call, known, done)
+        let done = step(&mut call);
+        (call, done)
     };
-    let (call, known, done) = house.inspectors.run(weight, work).await;
-    *headers = known;
-    (call, done)
+    inspectors.run(weight, work).await
 }
 
 /// Ends a call with an answer of ours.
-pub(crate) async fn refuse(
-    mut call: Call,
-    shape: Shape,
-    problem: Problem,
-    mut headers: HeaderMap,
-) -> Response {
+pub(crate) async fn refuse(mut call: Call, shape: Shape, problem: Problem) -> Response {
     call.note(&problem);
-    call.settle(crate::call::Cost::Nothing).await;
+    call.settle(Cost::Nothing).await;
     let outcome = outcome(&problem);
     let problem = finish(&mut call, outcome, problem, shape).await;
-    let mut response = problem.respond(shape, &call.request_id).map(Body::from);
-    if matches!(problem.code, Code::FirewallRequest | Code::FirewallResponse) {
-        headers.insert("x-zos-verdict", http::HeaderValue::from_static("deny"));
-    }
-    response.headers_mut().extend(headers);
+    let mut response = problem.respond(shape, &call.request_id).map(axum::body::Body::from);
+    response.headers_mut().extend(call.take_headers());
     response
 }
 
@@ -153,3 +172,6 @@ async fn finish(call: &mut Call, outcome: Outcome, problem: Problem, shape: Shap
         Err(unavailable) => unavailable,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,10 @@
 
 use crate::access::{cors, exposure};
 use crate::admin::problem::AdminRefusal;
-use crate::call::Call;
+use crate::call::{Call, Fact};
 use crate::config::Config;
 use crate::endpoints::{mcp, models};
-use crate::house::House;
+use crate::gateway::Gateway;
 use crate::{admin, ids, pipeline};
 use axum::Router;
 use axum::body::Body;
@@ -20,47 +20,47 @@ use zos_wire::face::Face;
 use zos_wire::problem::{Code, Problem, Shape};
 
 /// Everything that the listener serves.
-pub(crate) fn router(house: Arc<House>) -> Router {
-    let side: Router<Arc<House>> = Router::new()
+pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
+    let side: Router<Arc<Gateway>> = Router::new()
         .route("/", axum::routing::get(root))
         .route("/healthz", axum::routing::get(|| async { "ok\n" }))
         .route("/readyz", axum::routing::get(ready))
         .route("/metrics", axum::routing::get(metrics))
-        .merge(admin_router(house.clone()))
-        .layer(middleware::from_fn_with_state(house.clone(), guard_side));
+        .merge(admin_router(gateway.clone()))
+        .layer(middleware::from_fn_with_state(gateway.clone(), guard_side));
     Router::new()
         .route("/v1/{*path}", axum::routing::any(governed))
         .route("/rooms/{*path}", axum::routing::any(governed))
         .route("/mcp", axum::routing::any(governed))
         .merge(side)
         .fallback(elsewhere)
-        .with_state(house)
+        .with_state(gateway)
 }
 
 /// The admin API, behind its token, and the screens for the listener.
-fn admin_router(house: Arc<House>) -> Router<Arc<House>> {
+fn admin_router(gateway: Arc<Gateway>) -> Router<Arc<Gateway>> {
     admin::router(mcp::owner_router())
-        .layer(middleware::from_fn_with_state(house, admin::require_token))
+        .layer(middleware::from_fn_with_state(gateway, admin::require_token))
         .merge(admin::screens::router())
         .layer(middleware::from_fn(admin::harden))
 }
 
 /// The admin API and the screens for the desktop's own window: in this process, so without a token.
-pub fn window_router(house: Arc<House>) -> Router {
+pub fn window_router(gateway: Arc<Gateway>) -> Router {
     admin::router(mcp::owner_router())
         .merge(admin::screens::router())
         .fallback(|| async { AdminRefusal::unknown_endpoint() })
         .layer(middleware::from_fn(admin::harden))
-        .with_state(house)
+        .with_state(gateway)
 }
 
 /// A path that no route has: one of the faces by a base that is nearly right, or nothing.
-async fn elsewhere(State(house): State<Arc<House>>, request: Request) -> Response {
+async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     if !matches!(target(request.method(), request.uri().path()), (_, Target::Unknown)) {
-        return governed(State(house), request).await;
+        return governed(State(gateway), request).await;
     }
     let id = ids::of_request(request.headers());
-    match exposure::check(&house.config.auth, request.uri(), request.headers()) {
+    match exposure::check(&gateway.access.auth, request.uri(), request.headers()) {
         Ok(()) => unknown_endpoint(request.headers(), "There is nothing at this path.")
             .respond(Shape::OpenAi, &id)
             .map(Body::from),
@@ -78,8 +78,8 @@ fn unknown_endpoint(headers: &HeaderMap, message: &str) -> Problem {
 }
 
 /// Host and Origin rules for everything that is not a governed call.
-async fn guard_side(State(house): State<Arc<House>>, request: Request, next: Next) -> Response {
-    match exposure::check(&house.config.auth, request.uri(), request.headers()) {
+async fn guard_side(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    match exposure::check(&gateway.access.auth, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.respond(Shape::OpenAi, &ids::of_request(request.headers())).map(Body::from),
     }
@@ -113,18 +113,18 @@ enum Target {
 /// Every call under `/v1` and `/rooms` and at `/mcp`: it leaves a record, whatever it asks for. Only the
 /// question of a browser whether an allowed page may call leaves none, for it is no call, and of web pages
 /// that may not call those beyond a bound, for they could fill the disk.
-async fn governed(State(house): State<Arc<House>>, request: Request) -> Response {
-    let origin = cors::allowed_origin(&house.config.auth, request.headers());
-    let allowed = exposure::check(&house.config.auth, request.uri(), request.headers());
+async fn governed(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let origin = cors::allowed_origin(&gateway.access.auth, request.headers());
+    let allowed = exposure::check(&gateway.access.auth, request.uri(), request.headers());
     let mut response = match (&origin, allowed) {
         (Some(_), Ok(())) => match cors::preflight(request.method(), request.headers()) {
             Some(answer) => answer,
-            None => answered(house, request, Ok(())).await,
+            None => answered(gateway, request, Ok(())).await,
         },
-        (_, Err(problem)) if !house.strangers.is_recorded() => {
+        (_, Err(problem)) if !gateway.access.strangers.is_recorded() => {
             problem.respond(Shape::OpenAi, &ids::of_request(request.headers())).map(Body::from)
         }
-        (_, allowed) => answered(house, request, allowed).await,
+        (_, allowed) => answered(gateway, request, allowed).await,
     };
     let headers = response.headers_mut();
     for (name, value) in
@@ -139,7 +139,7 @@ async fn governed(State(house): State<Arc<House>>, request: Request) -> Response
 }
 
 /// The answer to a call that leaves a record.
-async fn answered(house: Arc<House>, request: Request, allowed: Result<(), Problem>) -> Response {
+async fn answered(gateway: Arc<Gateway>, request: Request, allowed: Result<(), Problem>) -> Response {
     let (room, mut target) = target(request.method(), request.uri().path());
     if matches!(target, Target::Unknown) && is_upgrade(request.headers()) {
         target = Target::Upgrade;
@@ -160,11 +160,12 @@ async fn answered(house: Arc<House>, request: Request, allowed: Result<(), Probl
         Target::Upgrade | Target::Unknown => "unknown",
     };
     let request_id = ids::of_request(request.headers());
-    let active = house.drain.enter();
+    let active = gateway.drain.enter();
     let is_stopping = active.is_none();
-    let mut call = Call::arrived(house.clone(), request_id.clone(), name, active);
+    let mut call =
+        Call::arrived(gateway.books.clone(), gateway.journal.clone(), request_id.clone(), name, active);
     if allowed.is_err()
-        && let Some(remark) = house.strangers.remark()
+        && let Some(remark) = gateway.access.strangers.remark()
     {
         call.remark(&remark);
     }
@@ -173,23 +174,22 @@ async fn answered(house: Arc<House>, request: Request, allowed: Result<(), Probl
     } else {
         allowed
     };
-    let refusal = refusal.and_then(|()| small_head(&house.config, &request));
+    let refusal = refusal.and_then(|()| small_head(&gateway.config, &request));
     let served = async {
         match (refusal, target) {
-            (Err(problem), _) => pipeline::refuse(call, shape, problem, HeaderMap::new()).await,
-            (Ok(()), Target::Face(face)) => pipeline::serve(house, face, room, request, call).await,
-            (Ok(()), Target::Models(id)) => models::serve(house, room, id, shape, request, call).await,
-            (Ok(()), Target::Mcp) => mcp::serve(house, room, request, call).await,
+            (Err(problem), _) => pipeline::refuse(call, shape, problem).await,
+            (Ok(()), Target::Face(face)) => pipeline::serve(gateway, face, room, request, call).await,
+            (Ok(()), Target::Models(id)) => models::serve(gateway, room, id, shape, request, call).await,
+            (Ok(()), Target::Mcp) => mcp::serve(gateway, room, request, call).await,
             (Ok(()), Target::Upgrade) => {
-                let mut upgrade = HeaderMap::new();
-                upgrade.insert(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"));
-                upgrade.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                pipeline::refuse(call, shape, only_http(), upgrade).await
+                call.tell(Fact::Answer(header::UPGRADE, HeaderValue::from_static("HTTP/1.1")));
+                call.tell(Fact::Answer(header::CONNECTION, HeaderValue::from_static("upgrade")));
+                pipeline::refuse(call, shape, only_http()).await
             }
             (Ok(()), Target::Unknown) => {
                 let message = "zOS does not know this endpoint, so nothing passes through it.";
                 let problem = unknown_endpoint(request.headers(), message);
-                pipeline::refuse(call, shape, problem, HeaderMap::new()).await
+                pipeline::refuse(call, shape, problem).await
             }
         }
     };
@@ -246,9 +246,9 @@ async fn root() -> &'static str {
     "zOS is running. AI clients use this address; the screens are at /zos/.\n"
 }
 
-async fn ready(State(house): State<Arc<House>>) -> Response {
-    let health = house.health();
-    let status = if health.ok && !house.drain.is_draining() {
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let health = gateway.health();
+    let status = if health.ok && !gateway.drain.is_draining() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
@@ -256,13 +256,13 @@ async fn ready(State(house): State<Arc<House>>) -> Response {
     (status, axum::Json(health)).into_response()
 }
 
-async fn metrics(State(house): State<Arc<House>>) -> Response {
-    let mut text = house.counters.prometheus(house.log_is_healthy());
-    if house.telemetry.is_on() {
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    let mut text = gateway.journal.counters.prometheus(gateway.journal.is_healthy());
+    if gateway.journal.telemetry.is_on() {
         text.push_str(&format!(
             "# HELP zos_spans_lost_total Spans that the collector did not take.\n\
              # TYPE zos_spans_lost_total counter\nzos_spans_lost_total {}\n",
-            house.telemetry.lost()
+            gateway.journal.telemetry.lost()
         ));
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], Body::from(text)).into_response()

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod departing;
 pub(crate) mod lists;
 
+use crate::access::is_on_this_machine;
 use crate::config::UpstreamLimits;
 use crate::inspectors::{BodyMemory, Inspectors};
 use bytes::Bytes;
@@ -18,9 +19,11 @@ use departing::Departing;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 use zos_core::Provider;
+use zos_seal::{Vault, VaultOptions};
 
 /// What goes to a provider.
 #[derive(Clone)]
@@ -87,6 +90,8 @@ pub(crate) struct Upstreams {
     /// Which providers are left alone.
     pub(crate) breakers: breaker::Breakers,
     lists: lists::ModelLists,
+    /// The owner's keys for providers.
+    pub(crate) vault: Arc<Vault>,
 }
 
 /// The kinds of proxies that the HTTP client knows.
@@ -122,6 +127,7 @@ impl Upstreams {
             idle_timeout: limits.idle_timeout,
             breakers: breaker::Breakers::default(),
             lists: lists::ModelLists::default(),
+            vault: Arc::new(Vault::new(VaultOptions::default())),
         })
     }
 
@@ -199,19 +205,6 @@ fn tell_unusable_proxies() {
                 PROXY_SCHEMES.join("://, ")
             );
         }
-    }
-}
-
-/// Whether an address names this machine. `0.0.0.0` does: systems connect it to themselves.
-pub(crate) fn is_on_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
-        Some(Host::Ipv6(address)) => {
-            let address = address.to_canonical();
-            address.is_loopback() || address.is_unspecified()
-        }
-        None => false,
     }
 }
 

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tower::ServiceExt;
-use zos_gateway::House;
+use zos_gateway::Gateway;
 
 type Answering = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
@@ -42,7 +42,7 @@ pub(crate) enum AdminError {
 }
 
 impl Admin {
-    pub(crate) fn new(house: Arc<House>) -> Self {
+    pub(crate) fn new(house: Arc<Gateway>) -> Self {
         let router = zos_gateway::window_router(house);
         Self {
             answer: Arc::new(move |request| {
@@ -143,10 +143,10 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn house() -> (tempfile::TempDir, Arc<House>) {
+    fn house() -> (tempfile::TempDir, Arc<Gateway>) {
         let folder = tempfile::tempdir().unwrap();
         let home = zos_core::Home::resolve_from(Some(folder.path()), None, None).unwrap();
-        let house = House::open(home).unwrap();
+        let house = Gateway::open(home).unwrap();
         (folder, house)
     }
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use tauri::async_runtime::JoinHandle;
 use tokio::sync::Notify;
 use zos_core::Home;
-use zos_gateway::House;
+use zos_gateway::Gateway;
 
 /// What all parts of the desktop share. Tauri keeps it from the opening of the house to the end.
 pub(crate) struct Desk {
     /// Brain and gateway.
-    pub(crate) house: Arc<House>,
+    pub(crate) house: Arc<Gateway>,
     /// The admin API, inside this process.
     pub(crate) admin: Admin,
     /// Wakes the tray's listener where neither files nor calls changed.
@@ -48,7 +48,7 @@ impl Refusal {
 }
 
 impl Desk {
-    pub(crate) fn new(house: Arc<House>) -> Self {
+    pub(crate) fn new(house: Arc<Gateway>) -> Self {
         Self {
             admin: Admin::new(house.clone()),
             house,

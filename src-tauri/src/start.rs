@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tauri::{AppHandle, Manager, RunEvent, Wry};
 use zos_core::{Home, HomeError};
-use zos_gateway::House;
+use zos_gateway::Gateway;
 use zos_gateway::attest::Keys;
-use zos_gateway::house::Opening;
+use zos_gateway::Opening;
 
 /// How long tasks may take to end after everything that matters has ended.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
@@ -33,7 +33,7 @@ pub(crate) enum StartError {
     Desktop(#[from] tauri::Error),
     /// Another zOS uses these files, or they cannot be used.
     #[error(transparent)]
-    House(#[from] zos_gateway::house::OpenError),
+    Gateway(#[from] zos_gateway::OpenError),
 }
 
 /// Runs until somebody quits. A second start on the same home ends in here: it has woken the first.
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
     // Only now: a second start must find the first one before it finds its files locked.
     zos_gateway::process::prepare();
     let opening = Opening { keys: Keys::Keychain, ..Opening::default() };
-    app.manage(Desk::new(House::open_with(home, opening)?));
+    app.manage(Desk::new(Gateway::open_with(home, opening)?));
     let handle = app.handle().clone();
     tauri::async_runtime::spawn(async move { listen::listen(&handle).await });
     quit::on_signals(app.handle());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use zos_core::Home;
-use zos_gateway::{House, Server};
+use zos_gateway::Server;
 use zos_tests::gateway::Scratch;
 use zos_tests::{Provider, provider};
 
@@ -69,7 +69,7 @@ async fn tls_is_protection_enough_for_an_address_that_others_can_reach() {
     for (name, text) in [("config.yml", CONFIG), ("cert.pem", CERT), ("key.pem", KEY)] {
         std::fs::write(home.path().join("gateway").join(name), text).unwrap();
     }
-    let house = House::open(Home::resolve(Some(home.path())).unwrap()).unwrap();
+    let house = zos_gateway::Gateway::open(Home::resolve(Some(home.path())).unwrap()).unwrap();
     assert!(Server::bind(&house, Some("0.0.0.0:0".parse().unwrap())).await.is_ok());
 }
 
@@ -92,7 +92,7 @@ async fn what_is_wrong_with_the_files_is_named_with_file_and_line_and_without_a_
         for (name, text) in [("cert.pem", cert), ("key.pem", key)] {
             text.inspect(|text| std::fs::write(folder.join(name), text).unwrap());
         }
-        let house = House::open(Home::resolve(Some(home.path())).unwrap()).unwrap();
+        let house = zos_gateway::Gateway::open(Home::resolve(Some(home.path())).unwrap()).unwrap();
         let error = Server::bind(&house, None).await.err().expect("it must refuse").to_string();
         assert!(error.contains(&format!("gateway/config.yml:{line}:")) && error.contains(words), "{error}");
         assert!(!error.contains(home.path().to_str().unwrap()) && !error.contains("PRIVATE KEY-----\nM"));

@@ -1,7 +1,7 @@
 //! Who may call, and which context governs.
 
 use serde_json::{Value, json};
-use zos_gateway::{House, Server};
+use zos_gateway::Server;
 use zos_tests::Provider;
 use zos_tests::gateway::{Gateway, Scratch, client};
 
@@ -162,7 +162,7 @@ async fn an_address_that_others_can_reach_is_refused_without_protection() {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(scratch.path().join("gateway")).unwrap();
         std::fs::write(scratch.path().join("gateway/config.yml"), config).unwrap();
-        let house = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
+        let house = zos_gateway::Gateway::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
         let error = Server::bind(&house, Some(listen.parse().unwrap()))
             .await
             .err()
@@ -177,14 +177,14 @@ async fn an_address_that_others_can_reach_is_refused_without_protection() {
 async fn a_taken_port_is_a_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let house = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
+    let house = zos_gateway::Gateway::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
     let error = Server::bind(&house, Some(taken.local_addr().unwrap()))
         .await
         .err()
         .expect("it must refuse")
         .to_string();
     assert!(error.contains("taken by another program"), "{error}");
-    let second = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap());
+    let second = zos_gateway::Gateway::open(zos_core::Home::resolve(Some(scratch.path())).unwrap());
     assert!(second.is_err(), "two gateways on one home");
 }
 
@@ -403,7 +403,7 @@ async fn the_other_loopback_address_of_the_port_is_held_or_told() {
     let taken = std::net::TcpListener::bind("[::1]:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let scratch = tempfile::tempdir().unwrap();
-    let house = House::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
+    let house = zos_gateway::Gateway::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
     Server::bind(&house, Some(([127, 0, 0, 1], port).into())).await.unwrap();
     let notice = house.listening().notice.unwrap();
     assert!(notice.contains(&format!("[::1]:{port}")) && notice.contains("localhost"), "{notice}");

@@ -43,10 +43,11 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway",
         layers: &[
-            &["ids", "drain", "process", "config", "inspectors", "views", "guards"],
-            &["access", "books", "journal", "upstream"],
-            &["house"],
-            &["call"],
+            &["ids", "drain", "process", "config", "inspectors", "views"],
+            &["journal", "guards"],
+            &["access", "books"],
+            &["upstream"],
+            &["call", "gateway"],
             &["pipeline"],
             &["admin", "endpoints"],
             &["routes"],

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use zos_gateway::house::Opening;
+use zos_gateway::Opening;
 use zos_meter::Clock;
 use zos_tests::Provider;
 use zos_tests::gateway::{Gateway, Scratch, client};

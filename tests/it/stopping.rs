@@ -61,6 +61,6 @@ async fn a_stream_that_takes_too_long_is_cut_with_an_error_and_recorded() {
     assert!(text.contains("zos_shutting_down") && !text.contains("[DONE]"), "{text}");
     assert_eq!(kinds(&home), ["start", "call", "stop"]);
     // The reservation was settled: nothing is held when the house opens again.
-    let house = zos_gateway::House::open(zos_core::Home::resolve(Some(home.path())).unwrap()).unwrap();
+    let house = zos_gateway::Gateway::open(zos_core::Home::resolve(Some(home.path())).unwrap()).unwrap();
     drop(house);
 }

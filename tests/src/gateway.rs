@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use zos_core::Home;
-use zos_gateway::house::Opening;
-use zos_gateway::{House, Server};
+use zos_gateway::Opening;
+use zos_gateway::Server;
 
 /// A gateway that serves.
 pub struct Gateway {
     /// Its folder.
     pub home: TempDir,
     /// Its parts.
-    pub house: Arc<House>,
+    pub house: Arc<zos_gateway::Gateway>,
     /// `http://127.0.0.1:port`
     pub url: String,
     /// Its port.
@@ -76,7 +76,7 @@ impl Scratch {
     pub async fn start_with(self, opening: Opening) -> Gateway {
         let root = self.home.path().to_owned();
         let home = Home::resolve(Some(&root)).expect("an absolute path");
-        let house = tokio::task::spawn_blocking(move || House::open_with(home, opening))
+        let house = tokio::task::spawn_blocking(move || zos_gateway::Gateway::open_with(home, opening))
             .await
             .expect("opening does not panic")
             .expect("it opens");

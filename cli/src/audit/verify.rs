@@ -31,7 +31,7 @@ pub(super) fn run(
         return bundle(path, key.as_ref(), attest_key, output);
     }
     // What is kept outside of the folder is about the log of this home alone.
-    let witness = (path == own).then(|| zos_gateway::house::audit_head(home));
+    let witness = (path == own).then(|| zos_gateway::audit_head(home));
     log(path, key.as_ref(), witness.as_deref(), output)
 }
 

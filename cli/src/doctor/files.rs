@@ -113,7 +113,7 @@ pub(super) fn log(home: &Home, _: &Admin) -> Result<Vec<Check>> {
 /// What the whole log comes to when it is verified.
 fn verified(home: &Home, folder: &Path) -> Check {
     let shown = folder.display();
-    let witness = zos_gateway::house::audit_head(home);
+    let witness = zos_gateway::audit_head(home);
     let report = match zos_audit::verify_witnessed(folder, None, Some(&witness), &mut |_, _| ()) {
         Ok(report) => report,
         Err(error) => {

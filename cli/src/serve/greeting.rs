@@ -7,12 +7,12 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use zos_core::Home;
-use zos_gateway::House;
+use zos_gateway::Gateway;
 use zos_gateway::config::Config;
 
 /// Says it, for people or for programs.
 pub(super) fn show(
-    house: &Arc<House>,
+    house: &Arc<Gateway>,
     home: &Home,
     config: &Config,
     address: SocketAddr,

@@ -11,8 +11,8 @@ use zos_core::ContextName;
 
 /// The active context.
 #[utoipa::path(get, path = "/zos/v1/active", responses((status = 200, body = Active)))]
-pub(crate) async fn active(State(house): Admin) -> Json<Active> {
-    let snapshot = house.brain.snapshot();
+pub(crate) async fn active(State(gateway): Admin) -> Json<Active> {
+    let snapshot = gateway.files.brain.snapshot();
     Json(Active { context: snapshot.effective_active().ok().map(ToString::to_string) })
 }
 
@@ -22,7 +22,7 @@ pub(crate) async fn active(State(house): Admin) -> Json<Active> {
     responses((status = 200, body = Active), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]
 pub(crate) async fn set_active(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(wanted): Body<Active>,
 ) -> Result<Json<Active>, AdminRefusal> {
     let name: Option<ContextName> = match &wanted.context {
@@ -30,7 +30,7 @@ pub(crate) async fn set_active(
         None => None,
     };
     if let Some(name) = &name {
-        match house.brain.snapshot().context(name) {
+        match gateway.files.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
                 return Err(AdminRefusal::new(
@@ -47,7 +47,7 @@ pub(crate) async fn set_active(
     let word = name.as_ref().map_or("none", ContextName::as_str);
     let detail = format!("active context: {word}");
     let deed = Deed::decision(wanted.context.as_deref(), format!("make {word} the active context"));
-    let set = deeds::act(house, deed, move |house| match house.brain.set_active(name.as_ref()) {
+    let set = deeds::act(gateway, deed, move |gateway| match gateway.files.brain.set_active(name.as_ref()) {
         Ok(()) => Ok(Done::Happened(wanted, detail)),
         Err(error) => Err(AdminRefusal::failed("The active context could not be saved", &error)),
     });

@@ -5,7 +5,7 @@ mod targets;
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use crate::house::House;
+use crate::gateway::Gateway;
 use crate::views::{AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, Decision, Event};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,8 +17,9 @@ use zos_guard::approvals::{self, Unknown};
 /// What can be answered, oldest first. It never holds the words that were found; targets of tool calls it
 /// does, for the owner to look at.
 #[utoipa::path(get, path = "/zos/v1/approvals", operation_id = "list_approvals", responses((status = 200, body = Approvals)))]
-pub(crate) async fn list(State(house): Admin) -> Json<Approvals> {
-    let (snapshot, approvals) = (house.brain.snapshot(), house.approvals.list(house.now_ms()));
+pub(crate) async fn list(State(gateway): Admin) -> Json<Approvals> {
+    let (snapshot, approvals) =
+        (gateway.files.brain.snapshot(), gateway.guards.approvals.list(gateway.journal.now_ms()));
     Json(Approvals {
         approvals: approvals.iter().map(|approval| Approval::new(&snapshot, approval)).collect(),
     })
@@ -38,11 +39,11 @@ pub(crate) async fn list(State(house): Admin) -> Json<Approvals> {
     )
 )]
 pub(crate) async fn decide(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(id): Path<String>,
     Body(wanted): Body<ApprovalDecision>,
 ) -> Result<Json<ApprovalDecided>, AdminRefusal> {
-    let asked = house.approvals.get(&id, house.now_ms()).map_err(|Unknown| unknown())?;
+    let asked = gateway.guards.approvals.get(&id, gateway.journal.now_ms()).map_err(|Unknown| unknown())?;
     let decision = match wanted.decision {
         Decision::AllowOnce => approvals::Decision::AllowOnce,
         Decision::Redact => approvals::Decision::Redact,
@@ -58,16 +59,16 @@ pub(crate) async fn decide(
     let rules: Vec<&str> = asked.asked.iter().map(|asked| asked.rule.as_str()).collect();
     let detail = format!("ask {id} about {}: {}", rules.join(", "), decision.name());
     let deed = Deed::decision(Some(&asked.context), format!("answer ask {id}: {}", decision.name()));
-    deeds::act(house, deed, move |house| {
+    deeds::act(gateway, deed, move |gateway| {
         let written = match (decision, asked.targets.is_empty()) {
-            (approvals::Decision::Always, true) => write_rules(house, &asked)?,
-            (approvals::Decision::Always, false) => targets::write(house, &asked)?,
+            (approvals::Decision::Always, true) => write_rules(gateway, &asked)?,
+            (approvals::Decision::Always, false) => targets::write(gateway, &asked)?,
             _ => Vec::new(),
         };
-        match house.approvals.decide(&id, decision, house.now_ms()) {
+        match gateway.guards.approvals.decide(&id, decision, gateway.journal.now_ms()) {
             Ok(decided) => {
-                let approval = Approval::new(&house.brain.snapshot(), &decided);
-                house.announce(Event::Approval { approval: Box::new(approval.clone()) });
+                let approval = Approval::new(&gateway.files.brain.snapshot(), &decided);
+                gateway.journal.announce(Event::Approval { approval: Box::new(approval.clone()) });
                 Ok(Done::Happened(Ok(Json(ApprovalDecided { approval, written })), detail))
             }
             Err(Unknown) if written.is_empty() => Err(unknown()),
@@ -80,12 +81,12 @@ pub(crate) async fn decide(
 
 /// Makes the rules of an ask report only, in the file of its context. Gives the lines as they are read
 /// now: file, place in the list, and the entry.
-fn write_rules(house: &House, asked: &approvals::Approval) -> Result<Vec<String>, AdminRefusal> {
+fn write_rules(gateway: &Gateway, asked: &approvals::Approval) -> Result<Vec<String>, AdminRefusal> {
     let name: ContextName = asked.context.parse().map_err(|_| AdminRefusal::unknown_context())?;
-    let snapshot = house.brain.snapshot();
+    let snapshot = gateway.files.brain.snapshot();
     let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
     let entries = state.context().map(|context| context.outbound_deny.as_slice()).unwrap_or_default();
-    let source = house.brain.source(&name).map_err(refusal)?;
+    let source = gateway.files.brain.source(&name).map_err(refusal)?;
     let mut list = edit::list(&source.yaml, "outbound_deny").map_err(|error| not_here(&error.to_string()))?;
     let mut written = Vec::new();
     for asked in &asked.asked {
@@ -105,7 +106,7 @@ fn write_rules(house: &House, asked: &approvals::Approval) -> Result<Vec<String>
     }
     let yaml =
         edit::set_list(&source.yaml, "outbound_deny", &list).map_err(|error| not_here(&error.to_string()))?;
-    house.brain.write(&name, &yaml, Some(&source.etag)).map_err(refusal)?;
+    gateway.files.brain.write(&name, &yaml, Some(&source.etag)).map_err(refusal)?;
     Ok(written)
 }
 

@@ -21,7 +21,7 @@ const PAGE_LIMIT: u32 = 500;
     responses((status = 200, body = AuditPage), (status = 400, body = AdminProblem))
 )]
 pub(crate) async fn audit(
-    State(house): Admin,
+    State(gateway): Admin,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<AuditPage>, AdminRefusal> {
     let filter = Filter {
@@ -49,7 +49,7 @@ pub(crate) async fn audit(
         }
     };
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_LIMIT) as usize;
-    let folder = house.brain.home().audit_dir();
+    let folder = gateway.files.brain.home().audit_dir();
     let page = tokio::task::spawn_blocking(move || zos_audit::recent(&folder, &filter, cursor, limit)).await;
     match page {
         Ok(Ok(page)) => Ok(Json(AuditPage {
@@ -67,14 +67,14 @@ pub(crate) async fn audit(
     responses((status = 200, body = Pruned), (status = 400, body = AdminProblem))
 )]
 pub(crate) async fn prune(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(wanted): Body<PruneRequest>,
 ) -> Result<Json<Pruned>, AdminRefusal> {
     let is_day = wanted.before.len() == 10 && zos_audit::parse_time(&wanted.before).is_ok();
     if !is_day {
         return Err(AdminRefusal::invalid("`before` is a day such as 2026-01-02."));
     }
-    let (log, folder) = (house.audit.clone(), house.brain.home().audit_dir());
+    let (log, folder) = (gateway.journal.log.clone(), gateway.files.brain.home().audit_dir());
     let done = tokio::task::spawn_blocking(move || zos_audit::prune(&log, &folder, &wanted.before)).await;
     match done {
         Ok(Ok(None)) => Ok(Json(Pruned { records: 0, first_left: None, files: Vec::new() })),
@@ -93,8 +93,8 @@ pub(crate) async fn prune(
     post, path = "/zos/v1/audit/seal", operation_id = "seal_audit",
     responses((status = 200, body = SealedLog), (status = 500, body = AdminProblem))
 )]
-pub(crate) async fn seal(State(house): Admin) -> Result<Json<SealedLog>, AdminRefusal> {
-    let log = house.audit.clone();
+pub(crate) async fn seal(State(gateway): Admin) -> Result<Json<SealedLog>, AdminRefusal> {
+    let log = gateway.journal.log.clone();
     match tokio::task::spawn_blocking(move || log.seal()).await {
         Ok(Ok(size)) => Ok(Json(SealedLog { size })),
         Ok(Err(error)) => Err(AdminRefusal::failed("The log could not be signed", &error)),
@@ -107,9 +107,9 @@ pub(crate) async fn seal(State(house): Admin) -> Result<Json<SealedLog>, AdminRe
     post, path = "/zos/v1/audit/rotate-key", operation_id = "rotate_log_key",
     responses((status = 200, body = RotatedKey), (status = 500, body = AdminProblem))
 )]
-pub(crate) async fn rotate_key(State(house): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
-    let keeper = std::sync::Arc::clone(&house);
-    match tokio::task::spawn_blocking(move || keeper.attester.rotate_log(&keeper.audit)).await {
+pub(crate) async fn rotate_key(State(gateway): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
+    let keeper = std::sync::Arc::clone(&gateway);
+    match tokio::task::spawn_blocking(move || keeper.journal.attester.rotate_log(&keeper.journal.log)).await {
         Ok(Ok(rotated)) => {
             Ok(Json(RotatedKey { id: rotated.new.to_string(), previous: rotated.old.to_string() }))
         }
@@ -123,10 +123,10 @@ pub(crate) async fn rotate_key(State(house): Admin) -> Result<Json<RotatedKey>, 
     post, path = "/zos/v1/attest/rotate", operation_id = "rotate_attest_key",
     responses((status = 200, body = RotatedKey), (status = 500, body = AdminProblem))
 )]
-pub(crate) async fn rotate(State(house): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
+pub(crate) async fn rotate(State(gateway): Admin) -> Result<Json<RotatedKey>, AdminRefusal> {
     let deed = Deed::key(None, "replace the key for statements");
-    let rotated = deeds::act(house, deed, |house| {
-        let rotated = house.attester.rotate(&zos_audit::format_time(house.now_ms()));
+    let rotated = deeds::act(gateway, deed, |gateway| {
+        let rotated = gateway.journal.attester.rotate(&zos_audit::format_time(gateway.journal.now_ms()));
         let (id, previous) =
             rotated.map_err(|error| AdminRefusal::failed("The key could not be replaced", &error))?;
         let detail = format!("statements: key {id} follows {previous}");

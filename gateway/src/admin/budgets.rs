@@ -13,14 +13,14 @@ const DEFAULT_DAYS: u32 = 30;
 
 /// How every context stands today.
 #[utoipa::path(get, path = "/zos/v1/budgets", responses((status = 200, body = Budgets), (status = 500, body = AdminProblem)))]
-pub(crate) async fn budgets(State(house): Admin) -> Result<Json<Budgets>, AdminRefusal> {
-    let now_ms = house.now_ms();
+pub(crate) async fn budgets(State(gateway): Admin) -> Result<Json<Budgets>, AdminRefusal> {
+    let now_ms = gateway.journal.now_ms();
     let day = Day::from_unix_ms(now_ms);
-    let snapshot = house.brain.snapshot();
+    let snapshot = gateway.files.brain.snapshot();
     let mut budgets = Vec::new();
     for (name, state) in &snapshot.contexts {
         let limits = state.context().map(|context| all_limits(&context.budget)).unwrap_or_default();
-        let balance = house.ledger.balance(name.as_str(), day, &limits).await;
+        let balance = gateway.books.ledger.balance(name.as_str(), day, &limits).await;
         let balance =
             balance.map_err(|error| AdminRefusal::failed("The budget could not be read", &error))?;
         budgets.push(BudgetState::new(&balance, now_ms));
@@ -34,10 +34,10 @@ pub(crate) async fn budgets(State(house): Admin) -> Result<Json<Budgets>, AdminR
     responses((status = 200, body = UsageHistory), (status = 400, body = AdminProblem))
 )]
 pub(crate) async fn usage(
-    State(house): Admin,
+    State(gateway): Admin,
     Query(query): Query<UsageQuery>,
 ) -> Result<Json<UsageHistory>, AdminRefusal> {
-    let today = Day::from_unix_ms(house.now_ms());
+    let today = Day::from_unix_ms(gateway.journal.now_ms());
     let day = |text: &Option<String>, default: Day| match text {
         None => Ok(default),
         Some(text) => text.parse().map_err(|_| AdminRefusal::invalid("A day is written YYYY-MM-DD.")),
@@ -48,7 +48,7 @@ pub(crate) async fn usage(
         since: day(&query.since, first)?,
         until: day(&query.until, today)?,
     };
-    let history = house.ledger.history(asked).await;
+    let history = gateway.books.ledger.history(asked).await;
     let mut rows = history.map_err(|error| AdminRefusal::failed("Usage could not be read", &error))?;
     rows.reverse();
     Ok(Json(UsageHistory { rows: rows.into_iter().map(UsageRow::from).collect() }))

@@ -15,13 +15,13 @@ use zos_core::{CanonState, Context, Snapshot};
     responses((status = 200, body = CanonView), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]
 pub(crate) async fn canon(
-    State(house): Admin,
+    State(gateway): Admin,
     Query(wanted): Query<CanonQuery>,
 ) -> Result<Json<CanonView>, AdminRefusal> {
-    let snapshot = house.brain.snapshot();
+    let snapshot = gateway.files.brain.snapshot();
     let (context, state) = of(&snapshot, wanted.context.as_deref())?;
     let (context, state) = (Arc::clone(context), state.clone());
-    let home = house.brain.home().clone();
+    let home = gateway.files.brain.home().clone();
     // Every line is held against every other, and files are looked for.
     let view = tokio::task::spawn_blocking(move || {
         let mut findings = state.findings().to_vec();
@@ -38,10 +38,10 @@ pub(crate) async fn canon(
     responses((status = 200, body = CanonWhy), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]
 pub(crate) async fn why(
-    State(house): Admin,
+    State(gateway): Admin,
     Query(wanted): Query<CanonWhyQuery>,
 ) -> Result<Json<CanonWhy>, AdminRefusal> {
-    let snapshot = house.brain.snapshot();
+    let snapshot = gateway.files.brain.snapshot();
     let (_, state) = of(&snapshot, wanted.context.as_deref())?;
     Ok(Json(CanonWhy::new(state.canon().map(AsRef::as_ref), &wanted.text)))
 }

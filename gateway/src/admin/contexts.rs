@@ -16,8 +16,8 @@ use zos_core::{ContextName, Entry, WriteError};
 
 /// All contexts, with what is broken and why.
 #[utoipa::path(get, path = "/zos/v1/contexts", operation_id = "list_contexts", responses((status = 200, body = Contexts)))]
-pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
-    let snapshot = house.brain.snapshot();
+pub(crate) async fn list(State(gateway): Admin) -> Json<Contexts> {
+    let snapshot = gateway.files.brain.snapshot();
     let contexts: Vec<_> =
         snapshot.contexts.iter().map(|(name, state)| ContextSummary::new(&snapshot, name, state)).collect();
     let shown: Vec<&FileProblem> = contexts.iter().flat_map(|context| &context.problems).collect();
@@ -31,10 +31,13 @@ pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
     get, path = "/zos/v1/contexts/{name}", operation_id = "show_context", params(("name" = String, Path, description = "Name of the context.")),
     responses((status = 200, body = ContextDetail), (status = 404, body = AdminProblem))
 )]
-pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<ContextDetail>, AdminRefusal> {
-    let snapshot = house.brain.snapshot();
+pub(crate) async fn show(
+    State(gateway): Admin,
+    Name(name): Name,
+) -> Result<Json<ContextDetail>, AdminRefusal> {
+    let snapshot = gateway.files.brain.snapshot();
     let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
-    let brain = house.brain.clone();
+    let brain = gateway.files.brain.clone();
     let of = name.clone();
     let source = match tokio::task::spawn_blocking(move || brain.source(&of)).await {
         Ok(Ok(source)) => source,
@@ -65,15 +68,15 @@ pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<C
     )
 )]
 pub(crate) async fn write(
-    State(house): Admin,
+    State(gateway): Admin,
     Name(name): Name,
     Body(change): Body<ContextChange>,
 ) -> Result<Json<ContextWritten>, AdminRefusal> {
     let deed = Deed::decision(Some(name.as_str()), format!("write context file {name}"));
-    let etag = deeds::act(house, deed, move |house| {
-        let yaml = new_text(&house.brain, &name, &change)?;
+    let etag = deeds::act(gateway, deed, move |gateway| {
+        let yaml = new_text(&gateway.files.brain, &name, &change)?;
         let etag = change.etag.as_deref().filter(|etag| !etag.is_empty());
-        let source = house.brain.write(&name, &yaml, etag).map_err(refusal)?;
+        let source = gateway.files.brain.write(&name, &yaml, etag).map_err(refusal)?;
         Ok(Done::Happened(source.etag, format!("context file written: {name}")))
     });
     Ok(Json(ContextWritten { etag: etag.await? }))
@@ -86,13 +89,13 @@ pub(crate) async fn write(
     responses((status = 204), (status = 404, body = AdminProblem), (status = 409, body = AdminProblem))
 )]
 pub(crate) async fn delete(
-    State(house): Admin,
+    State(gateway): Admin,
     Name(name): Name,
     Query(query): Query<EtagQuery>,
 ) -> Result<StatusCode, AdminRefusal> {
     let deed = Deed::decision(Some(name.as_str()), format!("remove context file {name}"));
-    deeds::act(house, deed, move |house| {
-        house.brain.delete(&name, &query.etag).map_err(refusal)?;
+    deeds::act(gateway, deed, move |gateway| {
+        gateway.files.brain.delete(&name, &query.etag).map_err(refusal)?;
         Ok(Done::Happened(StatusCode::NO_CONTENT, format!("context file removed: {name}")))
     })
     .await

@@ -6,7 +6,7 @@
 //! a test reads their source for it. The log's own deeds (a new key of its own, pruning) are recorded by the log.
 
 use super::problem::AdminRefusal;
-use crate::house::House;
+use crate::gateway::Gateway;
 use crate::journal::deed_notes::Note;
 use std::sync::Arc;
 use zos_audit::{Kind, Record};
@@ -48,11 +48,11 @@ impl Deed {
 /// # Errors
 /// Those of [`act_here`].
 pub(crate) async fn act<T: Send + 'static>(
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     deed: Deed,
-    perform: impl FnOnce(&House) -> Result<Done<T>, AdminRefusal> + Send + 'static,
+    perform: impl FnOnce(&Gateway) -> Result<Done<T>, AdminRefusal> + Send + 'static,
 ) -> Result<T, AdminRefusal> {
-    let done = tokio::task::spawn_blocking(move || act_here(&house, &deed, perform));
+    let done = tokio::task::spawn_blocking(move || act_here(&gateway, &deed, perform));
     done.await.unwrap_or_else(|error| Err(AdminRefusal::failed("The change could not be made", &error)))
 }
 
@@ -62,14 +62,14 @@ pub(crate) async fn act<T: Send + 'static>(
 /// When the log takes no records (nothing is done then), when `perform` refuses (nothing is recorded) or fails (that it
 /// failed is recorded), or when the log failed meanwhile: it is done then, and recorded later.
 pub(crate) fn act_here<T>(
-    house: &House,
+    gateway: &Gateway,
     deed: &Deed,
-    perform: impl FnOnce(&House) -> Result<Done<T>, AdminRefusal>,
+    perform: impl FnOnce(&Gateway) -> Result<Done<T>, AdminRefusal>,
 ) -> Result<T, AdminRefusal> {
-    let note = begin(house, deed).ok_or_else(AdminRefusal::unrecorded)?;
-    match perform(house) {
+    let note = begin(gateway, deed).ok_or_else(AdminRefusal::unrecorded)?;
+    match perform(gateway) {
         Ok(Done::Happened(value, detail)) => {
-            record(house, note, deed.record(detail)).ok_or_else(AdminRefusal::recorded_later)?;
+            record(gateway, note, deed.record(detail)).ok_or_else(AdminRefusal::recorded_later)?;
             Ok(value)
         }
         Ok(Done::Nothing(value)) => {
@@ -78,7 +78,7 @@ pub(crate) fn act_here<T>(
         }
         Err(refusal) if refusal.is_failure() => {
             // What the caller is told is the failure itself; a record that is owed is written later.
-            let _ = record(house, note, deed.record(format!("failed: {}", deed.intent)));
+            let _ = record(gateway, note, deed.record(format!("failed: {}", deed.intent)));
             Err(refusal)
         }
         Err(refusal) => {
@@ -89,31 +89,31 @@ pub(crate) fn act_here<T>(
 }
 
 /// Lets a deed begin: the log takes records, all that were owed are written, and the deed is noted.
-fn begin(house: &House, deed: &Deed) -> Option<Note> {
-    let ready = house.audit.ready();
+fn begin(gateway: &Gateway, deed: &Deed) -> Option<Note> {
+    let ready = gateway.journal.log.ready();
     if let Err(error) = &ready {
-        house.log_answered(false);
+        gateway.journal.log_answered(false);
         tracing::error!(%error, "nothing is changed while no record can be written");
         return None;
     }
-    let mut owed = house.deed_notes.take_owed().into_iter();
+    let mut owed = gateway.journal.deed_notes.take_owed().into_iter();
     while let Some((note, late)) = owed.next() {
-        if record(house, note, late).is_none() {
-            owed.for_each(|(note, late)| house.deed_notes.owe(note, late));
+        if record(gateway, note, late).is_none() {
+            owed.for_each(|(note, late)| gateway.journal.deed_notes.owe(note, late));
             return None;
         }
     }
-    let noted = house.deed_notes.begin(&deed.record(deed.intent.clone()));
+    let noted = gateway.journal.deed_notes.begin(&deed.record(deed.intent.clone()));
     noted.inspect_err(|error| tracing::error!(%error, "what is to be done could not be noted")).ok()
 }
 
 /// Writes the record of a deed and closes its note once the disk has it; `None` where the log does not take it now.
-fn record(house: &House, note: Note, record: Record) -> Option<()> {
-    let Ok(seq) = house.write_record(record.clone()) else {
-        house.deed_notes.owe(note, record);
+fn record(gateway: &Gateway, note: Note, record: Record) -> Option<()> {
+    let Ok(seq) = gateway.journal.record(record.clone()) else {
+        gateway.journal.deed_notes.owe(note, record);
         return None;
     };
-    match house.audit.wait_durable(seq) {
+    match gateway.journal.log.wait_durable(seq) {
         Ok(()) => note.close(),
         // The line is written, and may be lost with the power: the note stays for the next start.
         Err(error) => tracing::error!(%error, "the disk did not confirm the record of a change"),

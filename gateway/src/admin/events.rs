@@ -11,9 +11,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// Calls, config, health and budgets as they change. Each event's data is one `Event`.
 #[utoipa::path(get, path = "/zos/v1/events", responses((status = 200, content_type = "text/event-stream", body = Event)))]
-pub(crate) async fn events(State(house): Admin) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
-    let receiver = house.events();
-    let drain = house.drain.clone();
+pub(crate) async fn events(State(gateway): Admin) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
+    let receiver = gateway.events();
+    let drain = gateway.drain.clone();
     let events = stream::unfold((receiver, drain), |(mut receiver, drain)| async move {
         let event = tokio::select! {
             received = receiver.recv() => match received {

@@ -13,14 +13,14 @@ use http::StatusCode;
     responses((status = 200, body = FirewallVerdict), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn test(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(wanted): Body<FirewallTest>,
 ) -> Result<Json<FirewallVerdict>, AdminRefusal> {
-    let snapshot = house.brain.snapshot();
+    let snapshot = gateway.files.brain.snapshot();
     let name = named_or_active(&snapshot, wanted.context.as_deref())?;
     let policy = snapshot.policy(&name).ok_or_else(|| AdminRefusal::no_context(&snapshot, &name))?;
     // The owner's own text may be as slow to read as anybody's.
-    let Ok(weight) = house.inspectors.weigh(wanted.text.as_bytes()) else {
+    let Ok(weight) = gateway.guards.inspectors.weigh(wanted.text.as_bytes()) else {
         return Err(AdminRefusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "zos_invalid_request",
@@ -28,5 +28,5 @@ pub(crate) async fn test(
         ));
     };
     let judge = move || judge(&name, &policy, &wanted.text);
-    Ok(Json(house.inspectors.run(weight, judge).await))
+    Ok(Json(gateway.guards.inspectors.run(weight, judge).await))
 }

@@ -14,9 +14,12 @@ const CLIENT_LIMIT: usize = 64;
 
 /// All zOS keys, without their values.
 #[utoipa::path(get, path = "/zos/v1/keys", operation_id = "list_keys", responses((status = 200, body = Keys)))]
-pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal> {
-    let keys =
-        house.keys.list().map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
+pub(crate) async fn list(State(gateway): Admin) -> Result<Json<Keys>, AdminRefusal> {
+    let keys = gateway
+        .access
+        .keys
+        .list()
+        .map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
     let keys = keys.into_iter().map(|key| KeyInfo {
         id: key.id,
         context: key.context,
@@ -33,7 +36,7 @@ pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal
     responses((status = 201, body = NewKey), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn add(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(wanted): Body<KeyRequest>,
 ) -> Result<(StatusCode, Json<NewKey>), AdminRefusal> {
     let client = wanted.client.trim();
@@ -44,14 +47,14 @@ pub(crate) async fn add(
         None => None,
         Some(name) => {
             let name: ContextName = name.parse().map_err(|_| AdminRefusal::unknown_context())?;
-            house.brain.snapshot().context(&name).ok_or_else(AdminRefusal::unknown_context)?;
+            gateway.files.brain.snapshot().context(&name).ok_or_else(AdminRefusal::unknown_context)?;
             Some(name.to_string())
         }
     };
     let client = client.to_owned();
     let deed = Deed::key(context.as_deref(), "make a zOS key");
-    let made = deeds::act(house, deed, move |house| {
-        let made = house.keys.create(context, client);
+    let made = deeds::act(gateway, deed, move |gateway| {
+        let made = gateway.access.keys.create(context, client);
         let (info, key) = made.map_err(|error| AdminRefusal::failed("The key could not be saved", &error))?;
         let detail = format!("zOS key made: {}", info.id);
         Ok(Done::Happened(NewKey { id: info.id, key: key.expose().clone() }, detail))
@@ -64,10 +67,13 @@ pub(crate) async fn add(
     delete, path = "/zos/v1/keys/{id}", operation_id = "revoke_key", params(("id" = String, Path, description = "Id of the key.")),
     responses((status = 204), (status = 404, body = AdminProblem))
 )]
-pub(crate) async fn revoke(State(house): Admin, Path(id): Path<String>) -> Result<StatusCode, AdminRefusal> {
+pub(crate) async fn revoke(
+    State(gateway): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AdminRefusal> {
     // What is no id of ours may hold anything, and is not repeated in the log.
     let deed = Deed::key(None, "revoke a zOS key");
-    deeds::act(house, deed, move |house| match house.keys.revoke(&id) {
+    deeds::act(gateway, deed, move |gateway| match gateway.access.keys.revoke(&id) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("zOS key revoked: {id}"))),
         Ok(false) => {
             Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "There is no key of that id."))

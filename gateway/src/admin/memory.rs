@@ -9,7 +9,7 @@ use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
 use crate::views::AdminProblem;
 
-use crate::house::House;
+use crate::gateway::Gateway;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
@@ -30,11 +30,11 @@ const LIMIT: u32 = 20;
     responses((status = 200, body = MemoryRecall), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn search(
-    State(house): Admin,
+    State(gateway): Admin,
     Query(query): Query<MemoryQuery>,
 ) -> Result<Json<MemoryRecall>, AdminRefusal> {
     let limit = query.limit.unwrap_or(LIMIT) as usize;
-    work(&house, &query.context, move |of| {
+    work(&gateway, &query.context, move |of| {
         let recall = match query.q.as_deref() {
             Some(question) => MemoryRecall::from(of.room.search(question, limit, of.now)?),
             None => MemoryRecall::newest(of.room.in_force(of.now)?, limit),
@@ -50,11 +50,11 @@ pub(crate) async fn search(
     responses((status = 201, body = MemoryAdded), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn add(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(wanted): Body<NewMemory>,
 ) -> Result<(StatusCode, Json<MemoryAdded>), AdminRefusal> {
     let context = wanted.context.clone();
-    work(&house, &context, move |of| {
+    work(&gateway, &context, move |of| {
         let new = wanted.read(of.now)?;
         let added = of.act("add a memory", || {
             let added = of.room.add(new, of.rules(), &of.context.memory.auto_accept, of.now)?;
@@ -74,10 +74,10 @@ pub(crate) async fn add(
     responses((status = 200, body = MemoryReview), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn review(
-    State(house): Admin,
+    State(gateway): Admin,
     Query(query): Query<MemoryContext>,
 ) -> Result<Json<MemoryReview>, AdminRefusal> {
-    work(&house, &query.context, move |of| Ok(Json(of.room.review(of.rules(), of.now)?.into()))).await
+    work(&gateway, &query.context, move |of| Ok(Json(of.room.review(of.rules(), of.now)?.into()))).await
 }
 
 /// One memory, with what was so before.
@@ -86,10 +86,10 @@ pub(crate) async fn review(
     responses((status = 200, body = MemoryShown), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn show(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(path): Path<MemoryPath>,
 ) -> Result<Json<MemoryShown>, AdminRefusal> {
-    work(&house, &path.context, move |of| Ok(Json(of.room.show(&id(&path.id)?, of.now)?.into()))).await
+    work(&gateway, &path.context, move |of| Ok(Json(of.room.show(&id(&path.id)?, of.now)?.into()))).await
 }
 
 /// Accepts a proposal, or turns it down.
@@ -102,11 +102,11 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn decide(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(path): Path<MemoryPath>,
     Body(wanted): Body<MemoryDecision>,
 ) -> Result<Json<MemoryItem>, AdminRefusal> {
-    work(&house, &path.context, move |of| {
+    work(&gateway, &path.context, move |of| {
         let id = id(&path.id)?;
         let also = wanted.supersede.iter().map(|id| self::id(id)).collect::<Result<Vec<_>, _>>()?;
         of.room.show(&id, of.now)?;
@@ -133,14 +133,14 @@ pub(crate) async fn decide(
     responses((status = 200, body = MemoryDecided), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn decide_all(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(context): Path<String>,
     Body(wanted): Body<MemoryDecisions>,
 ) -> Result<Json<MemoryDecided>, AdminRefusal> {
     if wanted.ids.is_empty() || wanted.ids.len() > DECISIONS_MAX {
         return Err(AdminRefusal::invalid(format!("`ids` holds 1 to {DECISIONS_MAX} ids.")));
     }
-    work(&house, &context, move |of| {
+    work(&gateway, &context, move |of| {
         let ids = wanted.ids.iter().map(|id| self::id(id)).collect::<Result<Vec<_>, _>>()?;
         let accept = matches!(wanted.decision, MemoryVerdict::Accept);
         let (verb, word) = if accept { ("accept", "accepted") } else { ("reject", "rejected") };
@@ -162,10 +162,10 @@ pub(crate) async fn decide_all(
     responses((status = 200, body = MemoryForgotten), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn forget(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(path): Path<MemoryPath>,
 ) -> Result<Json<MemoryForgotten>, AdminRefusal> {
-    work(&house, &path.context, move |of| {
+    work(&gateway, &path.context, move |of| {
         let id = id(&path.id)?;
         of.room.show(&id, of.now)?;
         let forgotten = of.act("forget a memory", || {
@@ -186,12 +186,12 @@ pub(crate) async fn forget(
     )
 )]
 pub(crate) async fn promote(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(path): Path<MemoryPath>,
     Body(wanted): Body<MemoryPromotion>,
 ) -> Result<(StatusCode, Json<MemoryAdded>), AdminRefusal> {
-    let target = Of::find(&house, &wanted.to)?;
-    work(&house, &path.context, move |of| {
+    let target = Of::find(&gateway, &wanted.to)?;
+    work(&gateway, &path.context, move |of| {
         let id = id(&path.id)?;
         of.room.show(&id, of.now)?;
         let added = of.act("promote a memory", || {
@@ -215,14 +215,14 @@ pub(crate) async fn promote(
     responses((status = 200, body = MemoryToolAnswer), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn tool(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(context): Path<String>,
     Body(wanted): Body<MemoryToolCall>,
 ) -> Result<Json<MemoryToolAnswer>, AdminRefusal> {
     let command = serde_json::from_value(wanted.input).map_err(|error| {
         AdminRefusal::invalid(format!("`input` is no command of the memory tool: {error}."))
     })?;
-    work(&house, &context, move |of| {
+    work(&gateway, &context, move |of| {
         let caller = memory::tool::Caller {
             rules: of.rules(),
             auto_accept: &of.context.memory.auto_accept,
@@ -236,7 +236,7 @@ pub(crate) async fn tool(
 
 /// The memory of one context, with what its file says.
 struct Of {
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     context: Arc<Context>,
     policy: Option<Arc<RoomPolicy>>,
     room: Arc<Room>,
@@ -244,17 +244,17 @@ struct Of {
 }
 
 impl Of {
-    fn find(house: &Arc<House>, name: &str) -> Result<Self, AdminRefusal> {
+    fn find(gateway: &Arc<Gateway>, name: &str) -> Result<Self, AdminRefusal> {
         let name: ContextName = name.parse().map_err(|_| AdminRefusal::unknown_context())?;
-        let snapshot = house.brain.snapshot();
+        let snapshot = gateway.files.brain.snapshot();
         let state = snapshot.context(&name).ok_or_else(AdminRefusal::unknown_context)?;
         let context = state.context().cloned().ok_or_else(|| AdminRefusal::context_broken(state))?;
         Ok(Of {
-            house: house.clone(),
+            gateway: gateway.clone(),
             policy: snapshot.policy(&name),
-            room: house.memories.room(&name),
+            room: gateway.files.memories.room(&name),
             context,
-            now: Moment::from_unix_ms(i64::try_from(house.now_ms()).unwrap_or(i64::MAX)),
+            now: Moment::from_unix_ms(i64::try_from(gateway.journal.now_ms()).unwrap_or(i64::MAX)),
         })
     }
 
@@ -268,17 +268,19 @@ impl Of {
         intent: &str,
         perform: impl FnOnce() -> Result<Done<T>, AdminRefusal>,
     ) -> Result<T, AdminRefusal> {
-        deeds::act_here(&self.house, &Deed::decision(Some(self.context.name.as_str()), intent), |_| perform())
+        deeds::act_here(&self.gateway, &Deed::decision(Some(self.context.name.as_str()), intent), |_| {
+            perform()
+        })
     }
 }
 
 /// Runs what reads and writes files where it may block.
 async fn work<T: Send + 'static>(
-    house: &Arc<House>,
+    gateway: &Arc<Gateway>,
     context: &str,
     task: impl FnOnce(Of) -> Result<T, AdminRefusal> + Send + 'static,
 ) -> Result<T, AdminRefusal> {
-    let of = Of::find(house, context)?;
+    let of = Of::find(gateway, context)?;
     let done = tokio::task::spawn_blocking(move || {
         of.room.follow();
         task(of)

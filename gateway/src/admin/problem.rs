@@ -76,15 +76,6 @@ impl AdminRefusal {
         .hint("It stands in gateway/admin.token of the home; send it as `Authorization: Bearer …`.")
     }
 
-    pub(crate) fn no_admin_here() -> Self {
-        AdminRefusal::new(
-            StatusCode::NOT_FOUND,
-            "zos_unknown_endpoint",
-            "The admin API is not served on this listener.",
-        )
-        .hint("The desktop app serves it in its own window.")
-    }
-
     pub(crate) fn unrecorded() -> Self {
         AdminRefusal::new(
             StatusCode::SERVICE_UNAVAILABLE,

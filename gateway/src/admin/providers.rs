@@ -3,7 +3,8 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use crate::house::{House, millis};
+use crate::gateway::Gateway;
+use crate::journal::millis;
 use crate::upstream::credentials::{self, Credential};
 use crate::upstream::departing::Departing;
 use crate::upstream::lists;
@@ -18,15 +19,15 @@ use zos_seal::Secret;
 
 /// All providers, and where their keys come from.
 #[utoipa::path(get, path = "/zos/v1/providers", operation_id = "list_providers", responses((status = 200, body = Providers)))]
-pub(crate) async fn list(State(house): Admin) -> Json<Providers> {
-    let fleet = house.brain.snapshot().fleet.clone();
+pub(crate) async fn list(State(gateway): Admin) -> Json<Providers> {
+    let fleet = gateway.files.brain.snapshot().fleet.clone();
     let providers: Vec<Arc<Provider>> = fleet.providers().cloned().collect();
-    let infos = futures::future::join_all(providers.iter().map(|provider| info(&house, provider)));
+    let infos = futures::future::join_all(providers.iter().map(|provider| info(&gateway, provider)));
     Json(Providers { providers: infos.await })
 }
 
-async fn info(house: &House, provider: &Provider) -> ProviderInfo {
-    let (key, source) = credentials::presence(provider, &house.vault).await;
+async fn info(gateway: &Gateway, provider: &Provider) -> ProviderInfo {
+    let (key, source) = credentials::presence(provider, &gateway.upstreams.vault).await;
     let key_name = match source {
         Some(KeySource::Env(name) | KeySource::Keychain(name)) => Some(name),
         None if key == "none" => None,
@@ -58,18 +59,18 @@ fn keychain_name(provider: &Provider) -> Option<&str> {
     responses((status = 204), (status = 400, body = AdminProblem), (status = 404, body = AdminProblem), (status = 503, body = AdminProblem))
 )]
 pub(crate) async fn set_key(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(id): Path<String>,
     Body(wanted): Body<ProviderKey>,
 ) -> Result<StatusCode, AdminRefusal> {
-    let name = writable(&house, &id)?;
+    let name = writable(&gateway, &id)?;
     let key = Secret::new(wanted.key.trim().to_owned());
     if key.expose().is_empty() {
         return Err(AdminRefusal::invalid("The key is empty."));
     }
     let deed = Deed::key(None, format!("store the provider key of {id}"));
-    deeds::act(house, deed, move |house| {
-        house.vault.set(&name, key).map_err(|error| keychain(&error))?;
+    deeds::act(gateway, deed, move |gateway| {
+        gateway.upstreams.vault.set(&name, key).map_err(|error| keychain(&error))?;
         Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key stored: {id}")))
     })
     .await
@@ -81,12 +82,12 @@ pub(crate) async fn set_key(
     responses((status = 204), (status = 404, body = AdminProblem), (status = 503, body = AdminProblem))
 )]
 pub(crate) async fn delete_key(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AdminRefusal> {
-    let name = writable(&house, &id)?;
+    let name = writable(&gateway, &id)?;
     let deed = Deed::key(None, format!("remove the provider key of {id}"));
-    deeds::act(house, deed, move |house| match house.vault.delete(&name) {
+    deeds::act(gateway, deed, move |gateway| match gateway.upstreams.vault.delete(&name) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key removed: {id}"))),
         Ok(false) => Err(AdminRefusal::new(
             StatusCode::NOT_FOUND,
@@ -104,12 +105,12 @@ pub(crate) async fn delete_key(
     responses((status = 200, body = ProviderTest), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn test(
-    State(house): Admin,
+    State(gateway): Admin,
     Path(id): Path<String>,
 ) -> Result<Json<ProviderTest>, AdminRefusal> {
-    let provider = provider(&house, &id)?;
+    let provider = provider(&gateway, &id)?;
     let started = Instant::now();
-    let tried = try_provider(&house, &provider).await;
+    let tried = try_provider(&gateway, &provider).await;
     let ms = millis(started);
     Ok(Json(match tried {
         Ok((message, models)) => ProviderTest { ok: true, message, ms, models },
@@ -117,14 +118,14 @@ pub(crate) async fn test(
     }))
 }
 
-async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Option<u64>), String> {
+async fn try_provider(gateway: &Gateway, provider: &Provider) -> Result<(String, Option<u64>), String> {
     let Some(mut url) = provider.endpoint("/v1/models") else {
         return Ok((
             "The demo is built in and needs no key.".to_owned(),
             Some(lists::DEMO_MODELS.len() as u64),
         ));
     };
-    let credential = match credentials::find(&provider.keys, &house.vault).await {
+    let credential = match credentials::find(&provider.keys, &gateway.upstreams.vault).await {
         Ok(Some((key, _))) => credentials::key_headers(provider.api, &key)
             .ok_or("The key has characters that no header can hold.")?,
         Ok(None) if provider.keys.is_empty() => http::HeaderMap::new(),
@@ -136,11 +137,10 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
         version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         url.set_query(Some("limit=1000"));
     }
-    let headers =
-        Departing::checked(&house.own_secrets, &house.keys, version, Credential::Owners(credential))
-            .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
+    let headers = Departing::checked(&gateway.access, version, Credential::Owners(credential))
+        .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
     let mut answer =
-        house.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
+        gateway.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
     let status = answer.status;
     match status.as_u16() {
         200..=299 => {
@@ -156,16 +156,16 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
     }
 }
 
-fn provider(house: &House, id: &str) -> Result<Arc<Provider>, AdminRefusal> {
-    let fleet = house.brain.snapshot().fleet.clone();
+fn provider(gateway: &Gateway, id: &str) -> Result<Arc<Provider>, AdminRefusal> {
+    let fleet = gateway.files.brain.snapshot().fleet.clone();
     fleet.provider(id).cloned().ok_or_else(|| {
         AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_provider", "There is no provider of that id.")
             .hint("routing/fleet.yml lists them.")
     })
 }
 
-fn writable(house: &House, id: &str) -> Result<String, AdminRefusal> {
-    keychain_name(&*provider(house, id)?).map(str::to_owned).ok_or_else(|| {
+fn writable(gateway: &Gateway, id: &str) -> Result<String, AdminRefusal> {
+    keychain_name(&*provider(gateway, id)?).map(str::to_owned).ok_or_else(|| {
         AdminRefusal::new(
             StatusCode::CONFLICT,
             "zos_key_not_writable",

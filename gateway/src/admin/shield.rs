@@ -3,7 +3,7 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use crate::house::House;
+use crate::gateway::Gateway;
 use crate::views::{AdminProblem, Shield, ShieldChange};
 use axum::Json;
 use axum::extract::State;
@@ -13,8 +13,8 @@ use zos_guard::shield::MINUTES_LIMIT;
 
 /// Whether the shield is paused.
 #[utoipa::path(get, path = "/zos/v1/shield", responses((status = 200, body = Shield)))]
-pub(crate) async fn shield(State(house): Admin) -> Json<Shield> {
-    Json(house.shield_state())
+pub(crate) async fn shield(State(gateway): Admin) -> Json<Shield> {
+    Json(gateway.shield())
 }
 
 /// Pauses or resumes the shield. While paused, rules only report; each call says so in its record.
@@ -23,7 +23,7 @@ pub(crate) async fn shield(State(house): Admin) -> Json<Shield> {
     responses((status = 200, body = Shield), (status = 400, body = AdminProblem))
 )]
 pub(crate) async fn set_shield(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(change): Body<ShieldChange>,
 ) -> Result<Json<Shield>, AdminRefusal> {
     let (intent, detail) = match (change.paused, change.minutes) {
@@ -34,26 +34,26 @@ pub(crate) async fn set_shield(
         (true, None) => ("pause the shield", "shield paused until resumed".to_owned()),
         (false, _) => ("resume the shield", "shield resumed".to_owned()),
     };
-    let acting = house.clone();
-    deeds::act(acting, Deed::decision(None, intent), move |house| {
+    let acting = gateway.clone();
+    deeds::act(acting, Deed::decision(None, intent), move |gateway| {
         match change.paused {
-            true => house.shield.pause(house.now_ms(), change.minutes),
-            false => house.shield.resume(),
+            true => gateway.guards.shield.pause(gateway.journal.now_ms(), change.minutes),
+            false => gateway.guards.shield.resume(),
         }
-        house.announce_health();
+        gateway.journal.health_changed();
         Ok(Done::Happened((), detail))
     })
     .await?;
     if let (true, Some(minutes)) = (change.paused, change.minutes) {
-        announce_end(house.clone(), minutes);
+        announce_end(gateway.clone(), minutes);
     }
-    Ok(Json(house.shield_state()))
+    Ok(Json(gateway.shield()))
 }
 
 /// Tells the screens when a pause has ended by itself. The end itself needs no task: it is a comparison.
-fn announce_end(house: Arc<House>, minutes: u32) {
+fn announce_end(gateway: Arc<Gateway>, minutes: u32) {
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(u64::from(minutes) * 60) + Duration::from_millis(50)).await;
-        house.announce_health();
+        gateway.journal.health_changed();
     });
 }

@@ -7,19 +7,19 @@ use axum::extract::State;
 
 /// The state of the house at a glance.
 #[utoipa::path(get, path = "/zos/v1/status", responses((status = 200, body = Status)))]
-pub(crate) async fn status(State(house): Admin) -> Json<Status> {
-    let snapshot = house.brain.snapshot();
-    let listening = house.listening();
+pub(crate) async fn status(State(gateway): Admin) -> Json<Status> {
+    let snapshot = gateway.files.brain.snapshot();
+    let listening = gateway.access.listening();
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        address: listening.address.map(|address| format!("{}://{address}", house.config.scheme())),
+        address: listening.address.map(|address| format!("{}://{address}", gateway.config.scheme())),
         listen_error: listening.error,
-        home: house.brain.home().root().display().to_string(),
+        home: gateway.files.brain.home().root().display().to_string(),
         active: snapshot.effective_active().ok().map(ToString::to_string),
         active_is_builtin: snapshot.is_builtin(),
-        shield: house.shield_state(),
-        health: house.health(),
-        counts: house.counters.counts(),
-        uptime_s: house.started.elapsed().as_secs(),
+        shield: gateway.shield(),
+        health: gateway.health(),
+        counts: gateway.journal.counters.counts(),
+        uptime_s: gateway.journal.started.elapsed().as_secs(),
     })
 }

@@ -14,10 +14,10 @@ use axum::extract::State;
     responses((status = 200, body = TargetVerdict), (status = 404, body = AdminProblem))
 )]
 pub(crate) async fn check(
-    State(house): Admin,
+    State(gateway): Admin,
     Body(wanted): Body<TargetTest>,
 ) -> Result<Json<TargetVerdict>, AdminRefusal> {
-    let snapshot = house.brain.snapshot();
+    let snapshot = gateway.files.brain.snapshot();
     let name = named_or_active(&snapshot, wanted.context.as_deref())?;
     let arguments = match wanted.arguments {
         serde_json::Value::String(text) => text,

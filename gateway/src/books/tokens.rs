@@ -45,18 +45,18 @@ pub(crate) struct Measured {
     is_exact: bool,
 }
 
-/// Counts a body for the model that it is sent to; `None` where that cannot be done now. What was `measured`
-/// for the model before serves where it can.
+/// Tokens of a body for the model that it is sent to; `None` where they cannot be counted now. What was `measured` for the
+/// model before serves where it can; else `measure` counts anew.
 pub(crate) fn count(
     factors: &Factors,
-    body: &[u8],
     model: &str,
     measured: &mut Option<Measured>,
+    measure: impl FnOnce(Vocabulary) -> Option<Measured>,
 ) -> Option<Counted> {
     let own = Vocabulary::of_model(model);
     let vocabulary = own.unwrap_or(Vocabulary::O200k);
     if measured.is_none_or(|measured| measured.vocabulary != vocabulary) {
-        *measured = measure(body, vocabulary);
+        *measured = measure(vocabulary);
     }
     let Measured { tokens: counted, is_exact, .. } = (*measured)?;
     if own.is_some() {
@@ -68,12 +68,18 @@ pub(crate) fn count(
     Some(Counted { tokens, lesson })
 }
 
-fn measure(body: &[u8], vocabulary: Vocabulary) -> Option<Measured> {
+/// Counts a body that is at hand only as bytes.
+pub(crate) fn read(body: &[u8], vocabulary: Vocabulary) -> Option<Measured> {
+    vocabulary.if_loaded()?;
+    let text = std::str::from_utf8(body).ok()?;
+    measure(text, &json::parse(text).ok()?, vocabulary)
+}
+
+/// Counts a body; `None` while its tokenizer is being loaded.
+pub(crate) fn measure(body: &str, value: &Value<'_>, vocabulary: Vocabulary) -> Option<Measured> {
     let tokenizer = vocabulary.if_loaded()?;
-    let body = std::str::from_utf8(body).ok()?;
-    let value = json::parse(body).ok()?;
     let mut text = Text { sample: Sample::new(tokenizer, body.len()), frame: ANSWER_FRAME };
-    text.value(&value);
+    text.value(value);
     let tokens = text.sample.tokens().saturating_add(text.frame);
     Some(Measured { vocabulary, tokens, is_exact: text.sample.is_exact() })
 }
@@ -114,9 +120,13 @@ impl Text<'_> {
 mod tests {
     use super::*;
 
+    fn counts(factors: &Factors, body: &str, model: &str) -> Option<Counted> {
+        count(factors, model, &mut None, |vocabulary| read(body.as_bytes(), vocabulary))
+    }
+
     fn tokens(model: &str, body: &str) -> u64 {
         Vocabulary::of_model(model).unwrap_or(Vocabulary::O200k).tokenizer();
-        count(&Factors::default(), body.as_bytes(), model, &mut None).unwrap().tokens
+        counts(&Factors::default(), body, model).unwrap().tokens
     }
 
     /// The example of the openai-cookbook's "How to count tokens with tiktoken", which says what the API billed.
@@ -168,25 +178,21 @@ mod tests {
         Vocabulary::O200k.tokenizer();
         let factors = Factors::default();
         let body = format!(r#"{{"input":"{}"}}"#, "one word after another ".repeat(100));
-        let first = count(&factors, body.as_bytes(), "claude-sonnet-4-5", &mut None).unwrap();
+        let first = counts(&factors, &body, "claude-sonnet-4-5").unwrap();
         let own = tokens("gpt-4o", &body);
         assert_eq!(first.tokens, (own * 3).div_ceil(2));
         first.lesson.unwrap().learn(&factors, own * 2);
-        assert_eq!(count(&factors, body.as_bytes(), "claude-opus-4-5", &mut None).unwrap().tokens, own * 2);
-        assert_eq!(
-            count(&factors, body.as_bytes(), "gpt-4o", &mut None).unwrap().tokens,
-            own,
-            "known is known"
-        );
+        assert_eq!(counts(&factors, &body, "claude-opus-4-5").unwrap().tokens, own * 2);
+        assert_eq!(counts(&factors, &body, "gpt-4o").unwrap().tokens, own, "known is known");
     }
 
     #[test]
     fn a_long_body_is_sampled_and_teaches_nothing() {
         Vocabulary::O200k.tokenizer();
         let body = format!(r#"{{"input":"{}"}}"#, "one word after another ".repeat(10_000));
-        let counted = count(&Factors::default(), body.as_bytes(), "claude", &mut None).unwrap();
+        let counted = counts(&Factors::default(), &body, "claude").unwrap();
         assert!((60_000..=68_000).contains(&counted.tokens), "{}", counted.tokens);
         assert!(counted.lesson.is_none());
-        assert!(count(&Factors::default(), b"{", "claude", &mut None).is_none());
+        assert!(counts(&Factors::default(), "{", "claude").is_none());
     }
 }

@@ -15,10 +15,10 @@ mod library;
 mod message;
 mod tools;
 
-use crate::call::{Call, Cost};
-use crate::house::House;
+use crate::call::{Call, Cost, Fact};
+use crate::gateway::Gateway;
 use crate::ids;
-use crate::pipeline::{self, Head, Resolved};
+use crate::pipeline::{self, By, Governed, Head};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -27,7 +27,7 @@ use bytes::Bytes;
 use era::{Era, VERSIONS};
 use guard::Guard;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use message::{Message, RpcError, Unread};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -53,57 +53,69 @@ enum Sender {
 }
 
 /// Serves one message at `/mcp` or `/rooms/<name>/mcp`.
-pub(crate) async fn serve(house: Arc<House>, room: Option<String>, request: Request, call: Call) -> Response {
-    receive(house, Sender::Client(room), request, call).await
+pub(crate) async fn serve(
+    gateway: Arc<Gateway>,
+    room: Option<String>,
+    request: Request,
+    call: Call,
+) -> Response {
+    receive(gateway, Sender::Client(room), request, call).await
 }
 
 /// `POST /zos/v1/mcp/<name>`: the transport of `zos mcp`, behind the admin token. It carries another
 /// protocol, so it is no endpoint of the documented API.
-pub(crate) fn owner_router() -> Router<Arc<House>> {
+pub(crate) fn owner_router() -> Router<Arc<Gateway>> {
     Router::new().route("/zos/v1/mcp/{name}", axum::routing::post(owner))
 }
 
-async fn owner(State(house): State<Arc<House>>, Path(name): Path<String>, request: Request) -> Response {
-    let active = house.drain.enter();
+async fn owner(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>, request: Request) -> Response {
+    let active = gateway.drain.enter();
     let is_stopping = active.is_none();
-    let call = Call::arrived(house.clone(), ids::of_request(request.headers()), FACE, active);
+    let call = Call::arrived(
+        gateway.books.clone(),
+        gateway.journal.clone(),
+        ids::of_request(request.headers()),
+        FACE,
+        active,
+    );
     if is_stopping {
         let problem = Problem::new(Code::ShuttingDown, "zOS is stopping.").hint("Try again in a moment.");
-        return pipeline::refuse(call, Shape::OpenAi, problem, HeaderMap::new()).await;
+        return pipeline::refuse(call, Shape::OpenAi, problem).await;
     }
-    receive(house, Sender::Owner(name), request, call).await
+    receive(gateway, Sender::Owner(name), request, call).await
 }
 
-async fn receive(house: Arc<House>, sender: Sender, request: Request, mut call: Call) -> Response {
-    let mut headers = HeaderMap::new();
-    let whole = match only_posts(&request, &mut headers) {
-        Ok(()) => pipeline::whole(&house, request, &mut call).await,
+async fn receive(gateway: Arc<Gateway>, sender: Sender, request: Request, mut call: Call) -> Response {
+    let inspectors = &gateway.guards.inspectors;
+    let whole = match only_posts(&request, &mut call) {
+        Ok(()) => pipeline::whole(&gateway.config.limits, inspectors, request, &mut call).await,
         Err(problem) => Err(problem),
     };
     let (mut call, answered) = match whole {
         Err(problem) => (call, Err(problem)),
         Ok((parts, body, weight)) if weight.is_light() => {
-            let answered = answer(&house, sender, parts, body, &mut call, &mut headers).await;
+            let answered = answer(&gateway, sender, parts, body, &mut call).await;
             (call, answered)
         }
         // A large message is looked through on a thread for that, and answered there.
         Ok((parts, body, weight)) => {
-            let step = |house: &Arc<House>, call: &mut Call, headers: &mut HeaderMap| {
-                Handle::current().block_on(answer(house, sender, parts, body, call, headers))
-            };
-            pipeline::in_turn(&house, weight, call, &mut headers, step).await
+            let shared = Arc::clone(&gateway);
+            let step =
+                move |call: &mut Call| Handle::current().block_on(answer(&shared, sender, parts, body, call));
+            pipeline::in_turn(inspectors, weight, call, step).await
         }
     };
     let reply = match answered {
         Ok(reply) => reply,
-        Err(problem) => return pipeline::refuse(call, Shape::OpenAi, problem, headers).await,
+        Err(problem) => return pipeline::refuse(call, Shape::OpenAi, problem).await,
     };
     let body = reply.message.map(|message| message.to_string());
     call.record.bytes_out = body.as_ref().map_or(0, String::len) as u64;
     call.settle(Cost::Nothing).await;
     if let Err(problem) = call.finish(Outcome::Completed, Some(reply.status.as_u16())).await {
-        return pipeline::refuse(call, Shape::OpenAi, problem, headers).await;
+        return pipeline::refuse(call, Shape::OpenAi, problem).await;
     }
+    let mut headers = call.take_headers();
     if body.is_some() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
@@ -142,20 +154,19 @@ impl Reply {
 
 /// The answer to a message.
 async fn answer(
-    house: &Arc<House>,
+    gateway: &Arc<Gateway>,
     sender: Sender,
     parts: Parts,
     body: Bytes,
     call: &mut Call,
-    headers: &mut HeaderMap,
 ) -> Result<Reply, Problem> {
     // The owner's own process speaks for standard input, where there are neither headers nor statuses.
-    let (resolved, over_http) = match &sender {
+    let (governed, over_http) = match &sender {
         Sender::Client(room) => (
-            pipeline::resolve_headers(house, &Head::of(&parts, room.as_deref()), call, headers)?,
+            pipeline::by_head(By::of(gateway), &Head::of(&parts, room.as_deref()), call)?,
             Some(&parts.headers),
         ),
-        Sender::Owner(name) => (pipeline::resolve_owner(house, name, call, headers)?, None),
+        Sender::Owner(name) => (pipeline::by_owner(By::of(gateway), name, call)?, None),
     };
     let status = |wanted| if over_http.is_some() { wanted } else { StatusCode::OK };
     let (id, method, params) = match message::read(&body) {
@@ -176,10 +187,10 @@ async fn answer(
             return Ok(Reply::error(error, Some(id), code, call));
         }
     };
-    let mut asked = Asked::new(house, resolved, era);
+    let mut asked = Asked::new(gateway, governed, era);
     call.record.detail = detail(&method, &params);
     let answered = result(&mut asked, &method, params).await;
-    asked.guard.note(call, headers);
+    asked.guard.note(call);
     Ok(match answered {
         Ok(result) => Reply::result(id, result),
         Err(error) => {
@@ -190,11 +201,11 @@ async fn answer(
 }
 
 /// Refuses every method but the one that carries messages.
-fn only_posts(request: &Request, headers: &mut HeaderMap) -> Result<(), Problem> {
+fn only_posts(request: &Request, call: &mut Call) -> Result<(), Problem> {
     if request.method() == Method::POST {
         return Ok(());
     }
-    headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    call.tell(Fact::Answer(header::ALLOW, HeaderValue::from_static("POST")));
     Err(Problem::new(Code::UnknownEndpoint, "This MCP server keeps no session and opens no stream.")
         .hint("Send each message with POST.")
         .status(StatusCode::METHOD_NOT_ALLOWED))
@@ -259,21 +270,21 @@ fn server_info() -> Value {
 
 /// A message that was understood, with the room that it is about.
 struct Asked {
-    house: Arc<House>,
-    resolved: Resolved,
+    gateway: Arc<Gateway>,
+    governed: Governed,
     era: Era,
     guard: Guard,
 }
 
 impl Asked {
-    fn new(house: &Arc<House>, resolved: Resolved, era: Era) -> Self {
-        let guard = Guard::new(resolved.policy.clone());
-        Asked { house: house.clone(), resolved, era, guard }
+    fn new(gateway: &Arc<Gateway>, governed: Governed, era: Era) -> Self {
+        let guard = Guard::new(governed.policy.clone());
+        Asked { gateway: gateway.clone(), governed, era, guard }
     }
 
     /// The room's name.
     fn room(&self) -> &str {
-        self.resolved.name.as_str()
+        self.governed.name.as_str()
     }
 
     /// Works on the room's memory where it may block.
@@ -282,10 +293,10 @@ impl Asked {
         task: impl FnOnce(&Remembering) -> Result<T, MemoryError> + Send + 'static,
     ) -> Result<T, MemoryError> {
         let remembering = Remembering {
-            room: self.house.memories.room(&self.resolved.name),
-            context: self.resolved.context.clone(),
-            policy: self.resolved.snapshot.policy(&self.resolved.name),
-            now: Moment::from_unix_ms(i64::try_from(self.house.now_ms()).unwrap_or(i64::MAX)),
+            room: self.gateway.files.memories.room(&self.governed.name),
+            context: self.governed.context.clone(),
+            policy: self.governed.snapshot.policy(&self.governed.name),
+            now: Moment::from_unix_ms(i64::try_from(self.gateway.journal.now_ms()).unwrap_or(i64::MAX)),
         };
         let done = tokio::task::spawn_blocking(move || {
             remembering.room.follow();
@@ -322,12 +333,12 @@ struct Remembering {
 
 impl Guard {
     /// Notes in record and headers what was found and what became of it.
-    fn note(&self, call: &mut Call, headers: &mut HeaderMap) {
-        pipeline::note(self.policy(), self.findings(), call, headers);
+    fn note(&self, call: &mut Call) {
+        call.tell(Fact::Found(self.policy(), self.findings()));
         match self.held_back() {
             guard::HeldBack::Nothing => {}
-            guard::HeldBack::Parts => pipeline::raise_verdict(Verdict::Redact, call, headers),
-            guard::HeldBack::All => pipeline::raise_verdict(Verdict::Deny, call, headers),
+            guard::HeldBack::Parts => call.tell(Fact::Verdict(Verdict::Redact)),
+            guard::HeldBack::All => call.tell(Fact::Verdict(Verdict::Deny)),
         }
     }
 }

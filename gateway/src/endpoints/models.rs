@@ -1,14 +1,14 @@
 //! `GET /v1/models`: what a context may ask for. The fleet's own ids, the demo, and what the providers
 //! list. What a provider lists is its own words, and is inspected like any other text that arrives.
 
-use crate::call::{Call, Cost};
-use crate::house::House;
-use crate::pipeline::{self, Head, Resolved, note};
+use crate::call::{Call, Cost, Fact};
+use crate::gateway::Gateway;
+use crate::pipeline::{self, By, Governed, Head};
 use crate::upstream::lists::DEMO_MODELS;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,26 +23,24 @@ use zos_wire::problem::{Code, Problem, Shape};
 
 /// Serves the list, or one model of it.
 pub(crate) async fn serve(
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     room: Option<String>,
     id: Option<String>,
     shape: Shape,
     request: Request,
     mut call: Call,
 ) -> Response {
-    let mut headers = HeaderMap::new();
     let (parts, _) = request.into_parts();
     let head = Head::of(&parts, room.as_deref());
-    let resolved = match pipeline::resolve_headers(&house, &head, &mut call, &mut headers) {
-        Ok(resolved) => resolved,
-        Err(problem) => return pipeline::refuse(call, shape, problem, headers).await,
+    let governed = match pipeline::by_head(By::of(&gateway), &head, &mut call) {
+        Ok(governed) => governed,
+        Err(problem) => return pipeline::refuse(call, shape, problem).await,
     };
     let api = match shape {
         Shape::Anthropic => Api::Anthropic,
         Shape::OpenAi => Api::OpenAi,
     };
-    let models =
-        inspected(permitted(&house, &resolved, api).await, &resolved.policy, &mut call, &mut headers);
+    let models = inspected(permitted(&gateway, &governed, api).await, &governed.policy, &mut call);
     let body = match &id {
         None => list(shape, &models),
         Some(id) => match models.get(id) {
@@ -50,7 +48,7 @@ pub(crate) async fn serve(
             None => {
                 let problem = Problem::new(Code::UnknownModel, "This context serves no model of that name.")
                     .hint("`GET /v1/models` lists the ones it does.");
-                return pipeline::refuse(call, shape, problem, headers).await;
+                return pipeline::refuse(call, shape, problem).await;
             }
         },
     };
@@ -58,8 +56,9 @@ pub(crate) async fn serve(
     call.record.bytes_out = body.len() as u64;
     call.settle(Cost::Nothing).await;
     if let Err(problem) = call.finish(Outcome::Completed, Some(200)).await {
-        return pipeline::refuse(call, shape, problem, headers).await;
+        return pipeline::refuse(call, shape, problem).await;
     }
+    let mut headers = call.take_headers();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.entry("x-zos-verdict").or_insert(HeaderValue::from_static("allow"));
     if let Ok(value) = HeaderValue::from_str(&call.request_id) {
@@ -75,7 +74,6 @@ fn inspected(
     mut models: BTreeMap<String, String>,
     policy: &Policy,
     call: &mut Call,
-    headers: &mut HeaderMap,
 ) -> BTreeMap<String, String> {
     let mut findings = Findings::default();
     models.retain(|id, _| {
@@ -86,23 +84,23 @@ fn inspected(
         may_pass
     });
     if !findings.found.is_empty() {
-        note(policy, &findings, call, headers);
+        call.tell(Fact::Found(policy, &findings));
     }
     models
 }
 
 /// Model ids that the context permits, whatever API they speak themselves, with the provider of each.
-async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMap<String, String> {
-    let fleet = &resolved.snapshot.fleet;
+async fn permitted(gateway: &Arc<Gateway>, governed: &Governed, api: Api) -> BTreeMap<String, String> {
+    let fleet = &governed.snapshot.fleet;
     let mut models = BTreeMap::new();
     let mut offer = |id: &str, from: Option<&str>| {
         // The list must not promise what the route would refuse.
         let wish = Wish {
             face: api,
             model: id,
-            filter: &resolved.context.models,
-            context: resolved.name.as_str(),
-            isolation: resolved.context.isolation,
+            filter: &governed.context.models,
+            context: governed.name.as_str(),
+            isolation: governed.context.isolation,
             caps: &[],
             thinks: false,
             tokens: 0,
@@ -123,9 +121,10 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
     for slot in fleet.slots().keys() {
         offer(&format!("{SLOTS}/{}", slot.name()), None);
     }
-    let asked = fleet.providers().filter(|provider| !provider.is_demo() && !house.is_own_address(provider));
+    let asked =
+        fleet.providers().filter(|provider| !provider.is_demo() && !gateway.access.is_own_address(provider));
     let lists =
-        futures::future::join_all(asked.map(|provider| listed(house, resolved, api, provider.clone())));
+        futures::future::join_all(asked.map(|provider| listed(gateway, governed, api, provider.clone())));
     for (provider, ids) in lists.await {
         for id in ids.iter() {
             offer(id, Some(&provider.name));
@@ -136,19 +135,19 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
 
 /// What a provider lists, as far as it is known within the time limit.
 async fn listed(
-    house: &Arc<House>,
-    resolved: &Resolved,
+    gateway: &Arc<Gateway>,
+    governed: &Governed,
     api: Api,
     provider: Arc<Provider>,
 ) -> (Arc<Provider>, Arc<Vec<String>>) {
     // A client's own credential is for the API that it speaks.
-    let is_face_default = provider.api == api && resolved.snapshot.fleet.is_face_default(&provider, api);
+    let is_face_default = provider.api == api && governed.snapshot.fleet.is_face_default(&provider, api);
     let Ok(Some(credential)) =
-        resolved.presented.for_provider(&provider, is_face_default, &house.vault).await
+        governed.presented.for_provider(&provider, is_face_default, &gateway.upstreams.vault).await
     else {
         return (provider, Arc::default());
     };
-    let ids = house.upstreams.models(&provider, credential, &house.own_secrets, &house.keys).await;
+    let ids = gateway.upstreams.models(&provider, credential, &gateway.access).await;
     (provider, ids)
 }
 

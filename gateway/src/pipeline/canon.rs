@@ -3,17 +3,15 @@
 //! The canon is the owner's text: what the context denies was looked for in it when it was loaded, so that
 //! it need not be read again with every call. Its tokens are held like the caller's own.
 
-use super::inspect_request::Inspected;
-use crate::call::Call;
-use crate::house::House;
-use crate::journal::system;
-use http::{HeaderMap, HeaderValue};
+use super::Governed;
+use super::body::Body;
+use crate::call::{Call, Fact};
 use std::sync::Arc;
 use zos_core::context::CanonDelivery;
 use zos_core::{Canon, CanonState, Isolation};
+use zos_guard::redact::spots::Edit;
 use zos_wire::canon;
 use zos_wire::face::Face;
-use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
 
 /// What the header says of a call that went on without the canon it should have had.
@@ -21,46 +19,26 @@ const BROKEN: &str = "broken";
 /// And of one in a context that has none to deliver.
 const NONE: &str = "none";
 
+/// The canon that goes in front of the body, and the edits that put it there; `None` where none is wanted, or there is no
+/// place for it on this face.
 pub(super) fn run(
-    house: &House,
-    mut inspected: Inspected,
+    governed: &Governed,
+    face: Face,
+    body: &Body<'_>,
     call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Inspected, Problem> {
-    if inspected.resolved.context.canon != CanonDelivery::Inject || inspected.arrived.face == Face::Embeddings
-    {
-        return Ok(inspected);
+) -> Result<Option<(Arc<Canon>, Vec<Edit>)>, Problem> {
+    if governed.context.canon != CanonDelivery::Inject || face == Face::Embeddings {
+        return Ok(None);
     }
-    let Some(canon) = in_force(&inspected, call, headers)? else { return Ok(inspected) };
-    let body = std::str::from_utf8(&inspected.arrived.body)
-        .map_err(|_| Problem::new(Code::Internal, "An inspected body is no longer text."))?;
-    let value = json::parse(body)
-        .map_err(|_| Problem::new(Code::Internal, "An inspected body is no longer JSON."))?;
-    let Some(change) = canon::change(inspected.arrived.face, body, &value, &canon)? else {
-        return Ok(inspected);
-    };
-    let changed = change.apply(body);
-    drop(value);
-    inspected.arrived.body = changed;
-    let (name, face) = (inspected.resolved.name.as_str(), inspected.arrived.face);
-    inspected.system = system::of_changed(&house.term_keys, name, face, &inspected.arrived.body);
-    inspected.asked.model_place = change.moved(inspected.asked.model_place.clone());
-    inspected.input_tokens = inspected.input_tokens.saturating_add(canon.tokens);
-    call.record.canon = Some(canon.digest.clone());
-    if let Ok(digest) = HeaderValue::from_str(&canon.digest) {
-        headers.insert("x-zos-canon", digest);
-    }
-    Ok(inspected)
+    let Some(canon) = in_force(governed, call)? else { return Ok(None) };
+    let Some(edits) = canon::edits(face, body.text, &body.tree, &canon)? else { return Ok(None) };
+    call.tell(Fact::Canon(&canon));
+    Ok(Some((canon, edits)))
 }
 
 /// The canon to deliver, if there is one. A doubt about it fails closed where the context is hard.
-fn in_force(
-    inspected: &Inspected,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Option<Arc<Canon>>, Problem> {
-    let resolved = &inspected.resolved;
-    match resolved.snapshot.canon(&resolved.name) {
+fn in_force(governed: &Governed, call: &mut Call) -> Result<Option<Arc<Canon>>, Problem> {
+    match governed.snapshot.canon(&governed.name) {
         Some(CanonState::Built { canon, stale, .. }) => {
             if *stale {
                 call.record.detail =
@@ -69,22 +47,22 @@ fn in_force(
             Ok(Some(Arc::clone(canon)))
         }
         Some(CanonState::None { .. }) => {
-            headers.insert("x-zos-canon", HeaderValue::from_static(NONE));
+            call.tell(Fact::NoCanon(NONE));
             Ok(None)
         }
-        Some(CanonState::Broken { .. }) | None if resolved.context.isolation == Isolation::Hard => {
+        Some(CanonState::Broken { .. }) | None if governed.context.isolation == Isolation::Hard => {
             Err(Problem::new(
                 Code::CanonInvalid,
                 format!(
                     "The canon of the hard context \"{}\" cannot be built, so nothing goes out without it.",
-                    resolved.name
+                    governed.name
                 ),
             )
             .hint("`zos canon lint` names the file, the line and what to write instead."))
         }
         Some(CanonState::Broken { .. }) | None => {
             call.record.detail = Some("the canon is broken; the call went on without it".to_owned());
-            headers.insert("x-zos-canon", HeaderValue::from_static(BROKEN));
+            call.tell(Fact::NoCanon(BROKEN));
             Ok(None)
         }
     }

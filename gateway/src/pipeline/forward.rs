@@ -6,22 +6,23 @@
 //! has arrived is the answer. When nothing serves, the caller gets the first failure:
 //! that of the model it asked for.
 
+use super::Governed;
 use super::headers::{PASSED, PASSED_ACROSS};
 use super::reserve::{Reserved, hold};
-use super::route::{Prepared, note, prepare, wish};
-use crate::call::{Call, Cost, HiddenModel};
-use crate::house::House;
+use super::route::{Prepared, prepare, wish};
+use crate::access::Access;
+use crate::call::{Call, Cost, Fact, HiddenModel};
 use crate::pipeline::inspect_request::Inspected;
 use crate::upstream::breaker::{Permit, Scope};
 use crate::upstream::departing::{Departing, HoldsOwnSecret};
-use crate::upstream::{Answer, Outgoing, UpstreamError};
+use crate::upstream::{Answer, Outgoing, UpstreamError, Upstreams};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 use zos_core::fleet::Defaults;
 use zos_core::{Api, Route};
-use zos_guard::policy::Policy;
+use zos_guard::redact::Masks;
 use zos_meter::Usage;
 use zos_wire::face::Face;
 use zos_wire::pair::Pair;
@@ -37,8 +38,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Forwarded {
     pub(super) face: Face,
     pub(super) input_tokens: u64,
-    pub(super) policy: Policy,
-    pub(super) resolved: super::Resolved,
+    pub(super) governed: Governed,
+    /// The placeholders of this call, where the room may redact.
+    pub(super) masks: Option<Masks>,
+    /// Digest of the request's body as it arrived, by which the owner's answer to an ask is known again.
+    pub(super) digest: [u8; 32],
     pub(super) answer: Answer,
     /// How the answer is carried back, where it came in another format.
     pub(super) pair: Option<Pair>,
@@ -64,16 +68,17 @@ impl Failure {
 }
 
 pub(super) async fn run(
-    house: &House,
+    access: &Access,
+    upstreams: &Upstreams,
     reserved: Reserved,
     call: &mut Call,
-    headers: &mut HeaderMap,
 ) -> Result<Forwarded, Problem> {
     let routed = reserved.routed;
     let mut inspected = routed.inspected;
-    let defaults = *inspected.resolved.snapshot.fleet.defaults();
+    let defaults = *inspected.governed.snapshot.fleet.defaults();
     let mut attempts = Attempts {
-        house,
+        access,
+        upstreams,
         inspected: &mut inspected,
         defaults,
         hidden_model: call.hidden_model.clone(),
@@ -89,7 +94,7 @@ pub(super) async fn run(
     let mut next = routed.next.into_iter();
     while let Some(candidate) = prepared.take() {
         let tried = match candidate {
-            Ok(candidate) => attempts.route(candidate, call, headers).await,
+            Ok(candidate) => attempts.route(candidate, call).await,
             Err(problem) => Err(Failure::Problem(problem)),
         };
         match tried {
@@ -101,7 +106,7 @@ pub(super) async fn run(
                 first_failure.get_or_insert(failure);
             }
         }
-        prepared = next.next().map(|route| attempts.prepare(route));
+        prepared = next.next().map(|route| attempts.prepare(route, call));
     }
     let Attempts { told, count, .. } = attempts;
     if count > 1 {
@@ -109,23 +114,24 @@ pub(super) async fn run(
     }
     if defaults.retries > 0 {
         // Retries happen in one place only.
-        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        call.tell(Fact::Retried);
     }
     let (prepared, answer) = match (served, first_failure) {
         (Some(served), _) => served,
         (None, Some(Failure::Answer(answered))) => *answered,
         (None, Some(Failure::Problem(problem))) => {
-            note(&asked_for, call, headers);
+            call.tell(Fact::Route(&asked_for));
             return Err(problem);
         }
         (None, None) => unreachable!("the first route is always tried"),
     };
-    note(&prepared.route, call, headers);
+    call.tell(Fact::Route(&prepared.route));
     Ok(Forwarded {
         face: inspected.arrived.face,
         input_tokens: inspected.input_tokens,
-        policy: inspected.resolved.policy.clone(),
-        resolved: inspected.resolved,
+        governed: inspected.governed,
+        masks: inspected.masks,
+        digest: inspected.digest,
         answer,
         pair: prepared.pair,
         request: inspected.arrived.body,
@@ -134,7 +140,8 @@ pub(super) async fn run(
 
 /// The attempts at one call.
 struct Attempts<'a> {
-    house: &'a House,
+    access: &'a Access,
+    upstreams: &'a Upstreams,
     inspected: &'a mut Inspected,
     defaults: Defaults,
     /// Whether another route may serve the call.
@@ -159,26 +166,21 @@ impl Attempts<'_> {
     }
 
     /// A fallback, past the hard filter once more.
-    fn prepare(&mut self, route: Route) -> Result<Prepared, Problem> {
+    fn prepare(&mut self, route: Route, call: &Call) -> Result<Prepared, Problem> {
         self.is_held = false;
-        let fleet = &self.inspected.resolved.snapshot.fleet;
+        let fleet = &self.inspected.governed.snapshot.fleet;
         if let Err(reason) = fleet.permits(&wish(self.inspected), &route) {
             self.tell(&route, "not permitted");
             return Err(Problem::new(Code::NoRoute, format!("A fallback is not permitted: {reason}.")));
         }
         let shown = route.clone();
-        prepare(self.house, self.inspected, route).inspect_err(|problem| {
+        prepare(self.access, &call.journal, self.inspected, route).inspect_err(|problem| {
             self.tell(&shown, format_args!("skipped, {}", problem.code.as_str()));
         })
     }
 
     /// Asks one provider, as often as it may be asked and the budget carries it.
-    async fn route(
-        &mut self,
-        prepared: Prepared,
-        call: &mut Call,
-        headers: &mut HeaderMap,
-    ) -> Result<(Prepared, Answer), Failure> {
+    async fn route(&mut self, prepared: Prepared, call: &mut Call) -> Result<(Prepared, Answer), Failure> {
         let outgoing = match self.outgoing(&prepared).await {
             Ok(outgoing) => outgoing,
             Err(problem) => {
@@ -191,13 +193,13 @@ impl Attempts<'_> {
         let mut last: Option<Result<Answer, Problem>> = None;
         for attempt in 0..=self.defaults.retries {
             if !self.is_held
-                && let Err(problem) = hold(self.house, self.inspected, &prepared.route, call, headers).await
+                && let Err(problem) = hold(self.inspected, &prepared.route, call).await
             {
                 self.tell(&prepared.route, format_args!("skipped, {}", problem.code.as_str()));
                 return Err(Failure::of(prepared, last.unwrap_or(Err(problem))));
             }
             self.is_held = true;
-            note(&prepared.route, call, headers);
+            call.tell(Fact::Route(&prepared.route));
             let permit = match self.permit(&prepared) {
                 Ok(permit) => permit,
                 Err(wait) => {
@@ -208,7 +210,7 @@ impl Attempts<'_> {
             };
             call.forwarded();
             call.record.system.clone_from(&prepared.system);
-            let sent = self.house.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
+            let sent = self.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
@@ -265,7 +267,7 @@ impl Attempts<'_> {
             model: prepared.route.sent_as().to_owned(),
             endpoint: self.face(prepared).upstream_path(),
         };
-        self.house.upstreams.breakers.ask(scope, Instant::now()).map(Some)
+        self.upstreams.breakers.ask(scope, Instant::now()).map(Some)
     }
 
     /// The API as the provider is called by it.
@@ -275,12 +277,13 @@ impl Attempts<'_> {
 
     async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
         let provider = &prepared.route.provider;
-        let Inspected { arrived, resolved, .. } = &*self.inspected;
+        let Inspected { arrived, governed, .. } = &*self.inspected;
         let crosses = provider.api != arrived.face.api() && !provider.is_demo();
         // A client's own credential is for the API that it speaks.
         let is_face_default =
-            !crosses && resolved.snapshot.fleet.is_face_default(provider, arrived.face.api());
-        let credential = resolved.presented.for_provider(provider, is_face_default, &self.house.vault).await;
+            !crosses && governed.snapshot.fleet.is_face_default(provider, arrived.face.api());
+        let credential =
+            governed.presented.for_provider(provider, is_face_default, &self.upstreams.vault).await;
         let credential = credential.map_err(|error| {
             tracing::warn!(%error, "the keychain did not give a provider's key");
             Problem::new(
@@ -305,9 +308,8 @@ impl Attempts<'_> {
         let face = self.face(prepared);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
         let passed = outgoing_headers(&arrived.headers, passed, face.api());
-        let headers = Departing::checked(&self.house.own_secrets, &self.house.keys, passed, credential)
-            .map_err(|HoldsOwnSecret| {
-                Problem::new(
+        let headers = Departing::checked(self.access, passed, credential).map_err(|HoldsOwnSecret| {
+            Problem::new(
                 Code::Unauthorized,
                 format!(
                     "What would go to provider \"{}\" holds a zOS key, so nothing was sent.",
@@ -317,7 +319,7 @@ impl Attempts<'_> {
             .hint(
                 "zOS keys and the admin token are for this machine only: give the provider a key of its own.",
             )
-            })?;
+        })?;
         Ok(Outgoing {
             path: upstream_path(face, if crosses { "" } else { &arrived.query }),
             headers,

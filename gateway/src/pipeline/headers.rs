@@ -4,8 +4,7 @@
 //! What a body is said to be is never handed on: our own `content-type` goes up, because we read the body as UTF-8
 //! JSON and nobody is to read it otherwise, and our own comes down. Credentials are no part of this.
 
-use crate::call::Call;
-use crate::pipeline::inspect_request::{note, raise_verdict};
+use crate::call::{Call, Fact};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use zos_audit::Verdict;
 use zos_core::Effect;
@@ -40,12 +39,7 @@ pub(super) fn inspect_going(policy: &Policy, request: &HeaderMap, findings: &mut
 }
 
 /// Headers of the provider that reach the caller, without those that hold what the room denies or replaces.
-pub(super) fn returned(
-    policy: &Policy,
-    answer: &HeaderMap,
-    call: &mut Call,
-    ours: &mut HeaderMap,
-) -> HeaderMap {
+pub(super) fn returned(policy: &Policy, answer: &HeaderMap, call: &mut Call) -> HeaderMap {
     let mut returned = HeaderMap::new();
     let mut findings = Findings::default();
     let mut left_out = 0;
@@ -63,10 +57,10 @@ pub(super) fn returned(
         }
     }
     if !findings.found.is_empty() {
-        note(policy, &findings, call, ours);
+        call.tell(Fact::Found(policy, &findings));
     }
     if left_out > 0 {
-        raise_verdict(Verdict::Redact, call, ours);
+        call.tell(Fact::Verdict(Verdict::Redact));
         call.remark(&format!("left out {left_out} headers of the answer that held what the room denies"));
     }
     returned

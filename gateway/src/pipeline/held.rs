@@ -6,15 +6,15 @@
 
 use super::inspect_request::Judged;
 use super::{outcome, walk};
-use crate::call::{Call, Cost};
-use crate::house::House;
+use crate::call::{Call, Cost, Fact};
+use crate::gateway::Gateway;
 use crate::pipeline::waiting::PING_EVERY;
 use axum::body::{Body, BodyDataStream};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use zos_wire::face::Face;
 use zos_wire::faces::Dialect;
@@ -33,22 +33,16 @@ enum State {
     Answering(BodyDataStream),
 }
 
-pub(super) fn respond(
-    house: Arc<House>,
-    face: Face,
-    judged: Judged,
-    call: Call,
-    mut headers: HeaderMap,
-) -> Response {
+pub(super) fn respond(gateway: Arc<Gateway>, face: Face, judged: Judged, mut call: Call) -> Response {
     if let Ok(value) = HeaderValue::from_str(&call.request_id) {
-        headers.insert("x-request-id", value);
+        call.tell(Fact::Answer(HeaderName::from_static("x-request-id"), value));
     }
-    let mut begun = headers.clone();
+    let mut begun = call.headers().clone();
     begun.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     begun.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let rest = async move {
         let request_id = call.request_id.clone();
-        match walk(&house, judged, call, &mut headers).await {
+        match walk(&gateway, judged, call).await {
             Ok(response) => as_events(face, response, &request_id).await,
             Err((call, problem)) => refuse(*call, face, problem).await,
         }

@@ -5,13 +5,12 @@ mod streamed;
 
 use super::forward::{Forwarded, problem as upstream_problem};
 use super::headers::{self as travelling, content_type};
-use super::in_turn;
-use super::inspect_request::{note, raise_verdict, refusal_sentence};
-use super::reserve::write_remaining;
-use super::state;
-use crate::call::{Call, Cost};
-use crate::house::House;
-use crate::pipeline::waiting::Waiting;
+use super::inspect_request::refusal_sentence;
+use super::waiting::Waiting;
+use super::{Governed, in_turn, state};
+use crate::call::{Call, Cost, Fact};
+use crate::guards::Guards;
+use crate::journal::millis;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use zos_audit::{Outcome, Verdict};
+use zos_core::Effect;
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
@@ -37,16 +37,15 @@ use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
 
 pub(super) async fn run(
-    house: &Arc<House>,
+    guards: &Arc<Guards>,
     mut forwarded: Forwarded,
     call: Call,
-    headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
     let may_stream = forwarded.answer.status.is_success() && forwarded.face.streams();
     if may_stream && is_stream(&mut forwarded).await {
-        return Ok(streamed::respond(house, forwarded, call, headers));
+        return Ok(streamed::respond(guards, forwarded, call));
     }
-    plain(house, forwarded, call, headers).await
+    plain(guards, forwarded, call).await
 }
 
 /// How long the first bytes of what is labelled a stream are waited for before the label is believed: its
@@ -87,90 +86,64 @@ fn form(first: &[u8]) -> Option<bool> {
 }
 
 async fn plain(
-    house: &Arc<House>,
+    guards: &Arc<Guards>,
     mut forwarded: Forwarded,
     mut call: Call,
-    headers: &mut HeaderMap,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
     let status = forwarded.answer.status;
     let provider = call.record.provider.clone().unwrap_or_default();
     let read_as_sent = Usage { input: forwarded.input_tokens, estimated: true, ..Usage::default() };
-    let shared = Some((&house.inspectors, &mut call.answer_memory));
-    let body = match forwarded.answer.body.whole_within(house.config.limits.body_bytes, shared).await {
-        Ok(Some(body)) => body,
-        failed => {
+    let body = match whole(guards, &mut forwarded, &provider, &mut call).await {
+        Ok(body) => body,
+        Err(problem) => {
             call.settle(Cost::Spent(read_as_sent)).await;
-            let problem = match failed {
-                Err(error) => upstream_problem(&error, &provider),
-                _ => Problem::new(
-                    Code::UpstreamUnreachable,
-                    format!("The answer of provider \"{provider}\" is too large to inspect."),
-                )
-                .hint("Raise limits.body_bytes in gateway/config.yml if this is intended."),
-            };
             return Err((Box::new(call), problem));
         }
     };
-    call.record.ttft_ms = Some(crate::house::millis(call.started));
-    // An error may be any text. What was inspected is what is read: the caller gets it in UTF-8, and told so.
-    let body = match status.is_success() {
-        true => body,
-        false => match charset::in_utf8(&body, travelling::charset(&forwarded.answer.headers)) {
-            Cow::Borrowed(_) => body,
-            Cow::Owned(read) => read.into(),
-        },
-    };
-    let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
-    let Ok(weight) = house.inspectors.weigh(&body) else {
+    let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
+    let Ok(weight) = guards.inspectors.weigh(&body) else {
         call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), too_many_values(&provider)));
     };
-    let arrived = (provider.clone(), body.clone());
-    let (call, (mut forwarded, told, untold, asks)) =
-        in_turn(house, weight, call, headers, move |house, _, _| {
-            let (provider, body) = arrived;
-            let (told, untold) = match told(house, &forwarded, &provider, &body) {
-                Ok(told) => (told, None),
-                Err(problem) => (body, Some(problem)),
-            };
-            let asks = asks(&forwarded, &told);
-            (forwarded, told, untold, asks)
-        })
-        .await;
-    let mut call = call;
-    if let Some(findings) = asks
-        && let Err(problem) = ask(house, &mut forwarded, &findings, &mut call, headers).await
-    {
-        call.settle(Cost::Spent(read_as_sent)).await;
-        return Err((Box::new(call), problem));
-    }
-    let answer = told.clone();
-    let (mut call, (forwarded, judged, mut made)) =
-        in_turn(house, weight, call, headers, move |_, call, headers| {
-            let judged = judge(&forwarded, &provider, &body, &answer, call, headers);
-            let made = made(&forwarded, &answer);
-            (forwarded, judged, made)
-        })
-        .await;
+    let step = move |call: &mut Call| {
+        let read = read(&forwarded, body, &provider, call);
+        (forwarded, read)
+    };
+    let (mut call, (mut forwarded, read)) = in_turn(&guards.inspectors, weight, call, step).await;
+    let ReadAnswer { body, untold, usage, mut made, is_json, reading } = read;
+    let judged = match reading {
+        Ok(judged) => judged,
+        Err(look) => match ask(guards, &mut forwarded, &look.findings, &mut call).await {
+            Ok(redacts) => {
+                let told = body.clone();
+                let step = move |call: &mut Call| {
+                    let judged = decided(&forwarded, &told, *look, redacts, call);
+                    (forwarded, judged)
+                };
+                let judged;
+                (call, (forwarded, judged)) = in_turn(&guards.inspectors, weight, call, step).await;
+                judged
+            }
+            Err(problem) => {
+                call.settle(Cost::Spent(read_as_sent)).await;
+                return Err((Box::new(call), problem));
+            }
+        },
+    };
     if status.is_success()
-        && let Some(kept) = state::keep(&mut made, house, &forwarded.resolved.name)
+        && let Some(kept) = state::keep(&mut made, &guards.provider_states, &forwarded.governed.name)
     {
         // The caller may refer to the answer as soon as it has it.
         let _ = kept.await;
     }
     let is_charged = status.is_success() && !forwarded.face.is_free();
-    let cost = match &judged {
-        Ok((usage, _)) if is_charged => Cost::Spent(*usage),
-        Err(refused) if is_charged => Cost::Spent(refused.0),
-        _ => Cost::Nothing,
-    };
+    let cost = if is_charged { Cost::Spent(usage) } else { Cost::Nothing };
     if let Some(balance) = call.settle(cost).await {
-        write_remaining(&balance, headers);
+        call.tell(Fact::Balance(&balance));
     }
     let body = match (judged, untold) {
-        (Ok((_, changed)), None) => changed.unwrap_or(told),
-        (Err(refused), _) => return Err((Box::new(call), refused.1)),
-        (Ok(_), Some(problem)) => return Err((Box::new(call), problem)),
+        (Ok(changed), None) => changed.unwrap_or(body),
+        (Err(problem), _) | (Ok(_), Some(problem)) => return Err((Box::new(call), *problem)),
     };
     call.record.bytes_out = body.len() as u64;
     let outcome = if status.is_success() { Outcome::Completed } else { Outcome::Failed };
@@ -178,26 +151,101 @@ async fn plain(
         return Err((Box::new(call), problem));
     }
     if !body.is_empty() {
-        let is_json =
-            status.is_success() || std::str::from_utf8(&body).is_ok_and(|text| json::parse(text).is_ok());
         let said = forwarded.answer.headers.get(header::CONTENT_TYPE);
-        returned.insert(header::CONTENT_TYPE, content_type(said, is_json));
+        returned.insert(header::CONTENT_TYPE, content_type(said, status.is_success() || is_json));
     }
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    finish_head(response.headers_mut(), returned, headers, &call.request_id);
+    finish_head(response.headers_mut(), returned, call.headers(), &call.request_id);
     Ok(response)
 }
 
-/// Ids that the answer gives out of what the provider keeps.
-fn made(forwarded: &Forwarded, told: &Bytes) -> Made {
+/// The whole answer, in the memory that all calls share. An error may be any text: what was inspected is what is read, so
+/// the caller gets it in UTF-8, and told so.
+async fn whole(
+    guards: &Guards,
+    forwarded: &mut Forwarded,
+    provider: &str,
+    call: &mut Call,
+) -> Result<Bytes, Problem> {
+    let shared = Some((&guards.inspectors, &mut call.answer_memory));
+    let body = match forwarded.answer.body.whole_within(guards.body_bytes, shared).await {
+        Ok(Some(body)) => body,
+        Err(error) => return Err(upstream_problem(&error, provider)),
+        Ok(None) => {
+            let sentence = format!("The answer of provider \"{provider}\" is too large to inspect.");
+            return Err(Problem::new(Code::UpstreamUnreachable, sentence)
+                .hint("Raise limits.body_bytes in gateway/config.yml if this is intended."));
+        }
+    };
+    call.record.ttft_ms = Some(millis(call.started));
+    Ok(match forwarded.answer.status.is_success() {
+        true => body,
+        false => match charset::in_utf8(&body, travelling::charset(&forwarded.answer.headers)) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(read) => read.into(),
+        },
+    })
+}
+
+/// A plain answer that was read: once, over one tree.
+struct ReadAnswer {
+    /// The answer in the caller's format.
+    body: Bytes,
+    /// Why it could not be carried to that format.
+    untold: Option<Box<Problem>>,
+    usage: Usage,
+    /// Ids that it gives out of what the provider keeps.
+    made: Made,
+    is_json: bool,
+    /// The judgement, or what the owner has to be asked about first.
+    reading: Result<Judged, Box<Look>>,
+}
+
+/// The answer as it may pass, where not as it was read; or why it may not.
+type Judged = Result<Option<Bytes>, Box<Problem>>;
+
+/// Reads an answer: carries it to the caller's format, looks it over, counts it, and judges it unless the owner is asked.
+fn read(forwarded: &Forwarded, body: Bytes, provider: &str, call: &mut Call) -> ReadAnswer {
+    let (told, untold) = match told(forwarded, provider, &body, call.now_ms()) {
+        Ok(told) => (told, None),
+        Err(problem) => (body.clone(), Some(Box::new(problem))),
+    };
+    let text = String::from_utf8_lossy(&told);
+    // What is no UTF-8 is none that we could vouch for, whatever it reads like with its bytes replaced.
+    let parsed = matches!(text, Cow::Borrowed(_)).then(|| json::parse(&text).ok()).flatten();
+    let look = looked_over(forwarded, &text, parsed.as_ref());
+    let usage = usage(forwarded, &body, parsed.as_ref(), &look);
     let mut made = Made::new(forwarded.face);
-    if zos_wire::state::keeps(forwarded.face)
-        && let Ok(value) = json::parse(&String::from_utf8_lossy(told))
-    {
-        made.read(&value);
+    if let Some(value) = parsed.as_ref().filter(|_| zos_wire::state::keeps(forwarded.face)) {
+        made.read(value);
     }
-    made
+    let policy = &forwarded.governed.policy;
+    let verdict = readable(forwarded, provider, parsed.as_ref(), &look);
+    // About what may not pass anyway nobody is asked.
+    let asks = untold.is_none()
+        && verdict.is_ok()
+        && !look.findings.are_blocked(policy)
+        && look.findings.subject(policy).is_some();
+    let is_json = parsed.is_some();
+    let reading = match asks {
+        true => Err(Box::new(look)),
+        false => {
+            Ok(judge(forwarded, call, &text, parsed.as_ref(), look).and_then(|body| verdict.map(|()| body)))
+        }
+    };
+    ReadAnswer { body: told.clone(), untold, usage, made, is_json, reading }
+}
+
+/// Judges an answer once the owner has decided about it. It is read and looked over again only where the owner chose to
+/// have something replaced: what spells such a thing token by token is known only then.
+fn decided(forwarded: &Forwarded, body: &Bytes, mut look: Look, redacts: bool, call: &mut Call) -> Judged {
+    let text = String::from_utf8_lossy(body);
+    let parsed = redacts.then(|| json::parse(&text).ok()).flatten();
+    if redacts {
+        look = looked_over(forwarded, &text, parsed.as_ref());
+    }
+    judge(forwarded, call, &text, parsed.as_ref(), look)
 }
 
 /// The refusal of an answer whose tree could never be held.
@@ -208,31 +256,23 @@ fn too_many_values(provider: &str) -> Problem {
         .hint("Ask for less at once, or raise limits.body_bytes in gateway/config.yml.")
 }
 
-/// What the owner may have to be asked about in an answer; `None` where no rule asks, or it is refused anyway.
-fn asks(forwarded: &Forwarded, body: &Bytes) -> Option<Findings> {
-    if !forwarded.policy.may_ask() && !forwarded.policy.may_confirm() {
-        return None;
-    }
-    let parsed = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
-    let findings = looked_over(forwarded, &String::from_utf8_lossy(body), parsed.as_ref()).findings;
-    (!findings.are_blocked(&forwarded.policy)).then_some(findings)
-}
-
-/// Asks the owner about an answer that meets an `ask` rule.
+/// Asks the owner about an answer until nothing in it asks any more, and says whether anything is to be replaced for it.
 async fn ask(
-    house: &House,
+    guards: &Guards,
     forwarded: &mut Forwarded,
     findings: &Findings,
     call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<(), Problem> {
-    while let Some(subject) = findings.subject(&forwarded.policy) {
-        note(&forwarded.policy, findings, call, headers);
-        let mut waiting = Waiting::begin(house, call, &forwarded.resolved, findings, subject, Side::Answer);
-        let effect = waiting.answer(house).await?;
-        forwarded.policy.decide(waiting.subject(), effect);
+) -> Result<bool, Problem> {
+    let mut redacts = false;
+    while let Some(subject) = findings.subject(&forwarded.governed.policy) {
+        call.tell(Fact::Found(&forwarded.governed.policy, findings));
+        let side = (Side::Answer, forwarded.digest);
+        let mut waiting = Waiting::begin(guards, call, &forwarded.governed, findings, subject, side);
+        let effect = waiting.answer().await?;
+        redacts |= effect == Effect::Redact;
+        forwarded.governed.policy.decide(waiting.subject(), effect);
     }
-    Ok(())
+    Ok(redacts)
 }
 
 /// What is in a plain answer.
@@ -251,7 +291,7 @@ struct Look {
 
 /// Looks a plain answer over. An error page may be anything.
 fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) -> Look {
-    let (policy, mut look) = (&forwarded.policy, Look::default());
+    let (policy, mut look) = (&forwarded.governed.policy, Look::default());
     let Some(value) = parsed else {
         inspect::text(policy, text, "body", &mut look.findings);
         return look;
@@ -260,7 +300,7 @@ fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) ->
     if !forwarded.answer.status.is_success() {
         return look;
     }
-    let court = Court { policy, masks: forwarded.resolved.masks.as_ref() };
+    let court = Court { policy, masks: forwarded.masks.as_ref() };
     if policy.judges_calls() {
         targets::whole(court, value, &[], "", &mut look.findings.targets);
     }
@@ -278,13 +318,13 @@ fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) ->
 }
 
 /// The answer in the caller's format: the provider's own bytes unless the call was translated.
-fn told(house: &House, forwarded: &Forwarded, provider: &str, body: &Bytes) -> Result<Bytes, Problem> {
+fn told(forwarded: &Forwarded, provider: &str, body: &Bytes, now_ms: u64) -> Result<Bytes, Problem> {
     let Some(pair) = forwarded.pair else { return Ok(body.clone()) };
     if !forwarded.answer.status.is_success() {
         return Ok(pair.failure(forwarded.answer.status, body));
     }
     let text = String::from_utf8_lossy(body);
-    pair.answer(&text, house.now_ms() / 1000).map_err(|error| {
+    pair.answer(&text, now_ms / 1000).map_err(|error| {
         let sentence =
             format!("The answer of provider \"{provider}\" cannot be carried to this API: {error}.");
         Problem::new(Code::Untranslatable, sentence)
@@ -293,29 +333,14 @@ fn told(house: &House, forwarded: &Forwarded, provider: &str, body: &Bytes) -> R
     })
 }
 
-/// What an answer cost, and the body where not as it is; or what it cost and why it may not pass.
-type Judged = Result<(Usage, Option<Bytes>), Box<(Usage, Problem)>>;
-
-/// What a plain answer cost, whether it may reach the caller, and as what where not as it is. `body` is what
-/// the provider sent, `told` the same in the caller's format.
-fn judge(
-    forwarded: &Forwarded,
-    provider: &str,
-    body: &Bytes,
-    told: &Bytes,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Judged {
-    let is_success = forwarded.answer.status.is_success();
+/// What an answer cost, by the provider's own report where it has one: `body` is what the provider sent, `told` the tree of
+/// the same in the caller's format.
+fn usage(forwarded: &Forwarded, body: &Bytes, told: Option<&Value<'_>>, look: &Look) -> Usage {
     let provider_face = forwarded.pair.map_or(forwarded.face, Pair::provider);
     let mut reader = UsageReader::new(provider_face.meter());
-    let text = String::from_utf8_lossy(told);
-    let read = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| json::parse(text).ok());
-    let parsed = read(told.as_ref());
-    let Look { findings, echoes, is_spelled, ambiguity, count } =
-        looked_over(forwarded, &text, parsed.as_ref());
-    let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
-    if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
+    let read = || std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
+    let foreign = forwarded.pair.and_then(|_| read());
+    if let Some(value) = foreign.as_ref().or(told) {
         if let Some(tier) = zos_wire::usage::tier(value) {
             reader.served_at(tier);
         }
@@ -323,30 +348,58 @@ fn judge(
             reader.report(usage);
         }
     }
-    let usage = reader.finish(Estimate { input: forwarded.input_tokens, output: count.tokens(), cut: false });
-    note(&forwarded.policy, &findings, call, headers);
-    if findings.are_blocked(&forwarded.policy) || findings.not_replaceable(&forwarded.policy).is_some() {
-        let sentence = refusal_sentence("The answer", &forwarded.resolved, &findings);
-        let problem = Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.");
-        return Err(Box::new((usage, problem)));
-    }
-    // An answer that is no JSON is none that we could vouch for.
-    if is_success && !matches!(parsed, Some(Value::Object { .. })) {
+    reader.finish(Estimate { input: forwarded.input_tokens, output: look.count.tokens(), cut: false })
+}
+
+/// Whether an answer can be read as its API has it: one that is no JSON object is none that we could vouch for.
+fn readable(
+    forwarded: &Forwarded,
+    provider: &str,
+    parsed: Option<&Value<'_>>,
+    look: &Look,
+) -> Result<(), Box<Problem>> {
+    if forwarded.answer.status.is_success() && !matches!(parsed, Some(Value::Object { .. })) {
         let sentence =
             format!("The answer of provider \"{provider}\" is not a JSON object, so it cannot be inspected.");
         let problem = Problem::new(Code::UpstreamUnreachable, sentence)
             .hint("Check its base_url in routing/fleet.yml.");
-        return Err(Box::new((usage, problem)));
+        return Err(Box::new(problem));
     }
-    if let Some(what) = ambiguity {
+    if let Some(what) = look.ambiguity {
         let sentence = format!("The answer of provider \"{provider}\" cannot be read ({what}).");
-        return Err(Box::new((usage, Problem::new(Code::UpstreamUnreachable, sentence))));
+        return Err(Box::new(Problem::new(Code::UpstreamUnreachable, sentence)));
     }
-    let changed = change(forwarded, call, &text, parsed.as_ref(), &findings, (echoes, is_spelled));
+    Ok(())
+}
+
+/// Whether a plain answer may reach the caller, and as what where not as it is. `parsed` is its tree where that is at hand.
+fn judge(
+    forwarded: &Forwarded,
+    call: &mut Call,
+    text: &str,
+    parsed: Option<&Value<'_>>,
+    look: Look,
+) -> Judged {
+    let (policy, findings) = (&forwarded.governed.policy, &look.findings);
+    call.tell(Fact::Found(policy, findings));
+    if let Some(refused) = refused(forwarded, findings) {
+        return Err(refused);
+    }
+    let changed = change(forwarded, call, text, parsed, &look);
     if let Some((_, true)) = changed {
-        raise_verdict(Verdict::Redact, call, headers);
+        call.tell(Fact::Verdict(Verdict::Redact));
     }
-    Ok((usage, changed.map(|(body, _)| body)))
+    Ok(changed.map(|(body, _)| body))
+}
+
+/// Why an answer with these findings may not pass; `None` where it may.
+fn refused(forwarded: &Forwarded, findings: &Findings) -> Option<Box<Problem>> {
+    let policy = &forwarded.governed.policy;
+    if !findings.are_blocked(policy) && findings.not_replaceable(policy).is_none() {
+        return None;
+    }
+    let sentence = refusal_sentence("The answer", &forwarded.governed, findings);
+    Some(Box::new(Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.")))
 }
 
 /// The answer with what the room redacts replaced, and with what was redacted in the request restored;
@@ -356,24 +409,24 @@ fn change(
     call: &mut Call,
     text: &str,
     parsed: Option<&Value<'_>>,
-    findings: &Findings,
-    (echoes, is_spelled): (Vec<Edit>, bool),
+    look: &Look,
 ) -> Option<(Bytes, bool)> {
-    let (Some(masks), Some(value)) = (&forwarded.resolved.masks, parsed) else { return None };
-    let replaced = masks.replaced(&forwarded.policy, text, &findings.spots);
-    let has_replaced = !replaced.is_empty() || is_spelled;
+    let masks = forwarded.masks.as_ref()?;
+    let replaced = masks.replaced(&forwarded.governed.policy, text, &look.findings.spots);
+    let has_replaced = !replaced.is_empty() || look.is_spelled;
     if !has_replaced && !restore::may_hold(text) {
         return None;
     }
-    let mut edits = masks.changed(value, replaced, &[]);
+    let again = parsed.is_none().then(|| json::parse(text).ok()).flatten();
+    let mut edits = masks.changed(parsed.or(again.as_ref())?, replaced, &[]);
     call.record.restored = masks.uses();
     // What repeats the text token by token would say again what was replaced.
     if has_replaced {
         let is_inside = |place: &Range<usize>| {
-            echoes.iter().any(|(echo, _)| echo.start <= place.start && place.end <= echo.end)
+            look.echoes.iter().any(|(echo, _)| echo.start <= place.start && place.end <= echo.end)
         };
         edits.retain(|(place, _)| !is_inside(place));
-        edits.extend(echoes);
+        edits.extend(look.echoes.iter().cloned());
         edits.sort_by_key(|(place, _)| place.start);
     }
     (!edits.is_empty()).then(|| (json::replace(text, &edits).into(), has_replaced))
@@ -388,19 +441,7 @@ fn finish_head(into: &mut HeaderMap, returned: HeaderMap, ours: &HeaderMap, requ
 }
 
 /// A refusal in the middle of a stream, as its problem.
-fn cut(forwarded: &super::Resolved, findings: &Findings) -> Problem {
-    Problem::new(Code::FirewallResponse, refusal_sentence("The answer", forwarded, findings))
+fn cut(governed: &Governed, findings: &Findings) -> Problem {
+    Problem::new(Code::FirewallResponse, refusal_sentence("The answer", governed, findings))
         .hint("The rest was not passed on.")
-}
-
-/// Updates the record with what a stream's guard found.
-fn note_stream(forwarded: &super::Resolved, findings: &Findings, has_replaced: bool, call: &mut Call) {
-    let mut unused = HeaderMap::new();
-    note(&forwarded.policy, findings, call, &mut unused);
-    if let Some(masks) = &forwarded.masks {
-        call.record.restored = masks.uses();
-    }
-    if has_replaced {
-        raise_verdict(Verdict::Redact, call, &mut unused);
-    }
 }

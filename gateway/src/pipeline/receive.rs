@@ -2,8 +2,8 @@
 
 use crate::access::caller::Caller;
 use crate::call::Call;
-use crate::house::House;
-use crate::inspectors::Weight;
+use crate::config::Limits;
+use crate::inspectors::{Inspectors, Weight};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -39,13 +39,14 @@ pub(crate) struct Arrived {
 }
 
 pub(super) async fn run(
-    house: &House,
+    limits: &Limits,
+    inspectors: &Inspectors,
     face: Face,
     room: Option<String>,
     request: Request,
     call: &mut Call,
 ) -> Result<Arrived, Problem> {
-    let (parts, body, weight) = whole(house, request, call).await?;
+    let (parts, body, weight) = whole(limits, inspectors, request, call).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let caller = Caller::of(&parts);
     Ok(Arrived { face, room, headers: parts.headers, query, caller, body, weight })
@@ -53,12 +54,13 @@ pub(super) async fn run(
 
 /// The head of a request, its whole body within the bounds of every call, and what reading that costs.
 pub(crate) async fn whole(
-    house: &House,
+    limits: &Limits,
+    inspectors: &Inspectors,
     request: Request,
     call: &mut Call,
 ) -> Result<(Parts, Bytes, Weight), Problem> {
     let (parts, body) = request.into_parts();
-    let limit = house.config.limits.body_bytes;
+    let limit = limits.body_bytes;
     let declared = parts
         .headers
         .get(header::CONTENT_LENGTH)
@@ -74,15 +76,15 @@ pub(crate) async fn whole(
         .hint("Send it without content-encoding.")
         .status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let body = read(house, body, declared, limit, call).await?;
+    let body = read(inspectors, body, declared, limit, call).await?;
     call.record.bytes_in = body.len() as u64;
     // Before anything is made of it.
-    let weight = house.inspectors.weigh(&body)?;
+    let weight = inspectors.weigh(&body)?;
     Ok((parts, body, weight))
 }
 
 async fn read(
-    house: &House,
+    inspectors: &Inspectors,
     mut body: axum::body::Body,
     declared: Option<usize>,
     limit: usize,
@@ -107,7 +109,7 @@ async fn read(
         if length > limit {
             return Err(too_large(limit));
         }
-        house.inspectors.grow(&mut call.body_memory, length, data.len()).await?;
+        inspectors.grow(&mut call.body_memory, length, data.len()).await?;
         // Most bodies arrive in one piece and are never copied.
         match first.take() {
             None if whole.is_empty() => first = Some(data),

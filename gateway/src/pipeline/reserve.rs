@@ -1,15 +1,14 @@
 //! Step 4: tokens and money are held before anything is forwarded, and anew before a fallback is.
 
+use super::body::Body;
 use super::inspect_request::Inspected;
 use super::route::Routed;
 use crate::books::budget::limits_of_call;
 use crate::books::prices::Names;
 use crate::books::tokens;
-use crate::call::{Call, Granted, Needs};
-use crate::house::House;
-use http::{HeaderMap, HeaderValue};
+use crate::call::{Call, Fact, Granted, Needs};
 use zos_core::Route;
-use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
+use zos_meter::{Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 use zos_wire::problem::{Code, Problem};
 
 /// A call whose tokens are held.
@@ -17,38 +16,27 @@ pub(crate) struct Reserved {
     pub(super) routed: Routed,
 }
 
-pub(super) async fn run(
-    house: &House,
-    routed: Routed,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Reserved, Problem> {
-    let mut routed = routed;
-    hold(house, &mut routed.inspected, &routed.first.route, call, headers).await?;
+pub(super) async fn run(mut routed: Routed, call: &mut Call) -> Result<Reserved, Problem> {
+    hold(&mut routed.inspected, &routed.first.route, call).await?;
     Ok(Reserved { routed })
 }
 
-/// Counts the body for its first model ahead of [`run`]: under a limit that takes as long as inspecting it did.
-pub(super) fn measured(house: &House, mut routed: Routed, call: &Call) -> Routed {
+/// Counts the body for its first model ahead of [`run`], while its tree is at hand: under a limit that takes as long as
+/// inspecting it did.
+pub(super) fn measured(mut routed: Routed, body: &Body<'_>, call: &Call) -> Routed {
     if !routed.inspected.arrived.face.is_free() {
-        needs(house, &mut routed.inspected, &routed.first.route, call);
+        needs(&mut routed.inspected, Some(body), &routed.first.route, call);
     }
     routed
 }
 
 /// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
 /// the model before it, or have limits of its own, so this stands before every attempt.
-pub(super) async fn hold(
-    house: &House,
-    inspected: &mut Inspected,
-    route: &Route,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<(), Problem> {
+pub(super) async fn hold(inspected: &mut Inspected, route: &Route, call: &mut Call) -> Result<(), Problem> {
     if inspected.arrived.face.is_free() {
         return Ok(());
     }
-    let needs = needs(house, inspected, route, call);
+    let needs = needs(inspected, None, route, call);
     let is_limited = !needs.limits.is_empty();
     let money = needs.limits.iter().find(|limit| limit.unit == Unit::Micros);
     if let Some(limit) = money
@@ -57,29 +45,29 @@ pub(super) async fn hold(
         if call.is_hard {
             return Err(unknown_price(&route.model, limit, needs.day, call));
         }
-        headers.insert("x-zos-price", HeaderValue::from_static("unknown"));
+        call.tell(Fact::Price { is_known: false });
     } else {
-        headers.remove("x-zos-price");
+        call.tell(Fact::Price { is_known: true });
     }
     // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
     let goes_on = !is_limited || !call.is_hard;
-    match call.reserve(&inspected.resolved.name, needs, goes_on).await {
+    match call.reserve(&inspected.governed.name, needs, goes_on).await {
         Ok(Granted::Covered) => Ok(()),
         Ok(Granted::Held(balance)) => {
-            write_remaining(&balance, headers);
+            call.tell(Fact::Balance(&balance));
             Ok(())
         }
         Ok(meanwhile) => {
-            without_ledger(meanwhile == Granted::Interim, is_limited, call, headers);
+            without_ledger(meanwhile == Granted::Interim, is_limited, call);
             Ok(())
         }
         Err(ReserveError::Exhausted { standing, asked }) => {
             if let Limit { scope: Scope::Context, unit: Unit::Tokens, .. } = standing.limit {
-                headers.insert("x-zos-budget-remaining", HeaderValue::from(standing.remaining()));
+                call.tell(Fact::Remaining(standing.remaining()));
             }
-            let mut problem = exhausted(inspected.resolved.name.as_str(), &standing, asked, call);
-            if house.ledger_health.is_failing() {
-                headers.insert("x-zos-budget", HeaderValue::from_static("unknown"));
+            let mut problem = exhausted(inspected.governed.name.as_str(), &standing, asked, call);
+            if call.books.health.is_failing() {
+                call.tell(Fact::BudgetUnknown);
                 problem.message += " The ledger is away; this is what was last known.";
             }
             Err(problem)
@@ -96,35 +84,41 @@ pub(super) async fn hold(
 }
 
 /// Tells that the ledger knows nothing of a call, for now or at all.
-fn without_ledger(is_held: bool, is_limited: bool, call: &mut Call, headers: &mut HeaderMap) {
+fn without_ledger(is_held: bool, is_limited: bool, call: &mut Call) {
     call.remark(match is_held {
         true => "the ledger failed: held against what was last known to be left, and booked when it is back",
         false => "the ledger failed: nothing was held, and it lacks this usage",
     });
     if is_limited {
-        headers.insert("x-zos-budget", HeaderValue::from_static("unknown"));
+        call.tell(Fact::BudgetUnknown);
     }
 }
 
-/// What the call may need at most, what that costs, and which limits it has to keep.
-fn needs(house: &House, inspected: &mut Inspected, route: &Route, call: &Call) -> Needs {
+/// What the call may need at most, what that costs, and which limits it has to keep. A body that is not at hand as a
+/// tree is read again where it has to be counted for another model than the first.
+fn needs(inspected: &mut Inspected, body: Option<&Body<'_>>, route: &Route, call: &Call) -> Needs {
     let output = inspected.asked.output_tokens;
     let names = Names { asked: &route.model, sent: route.sent_as() };
-    let budget = &inspected.resolved.context.budget;
+    let budget = &inspected.governed.context.budget;
     let limits = limits_of_call(budget, call.record.client.as_deref(), names);
     let mut lesson = None;
     // The provider that is built in has no tokenizer.
     if !limits.is_empty()
         && !route.provider.is_demo()
         && let Some(counted) =
-            tokens::count(&house.factors, &inspected.arrived.body, route.sent_as(), &mut inspected.measured)
+            tokens::count(&call.books.factors, route.sent_as(), &mut inspected.measured, |vocabulary| {
+                match body {
+                    Some(body) => tokens::measure(body.text, &body.tree, vocabulary),
+                    None => tokens::read(&inspected.arrived.body, vocabulary),
+                }
+            })
     {
         inspected.input_tokens = counted.tokens.saturating_add(inspected.attachment_tokens);
         // What attachments cost is no matter of the text.
         lesson = counted.lesson.filter(|_| inspected.attachment_tokens == 0);
     }
     let day = Day::from_unix_ms(call.now_ms());
-    let price = house.prices.price(&budget.prices, &route.provider, names, day);
+    let price = call.books.prices.price(&budget.prices, &route.provider, names, day);
     let (input, asked) = (inspected.input_tokens, &inspected.asked);
     let micros = price.as_ref().and_then(|price| price.at(asked.tier)).and_then(|price| match asked.sounds {
         true => price.with_sound().bound(input, output),
@@ -210,12 +204,5 @@ fn waiting(seconds: u64) -> String {
     match (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60) {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
-/// Whole tokens left, where there is a limit.
-pub(super) fn write_remaining(balance: &Balance, headers: &mut HeaderMap) {
-    if let Some(remaining) = balance.remaining() {
-        headers.insert("x-zos-budget-remaining", HeaderValue::from(remaining));
     }
 }

@@ -1,28 +1,28 @@
 //! Step 1: which context governs this call.
 //!
-//! A zOS key or the admin token in any form but the ones for it ends the call here. First of: a zOS key that is bound to a context, the header `X-ZOS-Context`, the path prefix
-//! `/rooms/<name>`, the active context, a context called `default`. With no contexts at all the built-in
-//! one serves.
+//! The first of these that there is: a zOS key that is bound to a context, the header `X-ZOS-Context`, the path prefix
+//! `/rooms/<name>`, the active context, a context called `default`. With no contexts at all the built-in one serves. A zOS
+//! key or the admin token in any form but the ones for it ends the call here.
 
 use super::Arrived;
+use crate::access::Access;
 use crate::access::caller::Caller;
-use crate::call::{Call, audit_unavailable};
-use crate::house::House;
+use crate::call::{Call, Fact, audit_unavailable};
+use crate::gateway::{Files, Gateway};
+use crate::guards::Guards;
 use crate::ids;
 use crate::pipeline::inspect_request::finds_nothing;
 use crate::upstream::credentials::{Misplaced, Presented};
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use zos_core::{Context, ContextName, Isolation, NoContext, Snapshot};
 use zos_guard::policy::Policy;
-use zos_guard::redact::Masks;
 use zos_guard::redact::sessions::conversation;
 use zos_wire::problem::{Code, Problem};
 
-/// A call whose context is known.
-pub(crate) struct Resolved {
-    pub(super) arrived: Option<Arrived>,
+/// A context that governs a call, and who calls.
+pub(crate) struct Governed {
     pub(crate) presented: Presented,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) name: ContextName,
@@ -32,27 +32,37 @@ pub(crate) struct Resolved {
     pub(crate) is_bound: bool,
     /// The conversation that the client names.
     pub(crate) conversation: Option<String>,
-    /// Digest of the body as it arrived; set where the owner is asked about it.
-    pub(crate) digest: [u8; 32],
-    /// The placeholders of this call, once its request was inspected and the room may redact.
-    pub(super) masks: Option<Masks>,
 }
 
-pub(super) fn run(
-    house: &House,
-    arrived: Arrived,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Resolved, Problem> {
+/// A call whose context is known.
+pub(crate) struct Resolved {
+    pub(super) governed: Governed,
+    pub(super) arrived: Arrived,
+}
+
+pub(super) fn run(by: By<'_>, arrived: Arrived, call: &mut Call) -> Result<Resolved, Problem> {
     let head = Head {
         headers: &arrived.headers,
         query: &arrived.query,
         room: arrived.room.as_deref(),
         caller: arrived.caller,
     };
-    let mut resolved = resolve_headers(house, &head, call, headers)?;
-    resolved.arrived = Some(arrived);
-    Ok(resolved)
+    Ok(Resolved { governed: by_head(by, &head, call)?, arrived })
+}
+
+/// The parts of the gateway that say what governs.
+#[derive(Clone, Copy)]
+pub(crate) struct By<'g> {
+    files: &'g Files,
+    access: &'g Access,
+    guards: &'g Guards,
+}
+
+impl<'g> By<'g> {
+    /// Those of a gateway.
+    pub(crate) fn of(gateway: &'g Gateway) -> Self {
+        By { files: &gateway.files, access: &gateway.access, guards: &gateway.guards }
+    }
 }
 
 /// What stands outside of the body of a call.
@@ -72,16 +82,12 @@ impl<'a> Head<'a> {
 }
 
 /// Resolves the context from what stands outside of the body.
-pub(crate) fn resolve_headers(
-    house: &House,
-    head: &Head<'_>,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Resolved, Problem> {
+pub(crate) fn by_head(by: By<'_>, head: &Head<'_>, call: &mut Call) -> Result<Governed, Problem> {
     let Head { headers: request, query, room, caller } = *head;
-    let presented = Presented::read(request, query, &house.own_secrets).map_err(|found| misplaced(&found))?;
-    let bound = key_context(house, &presented, caller, call)?;
-    let snapshot = house.brain.snapshot();
+    let presented =
+        Presented::read(request, query, &by.access.own_secrets).map_err(|found| misplaced(&found))?;
+    let bound = key_context(by.access, &presented, caller, call)?;
+    let snapshot = by.files.brain.snapshot();
     let named = named(request, room)?;
     if let (Some(bound), Some(named)) = (&bound, &named)
         && bound != named
@@ -99,21 +105,16 @@ pub(crate) fn resolve_headers(
         None => snapshot.effective_active().map_err(no_context)?.clone(),
     };
     let conversation = conversation(request).map(str::to_owned);
-    governed(house, Chosen { presented, snapshot, name, is_bound, conversation }, call, headers)
+    governed(by.guards, Chosen { presented, snapshot, name, is_bound, conversation }, call)
 }
 
 /// Resolves the context that the owner names, on the owner's own side of the gateway: no key is asked for.
-pub(crate) fn resolve_owner(
-    house: &House,
-    room: &str,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Resolved, Problem> {
+pub(crate) fn by_owner(by: By<'_>, room: &str, call: &mut Call) -> Result<Governed, Problem> {
     let name = room.parse().map_err(|_| unknown_context())?;
-    let snapshot = house.brain.snapshot();
+    let snapshot = by.files.brain.snapshot();
     let presented = Presented::default();
     let chosen = Chosen { presented, snapshot, name, is_bound: true, conversation: None };
-    governed(house, chosen, call, headers)
+    governed(by.guards, chosen, call)
 }
 
 /// A context that was chosen, before it is known whether it governs.
@@ -126,20 +127,12 @@ struct Chosen {
 }
 
 /// What governs in the context that was chosen.
-fn governed(
-    house: &House,
-    chosen: Chosen,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Resolved, Problem> {
+fn governed(guards: &Guards, chosen: Chosen, call: &mut Call) -> Result<Governed, Problem> {
     let Chosen { presented, snapshot, name, is_bound, conversation } = chosen;
     let Some(state) = snapshot.context(&name) else {
         return Err(unknown_context());
     };
-    call.record.context = Some(name.to_string());
-    if let Ok(value) = HeaderValue::from_str(name.as_str()) {
-        headers.insert("x-zos-context", value);
-    }
+    call.tell(Fact::Context(&name));
     let (Some(context), Some(policy)) = (state.context().cloned(), snapshot.policy(&name)) else {
         call.is_hard = true;
         return Err(Problem::new(
@@ -149,16 +142,11 @@ fn governed(
         .hint("`zos lint` names the file, the line and what to write instead."));
     };
     call.is_hard = context.isolation == Isolation::Hard;
-    if call.is_hard && !house.log_is_healthy() {
+    if call.is_hard && !call.journal.is_healthy() {
         return Err(audit_unavailable());
     }
-    match house.attester.state_id(&snapshot, &name) {
-        Ok(id) => {
-            call.record.state_id = Some(id.to_string());
-            if let Ok(value) = HeaderValue::from_str(&id) {
-                headers.insert("x-zos-state", value);
-            }
-        }
+    match call.journal.attester.state_id(&snapshot, &name) {
+        Ok(id) => call.tell(Fact::State(&id)),
         Err(error) => {
             tracing::error!(%error, "what governs could not be signed for");
             if context.attest_required {
@@ -170,20 +158,9 @@ fn governed(
             }
         }
     }
-    let policy = Policy::new(policy, house.shield.is_paused(house.now_ms()));
+    let policy = Policy::new(policy, guards.shield.is_paused(call.now_ms()));
     name_call(&policy, call);
-    Ok(Resolved {
-        arrived: None,
-        presented,
-        snapshot,
-        name,
-        context,
-        policy,
-        is_bound,
-        conversation,
-        digest: [0; 32],
-        masks: None,
-    })
+    Ok(Governed { presented, snapshot, name, context, policy, is_bound, conversation })
 }
 
 /// Gives the call an id of our own in the place of the caller's, where a rule finds something in that.
@@ -196,14 +173,14 @@ fn name_call(policy: &Policy, call: &mut Call) {
 
 /// The context that the zOS keys are bound to. A wrong key is refused even where none is needed.
 fn key_context(
-    house: &House,
+    access: &Access,
     presented: &Presented,
     caller: Caller,
     call: &mut Call,
 ) -> Result<Option<ContextName>, Problem> {
     let mut bound: Option<String> = None;
     for key in presented.zos_keys() {
-        let Some(info) = house.keys.check(key.expose()) else {
+        let Some(info) = access.keys.check(key.expose()) else {
             return Err(Problem::new(Code::Unauthorized, "This zOS key is wrong or revoked.")
                 .hint("`zos key list` shows the ones there are."));
         };
@@ -215,7 +192,7 @@ fn key_context(
         }
     }
     if presented.zos_key.is_none() {
-        needs_no_key(house, caller)?;
+        needs_no_key(access, caller)?;
     }
     bound
         .map(|name| {
@@ -227,9 +204,9 @@ fn key_context(
 }
 
 /// Whether a call without a key is served: where the owner allows it, to programs of the owner.
-fn needs_no_key(house: &House, caller: Caller) -> Result<(), Problem> {
+fn needs_no_key(access: &Access, caller: Caller) -> Result<(), Problem> {
     let message = match caller.keyless_refusal() {
-        _ if !house.config.auth.keyless => "A zOS key is required.".to_owned(),
+        _ if !access.auth.keyless => "A zOS key is required.".to_owned(),
         Some(why) => format!("A zOS key is required: {why}."),
         None => return Ok(()),
     };

@@ -2,11 +2,11 @@
 //! provider speaks.
 
 use super::inspect_request::Inspected;
-use crate::call::{Call, HiddenModel};
-use crate::house::House;
+use crate::access::Access;
+use crate::call::{Call, Fact};
+use crate::journal::Journal;
 use crate::journal::system;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
 use zos_core::{Api, Provider, Route, RouteError, Wish};
 use zos_wire::asked::Asked;
@@ -33,34 +33,29 @@ pub(super) struct Prepared {
     pub(super) system: Option<String>,
 }
 
-pub(super) fn run(
-    house: &House,
-    inspected: Inspected,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<Routed, Problem> {
-    let plan = inspected.resolved.snapshot.fleet.plan(&wish(&inspected));
+pub(super) fn run(access: &Access, inspected: Inspected, call: &mut Call) -> Result<Routed, Problem> {
+    let plan = inspected.governed.snapshot.fleet.plan(&wish(&inspected));
     if let Some(reason) = plan.refusal() {
         return Err(refusal(reason));
     }
     let mut routes = plan.routes.into_iter();
     let first = routes.next().expect("a plan without a refusal has a route");
-    note(&first, call, headers);
+    call.tell(Fact::Route(&first));
     let next = routes.collect();
-    let first = prepare(house, &inspected, first)?;
+    let first = prepare(access, &call.journal, &inspected, first)?;
     Ok(Routed { inspected, first, next })
 }
 
 /// What the call asks of the fleet.
 pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
-    let resolved = &inspected.resolved;
+    let governed = &inspected.governed;
     let face = inspected.arrived.face;
     Wish {
         face: face.api(),
         model: &inspected.asked.model,
-        filter: &resolved.context.models,
-        context: resolved.name.as_str(),
-        isolation: resolved.context.isolation,
+        filter: &governed.context.models,
+        context: governed.name.as_str(),
+        isolation: governed.context.isolation,
         caps: &inspected.asked.caps,
         thinks: inspected.asked.thinks,
         tokens: inspected.input_tokens,
@@ -69,9 +64,14 @@ pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
 }
 
 /// The body for a route. Within one API only the model's own name is changed.
-pub(super) fn prepare(house: &House, inspected: &Inspected, route: Route) -> Result<Prepared, Problem> {
+pub(super) fn prepare(
+    access: &Access,
+    journal: &Journal,
+    inspected: &Inspected,
+    route: Route,
+) -> Result<Prepared, Problem> {
     let provider = &route.provider;
-    if house.is_own_address(provider) {
+    if access.is_own_address(provider) {
         return Err(Problem::new(
             Code::NoRoute,
             format!("Provider \"{}\" has this gateway's own address, so the call would go round in circles.", provider.name),
@@ -96,7 +96,7 @@ pub(super) fn prepare(house: &House, inspected: &Inspected, route: Route) -> Res
     };
     let system = match (pair, &inspected.system) {
         (Some(pair), Some(_)) => {
-            system::of_changed(&house.term_keys, inspected.resolved.name.as_str(), pair.provider(), &body)
+            system::of_changed(&journal.term_keys, inspected.governed.name.as_str(), pair.provider(), &body)
         }
         (_, system) => system.clone(),
     };
@@ -120,21 +120,6 @@ fn untranslatable(error: &Untranslatable, provider: &str) -> Problem {
         format!("The call cannot be carried to the API of provider \"{provider}\": {error}."),
     )
     .hint("Leave it out, or route the model to a provider that speaks this API in routing/fleet.yml.")
-}
-
-/// Notes in record and headers which route serves the call.
-pub(super) fn note(route: &Route, call: &mut Call, headers: &mut HeaderMap) {
-    call.record.provider = Some(route.provider.name.clone());
-    let model = HiddenModel::shown(call.hidden_model.as_ref(), &route.model).to_owned();
-    if let Ok(value) = HeaderValue::from_str(&format!("{}/{model}", route.provider.name)) {
-        headers.insert("x-zos-route", value);
-    }
-    call.record.model = Some(model);
-    if route.provider.is_demo() {
-        headers.insert("x-zos-demo", HeaderValue::from_static("true"));
-    } else {
-        headers.remove("x-zos-demo");
-    }
 }
 
 /// Why nothing may serve the call. Names of models are the caller's words and are not repeated.

@@ -1,10 +1,9 @@
 //! State at the provider: which kept ids a request may refer to, and which an answer gives to its room.
 
-use super::Resolved;
-use super::inspect_request::raise_verdict;
-use crate::call::Call;
-use crate::house::House;
-use http::HeaderMap;
+use super::Governed;
+use crate::call::{Call, Fact};
+use crate::guards::provider_state::ProviderStates;
+use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::{Context, ContextName, ContextState, Isolation, ProviderState};
 use zos_guard::made::{IdDigest, Made, digest};
@@ -61,88 +60,70 @@ impl Fault {
 /// # Errors
 /// [`Code::ForeignState`] where an id may not be used. A table that cannot be read makes every id an unknown one.
 pub(super) fn check(
-    house: &House,
-    resolved: &Resolved,
+    states: &ProviderStates,
+    governed: &Governed,
     body: &Value<'_>,
     call: &mut Call,
-    headers: &mut HeaderMap,
 ) -> Result<(), Problem> {
-    let context = &resolved.context;
+    let context = &governed.context;
     if context.state == ProviderState::None && body.get("background").and_then(Value::as_bool) == Some(true) {
-        meet(Fault::Denied, resolved.policy.is_paused(), "background", call, headers)?;
+        meet(Fault::Denied, governed.policy.is_paused(), "background", call)?;
     }
     let used = state::used(body);
     if used.is_empty() {
         return Ok(());
     }
     let ids: Vec<IdDigest> = used.iter().map(|used| digest(&used.id)).collect();
-    let owners = house.provider_states.owners(&ids).unwrap_or_else(|error| {
+    let owners = states.owners(&ids).unwrap_or_else(|error| {
         tracing::error!(%error, "what providers keep cannot be told apart by room");
         vec![None; ids.len()]
     });
     for (used, owner) in used.iter().zip(owners) {
-        let is_foreign = owner.as_ref().is_some_and(|owner| owner != resolved.name.as_str());
+        let is_foreign = owner.as_ref().is_some_and(|owner| owner != governed.name.as_str());
         let fault = match (context.state, &owner) {
             _ if is_foreign => Fault::Foreign,
             (ProviderState::None, _) => Fault::Denied,
             (ProviderState::Own, None) => Fault::Unknown,
             (ProviderState::Own, Some(_)) => continue,
             (ProviderState::Any, None) => {
-                name_unread(used.field, call);
+                call.tell(Fact::Uninspected(format!("state:{}", used.field)));
                 continue;
             }
             (ProviderState::Any, Some(_)) => continue,
         };
-        let is_reported = resolved.policy.is_paused()
-            || fault == Fault::Foreign && context.isolation == Isolation::Open && is_open(resolved, owner);
-        meet(fault, is_reported, used.field, call, headers)?;
+        let is_reported = governed.policy.is_paused()
+            || fault == Fault::Foreign && context.isolation == Isolation::Open && is_open(governed, owner);
+        meet(fault, is_reported, used.field, call)?;
     }
     Ok(())
 }
 
 /// Whether the room that an id belongs to is there and open, so that what it said may be told elsewhere.
-fn is_open(resolved: &Resolved, owner: Option<String>) -> bool {
+fn is_open(governed: &Governed, owner: Option<String>) -> bool {
     let name: Option<ContextName> = owner.and_then(|owner| owner.parse().ok());
     let state =
-        name.and_then(|name| resolved.snapshot.context(&name).and_then(ContextState::context).cloned());
-    state.is_some_and(|context: std::sync::Arc<Context>| context.isolation == Isolation::Open)
+        name.and_then(|name| governed.snapshot.context(&name).and_then(ContextState::context).cloned());
+    state.is_some_and(|context: Arc<Context>| context.isolation == Isolation::Open)
 }
 
 /// Notes what was met, and refuses it unless it is only reported.
-fn meet(
-    fault: Fault,
-    is_reported: bool,
-    field: &str,
-    call: &mut Call,
-    headers: &mut HeaderMap,
-) -> Result<(), Problem> {
-    if !call.record.rules.iter().any(|rule| rule == fault.rule()) {
-        call.record.rules.push(fault.rule().to_owned());
-    }
-    raise_verdict(if is_reported { Verdict::Warn } else { Verdict::Deny }, call, headers);
+fn meet(fault: Fault, is_reported: bool, field: &str, call: &mut Call) -> Result<(), Problem> {
+    call.tell(Fact::Rule(fault.rule(), if is_reported { Verdict::Warn } else { Verdict::Deny }));
     if is_reported { Ok(()) } else { Err(fault.problem(field)) }
-}
-
-/// Names what the call brings in unread.
-fn name_unread(field: &str, call: &mut Call) {
-    let place = format!("state:{field}");
-    if !call.record.uninspected.contains(&place) {
-        call.record.uninspected.push(place);
-    }
 }
 
 /// Gives the ids of an answer to a room, off the async workers. The handle is to be awaited where the answer may
 /// not end before; where nobody waits, the table is written all the same.
 pub(super) fn keep(
     made: &mut Made,
-    house: &House,
+    states: &Arc<ProviderStates>,
     room: &ContextName,
 ) -> Option<tokio::task::JoinHandle<()>> {
     let ids = made.take();
     if ids.is_empty() {
         return None;
     }
-    let (states, room) = (house.provider_states.clone(), room.to_string());
+    let (states, room) = (states.clone(), room.to_string());
     let handle = tokio::runtime::Handle::try_current().ok()?;
     Some(handle.spawn_blocking(move || {
         if let Err(error) = states.keep(&room, &ids) {

@@ -10,9 +10,11 @@
 //! `approvals` in the guard keeps the list; this file asks and waits.
 
 use crate::call::Call;
-use crate::house::House;
-use crate::pipeline::Resolved;
+use crate::drain::Drain;
+use crate::guards::Guards;
+use crate::pipeline::Governed;
 use crate::views;
+use std::sync::Arc;
 use std::time::Duration;
 use zos_core::Effect;
 use zos_guard::approvals::{Approval, AskedRule, Decision, Place, Question, Reply, Side, Ticket};
@@ -34,6 +36,8 @@ pub(crate) struct Waiting {
     room: String,
     timeout: Duration,
     deadline: tokio::time::Instant,
+    /// The sign that nobody may wait any more.
+    drain: Arc<Drain>,
     state: State,
 }
 
@@ -52,17 +56,17 @@ enum State {
 pub(crate) type Answer = Result<Effect, Problem>;
 
 impl Waiting {
-    /// Asks about the rules, or finds that it was decided before.
+    /// Asks about the rules, or finds that it was decided before. `digest` is that of the request's body as it arrived.
     pub(crate) fn begin(
-        house: &House,
+        guards: &Guards,
         call: &Call,
-        resolved: &Resolved,
+        governed: &Governed,
         findings: &Findings,
         subject: Subject,
-        side: Side,
+        (side, digest): (Side, [u8; 32]),
     ) -> Waiting {
         let (asked, targets) = match &subject {
-            Subject::Rules(rules) => (asked_rules(&resolved.policy, findings, rules), Vec::new()),
+            Subject::Rules(rules) => (asked_rules(&governed.policy, findings, rules), Vec::new()),
             Subject::Targets(targets) => (
                 asked_targets(findings, targets),
                 targets
@@ -79,12 +83,12 @@ impl Waiting {
         let mut rules: Vec<String> = asked.iter().map(|asked| asked.rule.clone()).collect();
         rules.sort_unstable();
         rules.dedup();
-        let room = resolved.name.to_string();
+        let room = governed.name.to_string();
         let question = Question {
             place: Place {
                 context: room.clone(),
                 client: call.record.client.clone(),
-                conversation: resolved.conversation.clone(),
+                conversation: governed.conversation.clone(),
                 rules,
                 targets: targets.iter().map(|(target, _)| target.clone()).collect(),
                 side,
@@ -92,24 +96,25 @@ impl Waiting {
             asked,
             targets,
             model: call.record.model.clone().unwrap_or_default(),
-            digest: resolved.digest,
+            digest,
         };
-        let timeout = house.config.ask_timeout;
-        let state = match house.approvals.ask(question, house.now_ms()) {
+        let timeout = guards.ask_timeout;
+        let state = match guards.approvals.ask(question, call.now_ms()) {
             Reply::Decided(decision) => State::Decided(decision),
             Reply::Asked(ticket, approval) => {
-                announce(house, &approval);
+                announce(governed, call, &approval);
                 State::Asked(ticket)
             }
             Reply::NotHeld(approval) => {
                 let id = approval.id.clone();
-                announce(house, &approval);
+                announce(governed, call, &approval);
                 State::NotHeld(id)
             }
             Reply::Full => State::Full,
         };
         let deadline = tokio::time::Instant::now() + timeout;
-        Waiting { subject, what: what.join("; "), side, room, timeout, deadline, state }
+        let drain = Arc::clone(&guards.drain);
+        Waiting { subject, what: what.join("; "), side, room, timeout, deadline, drain, state }
     }
 
     /// What it is about.
@@ -128,16 +133,16 @@ impl Waiting {
     }
 
     /// Waits until it is decided or too late.
-    pub(crate) async fn answer(&mut self, house: &House) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         loop {
-            if let Some(answer) = self.next(house, self.timeout).await {
+            if let Some(answer) = self.next(self.timeout).await {
                 return answer;
             }
         }
     }
 
     /// Waits until it is decided or too late, but no longer than `patience`.
-    pub(crate) async fn next(&mut self, house: &House, patience: Duration) -> Option<Answer> {
+    pub(crate) async fn next(&mut self, patience: Duration) -> Option<Answer> {
         let (deadline, until) = (self.deadline, tokio::time::Instant::now() + patience);
         let ticket = match &mut self.state {
             State::Decided(decision) => {
@@ -168,7 +173,7 @@ impl Waiting {
                 }
                 None
             }
-            () = house.drain.is_begun() => {
+            () = self.drain.is_begun() => {
                 return Some(Err(Problem::new(
                     Code::ShuttingDown,
                     format!("zOS is stopping, so nobody can be asked about this: {}.", self.found()),
@@ -219,9 +224,9 @@ impl Waiting {
 }
 
 /// Tells the screens.
-fn announce(house: &House, approval: &Approval) {
-    let approval = Box::new(views::Approval::new(&house.brain.snapshot(), approval));
-    house.announce(views::Event::Approval { approval });
+fn announce(governed: &Governed, call: &Call, approval: &Approval) {
+    let approval = Box::new(views::Approval::new(&governed.snapshot, approval));
+    call.journal.announce(views::Event::Approval { approval });
 }
 
 /// The rules that ask about targets, and where these were found.

@@ -4,13 +4,13 @@
 use super::credentials::Credential;
 use super::departing::Departing;
 use super::{AnswerBody, Upstreams};
+use crate::access::Access;
 use http::{HeaderMap, HeaderValue};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use zos_core::{Api, Provider};
-use zos_seal::{ClientKeys, OwnSecrets};
 use zos_wire::json::{self, Value};
 
 /// How long a caller waits for providers' lists.
@@ -54,8 +54,7 @@ impl Upstreams {
         self: &Arc<Self>,
         provider: &Arc<Provider>,
         credential: Credential,
-        secrets: &OwnSecrets,
-        keys: &ClientKeys,
+        access: &Access,
     ) -> Arc<Vec<String>> {
         let credentials: Vec<&[u8]> = credential.headers().values().map(HeaderValue::as_bytes).collect();
         let key = (provider.name.clone(), self.lists.hasher.hash_one(credentials));
@@ -69,7 +68,7 @@ impl Upstreams {
         if provider.api == Api::Anthropic {
             version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         }
-        let Ok(headers) = Departing::checked(secrets, keys, version, credential) else {
+        let Ok(headers) = Departing::checked(access, version, credential) else {
             return Arc::default();
         };
         let fetching = tokio::spawn({

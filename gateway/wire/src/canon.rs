@@ -6,7 +6,6 @@
 use crate::face::Face;
 use crate::json::{Str, Value};
 use crate::problem::{Code, Problem};
-use bytes::Bytes;
 use serde_json::json;
 use std::ops::Range;
 use zos_core::Canon;
@@ -14,36 +13,16 @@ use zos_core::Canon;
 /// How many cache breakpoints the Anthropic API takes in one request.
 const BREAKPOINTS_MAX: usize = 4;
 
-/// One change of a body.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The bytes that are replaced; empty where something is only put in.
-    range: Range<usize>,
-    text: String,
-}
+/// An edit of a body: the bytes that are replaced, empty where something is only put in, and what stands there then.
+pub type Edit = (Range<usize>, String);
 
-impl Change {
-    /// The body after the change.
-    pub fn apply(&self, body: &str) -> Bytes {
-        [&body[..self.range.start], &self.text, &body[self.range.end..]].concat().into()
-    }
-
-    /// Where something stands afterwards that the change does not touch.
-    pub fn moved(&self, place: Range<usize>) -> Range<usize> {
-        if place.end <= self.range.start {
-            return place;
-        }
-        let grown = self.text.len() - self.range.len();
-        place.start + grown..place.end + grown
-    }
-}
-
-/// The change that puts the canon into a request; `None` for a face that has no system text.
+/// The edits that put the canon into a request; `None` for a face that has no system text. None of them touches a string
+/// of the caller, so that they go together with edits inside its strings.
 ///
 /// # Errors
 /// If the request has no place for it: then the provider could not read it either, or would read something
 /// else than we do.
-pub fn change(face: Face, body: &str, value: &Value<'_>, canon: &Canon) -> Result<Option<Change>, Problem> {
+pub fn edits(face: Face, body: &str, value: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
     match face {
         Face::Messages | Face::CountTokens => system(body, value, canon).map(Some),
         Face::ChatCompletions => messages(body, value, canon).map(Some),
@@ -53,18 +32,18 @@ pub fn change(face: Face, body: &str, value: &Value<'_>, canon: &Canon) -> Resul
 }
 
 /// Anthropic: blocks in front of `system`, which becomes a list where it was a text.
-fn system(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Change, Problem> {
+fn system(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem> {
     let blocks = blocks(value, canon);
     Ok(match member(value, "system")? {
         None => first_member(body, value, &format!("\"system\":[{blocks}]")),
         Some((key, Value::Null)) => {
             let start = value_start(body, key);
-            Change { range: start..start + "null".len(), text: format!("[{blocks}]") }
+            vec![(start..start + "null".len(), format!("[{blocks}]"))]
         }
         Some((_, Value::String(own))) => {
-            let range = own.start() - 1..own.start() + own.raw().len() + 1;
-            let text = format!("[{blocks},{{\"type\":\"text\",\"text\":{}}}]", &body[range.clone()]);
-            Change { range, text }
+            let (start, end) = (own.start() - 1, own.start() + own.raw().len() + 1);
+            let before = format!("[{blocks},{{\"type\":\"text\",\"text\":");
+            vec![(start..start, before), (end..end, "}]".to_owned())]
         }
         Some((key, Value::Array(own))) => first_element(body, key, own, &blocks),
         Some(_) => return Err(no_place("`system` is neither a text nor a list of blocks")),
@@ -110,7 +89,7 @@ fn breakpoints(value: &Value<'_>, count: &mut usize, has_hour: &mut bool) {
 }
 
 /// OpenAI chat: a leading message, of the role that the caller's own first one has.
-fn messages(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Change, Problem> {
+fn messages(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem> {
     let Some((key, Value::Array(own))) = member(value, "messages")? else {
         return Err(no_place("`messages` is not a list"));
     };
@@ -121,17 +100,17 @@ fn messages(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Change, Prob
 
 /// OpenAI responses: in front of `instructions`, which unlike input items are not carried over from call
 /// to call, so the canon never stands twice in a conversation.
-fn instructions(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Change, Problem> {
+fn instructions(body: &str, value: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem> {
     let quoted = serde_json::Value::from(canon.text.as_str()).to_string();
     Ok(match member(value, "instructions")? {
         None => first_member(body, value, &format!("\"instructions\":{quoted}")),
         Some((key, Value::Null)) => {
             let start = value_start(body, key);
-            Change { range: start..start + "null".len(), text: quoted }
+            vec![(start..start + "null".len(), quoted)]
         }
         Some((_, Value::String(own))) => {
             let text = format!("{}\\n", &quoted[1..quoted.len() - 1]);
-            Change { range: own.start()..own.start(), text }
+            vec![(own.start()..own.start(), text)]
         }
         Some((key, Value::Array(own))) => {
             let item = json!({"type": "message", "role": "developer", "content": canon.text});
@@ -167,23 +146,23 @@ fn value_start(body: &str, key: &Str<'_>) -> usize {
 }
 
 /// A new member in front of all others of the body.
-fn first_member(body: &str, value: &Value<'_>, member: &str) -> Change {
+fn first_member(body: &str, value: &Value<'_>, member: &str) -> Vec<Edit> {
     let start = body.find('{').map_or(0, |brace| brace + 1);
     let comma = if value.members().is_empty() { "" } else { "," };
-    Change { range: start..start, text: format!("{member}{comma}") }
+    vec![(start..start, format!("{member}{comma}"))]
 }
 
 /// A new element in front of all others of a list.
-fn first_element(body: &str, key: &Str<'_>, own: &[Value<'_>], element: &str) -> Change {
+fn first_element(body: &str, key: &Str<'_>, own: &[Value<'_>], element: &str) -> Vec<Edit> {
     let start = value_start(body, key) + 1;
     let comma = if own.is_empty() { "" } else { "," };
-    Change { range: start..start, text: format!("{element}{comma}") }
+    vec![(start..start, format!("{element}{comma}"))]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::parse;
+    use crate::json::{parse, replace};
     use proptest::prelude::*;
 
     fn canon(stable: &str, volatile: &str) -> Canon {
@@ -201,9 +180,8 @@ mod tests {
 
     fn put(face: Face, body: &str) -> Result<String, String> {
         let value = parse(body).unwrap();
-        let change =
-            change(face, body, &value, &canon("C \"q\"\n", "")).map_err(|problem| problem.message)?;
-        Ok(change.map_or(body.to_owned(), |change| String::from_utf8(change.apply(body).to_vec()).unwrap()))
+        let edits = edits(face, body, &value, &canon("C \"q\"\n", "")).map_err(|problem| problem.message)?;
+        Ok(edits.map_or(body.to_owned(), |edits| replace(body, &edits)))
     }
 
     #[test]
@@ -267,8 +245,8 @@ mod tests {
         };
         let put = |body: &str| {
             let value = parse(body).unwrap();
-            let change = change(Face::Messages, body, &value, &canon("S\n\n", "V\n")).unwrap().unwrap();
-            serde_json::from_slice::<serde_json::Value>(&change.apply(body)).unwrap()["system"].clone()
+            let edits = edits(Face::Messages, body, &value, &canon("S\n\n", "V\n")).unwrap().unwrap();
+            serde_json::from_str::<serde_json::Value>(&replace(body, &edits)).unwrap()["system"].clone()
         };
         let system = put(&own(3, r#"{"type":"ephemeral"}"#));
         assert_eq!(
@@ -319,16 +297,21 @@ mod tests {
             let members = if before { [member, model] } else { [model, member] };
             let body = format!("{{ {} }}", members.into_iter().flatten().collect::<Vec<_>>().join(" ,"));
             let parsed = parse(&body).unwrap();
-            let change = change(face, &body, &parsed, &canon("S\n\n", "V\n")).unwrap().unwrap();
-            let changed = String::from_utf8(change.apply(&body).to_vec()).unwrap();
+            let edits = edits(face, &body, &parsed, &canon("S\n\n", "V\n")).unwrap().unwrap();
+            let changed = replace(&body, &edits);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&changed).is_ok(), "{changed}");
-            let kept = &body[change.range.clone()];
-            prop_assert!(kept == "null" || change.text.contains(kept), "{changed}");
-            let back = [&changed[..change.range.start], kept, &changed[change.range.start + change.text.len()..]].concat();
+            let (mut back, mut at, mut grown) = (String::new(), 0, 0);
+            for (range, text) in &edits {
+                // Only a null is replaced; everything else is put in between, and in no string but at its start.
+                prop_assert!(range.is_empty() || &body[range.clone()] == "null", "{changed}");
+                let start = range.start + grown;
+                back.push_str(&changed[at..start]);
+                back.push_str(&body[range.clone()]);
+                at = start + text.len();
+                grown += text.len() - range.len();
+            }
+            back.push_str(&changed[at..]);
             prop_assert_eq!(back, body.as_str());
-            let start = body.find("the-model").unwrap();
-            let place = change.moved(start..start + 9);
-            prop_assert_eq!(&changed[place], "the-model");
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct JsonError {
 /// # Errors
 /// Says what is wrong and at which byte.
 pub fn parse(text: &str) -> Result<Value<'_>, JsonError> {
+    #[cfg(feature = "counted")]
+    counted::one_more();
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, depth: 0 };
     reader.skip_white();
     let value = reader.value()?;
@@ -64,6 +66,23 @@ pub fn parse(text: &str) -> Result<Value<'_>, JsonError> {
         return Err(reader.error("something follows the value"));
     }
     Ok(value)
+}
+
+/// Count of the texts that were read on this thread, for tests of how often a call is.
+#[cfg(feature = "counted")]
+pub mod counted {
+    use std::cell::Cell;
+
+    thread_local!(static READ: Cell<u64> = const { Cell::new(0) });
+
+    pub(super) fn one_more() {
+        READ.set(READ.get() + 1);
+    }
+
+    /// The count since it was last taken.
+    pub fn take() -> u64 {
+        READ.take()
+    }
 }
 
 impl<'a> Value<'a> {

@@ -1,5 +1,5 @@
 use super::{Deed, Done, act, act_here};
-use crate::house::House;
+use crate::gateway::Gateway;
 use std::path::Path;
 use zos_audit::Kind;
 
@@ -29,16 +29,16 @@ fn no_handler_writes_a_record_by_hand() {
     assert!(read > 15, "{read} files");
 }
 
-fn house() -> (tempfile::TempDir, std::sync::Arc<House>) {
+fn gateway() -> (tempfile::TempDir, std::sync::Arc<Gateway>) {
     let folder = tempfile::tempdir().unwrap();
     let home = zos_core::Home::resolve(Some(folder.path())).unwrap();
     crate::install_tls();
-    let house = House::open(home).unwrap();
-    (folder, house)
+    let gateway = Gateway::open(home).unwrap();
+    (folder, gateway)
 }
 
-fn told(house: &House, kind: Kind) -> Vec<String> {
-    let lines = zos_audit::read_all(&house.brain.home().audit_dir()).unwrap();
+fn told(gateway: &Gateway, kind: Kind) -> Vec<String> {
+    let lines = zos_audit::read_all(&gateway.files.brain.home().audit_dir()).unwrap();
     let records = lines.map(|entry| entry.unwrap().record);
     records.filter(|record| record.kind == kind).filter_map(|record| record.detail).collect()
 }
@@ -46,10 +46,10 @@ fn told(house: &House, kind: Kind) -> Vec<String> {
 /// The log fails while the deed is being done: the caller hears of it, and the record comes before the next one.
 #[tokio::test]
 async fn a_deed_whose_record_fails_is_told_later() {
-    let (folder, house) = house();
+    let (folder, gateway) = gateway();
     let log = folder.path().join("gateway/audit");
     let notes = || std::fs::read_dir(folder.path().join("gateway/deeds")).unwrap().count();
-    let refusal = act_here(&house, &Deed::decision(None, "turn"), |_| {
+    let refusal = act_here(&gateway, &Deed::decision(None, "turn"), |_| {
         std::fs::remove_dir_all(&log).unwrap();
         std::fs::write(&log, "in the way").unwrap();
         Ok(Done::Happened((), "turned".to_owned()))
@@ -58,28 +58,28 @@ async fn a_deed_whose_record_fails_is_told_later() {
     assert!(refusal.is_failure());
     assert_eq!(notes(), 1, "a crash now would not lose it");
     let mut began = false;
-    let refused = act_here(&house, &Deed::key(None, "go"), |_| {
+    let refused = act_here(&gateway, &Deed::key(None, "go"), |_| {
         began = true;
         Ok(Done::Happened((), "gone".to_owned()))
     });
     assert!(refused.is_err() && !began);
     std::fs::remove_file(&log).unwrap();
-    act_here(&house, &Deed::decision(None, "return"), |_| Ok(Done::Happened((), "returned".to_owned())))
+    act_here(&gateway, &Deed::decision(None, "return"), |_| Ok(Done::Happened((), "returned".to_owned())))
         .unwrap();
-    assert_eq!(told(&house, Kind::Decision), ["turned", "returned"]);
-    assert_eq!(told(&house, Kind::Key), [""; 0]);
+    assert_eq!(told(&gateway, Kind::Decision), ["turned", "returned"]);
+    assert_eq!(told(&gateway, Kind::Key), [""; 0]);
     assert_eq!(notes(), 0);
 }
 
 /// A deed that panics may be half done: its note stays for the next start.
 #[tokio::test]
 async fn a_deed_that_ends_in_a_panic_leaves_its_note() {
-    let (_folder, house) = house();
+    let (_folder, gateway) = gateway();
     let outcome: Result<(), _> =
-        act(std::sync::Arc::clone(&house), Deed::decision(None, "turn"), |_| panic!("half done")).await;
+        act(std::sync::Arc::clone(&gateway), Deed::decision(None, "turn"), |_| panic!("half done")).await;
     assert!(outcome.is_err());
-    assert_eq!(told(&house, Kind::Decision), [""; 0]);
-    let left = house.deed_notes.left();
+    assert_eq!(told(&gateway, Kind::Decision), [""; 0]);
+    let left = gateway.journal.deed_notes.left();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].1.detail.as_deref(), Some("turn"));
 }

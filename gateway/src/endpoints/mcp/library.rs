@@ -78,12 +78,12 @@ pub(super) async fn read(asked: &mut Asked, params: &Map<String, Value>) -> Resu
 }
 
 fn has_canon(asked: &Asked) -> bool {
-    let state = asked.resolved.snapshot.canon(&asked.resolved.name);
+    let state = asked.governed.snapshot.canon(&asked.governed.name);
     state.is_some_and(|state| state.canon().is_some())
 }
 
 fn canon(asked: &Asked) -> Value {
-    let state = asked.resolved.snapshot.canon(&asked.resolved.name);
+    let state = asked.governed.snapshot.canon(&asked.governed.name);
     state.and_then(zos_core::CanonState::canon).map_or("", |canon| canon.text.as_str()).into()
 }
 

@@ -255,7 +255,7 @@ async fn run(asked: &mut Asked, tool: &str, arguments: &Map<String, Value>) -> R
     match tool {
         "canon_get" => canon(asked),
         "canon_why" => {
-            let state = asked.resolved.snapshot.canon(&asked.resolved.name);
+            let state = asked.governed.snapshot.canon(&asked.governed.name);
             let canon = state.and_then(zos_core::CanonState::canon);
             value(&CanonWhy::new(canon.map(AsRef::as_ref), &text("text")))
         }
@@ -282,8 +282,8 @@ fn value(shape: &impl serde::Serialize) -> Result<Value, Refusal> {
 
 /// The canon of the room as it is in force.
 fn canon(asked: &Asked) -> Result<Value, Refusal> {
-    let snapshot = &asked.resolved.snapshot;
-    let Some(state) = snapshot.canon(&asked.resolved.name) else {
+    let snapshot = &asked.governed.snapshot;
+    let Some(state) = snapshot.canon(&asked.governed.name) else {
         return Err(Refusal::new(Code::ContextBroken.as_str(), "The file of this room never loaded."));
     };
     let canon = state.canon();
@@ -342,13 +342,13 @@ async fn history(asked: &Asked, id: &str) -> Result<Value, Refusal> {
 }
 
 fn contexts(asked: &Asked) -> Value {
-    let resolved = &asked.resolved;
-    let all = resolved.snapshot.contexts.iter();
+    let governed = &asked.governed;
+    let all = governed.snapshot.contexts.iter();
     let shown: Vec<Value> = all
-        .filter(|(name, _)| !resolved.is_bound || **name == resolved.name)
+        .filter(|(name, _)| !governed.is_bound || **name == governed.name)
         .map(|(name, state)| {
             json!({
-                "context": name.as_str(), "governs": *name == resolved.name,
+                "context": name.as_str(), "governs": *name == governed.name,
                 "isolation": state.context().map(|context| context.isolation.name()),
             })
         })
@@ -376,8 +376,8 @@ fn check_outbound(asked: &mut Asked, text: &str) -> Value {
 
 fn check_target(asked: &Asked, tool: &str, arguments: &Value) -> Result<Value, Refusal> {
     let arguments = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
-    let resolved = &asked.resolved;
-    match views::verdict(&resolved.snapshot, &resolved.name, tool, &arguments) {
+    let governed = &asked.governed;
+    match views::verdict(&governed.snapshot, &governed.name, tool, &arguments) {
         Some(verdict) => value(&verdict),
         None => Err(Refusal::new(Code::ContextBroken.as_str(), "The file of this room never loaded.")),
     }
@@ -390,14 +390,14 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
         "anthropic" => Api::Anthropic,
         _ => return Err(Refusal::invalid("`api` is openai or anthropic.")),
     };
-    let resolved = &asked.resolved;
-    let fleet = &resolved.snapshot.fleet;
+    let governed = &asked.governed;
+    let fleet = &governed.snapshot.fleet;
     let plan = fleet.plan(&Wish {
         face,
         model,
-        filter: &resolved.context.models,
-        context: resolved.name.as_str(),
-        isolation: resolved.context.isolation,
+        filter: &governed.context.models,
+        context: governed.name.as_str(),
+        isolation: governed.context.isolation,
         caps: &[],
         thinks: false,
         tokens: 0,
@@ -406,7 +406,10 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
     let mut keys = BTreeMap::new();
     for Route { provider, .. } in &plan.routes {
         if !keys.contains_key(&provider.name) {
-            keys.insert(provider.name.clone(), credentials::presence(provider, &asked.house.vault).await.0);
+            keys.insert(
+                provider.name.clone(),
+                credentials::presence(provider, &asked.gateway.upstreams.vault).await.0,
+            );
         }
     }
     let plan = plan.with_keys(fleet, face, |provider| keys.get(&provider.name) != Some(&"missing"));
@@ -428,9 +431,9 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
 }
 
 async fn budget(asked: &Asked) -> Result<Value, Refusal> {
-    let now_ms = asked.house.now_ms();
-    let limits = all_limits(&asked.resolved.context.budget);
-    let balance = asked.house.ledger.balance(asked.room(), Day::from_unix_ms(now_ms), &limits).await;
+    let now_ms = asked.gateway.journal.now_ms();
+    let limits = all_limits(&asked.governed.context.budget);
+    let balance = asked.gateway.books.ledger.balance(asked.room(), Day::from_unix_ms(now_ms), &limits).await;
     let balance = balance.map_err(|error| {
         tracing::error!(%error, "a budget could not be read under an MCP call");
         Refusal::new(Code::Internal.as_str(), "The budget could not be read; the log says why.")
@@ -439,11 +442,16 @@ async fn budget(asked: &Asked) -> Result<Value, Refusal> {
 }
 
 fn attested(asked: &Asked) -> Result<Value, Refusal> {
-    let resolved = &asked.resolved;
+    let governed = &asked.governed;
     let unsigned =
         || Refusal::new(Code::AuditUnavailable.as_str(), "What governs this room is not signed for.");
     // The statement is kept before its id is told.
-    let id = asked.house.attester.state_id(&resolved.snapshot, &resolved.name).map_err(|_| unsigned())?;
-    let governing = resolved.snapshot.governing(&resolved.name).ok_or_else(unsigned)?;
+    let id = asked
+        .gateway
+        .journal
+        .attester
+        .state_id(&governed.snapshot, &governed.name)
+        .map_err(|_| unsigned())?;
+    let governing = governed.snapshot.governing(&governed.name).ok_or_else(unsigned)?;
     Ok(json!({"state_id": &*id, "state": governing.state}))
 }

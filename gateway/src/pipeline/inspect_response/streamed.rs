@@ -5,12 +5,13 @@
 //! the cost is settled and the record written. When the caller leaves, the pump is dropped, and with it
 //! the connection to the provider.
 
-use super::{Forwarded, cut, finish_head, note_stream, travelling, upstream_problem};
-use crate::call::{Call, Cost};
-use crate::house::House;
+use super::{Forwarded, cut, finish_head, travelling, upstream_problem};
+use crate::call::{Call, Cost, Fact};
+use crate::guards::Guards;
 use crate::inspectors::Lent;
+use crate::journal::millis;
 use crate::pipeline::waiting::{PING_EVERY, Waiting};
-use crate::pipeline::{Resolved, state};
+use crate::pipeline::{Governed, state};
 use crate::upstream::{AnswerBody, UpstreamError};
 use axum::body::Body;
 use axum::response::Response;
@@ -20,9 +21,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use zos_audit::Outcome;
+use zos_audit::{Outcome, Verdict};
 use zos_core::Effect;
 use zos_guard::approvals::Side;
+use zos_guard::redact::Masks;
 use zos_guard::stream::Guard;
 use zos_meter::{Estimate, Usage};
 
@@ -36,33 +38,30 @@ use zos_wire::sse::{Frame, Framer};
 const END_LIMIT: Duration = Duration::from_millis(250);
 
 /// Starts the answer to the caller.
-pub(super) fn respond(
-    house: &Arc<House>,
-    forwarded: Forwarded,
-    mut call: Call,
-    headers: &mut HeaderMap,
-) -> Response {
+pub(super) fn respond(guards: &Arc<Guards>, forwarded: Forwarded, mut call: Call) -> Response {
     let mut response_headers = HeaderMap::new();
-    let mut returned = travelling::returned(&forwarded.policy, &forwarded.answer.headers, &mut call, headers);
+    let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
     returned.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    finish_head(&mut response_headers, returned, headers, &call.request_id);
+    finish_head(&mut response_headers, returned, call.headers(), &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
-    let limit_bytes = house.config.limits.body_bytes;
+    let limit_bytes = guards.body_bytes;
     let guard = Guard::new(
         Dialect::of(forwarded.face),
-        forwarded.policy.clone(),
-        forwarded.resolved.masks.clone(),
+        forwarded.governed.policy.clone(),
+        forwarded.masks.clone(),
         limit_bytes,
     );
     let translator =
-        forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
+        forwarded.pair.map(|pair| pair.stream(&forwarded.request, call.now_ms() / 1000, limit_bytes));
     let pump = Pump {
-        house: house.clone(),
+        guards: guards.clone(),
         translator: Lent::new(translator),
         input_tokens: forwarded.input_tokens,
         provider: call.record.provider.clone().unwrap_or_default(),
-        resolved: forwarded.resolved,
+        governed: forwarded.governed,
+        masks: forwarded.masks,
+        digest: forwarded.digest,
         body: Some(forwarded.answer.body),
         framer: Framer::new(limit_bytes),
         guard: Lent::new(guard),
@@ -84,12 +83,15 @@ pub(super) fn respond(
 }
 
 struct Pump {
-    house: Arc<House>,
+    guards: Arc<Guards>,
     /// Turns the provider's events into the caller's, where their formats differ.
     translator: Lent<Option<StreamTranslator>>,
     input_tokens: u64,
     provider: String,
-    resolved: Resolved,
+    governed: Governed,
+    masks: Option<Masks>,
+    /// Digest of the request's body as it arrived.
+    digest: [u8; 32],
     /// Dropped as soon as nothing more is wanted, so that no more tokens are bought.
     body: Option<AnswerBody>,
     framer: Framer,
@@ -168,14 +170,14 @@ impl Pump {
         if self.waiting.is_none()
             && let Some(subject) = self.guard.asking()
         {
-            note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
+            self.note();
             self.waiting = Some(Waiting::begin(
-                &self.house,
+                &self.guards,
                 &self.call,
-                &self.resolved,
+                &self.governed,
                 &self.guard.findings,
                 subject,
-                Side::Answer,
+                (Side::Answer, self.digest),
             ));
         }
         self.waiting.is_some()
@@ -185,7 +187,7 @@ impl Pump {
     /// the stream has to end, and how.
     async fn wait(&mut self, out: &mut Vec<Bytes>) -> Option<Option<End>> {
         let waiting = self.waiting.as_mut()?;
-        let answer = waiting.next(&self.house, PING_EVERY).await?;
+        let answer = waiting.next(PING_EVERY).await?;
         let subject = self.waiting.take()?.into_subject();
         let (effect, denied) = match answer {
             Ok(effect) => (effect, None),
@@ -200,11 +202,11 @@ impl Pump {
         let body = self.body.as_mut()?;
         let chunk = tokio::select! {
             chunk = body.chunk() => chunk,
-            () = self.house.drain.is_cut() => return Some(End::ShuttingDown),
+            () = self.guards.drain.is_cut() => return Some(End::ShuttingDown),
         };
         match chunk {
             Ok(Some(bytes)) => {
-                let arrived_ms = crate::house::millis(self.call.started);
+                let arrived_ms = millis(self.call.started);
                 self.call.record.ttft_ms.get_or_insert(arrived_ms);
                 self.framer.push(&bytes);
                 let taken = self.frames(out).await;
@@ -233,7 +235,7 @@ impl Pump {
 
     /// Guards one event of the provider, in the caller's format; a large one off the workers.
     async fn take(&mut self, frame: Frame, out: &mut Vec<Bytes>) -> Result<(), Stop> {
-        let Ok(weight) = self.house.inspectors.weigh(&frame.raw) else {
+        let Ok(weight) = self.guards.inspectors.weigh(&frame.raw) else {
             // Behind a whole answer nothing matters any more.
             if self.guard.is_complete {
                 return Ok(());
@@ -249,7 +251,7 @@ impl Pump {
             let taken = guarded(&mut translator, &mut guard, &frame, &mut pieces);
             (translator, guard, pieces, taken)
         };
-        let (translator, guard, pieces, taken) = self.house.inspectors.run(weight, work).await;
+        let (translator, guard, pieces, taken) = self.guards.inspectors.run(weight, work).await;
         self.translator.bring_back(translator);
         self.guard.bring_back(guard);
         out.extend(pieces);
@@ -294,8 +296,10 @@ impl Pump {
     /// terminator in it is taken back: an answer without a record must not look complete.
     async fn end(&mut self, end: End, out: &mut Vec<Bytes>) -> Option<Bytes> {
         self.body = None;
-        note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
-        if let Some(kept) = state::keep(&mut self.guard.made, &self.house, &self.resolved.name) {
+        self.note();
+        if let Some(kept) =
+            state::keep(&mut self.guard.made, &self.guards.provider_states, &self.governed.name)
+        {
             // The caller may refer to the answer as soon as it has its end.
             let _ = kept.await;
         }
@@ -329,7 +333,7 @@ impl Pump {
             end @ (End::Stopped(Stop::Refused) | End::Denied(_)) => {
                 let problem = match end {
                     End::Denied(problem) => problem,
-                    _ => cut(&self.resolved, &self.guard.findings),
+                    _ => cut(&self.governed, &self.guard.findings),
                 };
                 let ending = if self.guard.has_open_call() {
                     self.failure(&problem)
@@ -348,6 +352,17 @@ impl Pump {
             return Some(self.guard.dialect().failure(&problem, &self.call.request_id));
         }
         ending
+    }
+
+    /// Tells the record what the guard found so far.
+    fn note(&mut self) {
+        self.call.tell(Fact::Found(&self.governed.policy, &self.guard.findings));
+        if let Some(masks) = &self.masks {
+            self.call.record.restored = masks.uses();
+        }
+        if self.guard.has_replaced {
+            self.call.tell(Fact::Verdict(Verdict::Redact));
+        }
     }
 
     fn failure(&mut self, problem: &Problem) -> Bytes {
@@ -379,8 +394,8 @@ impl Drop for Pump {
             // It reads a large event, and nobody waits for what it finds: what was held counts.
             return self.call.abandon(Cost::Held);
         }
-        note_stream(&self.resolved, &self.guard.findings, self.guard.has_replaced, &mut self.call);
-        drop(state::keep(&mut self.guard.made, &self.house, &self.resolved.name));
+        self.note();
+        drop(state::keep(&mut self.guard.made, &self.guards.provider_states, &self.governed.name));
         let usage = self.usage(true);
         self.call.abandon(Cost::Spent(usage));
     }
