@@ -54,7 +54,7 @@ pub(crate) async fn serve(
     let walked = match read {
         Ok(Read::Ready(routed)) => leave(&gateway, *routed, call).await,
         Ok(Read::Waits(judged)) => match judged.held_stream() {
-            Some(face) => return held::respond(gateway, face, *judged, call),
+            Some(dialect) => return held::respond(gateway, dialect, *judged, call),
             None => walk(&gateway, *judged, call).await,
         },
         Err(problem) => Err((Box::new(call), problem)),

@@ -162,7 +162,8 @@ async fn an_address_that_others_can_reach_is_refused_without_protection() {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(scratch.path().join("gateway")).unwrap();
         std::fs::write(scratch.path().join("gateway/config.yml"), config).unwrap();
-        let house = zos_gateway::Gateway::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
+        let house =
+            zos_gateway::Gateway::open(zos_core::Home::resolve(Some(scratch.path())).unwrap()).unwrap();
         let error = Server::bind(&house, Some(listen.parse().unwrap()))
             .await
             .err()

@@ -22,6 +22,7 @@ mod deeds;
 mod documents;
 mod encryption;
 mod exposure;
+mod faces;
 mod files;
 mod firewall;
 mod forwarding;

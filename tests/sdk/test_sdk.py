@@ -83,6 +83,17 @@ def test_chat_stream(gpt):
     assert chunks[-1].usage.completion_tokens > 0
 
 
+def test_completions(gpt):
+    answer = gpt.completions.create(model="demo/echo", prompt="Hello")
+    assert answer.choices[0].text.endswith("Hello") and answer.usage.completion_tokens > 0
+
+
+def test_completions_stream(gpt):
+    chunks = list(gpt.completions.create(model="demo/echo", prompt="Hello", stream=True, stream_options={"include_usage": True}))
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices).endswith("Hello")
+    assert chunks[-1].usage.completion_tokens > 0
+
+
 def test_responses(gpt):
     assert gpt.responses.create(model="demo/echo", input="Hello").output_text.endswith("Hello")
 
@@ -166,6 +177,15 @@ def test_a_chat_stream_ends_with_content_filter(gpt, provider):
     provider.answer = chat_events(f"It is {TERM}, you know")
     chunks = list(gpt.chat.completions.create(model="m", messages=HELLO, stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "It is "
+    assert chunks[-1].choices[0].finish_reason == "content_filter"
+
+
+def test_a_completions_stream_ends_with_content_filter(gpt, provider):
+    chunk = lambda text: "data: " + json.dumps({"id": "c", "object": "text_completion", "created": 1, "model": "m", "choices": [
+        {"index": 0, "text": text, "logprobs": None, "finish_reason": None}]}) + "\n\n"
+    provider.answer = [chunk(letter) for letter in f"It is {TERM}, you know"] + ["data: [DONE]\n\n"]
+    chunks = list(gpt.completions.create(model="m", prompt="Hello", stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == "It is "
     assert chunks[-1].choices[0].finish_reason == "content_filter"
 
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use zos_core::{Effect, RoomPolicy};
 use zos_rules::Ruleset;
 use zos_wire::face::Face;
-use zos_wire::faces::Dialect;
+use zos_wire::faces::{Dialect, FACES};
 use zos_wire::json::{self, Value};
 use zos_wire::pair::Pair;
 use zos_wire::sse::Framer;
@@ -24,8 +24,11 @@ const EVENT_BYTES: usize = 1 << 16;
 /// So many bytes may wait: more than an input of the fuzzer has, so that they are cut wherever it likes.
 const LIMIT_BYTES: usize = 1 << 24;
 
-/// The faces that stream, to choose from by index.
-const FACES: [Face; 3] = [Face::Messages, Face::ChatCompletions, Face::Responses];
+/// One of the faces that stream, by index.
+fn face(index: usize) -> Face {
+    let streaming: Vec<Face> = FACES.iter().copied().filter(|face| face.streams()).collect();
+    streaming[index % streaming.len()]
+}
 
 /// All strings of a JSON text, decoded, keys included, in the order of the text.
 ///
@@ -74,7 +77,10 @@ pub fn arguments(pieces: &[&str]) -> Vec<String> {
 pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), String>) {
     let policy = policy(ruleset);
     let mut framer = Framer::new(EVENT_BYTES);
-    let mut guard = Guard::new(Dialect::of(FACES[face % FACES.len()]), policy, None, LIMIT_BYTES);
+    let Some(dialect) = Dialect::of(self::face(face)) else {
+        return (Vec::new(), Err("answers of this face are no streams".to_owned()));
+    };
+    let mut guard = Guard::new(dialect, policy, None, LIMIT_BYTES);
     let mut out = Vec::new();
     let now = Instant::now();
     let mut walk = || -> Result<(), Stop> {
@@ -98,7 +104,7 @@ pub fn guarded(face: usize, ruleset: &Arc<Ruleset>, chunks: &[&[u8]]) -> (Vec<u8
 /// What a client of that face puts together of a stream, text by text.
 #[must_use]
 pub fn accumulated(face: usize, stream: &[u8]) -> Vec<String> {
-    crate::stream::client::accumulated(FACES[face % FACES.len()], &String::from_utf8_lossy(stream))
+    crate::stream::client::accumulated(self::face(face), &String::from_utf8_lossy(stream))
 }
 
 /// Everything that the room `acme` of a ruleset finds is denied.
@@ -134,14 +140,11 @@ impl Translation {
     /// Pairs to choose from by index.
     #[must_use]
     pub fn of(index: usize) -> Translation {
-        let pairs = [
-            (Face::Messages, Face::ChatCompletions),
-            (Face::ChatCompletions, Face::Messages),
-            (Face::Responses, Face::ChatCompletions),
-            (Face::Responses, Face::Messages),
-        ];
-        let (client, provider) = pairs[index % pairs.len()];
-        Translation(Pair::between(client, provider))
+        let all = FACES.iter().flat_map(|client| FACES.iter().map(|provider| (*client, *provider)));
+        let differing = all.filter(|(client, provider)| client != provider);
+        let pairs: Vec<Pair> =
+            differing.filter_map(|(client, provider)| Pair::between(client, provider)).collect();
+        Translation(pairs[index % pairs.len()])
     }
 
     /// A request in the provider's format, for a model called `there`.
@@ -175,8 +178,9 @@ impl Translation {
     pub fn stream(self, guard: Option<&Arc<Ruleset>>, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), String>) {
         let mut framer = Framer::new(EVENT_BYTES);
         let mut translator = self.0.stream(b"{}", 1, EVENT_BYTES);
-        let mut guard =
-            guard.map(|ruleset| Guard::new(Dialect::of(self.0.client()), policy(ruleset), None, LIMIT_BYTES));
+        let mut guard = guard
+            .zip(Dialect::of(self.0.client()))
+            .map(|(ruleset, dialect)| Guard::new(dialect, policy(ruleset), None, LIMIT_BYTES));
         let mut out = Vec::new();
         let now = Instant::now();
         let mut walk = || -> Result<(), String> {

@@ -49,7 +49,7 @@ use views::Views;
 use zos_core::Effect;
 use zos_meter::{TextCount, Tier, UsageReader};
 use zos_wire::dialect::{Delivered, Reading};
-use zos_wire::faces::{Dialect, messages};
+use zos_wire::faces::Dialect;
 use zos_wire::json::{self, Value};
 use zos_wire::places::{Channel, Kind, Leaf, Place, Places, Role, Words};
 use zos_wire::sse::{Fields, Frame, FrameError, Stop};
@@ -171,7 +171,7 @@ impl Guard {
     pub fn new(dialect: Dialect, policy: Policy, masks: Option<Masks>, limit_bytes: usize) -> Self {
         Guard {
             made: Made::new(dialect.face()),
-            usage: UsageReader::new(dialect.meter()),
+            usage: UsageReader::new(dialect.counting()),
             is_strict: policy.is_strict(),
             holds_calls: policy.judges_calls()
                 || masks.as_ref().is_some_and(|masks| masks.restorable().has_secrets()),
@@ -301,9 +301,7 @@ impl Guard {
         }
         self.made.read(&value);
         let reading = self.dialect.read(&mut self.places, fields.event, data, &value);
-        if let Dialect::Messages(_) = self.dialect {
-            held.delivered = messages::dialect::delivery(fields.event, &value);
-        }
+        held.delivered = self.dialect.delivery(fields.event, &value);
         // Nearly always the name is the `type` of the data, which is inspected with it.
         if !value.get("type").and_then(Value::as_str).is_some_and(|kind| kind.is(fields.event)) {
             self.name(fields.event)?;

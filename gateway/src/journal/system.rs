@@ -9,7 +9,6 @@
 use zos_seal::{TermKeyError, TermKeys};
 use zos_wire::face::Face;
 use zos_wire::json::{self, Value};
-use zos_wire::system::texts;
 
 /// What sets these hashes apart from those of finds.
 const PURPOSE: &str = "system text";
@@ -33,7 +32,7 @@ pub(crate) fn of_changed(keys: &TermKeys, room: &str, face: Face, body: &[u8]) -
 /// # Errors
 /// When the room's key cannot be read or made.
 fn digest(keys: &TermKeys, room: &str, face: Face, body: &Value<'_>) -> Result<Option<String>, TermKeyError> {
-    let texts = texts(face, body);
+    let texts = face.system(body);
     if texts.iter().all(|text| text.is_empty()) {
         return Ok(None);
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use zos_audit::{Outcome, Record, Verdict};
+use zos_wire::faces::FACES;
 
 /// Spans that wait at most; further ones are lost.
 const WAITING: usize = 2048;
@@ -149,10 +150,8 @@ fn span(record: &Record, now_ms: u64, genai: Option<GenAi>) -> Value {
         attributes.push(number(input, usage.input + usage.cache_read + usage.cache_write));
         attributes.push(number(output, usage.output));
     }
-    let operation = match record.face.as_deref() {
-        Some("embeddings") => "embeddings",
-        _ => "chat",
-    };
+    let face = FACES.iter().find(|face| record.face.as_deref() == Some(face.name()));
+    let operation = face.map_or("chat", |face| face.operation());
     attributes.extend(genai.is_some().then(|| text("gen_ai.operation.name", operation)));
     let is_error = matches!(record.outcome, Some(Outcome::Failed | Outcome::Cut));
     let nanos = |ms: u64| ms.saturating_mul(1_000_000).to_string();

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use zos_core::context::CanonDelivery;
 use zos_core::{Canon, CanonState, Isolation};
 use zos_guard::redact::spots::Edit;
-use zos_wire::canon;
 use zos_wire::face::Face;
 use zos_wire::problem::{Code, Problem};
 
@@ -19,6 +18,9 @@ const BROKEN: &str = "broken";
 /// And of one in a context that has none to deliver.
 const NONE: &str = "none";
 
+/// A canon, and the edits that put it in front of a body.
+pub(super) type Placed = (Arc<Canon>, Vec<Edit>);
+
 /// The canon that goes in front of the body, and the edits that put it there; `None` where none is wanted, or there is no
 /// place for it on this face.
 pub(super) fn run(
@@ -26,12 +28,12 @@ pub(super) fn run(
     face: Face,
     body: &Body<'_>,
     call: &mut Call,
-) -> Result<Option<(Arc<Canon>, Vec<Edit>)>, Problem> {
-    if governed.context.canon != CanonDelivery::Inject || face == Face::Embeddings {
+) -> Result<Option<Placed>, Problem> {
+    if governed.context.canon != CanonDelivery::Inject || !face.has_instructions() {
         return Ok(None);
     }
     let Some(canon) = in_force(governed, call)? else { return Ok(None) };
-    let Some(edits) = canon::edits(face, body.text, &body.tree, &canon)? else { return Ok(None) };
+    let Some(edits) = face.put_canon(body.text, &body.tree, &canon)? else { return Ok(None) };
     call.tell(Fact::Canon(&canon));
     Ok(Some((canon, edits)))
 }

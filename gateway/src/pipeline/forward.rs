@@ -265,7 +265,7 @@ impl Attempts<'_> {
         let scope = Scope {
             provider: prepared.route.provider.name.clone(),
             model: prepared.route.sent_as().to_owned(),
-            endpoint: self.face(prepared).upstream_path(),
+            endpoint: self.face(prepared).path(),
         };
         self.upstreams.breakers.ask(scope, Instant::now()).map(Some)
     }
@@ -359,7 +359,7 @@ fn left_alone(provider: &str, wait: Duration) -> Problem {
 fn upstream_path(face: Face, query: &str) -> String {
     match (face.api(), query.split('&').any(|pair| pair == "beta=true")) {
         (Api::Anthropic, true) => format!("{}?beta=true", face.upstream_path()),
-        _ => face.upstream_path().to_owned(),
+        _ => face.upstream_path(),
     }
 }
 

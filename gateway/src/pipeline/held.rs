@@ -16,7 +16,6 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
-use zos_wire::face::Face;
 use zos_wire::faces::Dialect;
 use zos_wire::problem::{Code, Problem};
 
@@ -33,21 +32,21 @@ enum State {
     Answering(BodyDataStream),
 }
 
-pub(super) fn respond(gateway: Arc<Gateway>, face: Face, judged: Judged, mut call: Call) -> Response {
+pub(super) fn respond(gateway: Arc<Gateway>, dialect: Dialect, judged: Judged, mut call: Call) -> Response {
     if let Ok(value) = HeaderValue::from_str(&call.request_id) {
         call.tell(Fact::Answer(HeaderName::from_static("x-request-id"), value));
     }
     let mut begun = call.headers().clone();
     begun.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     begun.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let ping = dialect.ping();
     let rest = async move {
         let request_id = call.request_id.clone();
         match walk(&gateway, judged, call).await {
-            Ok(response) => as_events(face, response, &request_id).await,
-            Err((call, problem)) => refuse(*call, face, problem).await,
+            Ok(response) => as_events(&dialect, response, &request_id).await,
+            Err((call, problem)) => refuse(*call, &dialect, problem).await,
         }
     };
-    let ping = Dialect::of(face).ping();
     let bytes = stream::unfold(State::Fresh(rest.boxed()), move |state| {
         let ping = ping.clone();
         async move {
@@ -71,10 +70,9 @@ pub(super) fn respond(gateway: Arc<Gateway>, face: Face, judged: Judged, mut cal
 }
 
 /// Ends the call with an error event. The record says what the caller got: a stream that began.
-async fn refuse(mut call: Call, face: Face, problem: Problem) -> Response {
+async fn refuse(mut call: Call, dialect: &Dialect, problem: Problem) -> Response {
     call.note(&problem);
     call.settle(Cost::Nothing).await;
-    let dialect = Dialect::of(face);
     let mut bytes = dialect.failure(&problem, &call.request_id);
     call.record.bytes_out = bytes.len() as u64;
     if let Err(unavailable) = call.finish(outcome(&problem), Some(StatusCode::OK.as_u16())).await {
@@ -84,7 +82,7 @@ async fn refuse(mut call: Call, face: Face, problem: Problem) -> Response {
 }
 
 /// An answer that is no stream, such as an error of the provider, as the event that a stream has for it.
-async fn as_events(face: Face, response: Response, request_id: &str) -> Response {
+async fn as_events(dialect: &Dialect, response: Response, request_id: &str) -> Response {
     let is_stream = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -96,11 +94,11 @@ async fn as_events(face: Face, response: Response, request_id: &str) -> Response
     let body = axum::body::to_bytes(response.into_body(), ERROR_MAX_BYTES).await.unwrap_or_default();
     let parsed: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
     let bytes = match parsed.filter(|_| !status.is_success()) {
-        Some(error) => Dialect::of(face).foreign_failure(&error),
+        Some(error) => dialect.foreign_failure(&error),
         None => {
             let sentence =
                 format!("The provider answered {status} and no stream, after this call had waited.");
-            Dialect::of(face).failure(&Problem::new(Code::UpstreamUnreachable, sentence), request_id)
+            dialect.failure(&Problem::new(Code::UpstreamUnreachable, sentence), request_id)
         }
     };
     Response::new(Body::from(bytes))

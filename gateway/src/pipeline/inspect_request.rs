@@ -29,6 +29,7 @@ use zos_guard::targets::taint::{self, Session};
 use zos_meter::tokens::Vocabulary;
 use zos_wire::asked::{Asked, asked};
 use zos_wire::face::Face;
+use zos_wire::faces::Dialect;
 use zos_wire::hosted;
 use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
@@ -120,10 +121,10 @@ impl Judged {
         self.waiting.is_some()
     }
 
-    /// The face of a call that is held while its client listens to a stream.
-    pub(super) fn held_stream(&self) -> Option<Face> {
+    /// The dialect of a call that is held while its client listens to a stream.
+    pub(super) fn held_stream(&self) -> Option<Dialect> {
         let is_held = self.asked.stream && self.waiting.as_ref().is_some_and(Waiting::is_held);
-        is_held.then_some(self.arrived.face)
+        Dialect::of(self.arrived.face).filter(|_| is_held)
     }
 
     /// What reading the body costs.
@@ -326,7 +327,7 @@ fn vocabularies(governed: &Governed, face: Face, asked: &Asked) -> Vec<Option<Vo
         caps: &[],
         thinks: false,
         tokens: 0,
-        may_fall_back: !matches!(face, Face::CountTokens | Face::Embeddings),
+        may_fall_back: face.may_fall_back(),
     };
     let plan = governed.snapshot.fleet.plan(&wish);
     let mut vocabularies: Vec<Option<Vocabulary>> = Vec::new();

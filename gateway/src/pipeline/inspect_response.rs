@@ -41,9 +41,11 @@ pub(super) async fn run(
     mut forwarded: Forwarded,
     call: Call,
 ) -> Result<Response<Body>, (Box<Call>, Problem)> {
-    let may_stream = forwarded.answer.status.is_success() && forwarded.face.streams();
-    if may_stream && is_stream(&mut forwarded).await {
-        return Ok(streamed::respond(guards, forwarded, call));
+    if forwarded.answer.status.is_success()
+        && let Some(dialect) = Dialect::of(forwarded.face)
+        && is_stream(&mut forwarded).await
+    {
+        return Ok(streamed::respond(guards, dialect, forwarded, call));
     }
     plain(guards, forwarded, call).await
 }
@@ -307,8 +309,8 @@ fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) ->
     if policy.judges_links() {
         targets::whole_links(court, value, &mut look.findings.targets);
     }
-    if forwarded.face.streams() {
-        let leaves = Dialect::of(forwarded.face).read_whole(text, value);
+    if let Some(dialect) = Dialect::of(forwarded.face) {
+        let leaves = dialect.read_whole(text, value);
         look.is_spelled = said::together(policy, &leaves, &mut look.findings);
         look.ambiguity = leaves.ambiguity.filter(|_| policy.is_strict());
         said::counted(&leaves).for_each(|leaf| look.count.add(&leaf.text()));
@@ -337,7 +339,7 @@ fn told(forwarded: &Forwarded, provider: &str, body: &Bytes, now_ms: u64) -> Res
 /// the same in the caller's format.
 fn usage(forwarded: &Forwarded, body: &Bytes, told: Option<&Value<'_>>, look: &Look) -> Usage {
     let provider_face = forwarded.pair.map_or(forwarded.face, Pair::provider);
-    let mut reader = UsageReader::new(provider_face.meter());
+    let mut reader = UsageReader::new(provider_face.counting());
     let read = || std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
     let foreign = forwarded.pair.and_then(|_| read());
     if let Some(value) = foreign.as_ref().or(told) {

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use std::ops::Range;
 use zos_core::{Api, Provider, Route, RouteError, Wish};
 use zos_wire::asked::Asked;
-use zos_wire::face::Face;
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
 use zos_wire::translate::{Target, Untranslatable};
@@ -59,7 +58,7 @@ pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
         caps: &inspected.asked.caps,
         thinks: inspected.asked.thinks,
         tokens: inspected.input_tokens,
-        may_fall_back: !matches!(face, Face::CountTokens | Face::Embeddings),
+        may_fall_back: face.may_fall_back(),
     }
 }
 

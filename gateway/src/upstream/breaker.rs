@@ -20,7 +20,7 @@ pub(crate) struct Scope {
     pub(crate) provider: String,
     /// The model as it is sent.
     pub(crate) model: String,
-    /// The path at the provider.
+    /// The path at the provider, below `/v1/`.
     pub(crate) endpoint: &'static str,
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn scope(model: &str) -> Scope {
-        Scope { provider: "p".to_owned(), model: model.to_owned(), endpoint: "/v1/messages" }
+        Scope { provider: "p".to_owned(), model: model.to_owned(), endpoint: "messages" }
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         }
         assert!(breakers.ask(scope("m"), now).is_err());
         assert!(breakers.ask(scope("other"), now).is_ok());
-        assert!(breakers.ask(Scope { endpoint: "/v1/chat/completions", ..scope("m") }, now).is_ok());
+        assert!(breakers.ask(Scope { endpoint: "chat/completions", ..scope("m") }, now).is_ok());
         assert!(breakers.ask(Scope { provider: "q".to_owned(), ..scope("m") }, now).is_ok());
     }
 

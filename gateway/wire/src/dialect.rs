@@ -1,8 +1,54 @@
 //! What one event of a stream says, in the words that all dialects share: strings, ends, endings.
 
-use crate::places::{Leaves, Place};
+use crate::json::Value;
+use crate::places::{Channel, Leaves, Place, Walk};
 use crate::problem::Problem;
+use bytes::Bytes;
 use smallvec::SmallVec;
+
+/// A stream of one API on its way to the caller: how its events are read, and how it is ended in its own words. Keeps what
+/// an ending needs to know. Nothing has a default, so that no API forgets a part of it.
+pub(crate) trait Stream: Send + Sync {
+    /// Reads an event; the walk is over its strings.
+    fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, event: &str, data: &'a Value<'a>) -> Reading<'a>;
+
+    /// Walks over every string of a whole answer.
+    fn whole<'a>(&self, walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>);
+
+    /// Whether an event of this name is one that the API documents.
+    fn knows(&self, event: &str) -> bool;
+
+    /// Whether `[DONE]` ends an answer. Elsewhere it says nothing.
+    fn has_end_marker(&self) -> bool;
+
+    /// Whether the ends of blocks that the provider states are what clients go by. Where they are, what waits in a block
+    /// waits no longer for more of it.
+    fn ends_blocks(&self) -> bool;
+
+    /// What the caller's reader makes of an event, for [`Stream::delivered`].
+    fn delivery(&self, event: &str, data: &Value<'_>) -> Delivered;
+
+    /// Remembers that an event was delivered to the caller: an ending closes what the caller has open.
+    fn delivered(&mut self, event: &Delivered);
+
+    /// An event that carries a part of a piece's text, for what may still be said before a cut.
+    fn text_event(&self, channel: Channel, text: &str) -> Bytes;
+
+    /// The native ending of an answer that was refused.
+    fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes;
+
+    /// An error event, after which nothing looks complete.
+    fn failure(&self, problem: &Problem, request_id: &str) -> Bytes;
+
+    /// An error answer of a provider as the event that says the same in a stream.
+    fn foreign_failure(&self, error: &serde_json::Value) -> Bytes;
+
+    /// What keeps a stream alive that has nothing to say.
+    fn ping(&self) -> Bytes;
+}
+
+/// A comment, which every reader of events skips.
+pub(crate) const COMMENT: Bytes = Bytes::from_static(b": waiting for the owner\n\n");
 
 /// What one event of a stream says.
 #[derive(Debug, Default)]

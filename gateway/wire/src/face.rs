@@ -1,55 +1,163 @@
-//! Endpoints that forward to a provider.
+//! Faces: endpoints that forward to a provider, each as its API defines it.
+//!
+//! `Endpoint` is everything that the gateway asks of one. Nothing in it has a default, so that what a new face does not
+//! say does not compile. The faces there are stand in `faces.rs`, a line each; each is a file in `faces/`.
 //!
 //! Nothing here decides anything: facts out.
 
-use crate::problem::Shape;
-use zos_core::Api;
+use crate::dialect::Stream;
+use crate::json::{Edit, Value};
+use crate::problem::{Problem, Shape};
+use crate::translate::{Caller, Provided};
+use crate::turn::{Demo, Turn};
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use zos_core::{Api, Canon, Provider};
+use zos_meter::Counting;
 
 /// An endpoint that forwards to a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Face {
-    /// `POST /v1/messages`
-    Messages,
-    /// `POST /v1/messages/count_tokens`
-    CountTokens,
-    /// `POST /v1/chat/completions`
-    ChatCompletions,
-    /// `POST /v1/responses`
-    Responses,
-    /// `POST /v1/embeddings`
-    Embeddings,
+pub(crate) trait Endpoint: Sync {
+    /// Its name in records, metrics and spans: small letters and `_`.
+    fn name(&self) -> &'static str;
+
+    /// What the conventions for spans of generative AI call it.
+    fn operation(&self) -> &'static str;
+
+    /// Its path below `/v1/`, here and at the provider.
+    fn path(&self) -> &'static str;
+
+    /// The API it belongs to.
+    fn api(&self) -> Api;
+
+    /// How its `usage` is read.
+    fn counting(&self) -> Counting;
+
+    /// What a call is charged for.
+    fn charge(&self) -> Charge;
+
+    /// Whether the model writes an answer, whose tokens are held and limited.
+    fn writes(&self) -> bool;
+
+    /// Whether another model may answer in place of the one that was asked: not where answers of two models have nothing
+    /// in common, as vectors have not.
+    fn may_fall_back(&self) -> bool;
+
+    /// What the provider keeps of its calls.
+    fn keeps(&self) -> Keeps;
+
+    /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
+    fn has_instructions(&self) -> bool;
+
+    /// The system texts of a request: what the model reads before the conversation, in order.
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>>;
+
+    /// The edits that put a canon in front of the caller's own system text; `None` where the endpoint has no place for
+    /// one. None of them touches a string of the caller, so that they go together with edits inside its strings.
+    ///
+    /// # Errors
+    /// If the request has no place for it: then the provider could not read it either, or would read something else than
+    /// we do.
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem>;
+
+    /// How its streams are read and ended; `None` where its answers are never streams.
+    fn stream(&self) -> Option<Box<dyn Stream>>;
+
+    /// Whether a provider of its API serves it.
+    fn is_served_by(&self, provider: &Provider) -> bool;
+
+    /// The endpoint by which a call is carried to a provider of this API, or to one of its own API that does not serve it;
+    /// `None` where nothing there is like it.
+    fn across(&self, api: Api) -> Option<Face>;
+
+    /// How a call of its callers is carried elsewhere; `None` where it cannot be.
+    fn caller(&self) -> Option<&'static dyn Caller>;
+
+    /// How a call from elsewhere is carried here; `None` where it cannot be.
+    fn provided(&self) -> Option<&'static dyn Provided>;
+
+    /// What the built-in demo answers.
+    fn demo(&self, turn: &Turn, request: &Value<'_>) -> Demo;
 }
 
+/// What calls of an endpoint are charged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charge {
+    /// Nothing, so that no budget stands in the way.
+    Nothing,
+    /// The tokens that go in and come out.
+    Tokens,
+}
+
+/// What a provider keeps of the calls of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keeps {
+    /// Ids by which an answer can be referred to later.
+    pub(crate) ids: KeptIds,
+    /// Whether the answer itself is stored.
+    pub(crate) store: Store,
+}
+
+impl Keeps {
+    /// Nothing at all.
+    pub(crate) const NOTHING: Keeps = Keeps { ids: KeptIds::None, store: Store::Never };
+}
+
+/// Ids of what is kept, that an answer gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptIds {
+    /// None.
+    None,
+    /// Those of files, containers and sealed items.
+    Parts,
+    /// Those, and every `id`: the answer and its items can be referred to.
+    Every,
+}
+
+/// Whether a provider stores answers, to be told by `store`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// It has no such choice.
+    Never,
+    /// Where the request asks for it.
+    OnRequest,
+    /// Unless the request says otherwise.
+    ByDefault,
+}
+
+/// A face: a handle of one endpoint. Two are the same if their names are.
+#[derive(Clone, Copy)]
+pub struct Face(&'static dyn Endpoint);
+
 impl Face {
-    /// The face of a path below `/v1/`, `None` for one that we do not know.
-    pub fn of(path: &str) -> Option<Face> {
-        match path {
-            "messages" => Some(Face::Messages),
-            "messages/count_tokens" => Some(Face::CountTokens),
-            "chat/completions" => Some(Face::ChatCompletions),
-            "responses" => Some(Face::Responses),
-            "embeddings" => Some(Face::Embeddings),
-            _ => None,
-        }
+    /// The handle of an endpoint.
+    pub(crate) const fn new(endpoint: &'static dyn Endpoint) -> Self {
+        Face(endpoint)
     }
 
-    /// Its name in records and metrics.
+    /// Everything that is known of it.
+    pub(crate) fn endpoint(self) -> &'static dyn Endpoint {
+        self.0
+    }
+
+    /// Its name in records, metrics and spans.
     pub fn name(self) -> &'static str {
-        match self {
-            Face::Messages => "messages",
-            Face::CountTokens => "count_tokens",
-            Face::ChatCompletions => "chat_completions",
-            Face::Responses => "responses",
-            Face::Embeddings => "embeddings",
-        }
+        self.0.name()
+    }
+
+    /// What the conventions for spans of generative AI call it: `chat`, `text_completion` or `embeddings`.
+    pub fn operation(self) -> &'static str {
+        self.0.operation()
+    }
+
+    /// Its path below `/v1/`.
+    pub fn path(self) -> &'static str {
+        self.0.path()
     }
 
     /// The API it belongs to.
     pub fn api(self) -> Api {
-        match self {
-            Face::Messages | Face::CountTokens => Api::Anthropic,
-            Face::ChatCompletions | Face::Responses | Face::Embeddings => Api::OpenAi,
-        }
+        self.0.api()
     }
 
     /// The envelope of its errors.
@@ -61,34 +169,75 @@ impl Face {
     }
 
     /// The path of the API; the provider knows how much of it its base URL holds already.
-    pub fn upstream_path(self) -> &'static str {
-        match self {
-            Face::Messages => "/v1/messages",
-            Face::CountTokens => "/v1/messages/count_tokens",
-            Face::ChatCompletions => "/v1/chat/completions",
-            Face::Responses => "/v1/responses",
-            Face::Embeddings => "/v1/embeddings",
-        }
+    pub fn upstream_path(self) -> String {
+        format!("/v1/{}", self.path())
     }
 
-    /// The face as the meter knows it.
-    pub fn meter(self) -> zos_meter::Face {
-        match self {
-            Face::Messages => zos_meter::Face::Messages,
-            Face::CountTokens => zos_meter::Face::CountTokens,
-            Face::ChatCompletions => zos_meter::Face::ChatCompletions,
-            Face::Responses => zos_meter::Face::Responses,
-            Face::Embeddings => zos_meter::Face::Embeddings,
-        }
+    /// How its `usage` is read.
+    pub fn counting(self) -> Counting {
+        self.0.counting()
     }
 
     /// Whether a call costs nothing, so that no budget stands in its way.
     pub fn is_free(self) -> bool {
-        self == Face::CountTokens
+        self.0.charge() == Charge::Nothing
+    }
+
+    /// Whether another model may answer in place of the one that was asked.
+    pub fn may_fall_back(self) -> bool {
+        self.0.may_fall_back()
     }
 
     /// Whether the answer may be a stream of events.
     pub fn streams(self) -> bool {
-        matches!(self, Face::Messages | Face::ChatCompletions | Face::Responses)
+        self.0.stream().is_some()
+    }
+
+    /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
+    pub fn has_instructions(self) -> bool {
+        self.0.has_instructions()
+    }
+
+    /// The system texts of a request, in order.
+    pub fn system<'b>(self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
+        self.0.system(body)
+    }
+
+    /// The edits that put a canon in front of the caller's own system text; `None` where there is no place for one.
+    ///
+    /// # Errors
+    /// If a request that should have a place for it has none that can be read.
+    pub fn put_canon(
+        self,
+        text: &str,
+        body: &Value<'_>,
+        canon: &Canon,
+    ) -> Result<Option<Vec<Edit>>, Problem> {
+        self.0.put_canon(text, body, canon)
+    }
+
+    /// What the built-in demo answers.
+    pub fn demo(self, turn: &Turn, request: &Value<'_>) -> Demo {
+        self.0.demo(turn, request)
+    }
+}
+
+impl PartialEq for Face {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Face {}
+
+impl Hash for Face {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Debug for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

@@ -1,63 +1,80 @@
-//! The APIs, a folder each: how their streams are read and ended, and how calls are carried between them.
+//! The faces: one file and one line each. A file says in its API's own words how requests are read, how streams are read
+//! and ended, how calls are carried elsewhere, and what the demo answers.
 
-pub mod chat;
-pub mod messages;
-pub mod responses;
+mod chat;
+mod completions;
+mod embeddings;
+mod messages;
+mod responses;
 
-use crate::dialect::{Delivered, Reading, event};
+use crate::dialect::{Delivered, Reading, Stream};
 use crate::face::Face;
 use crate::json::Value;
 use crate::places::{Channel, Leaves, Places, Walk};
 use crate::problem::Problem;
 use bytes::Bytes;
+use zos_meter::Counting;
 
-/// How a stream of one format is read, and ended in its own words. Keeps what an ending needs to know.
-pub enum Dialect {
-    /// Anthropic messages.
-    Messages(messages::dialect::Stream),
-    /// OpenAI chat completions.
-    Chat(chat::dialect::Stream),
-    /// OpenAI responses.
-    Responses(responses::dialect::Stream),
+/// Names each face, and lists them all.
+macro_rules! faces {
+    ($($name:ident: $endpoint:path,)*) => {
+        #[expect(non_upper_case_globals, reason = "they are read like the variants of a closed set")]
+        impl Face {
+            $(#[doc = concat!("The face `", stringify!($endpoint), "`.")]
+            pub const $name: Face = Face::new(&$endpoint);)*
+        }
+
+        /// All faces.
+        pub const FACES: &[Face] = &[$(Face::$name,)*];
+    };
+}
+
+faces! {
+    Messages: messages::Messages,
+    CountTokens: messages::CountTokens,
+    ChatCompletions: chat::Chat,
+    Responses: responses::Responses,
+    Completions: completions::Completions,
+    Embeddings: embeddings::Embeddings,
+}
+
+impl Face {
+    /// The face of a path below `/v1/`, `None` for one that we do not know.
+    pub fn of(path: &str) -> Option<Face> {
+        FACES.iter().copied().find(|face| face.path() == path)
+    }
+}
+
+/// The stream of a face on its way: how its events are read, and how it is ended in the words of its API.
+pub struct Dialect {
+    face: Face,
+    stream: Box<dyn Stream>,
 }
 
 impl Dialect {
-    /// The dialect of a face that streams.
-    pub fn of(face: Face) -> Dialect {
-        match face {
-            Face::Messages | Face::CountTokens => Dialect::Messages(messages::dialect::Stream::default()),
-            Face::ChatCompletions | Face::Embeddings => Dialect::Chat(chat::dialect::Stream::default()),
-            Face::Responses => Dialect::Responses(responses::dialect::Stream::default()),
-        }
+    /// The dialect of a face; `None` where its answers are never streams.
+    pub fn of(face: Face) -> Option<Dialect> {
+        face.endpoint().stream().map(|stream| Dialect { face, stream })
     }
 
-    /// The face whose streams are in this dialect.
+    /// The face whose stream this is.
     pub fn face(&self) -> Face {
-        match self {
-            Dialect::Messages(_) => Face::Messages,
-            Dialect::Chat(_) => Face::ChatCompletions,
-            Dialect::Responses(_) => Face::Responses,
-        }
+        self.face
+    }
+
+    /// How the usage objects in it are read.
+    pub fn counting(&self) -> Counting {
+        self.face.counting()
     }
 
     /// Whether `[DONE]` ends an answer. Elsewhere it says nothing.
     pub fn has_end_marker(&self) -> bool {
-        matches!(self, Dialect::Chat(_))
+        self.stream.has_end_marker()
     }
 
-    /// Whether the ends of blocks that the provider states are what clients go by. Where they are, what waits
-    /// in a block waits no longer for more of it. The chat API has none, only the end of a whole choice.
+    /// Whether the ends of blocks that the provider states are what clients go by.
     pub fn ends_blocks(&self) -> bool {
-        !matches!(self, Dialect::Chat(_))
-    }
-
-    /// What the meter calls the endpoint whose usage objects these are.
-    pub fn meter(&self) -> zos_meter::Face {
-        match self {
-            Dialect::Messages(_) => zos_meter::Face::Messages,
-            Dialect::Chat(_) => zos_meter::Face::ChatCompletions,
-            Dialect::Responses(_) => zos_meter::Face::Responses,
-        }
+        self.stream.ends_blocks()
     }
 
     /// Reads one event whose data is `text`.
@@ -69,16 +86,12 @@ impl Dialect {
         data: &'a Value<'a>,
     ) -> Reading<'a> {
         let mut walk = Walk::new(places, text);
-        let mut reading = match self {
-            Dialect::Messages(stream) => stream.read(&mut walk, event, data),
-            Dialect::Chat(stream) => stream.read(&mut walk, data),
-            Dialect::Responses(stream) => stream.read(&mut walk, event, data),
-        };
+        let mut reading = self.stream.read(&mut walk, event, data);
         reading.leaves = walk.finish();
         let kind = data.get("type").and_then(Value::as_str).map(|kind| kind.text());
         if let Some(kind) = kind.filter(|kind| *kind != event)
-            && self.knows(event)
-            && self.knows(&kind)
+            && self.stream.knows(event)
+            && self.stream.knows(&kind)
         {
             reading.leaves.ambiguity = Some("the name of an event and its type disagree");
         }
@@ -89,71 +102,77 @@ impl Dialect {
     pub fn read_whole<'a>(&self, text: &'a str, answer: &'a Value<'a>) -> Leaves<'a> {
         let mut places = Places::default();
         let mut walk = Walk::new(&mut places, text);
-        match self {
-            Dialect::Messages(_) => messages::dialect::whole(&mut walk, answer),
-            Dialect::Chat(_) => chat::dialect::whole(&mut walk, answer),
-            Dialect::Responses(_) => responses::dialect::whole(&mut walk, answer),
-        }
+        self.stream.whole(&mut walk, answer);
         walk.finish()
     }
 
-    /// Whether an event of this name is one that the API documents.
-    fn knows(&self, event: &str) -> bool {
-        match self {
-            Dialect::Messages(_) => messages::dialect::EVENTS.contains(&event),
-            Dialect::Chat(_) => false,
-            Dialect::Responses(_) => responses::dialect::is_documented(event),
-        }
+    /// What the caller's reader makes of an event, for [`Dialect::delivered`].
+    pub fn delivery(&self, event: &str, data: &Value<'_>) -> Delivered {
+        self.stream.delivery(event, data)
     }
 
     /// Remembers that an event was delivered to the caller: an ending closes what the caller has open.
     pub fn delivered(&mut self, event: &Delivered) {
-        match self {
-            Dialect::Messages(stream) => stream.delivered(event),
-            Dialect::Chat(_) | Dialect::Responses(_) => {}
-        }
+        self.stream.delivered(event);
     }
 
     /// An event that carries a part of a piece's text, for what may still be said before a cut.
     pub fn text_event(&self, channel: Channel, text: &str) -> Bytes {
-        match self {
-            Dialect::Messages(_) => messages::dialect::text_event(channel, text),
-            Dialect::Chat(stream) => stream.text_event(channel, text),
-            Dialect::Responses(stream) => stream.text_event(channel, text),
-        }
+        self.stream.text_event(channel, text)
     }
 
     /// The native ending of an answer that was refused.
     pub fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {
-        match self {
-            Dialect::Messages(stream) => stream.refusal(problem, request_id, output_tokens),
-            Dialect::Chat(stream) => stream.refusal(problem, request_id),
-            Dialect::Responses(stream) => stream.refusal(problem, request_id),
-        }
+        self.stream.refusal(problem, request_id, output_tokens)
     }
 
     /// What keeps a stream alive that has nothing to say.
     pub fn ping(&self) -> Bytes {
-        match self {
-            Dialect::Messages(_) => Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
-            Dialect::Chat(_) | Dialect::Responses(_) => Bytes::from_static(b": waiting for the owner\n\n"),
-        }
+        self.stream.ping()
     }
 
     /// An error answer of a provider as the event that says the same in a stream.
     pub fn foreign_failure(&self, error: &serde_json::Value) -> Bytes {
-        match self {
-            Dialect::Messages(_) | Dialect::Responses(_) => Bytes::from(event("error", error)),
-            Dialect::Chat(_) => Bytes::from(format!("data: {error}\n\n")),
-        }
+        self.stream.foreign_failure(error)
     }
 
     /// An error event, after which nothing looks complete.
     pub fn failure(&self, problem: &Problem, request_id: &str) -> Bytes {
-        match self {
-            Dialect::Messages(_) => messages::dialect::failure(problem, request_id),
-            Dialect::Chat(_) => chat::dialect::failure(problem, request_id),
-            Dialect::Responses(stream) => stream.failure(problem, request_id),
+        self.stream.failure(problem, request_id)
+    }
+}
+
+#[cfg(test)]
+mod canon_tests;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_faces_have_a_name_or_a_path_in_common() {
+        let names: HashSet<_> = FACES.iter().map(|face| face.name()).collect();
+        let paths: HashSet<_> = FACES.iter().map(|face| face.path()).collect();
+        assert_eq!((names.len(), paths.len()), (FACES.len(), FACES.len()));
+        for face in FACES {
+            assert_eq!(Face::of(face.path()), Some(*face));
+        }
+        assert_eq!(Face::of("files"), None);
+    }
+
+    #[test]
+    fn what_can_be_carried_somewhere_has_a_counterpart_there_that_takes_it() {
+        for face in FACES {
+            for api in [zos_core::Api::Anthropic, zos_core::Api::OpenAi] {
+                if let Some(other) = face.endpoint().across(api) {
+                    assert_eq!(other.api(), api, "{face:?}");
+                    assert!(
+                        face.endpoint().caller().is_some() && other.endpoint().provided().is_some(),
+                        "{face:?} to {other:?}"
+                    );
+                }
+            }
         }
     }
 }

@@ -256,8 +256,11 @@ pub fn unescape(raw: &str) -> String {
     Str { raw, start: 0, escaped: true }.text().into_owned()
 }
 
+/// An edit of a text: the bytes that are replaced, empty where something is only put in, and what stands there then.
+pub type Edit = (Range<usize>, String);
+
 /// The text with some of its parts replaced. The parts are in order and do not overlap.
-pub fn replace(text: &str, edits: &[(Range<usize>, String)]) -> String {
+pub fn replace(text: &str, edits: &[Edit]) -> String {
     let mut replaced = String::with_capacity(text.len());
     let mut at = 0;
     for (part, new) in edits {

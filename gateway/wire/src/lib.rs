@@ -3,15 +3,14 @@
 //!
 //! It knows no rules, no rooms and no sockets.
 //!
-//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (endpoints), [`asked`] (what
-//! a request to one asks for), [`dialect`] (what an event says), [`places`]
-//! (where its strings stand), [`faces`] (a folder for each API), [`pair`] (calls
-//! between two of them), [`canon`] (where a room's canon goes), [`declared`] (strings that are declared to be no
+//! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (what an endpoint is asked), [`faces`]
+//! (all of them, a file each), [`asked`] (what a request to one asks for), [`dialect`] (what an event says), [`places`]
+//! (where its strings stand), [`pair`] (calls between two faces), [`declared`] (strings that are declared to be no
 //! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
 
 pub mod asked;
 pub mod blob;
-pub mod canon;
+mod canon;
 pub mod charset;
 pub mod declared;
 pub mod dialect;
@@ -27,6 +26,7 @@ pub mod places;
 pub mod problem;
 pub mod sse;
 pub mod state;
-pub mod system;
+mod system;
 pub mod translate;
+pub mod turn;
 pub mod usage;

@@ -19,19 +19,20 @@ mod tests;
 
 use crate::envelope;
 use crate::face::Face;
-use crate::faces::{chat, messages, responses};
-use crate::translate::refused::{Target, Untranslatable};
-use crate::translate::strict;
+use crate::translate::{Caller, Provided, Target, Untranslatable, strict};
 use bytes::Bytes;
-use zos_core::{Api, Provider};
+use std::fmt;
+use zos_core::Provider;
 
 pub use stream::StreamTranslator;
 
 /// The format of the caller and the one of the provider, where they differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Pair {
     client: Face,
     provider: Face,
+    caller: &'static dyn Caller,
+    provided: &'static dyn Provided,
 }
 
 impl Pair {
@@ -43,21 +44,17 @@ impl Pair {
         if provider.is_demo() {
             return Ok(None);
         }
-        let pair = |provider| Ok(Some(Pair { client: face, provider }));
-        match (face, provider.api) {
-            (Face::Responses, Api::OpenAi) if !provider.speaks_responses => pair(Face::ChatCompletions),
-            (_, api) if api == face.api() => Ok(None),
-            (Face::Messages, _) => pair(Face::ChatCompletions),
-            (Face::ChatCompletions | Face::Responses, _) => pair(Face::Messages),
-            (Face::CountTokens, _) => Err(Untranslatable::nowhere("POST /v1/messages/count_tokens")),
-            (Face::Embeddings, _) => Err(Untranslatable::nowhere("POST /v1/embeddings")),
+        if provider.api == face.api() && face.endpoint().is_served_by(provider) {
+            return Ok(None);
         }
+        let pair = face.endpoint().across(provider.api).and_then(|provider| Pair::between(face, provider));
+        pair.map(Some).ok_or_else(|| Untranslatable::nowhere(format!("POST /v1/{}", face.path())))
     }
 
-    /// A pair of two formats that differ.
-    #[cfg(feature = "fuzzing")]
-    pub fn between(client: Face, provider: Face) -> Pair {
-        Pair { client, provider }
+    /// A pair of two formats; `None` where calls of one cannot be carried to the other.
+    pub fn between(client: Face, provider: Face) -> Option<Pair> {
+        let (caller, provided) = (client.endpoint().caller()?, provider.endpoint().provided()?);
+        Some(Pair { client, provider, caller, provided })
     }
 
     /// The format that the caller speaks.
@@ -76,17 +73,8 @@ impl Pair {
     /// # Errors
     /// Names the first field that cannot be carried.
     pub fn request(self, body: &[u8], target: Target<'_>) -> Result<Bytes, Untranslatable> {
-        let body = strict::read(body)?;
-        let request = match self.client {
-            Face::Messages => messages::request::read(body)?,
-            Face::Responses => responses::request::read(body)?,
-            _ => chat::request::read(body)?,
-        };
-        let written = match self.provider {
-            Face::Messages => messages::write::request(request, target)?,
-            _ => chat::write::request(request, target)?,
-        };
-        Ok(Bytes::from(written.to_string()))
+        let request = self.caller.read_request(strict::read(body)?)?;
+        Ok(Bytes::from(self.provided.write_request(request, target)?.to_string()))
     }
 
     /// A whole answer in the caller's format. `now_s` is the time that formats with a date put in.
@@ -94,17 +82,8 @@ impl Pair {
     /// # Errors
     /// Names what the caller's format cannot hold.
     pub fn answer(self, body: &str, now_s: u64) -> Result<Bytes, Untranslatable> {
-        let body = strict::read_leniently(body)?;
-        let answer = match self.provider {
-            Face::Messages => messages::answer::read(&body)?,
-            _ => chat::answer::read(&body)?,
-        };
-        let written = match self.client {
-            Face::Messages => messages::answer::write(&answer)?,
-            Face::Responses => responses::answer::write(&answer, now_s),
-            _ => chat::answer::write(&answer, now_s),
-        };
-        Ok(Bytes::from(written.to_string()))
+        let answer = self.provided.read_answer(&strict::read_leniently(body)?)?;
+        Ok(Bytes::from(self.caller.write_answer(&answer, now_s)?.to_string()))
     }
 
     /// A provider's error in the envelope that the caller's SDK reads.
@@ -112,15 +91,21 @@ impl Pair {
         envelope::envelope(self.client.shape(), status, body)
     }
 
-    /// Whether the caller wants the usage at the end of a stream: only chat has a choice.
-    fn wants_usage(self, request: &[u8]) -> bool {
-        self.client != Face::ChatCompletions
-            || strict::read(request)
-                .is_ok_and(|body| body["stream_options"]["include_usage"] == serde_json::Value::Bool(true))
-    }
-
     /// What turns the provider's stream into the caller's. `request` is the caller's own.
     pub fn stream(self, request: &[u8], now_s: u64, limit_bytes: usize) -> StreamTranslator {
-        StreamTranslator::new(self.client, self.provider, self.wants_usage(request), now_s, limit_bytes)
+        let writer = self.caller.events(request, now_s, limit_bytes);
+        StreamTranslator::new(self.provided.events(limit_bytes), writer, self.provider)
+    }
+}
+
+impl PartialEq for Pair {
+    fn eq(&self, other: &Self) -> bool {
+        (self.client, self.provider) == (other.client, other.provider)
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}", self.client, self.provider)
     }
 }

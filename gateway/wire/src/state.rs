@@ -4,7 +4,7 @@
 //! a request refers to, [`made`] those that an answer gives out; who keeps them apart by room stands above.
 //! Sealed items (`encrypted_content`, redacted thinking) are their own ids: only the provider can read them.
 
-use crate::face::Face;
+use crate::face::{Face, KeptIds, Store};
 use crate::json::Value;
 use std::borrow::Cow;
 
@@ -90,7 +90,7 @@ fn nested<'a>(value: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
 
 /// Whether answers of a face may give out ids of what the provider keeps.
 pub fn keeps(face: Face) -> bool {
-    matches!(face, Face::Messages | Face::Responses)
+    face.endpoint().keeps().ids != KeptIds::None
 }
 
 /// Ids that an answer, or one event of it, gives out. An id is told as often as it stands there.
@@ -111,7 +111,7 @@ fn gather(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
     for (key, member) in value.members() {
         let key = key.text();
         let is_id = match key.as_ref() {
-            "id" => face == Face::Responses,
+            "id" => face.endpoint().keeps().ids == KeptIds::Every,
             "file_id" | "container_id" | "conversation" | "container" | "encrypted_content" => true,
             "data" => is("redacted_thinking"),
             _ => false,
@@ -132,10 +132,10 @@ fn gather(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
 /// The edit that keeps the provider from storing an answer; `None` where the request says so already or its
 /// API has no such choice.
 pub fn store_nothing(face: Face, body: &str, value: &Value<'_>) -> Option<(std::ops::Range<usize>, String)> {
-    let stores_by_default = match face {
-        Face::Responses => true,
-        Face::ChatCompletions => false,
-        Face::Messages | Face::CountTokens | Face::Embeddings => return None,
+    let stores_by_default = match face.endpoint().keeps().store {
+        Store::ByDefault => true,
+        Store::OnRequest => false,
+        Store::Never => return None,
     };
     match value.get("store") {
         Some(Value::Bool(false)) => None,

@@ -31,4 +31,4 @@ pub use limit::{Limit, Period, Scope, Standing, Sums, Unit};
 pub use postgres::{PostgresLedger, PostgresOptions};
 pub use price::{Catalogue, CatalogueError, Micros, ParseRateError, Price, Rate, Terms, Tiered};
 pub use sqlite::{Durability, SqliteLedger, SqliteOptions};
-pub use usage::{Face, Tier, Usage, UsageReader};
+pub use usage::{Counting, Tier, Usage, UsageReader};

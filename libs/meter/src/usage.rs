@@ -96,10 +96,10 @@ impl Usage {
     }
 }
 
-/// The kind of endpoint that answered: each names its counts in its own way.
+/// How an endpoint counts: each names what it used in its own way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Face {
+pub enum Counting {
     /// Anthropic `POST /v1/messages`.
     Messages,
     /// Anthropic `POST /v1/messages/count_tokens`: the whole answer is the usage object.

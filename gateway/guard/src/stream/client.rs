@@ -13,10 +13,10 @@ pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
     for event in stream.split("\n\n") {
         let data: Vec<&str> = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
         let Ok(value) = serde_json::from_str::<Value>(&data.join("\n")) else { continue };
-        match face {
-            Face::Messages | Face::CountTokens => messages(&value, &mut texts),
-            Face::Responses => responses(&value, &mut texts),
-            Face::ChatCompletions | Face::Embeddings => chat(&value, &mut texts),
+        match face.name() {
+            "messages" => messages(&value, &mut texts),
+            "responses" => responses(&value, &mut texts),
+            _ => chat(&value, &mut texts),
         }
     }
     let is_call = |key: &str| ["call", "json", "arguments", "input"].iter().any(|word| key.contains(word));
@@ -56,6 +56,7 @@ fn chat(value: &Value, texts: &mut BTreeMap<String, String>) {
             // Many clients read the first choice that they are given, whichever it is.
             push(texts, format!("first {key}"), &delta[key]);
         }
+        push(texts, format!("{index} text"), &choice["text"]);
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             push(texts, format!("{index} call {}", call["index"]), &call["function"]["arguments"]);
         }

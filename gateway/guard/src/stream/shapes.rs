@@ -19,7 +19,8 @@ const LIMIT_BYTES: usize = 1 << 20;
 /// What a caller receives of these bytes, `size` of them at a time.
 fn run(face: Face, bytes: &[u8], size: usize) -> (String, Result<(), Stop>) {
     let mut framer = Framer::new(LIMIT_BYTES);
-    let mut guard = Guard::new(Dialect::of(face), policy(&[(TERM, Effect::Block)]), None, LIMIT_BYTES);
+    let mut guard =
+        Guard::new(Dialect::of(face).unwrap(), policy(&[(TERM, Effect::Block)]), None, LIMIT_BYTES);
     let (mut out, now) = (Vec::new(), Instant::now());
     let outcome = (|| {
         for chunk in bytes.chunks(size) {

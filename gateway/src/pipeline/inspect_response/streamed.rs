@@ -38,7 +38,12 @@ use zos_wire::sse::{Frame, Framer};
 const END_LIMIT: Duration = Duration::from_millis(250);
 
 /// Starts the answer to the caller.
-pub(super) fn respond(guards: &Arc<Guards>, forwarded: Forwarded, mut call: Call) -> Response {
+pub(super) fn respond(
+    guards: &Arc<Guards>,
+    dialect: Dialect,
+    forwarded: Forwarded,
+    mut call: Call,
+) -> Response {
     let mut response_headers = HeaderMap::new();
     let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
     returned.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -46,14 +51,9 @@ pub(super) fn respond(guards: &Arc<Guards>, forwarded: Forwarded, mut call: Call
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
     let limit_bytes = guards.body_bytes;
-    let guard = Guard::new(
-        Dialect::of(forwarded.face),
-        forwarded.governed.policy.clone(),
-        forwarded.masks.clone(),
-        limit_bytes,
-    );
-    let translator =
-        forwarded.pair.map(|pair| pair.stream(&forwarded.request, call.now_ms() / 1000, limit_bytes));
+    let guard = Guard::new(dialect, forwarded.governed.policy.clone(), forwarded.masks.clone(), limit_bytes);
+    let now_s = call.now_ms() / 1000;
+    let translator = forwarded.pair.map(|pair| pair.stream(&forwarded.request, now_s, limit_bytes));
     let pump = Pump {
         guards: guards.clone(),
         translator: Lent::new(translator),

@@ -1,7 +1,237 @@
 //! Anthropic messages: <https://docs.anthropic.com/en/api/messages>.
 
-pub(crate) mod answer;
-pub mod dialect;
-pub(crate) mod events;
-pub(crate) mod request;
+mod answer;
+mod demo;
+mod dialect;
+mod events;
+mod request;
 pub(crate) mod write;
+
+use crate::canon;
+use crate::dialect::Stream;
+use crate::face::{Charge, Endpoint, Face, Keeps, KeptIds, Store};
+use crate::json::{Edit, Value};
+use crate::problem::Problem;
+use crate::sse::Stop;
+use crate::system;
+use crate::translate::answer::Answer;
+use crate::translate::conversation::Request;
+use crate::translate::event::Event;
+use crate::translate::{Caller, Provided, ReadEvents, Target, Untranslatable, WriteEvents};
+use crate::turn::{Demo, Turn};
+use serde_json::json;
+use std::borrow::Cow;
+use zos_core::{Api, Canon, Provider};
+use zos_meter::Counting;
+
+/// `POST /v1/messages`
+pub(crate) struct Messages;
+
+impl Endpoint for Messages {
+    fn name(&self) -> &'static str {
+        "messages"
+    }
+
+    fn operation(&self) -> &'static str {
+        "chat"
+    }
+
+    fn path(&self) -> &'static str {
+        "messages"
+    }
+
+    fn api(&self) -> Api {
+        Api::Anthropic
+    }
+
+    fn counting(&self) -> Counting {
+        Counting::Messages
+    }
+
+    fn charge(&self) -> Charge {
+        Charge::Tokens
+    }
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn may_fall_back(&self) -> bool {
+        true
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps { ids: KeptIds::Parts, store: Store::Never }
+    }
+
+    fn has_instructions(&self) -> bool {
+        true
+    }
+
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
+        system::blocks(body.get("system"))
+    }
+
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
+        canon::blocks_in_system(text, body, canon).map(Some)
+    }
+
+    fn stream(&self) -> Option<Box<dyn Stream>> {
+        Some(Box::new(dialect::Stream::default()))
+    }
+
+    fn is_served_by(&self, _: &Provider) -> bool {
+        true
+    }
+
+    fn across(&self, api: Api) -> Option<Face> {
+        (api == Api::OpenAi).then_some(Face::ChatCompletions)
+    }
+
+    fn caller(&self) -> Option<&'static dyn Caller> {
+        Some(&Messages)
+    }
+
+    fn provided(&self) -> Option<&'static dyn Provided> {
+        Some(&Messages)
+    }
+
+    fn demo(&self, turn: &Turn, _: &Value<'_>) -> Demo {
+        demo::answer(turn)
+    }
+}
+
+/// `POST /v1/messages/count_tokens`: the request of a message, answered with the number of its tokens.
+pub(crate) struct CountTokens;
+
+impl Endpoint for CountTokens {
+    fn name(&self) -> &'static str {
+        "count_tokens"
+    }
+
+    fn operation(&self) -> &'static str {
+        "chat"
+    }
+
+    fn path(&self) -> &'static str {
+        "messages/count_tokens"
+    }
+
+    fn api(&self) -> Api {
+        Api::Anthropic
+    }
+
+    fn counting(&self) -> Counting {
+        Counting::CountTokens
+    }
+
+    fn charge(&self) -> Charge {
+        Charge::Nothing
+    }
+
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn may_fall_back(&self) -> bool {
+        false
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps::NOTHING
+    }
+
+    fn has_instructions(&self) -> bool {
+        true
+    }
+
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
+        Messages.system(body)
+    }
+
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
+        Messages.put_canon(text, body, canon)
+    }
+
+    fn stream(&self) -> Option<Box<dyn Stream>> {
+        None
+    }
+
+    fn is_served_by(&self, _: &Provider) -> bool {
+        true
+    }
+
+    fn across(&self, _: Api) -> Option<Face> {
+        None
+    }
+
+    fn caller(&self) -> Option<&'static dyn Caller> {
+        None
+    }
+
+    fn provided(&self) -> Option<&'static dyn Provided> {
+        None
+    }
+
+    fn demo(&self, turn: &Turn, _: &Value<'_>) -> Demo {
+        Demo::Plain(json!({"input_tokens": turn.input}))
+    }
+}
+
+impl Caller for Messages {
+    fn read_request(&self, body: serde_json::Value) -> Result<Request, Untranslatable> {
+        request::read(body)
+    }
+
+    fn write_answer(&self, answer: &Answer, _: u64) -> Result<serde_json::Value, Untranslatable> {
+        answer::write(answer)
+    }
+
+    fn events(&self, _: &[u8], _: u64, _: usize) -> Box<dyn WriteEvents> {
+        Box::new(events::Writer::default())
+    }
+}
+
+impl Provided for Messages {
+    fn write_request(
+        &self,
+        request: Request,
+        target: Target<'_>,
+    ) -> Result<serde_json::Value, Untranslatable> {
+        write::request(request, target)
+    }
+
+    fn read_answer(&self, body: &serde_json::Value) -> Result<Answer, Untranslatable> {
+        answer::read(body)
+    }
+
+    fn events(&self, _: usize) -> Box<dyn ReadEvents> {
+        Box::new(events::Reader::default())
+    }
+}
+
+impl ReadEvents for events::Reader {
+    fn usage<'d>(&self, data: &'d serde_json::Value) -> Option<&'d serde_json::Value> {
+        let holder = if data["type"] == "message_start" { &data["message"] } else { data };
+        holder.get("usage")
+    }
+
+    fn is_alive_only(&self, data: &serde_json::Value) -> bool {
+        data["type"] == "ping"
+    }
+
+    fn take(&mut self, data: &serde_json::Value, events: &mut Vec<Event>) -> Result<(), Stop> {
+        events::Reader::take(self, data, events)
+    }
+
+    fn done(&mut self, _: &mut Vec<Event>) -> bool {
+        false
+    }
+}
+
+impl WriteEvents for events::Writer {
+    fn say(&mut self, event: Event, out: &mut Vec<String>) -> Result<(), Stop> {
+        events::Writer::say(self, event, out);
+        Ok(())
+    }
+}

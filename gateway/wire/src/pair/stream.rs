@@ -5,28 +5,16 @@
 //! arrived, so a stream that breaks never looks complete.
 
 use crate::face::Face;
-use crate::faces::{chat, messages, responses};
 use crate::sse::{Frame, FrameError, Stop};
 use crate::translate::event::Event;
-use crate::translate::strict;
+use crate::translate::{ReadEvents, WriteEvents, strict};
 use bytes::Bytes;
 use zos_meter::UsageReader;
 
-enum Reader {
-    Chat(chat::events::Reader),
-    Messages(messages::events::Reader),
-}
-
-enum Writer {
-    Chat(chat::events::Writer),
-    Messages(messages::events::Writer),
-    Responses(responses::events::Writer),
-}
-
 /// One stream on its way from the provider's format to the caller's.
 pub struct StreamTranslator {
-    reader: Reader,
-    writer: Writer,
+    reader: Box<dyn ReadEvents>,
+    writer: Box<dyn WriteEvents>,
     provider: Face,
     is_over: bool,
     /// What the provider reported that it used.
@@ -35,28 +23,12 @@ pub struct StreamTranslator {
 
 impl StreamTranslator {
     pub(crate) fn new(
-        client: Face,
+        reader: Box<dyn ReadEvents>,
+        writer: Box<dyn WriteEvents>,
         provider: Face,
-        wants_usage: bool,
-        now_s: u64,
-        limit_bytes: usize,
     ) -> StreamTranslator {
-        let reader = match provider {
-            Face::Messages => Reader::Messages(messages::events::Reader::default()),
-            _ => Reader::Chat(chat::events::Reader::new(limit_bytes)),
-        };
-        let writer = match client {
-            Face::Messages => Writer::Messages(messages::events::Writer::default()),
-            Face::Responses => Writer::Responses(responses::events::Writer::new(now_s, limit_bytes)),
-            _ => Writer::Chat(chat::events::Writer::new(now_s, wants_usage)),
-        };
-        StreamTranslator {
-            reader,
-            writer,
-            provider,
-            is_over: false,
-            usage: UsageReader::new(provider.meter()),
-        }
+        let usage = UsageReader::new(provider.counting());
+        StreamTranslator { reader, writer, provider, is_over: false, usage }
     }
 
     /// The format that the usage objects are in.
@@ -84,41 +56,22 @@ impl StreamTranslator {
             return Ok(Vec::new());
         }
         let mut events = Vec::new();
-        let is_marker = data.trim() == "[DONE]";
-        if let (Reader::Chat(reader), true) = (&mut self.reader, is_marker) {
-            reader.done(&mut events);
-        } else {
+        if data.trim() != "[DONE]" || !self.reader.done(&mut events) {
             let data =
                 strict::read_leniently(data).map_err(|_| Stop::Unreadable("an event is not valid JSON"))?;
-            let usage = match &self.reader {
-                // Of its own, Groq's, Moonshot's: see wire/usage.rs.
-                Reader::Chat(_) => [&data["usage"], &data["x_groq"]["usage"], &data["choices"][0]["usage"]]
-                    .into_iter()
-                    .find(|usage| usage.is_object())
-                    .unwrap_or(&serde_json::Value::Null),
-                Reader::Messages(_) if data["type"] == "message_start" => &data["message"]["usage"],
-                Reader::Messages(_) => &data["usage"],
-            };
-            if usage.is_object() {
+            if let Some(usage) = self.reader.usage(&data).filter(|usage| usage.is_object()) {
                 self.usage.report(&usage.to_string());
             }
-            match &mut self.reader {
-                Reader::Chat(reader) => reader.take(&data, &mut events)?,
-                Reader::Messages(_) if data["type"] == "ping" => {
-                    return Ok(vec![keep_alive()]);
-                }
-                Reader::Messages(reader) => reader.take(&data, &mut events)?,
+            if self.reader.is_alive_only(&data) {
+                return Ok(vec![keep_alive()]);
             }
+            self.reader.take(&data, &mut events)?;
         }
         let mut frames = Vec::new();
         for event in events {
             self.is_over |= matches!(event, Event::Stop { .. } | Event::Failed { .. });
             let mut said = Vec::new();
-            match &mut self.writer {
-                Writer::Chat(writer) => writer.say(event, &mut said),
-                Writer::Messages(writer) => writer.say(event, &mut said),
-                Writer::Responses(writer) => writer.say(event, &mut said)?,
-            }
+            self.writer.say(event, &mut said)?;
             frames.extend(said.into_iter().map(|raw| Frame { raw: Bytes::from(raw) }));
         }
         Ok(frames)

@@ -21,7 +21,7 @@ fn pair(name: &str) -> Pair {
         _ => Face::Responses,
     };
     let (client, provider) = name.split_once('-').unwrap();
-    Pair { client: face(client), provider: face(provider) }
+    Pair::between(face(client), face(provider)).unwrap()
 }
 
 /// What comes of a stream, and why it stopped where it could not go on.

@@ -12,7 +12,7 @@
 
 use serde_json::Value;
 
-use crate::{Estimate, Face, Tier, Usage};
+use crate::{Counting, Estimate, Tier, Usage};
 
 /// The largest count that is believed, in tokens: some hundred times the largest context window
 /// on the market. One absurd report must not use up a budget for the rest of the day.
@@ -21,7 +21,7 @@ const MAX_COUNT: u64 = 1_000_000_000;
 /// Reads what a provider reported about one call.
 #[derive(Debug, Clone)]
 pub struct UsageReader {
-    face: Face,
+    counting: Counting,
     counts: Counts,
     output_reports: u32,
     tier: Option<Tier>,
@@ -30,17 +30,17 @@ pub struct UsageReader {
 impl UsageReader {
     /// A reader for answers of one kind of endpoint.
     #[must_use]
-    pub fn new(face: Face) -> Self {
-        Self { face, counts: Counts::default(), output_reports: 0, tier: None }
+    pub fn new(counting: Counting) -> Self {
+        Self { counting, counts: Counts::default(), output_reports: 0, tier: None }
     }
 
     /// Takes in the JSON text of one `usage` object: once for a plain answer, once for each event of
-    /// a stream that has one. For [`Face::CountTokens`] that is the whole answer. Anything else is ignored.
+    /// a stream that has one. For [`Counting::CountTokens`] that is the whole answer. Anything else is ignored.
     pub fn report(&mut self, usage_json: &str) {
         let Ok(reported @ Value::Object(_)) = serde_json::from_str(usage_json) else { return };
-        let counts = match self.face {
-            Face::Messages | Face::CountTokens => anthropic(&reported),
-            Face::ChatCompletions | Face::Responses | Face::Embeddings => openai(&reported),
+        let counts = match self.counting {
+            Counting::Messages | Counting::CountTokens => anthropic(&reported),
+            Counting::ChatCompletions | Counting::Responses | Counting::Embeddings => openai(&reported),
         };
         self.output_reports = self.output_reports.saturating_add(u32::from(counts.output.is_some()));
         self.counts.grow(counts);
@@ -52,9 +52,9 @@ impl UsageReader {
     /// Takes in the terms that an answer names: beside `usage` at OpenAI, in it at Anthropic. The last word
     /// counts, since a stream begins with what was asked for.
     pub fn served_at(&mut self, tier: Tier) {
-        self.tier = Some(match (self.face, tier) {
+        self.tier = Some(match (self.counting, tier) {
             // Anthropic's priority is capacity that was bought before; its tokens have no other list price.
-            (Face::Messages | Face::CountTokens, Tier::Priority) => Tier::Standard,
+            (Counting::Messages | Counting::CountTokens, Tier::Priority) => Tier::Standard,
             (_, tier) => tier,
         });
     }
@@ -98,7 +98,8 @@ impl UsageReader {
 
     /// The output, and whether it is estimated.
     fn output(&self, estimate: Estimate) -> (u64, bool) {
-        let has_output = matches!(self.face, Face::Messages | Face::ChatCompletions | Face::Responses);
+        let has_output =
+            matches!(self.counting, Counting::Messages | Counting::ChatCompletions | Counting::Responses);
         match self.counts.output {
             _ if !has_output => (0, false),
             None => (estimate.output, true),
@@ -112,10 +113,10 @@ impl UsageReader {
     /// Whether the output count stands even though the stream was cut after it. `message_start`
     /// counts before there is any output, and chat streams may count as they go.
     fn is_last_word(&self) -> bool {
-        match self.face {
-            Face::Messages => self.output_reports >= 2,
-            Face::Responses => true,
-            Face::ChatCompletions | Face::CountTokens | Face::Embeddings => false,
+        match self.counting {
+            Counting::Messages => self.output_reports >= 2,
+            Counting::Responses => true,
+            Counting::ChatCompletions | Counting::CountTokens | Counting::Embeddings => false,
         }
     }
 }

@@ -1,15 +1,38 @@
 //! OpenAI chat completions. Chunks: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use crate::dialect::{Reading, mark};
+use crate::dialect::{self, COMMENT, Delivered, Reading, mark};
 use crate::json::Value;
 use crate::places::{Channel, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;
 
+/// What tells the chunks of chats from those of OpenAI's older endpoint for completions.
+pub(crate) struct Form {
+    /// The `object` of a chunk.
+    pub(crate) object: &'static str,
+    /// The id of a chunk of ours, where the provider gave none.
+    pub(crate) id: &'static str,
+    /// The member of a choice that its text arrives in.
+    pub(crate) spoken_in: &'static str,
+    /// The members of a choice that say a text.
+    pub(crate) says: fn(&str) -> serde_json::Value,
+    /// Those of one that says nothing more.
+    pub(crate) ends: fn() -> serde_json::Value,
+}
+
+/// Chunks of a chat.
+pub(crate) const CHAT: Form = Form {
+    object: "chat.completion.chunk",
+    id: "chatcmpl-zos",
+    spoken_in: "delta",
+    says: |text| json!({"delta": {"content": text}}),
+    ends: || json!({"delta": {}}),
+};
+
 /// What an ending has to know of a stream: the identity that every chunk repeats.
-#[derive(Default)]
-pub struct Stream {
+pub(crate) struct Stream {
+    form: &'static Form,
     id: String,
     model: String,
     created: u64,
@@ -17,17 +40,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, data: &'a Value<'a>) -> Reading<'a> {
-        let mut reading = Reading::default();
-        self.remember(data);
-        reading.usage = crate::usage::reported(data);
-        reading.tier = crate::usage::tier(data);
-        reading.is_failure = matches!(data.get("error"), Some(Value::Object { .. }));
-        strings(walk, data, |index, ended| {
-            self.choices = self.choices.max(index.saturating_add(1).min(128));
-            reading.ended.extend(ended);
-        });
-        reading
+    pub(crate) fn new(form: &'static Form) -> Self {
+        Stream { form, id: String::new(), model: String::new(), created: 0, choices: 0 }
     }
 
     fn remember(&mut self, data: &Value<'_>) {
@@ -41,29 +55,97 @@ impl Stream {
     }
 
     fn chunk(&self, choices: serde_json::Value) -> serde_json::Value {
-        let id = if self.id.is_empty() { "chatcmpl-zos" } else { &self.id };
-        json!({"id": id, "object": "chat.completion.chunk", "created": self.created, "model": self.model, "choices": choices})
+        let id = if self.id.is_empty() { self.form.id } else { &self.id };
+        json!({"id": id, "object": self.form.object, "created": self.created, "model": self.model, "choices": choices})
+    }
+}
+
+/// A choice of a chunk with these members.
+fn choice(index: u64, members: serde_json::Value, reason: Option<&str>) -> serde_json::Value {
+    let mut choice = json!({"index": index});
+    if let (Some(choice), serde_json::Value::Object(members)) = (choice.as_object_mut(), members) {
+        choice.extend(members);
+    }
+    choice["finish_reason"] = json!(reason);
+    choice
+}
+
+impl dialect::Stream for Stream {
+    fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, _: &str, data: &'a Value<'a>) -> Reading<'a> {
+        let mut reading = Reading::default();
+        self.remember(data);
+        reading.usage = crate::usage::reported(data);
+        reading.tier = crate::usage::tier(data);
+        reading.is_failure = matches!(data.get("error"), Some(Value::Object { .. }));
+        strings(walk, data, self.form.spoken_in, |index, ended| {
+            self.choices = self.choices.max(index.saturating_add(1).min(128));
+            reading.ended.extend(ended);
+        });
+        reading
     }
 
-    pub(crate) fn text_event(&self, channel: Channel, text: &str) -> Bytes {
-        let choice = json!({"index": channel.block, "delta": {"content": text}, "finish_reason": null});
+    fn whole<'a>(&self, walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
+        strings(walk, answer, self.form.spoken_in, |_, _| {});
+    }
+
+    /// Chunks have no names.
+    fn knows(&self, _: &str) -> bool {
+        false
+    }
+
+    fn has_end_marker(&self) -> bool {
+        true
+    }
+
+    /// There are none, only the end of a whole choice.
+    fn ends_blocks(&self) -> bool {
+        false
+    }
+
+    fn delivery(&self, _: &str, _: &Value<'_>) -> Delivered {
+        Delivered::Other
+    }
+
+    fn delivered(&mut self, _: &Delivered) {}
+
+    fn text_event(&self, channel: Channel, text: &str) -> Bytes {
+        let choice = choice(channel.block, (self.form.says)(text), None);
         Bytes::from(format!("data: {}\n\n", self.chunk(json!([choice]))))
     }
 
     /// Ends every choice with `content_filter`.
-    pub(crate) fn refusal(&self, problem: &Problem, request_id: &str) -> Bytes {
+    fn refusal(&self, problem: &Problem, request_id: &str, _: u64) -> Bytes {
         let choices: Vec<_> = (0..self.choices.max(1))
-            .map(|index| json!({"index": index, "delta": {}, "finish_reason": "content_filter"}))
+            .map(|index| choice(index, (self.form.ends)(), Some("content_filter")))
             .collect();
         let mut chunk = self.chunk(choices.into());
         chunk["zos"] = mark(problem, request_id);
         Bytes::from(format!("data: {chunk}\n\ndata: [DONE]\n\n"))
     }
+
+    /// An error object, and no `[DONE]`.
+    fn failure(&self, problem: &Problem, request_id: &str) -> Bytes {
+        let error = problem.error_object(Shape::OpenAi, request_id);
+        Bytes::from(format!("data: {}\n\n", json!({"error": error, "zos": mark(problem, request_id)})))
+    }
+
+    fn foreign_failure(&self, error: &serde_json::Value) -> Bytes {
+        Bytes::from(format!("data: {error}\n\n"))
+    }
+
+    fn ping(&self) -> Bytes {
+        COMMENT
+    }
 }
 
 /// Every string of a chunk or an answer. Tells each choice by its number, and its place where it is said to
 /// be over.
-fn strings<'a>(walk: &mut Walk<'_, 'a>, data: &'a Value<'a>, mut choice: impl FnMut(u64, Option<Place>)) {
+fn strings<'a>(
+    walk: &mut Walk<'_, 'a>,
+    data: &'a Value<'a>,
+    spoken_in: &str,
+    mut choice: impl FnMut(u64, Option<Place>),
+) {
     walk.members(ROOT, data, Scene::whole(), |walk, name, place, value| {
         if name != "choices" {
             return walk.value(place, name, value, Scene::whole());
@@ -73,7 +155,7 @@ fn strings<'a>(walk: &mut Walk<'_, 'a>, data: &'a Value<'a>, mut choice: impl Fn
             let scene = Scene::whole().of(place, place);
             walk.members(place, element, scene, |walk, name, place, member| match name {
                 "delta" | "message" | "text" | "content" => {
-                    let spoken = (name == "delta").then_some(Channel { block: index, part: 0 });
+                    let spoken = (name == spoken_in).then_some(Channel { block: index, part: 0 });
                     walk.value(place, name, member, scene.pieces().spoken(spoken));
                 }
                 "logprobs" => walk.echo(place, member, scene),
@@ -84,15 +166,4 @@ fn strings<'a>(walk: &mut Walk<'_, 'a>, data: &'a Value<'a>, mut choice: impl Fn
             choice(index, is_over.then_some(place));
         });
     });
-}
-
-/// Every string of a whole answer.
-pub(crate) fn whole<'a>(walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
-    strings(walk, answer, |_, _| {});
-}
-
-/// An error object, and no `[DONE]`.
-pub(crate) fn failure(problem: &Problem, request_id: &str) -> Bytes {
-    let error = problem.error_object(Shape::OpenAi, request_id);
-    Bytes::from(format!("data: {}\n\n", json!({"error": error, "zos": mark(problem, request_id)})))
 }

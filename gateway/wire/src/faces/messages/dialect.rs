@@ -1,6 +1,6 @@
 //! Anthropic messages. Events: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
-use crate::dialect::{Delivered, Reading, event, mark};
+use crate::dialect::{self, Delivered, Reading, event, mark};
 use crate::json::Value;
 use crate::places::{Channel, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
@@ -9,18 +9,13 @@ use serde_json::json;
 
 /// What an ending has to know of a stream.
 #[derive(Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     started: bool,
     open_block: Option<u64>,
 }
 
-impl Stream {
-    pub(crate) fn read<'a>(
-        &mut self,
-        walk: &mut Walk<'_, 'a>,
-        event: &str,
-        data: &'a Value<'a>,
-    ) -> Reading<'a> {
+impl dialect::Stream for Stream {
+    fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, event: &str, data: &'a Value<'a>) -> Reading<'a> {
         let mut reading = Reading::default();
         let kind = data.get("type").and_then(Value::as_str).map_or_else(|| event.into(), |kind| kind.text());
         let block = strings(walk, &kind, data);
@@ -41,7 +36,7 @@ impl Stream {
         reading
     }
 
-    pub(crate) fn delivered(&mut self, event: &Delivered) {
+    fn delivered(&mut self, event: &Delivered) {
         match event {
             Delivered::MessageStart => self.started = true,
             Delivered::BlockStart(block) => self.open_block = Some(*block),
@@ -52,9 +47,9 @@ impl Stream {
 
     /// Closes the open block and the message with stop reason `refusal`. Before `message_start` reached
     /// the caller there is no message to close: that is an error event.
-    pub(crate) fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {
+    fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {
         if !self.started {
-            return failure(problem, request_id);
+            return self.failure(problem, request_id);
         }
         let mut bytes = Vec::new();
         if let Some(block) = self.open_block {
@@ -72,10 +67,63 @@ impl Stream {
         bytes.extend(event("message_stop", &json!({"type": "message_stop"})));
         Bytes::from(bytes)
     }
+
+    fn whole<'a>(&self, walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
+        let scene = Scene::whole();
+        walk.members(ROOT, answer, scene, |walk, name, place, member| {
+            let scene = if name == "content" { scene.pieces() } else { scene };
+            walk.value(place, name, member, scene);
+        });
+    }
+
+    fn knows(&self, event: &str) -> bool {
+        EVENTS.contains(&event)
+    }
+
+    fn has_end_marker(&self) -> bool {
+        false
+    }
+
+    fn ends_blocks(&self) -> bool {
+        true
+    }
+
+    fn delivery(&self, event: &str, data: &Value<'_>) -> Delivered {
+        let block = data.get("index").and_then(Value::as_u64).unwrap_or(0);
+        let kind = data.get("type").and_then(Value::as_str).map_or_else(|| event.into(), |kind| kind.text());
+        match kind.as_ref() {
+            "message_start" => Delivered::MessageStart,
+            "content_block_start" => Delivered::BlockStart(block),
+            "content_block_stop" => Delivered::BlockStop(block),
+            _ => Delivered::Other,
+        }
+    }
+
+    fn text_event(&self, channel: Channel, text: &str) -> Bytes {
+        let delta = json!({"type": "text_delta", "text": text});
+        let data = json!({"type": "content_block_delta", "index": channel.block, "delta": delta});
+        Bytes::from(event("content_block_delta", &data))
+    }
+
+    fn failure(&self, problem: &Problem, request_id: &str) -> Bytes {
+        let error = problem.error_object(Shape::Anthropic, request_id);
+        Bytes::from(event(
+            "error",
+            &json!({"type": "error", "error": error, "zos": mark(problem, request_id)}),
+        ))
+    }
+
+    fn foreign_failure(&self, error: &serde_json::Value) -> Bytes {
+        Bytes::from(event("error", error))
+    }
+
+    fn ping(&self) -> Bytes {
+        Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
+    }
 }
 
 /// The events that the API documents.
-pub(crate) const EVENTS: &[&str] = &[
+const EVENTS: &[&str] = &[
     "content_block_delta",
     "content_block_start",
     "content_block_stop",
@@ -110,35 +158,4 @@ fn strings<'a>(walk: &mut Walk<'_, 'a>, kind: &str, data: &'a Value<'a>) -> Plac
         }
     });
     block
-}
-
-/// Every string of a whole answer.
-pub(crate) fn whole<'a>(walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
-    let scene = Scene::whole();
-    walk.members(ROOT, answer, scene, |walk, name, place, member| {
-        let scene = if name == "content" { scene.pieces() } else { scene };
-        walk.value(place, name, member, scene);
-    });
-}
-
-/// What the caller's reader makes of an event, for [`Stream::delivered`].
-pub fn delivery(event: &str, data: &Value<'_>) -> Delivered {
-    let block = data.get("index").and_then(Value::as_u64).unwrap_or(0);
-    match data.get("type").and_then(Value::as_str).map_or_else(|| event.into(), |kind| kind.text()).as_ref() {
-        "message_start" => Delivered::MessageStart,
-        "content_block_start" => Delivered::BlockStart(block),
-        "content_block_stop" => Delivered::BlockStop(block),
-        _ => Delivered::Other,
-    }
-}
-
-pub(crate) fn text_event(channel: Channel, text: &str) -> Bytes {
-    let delta = json!({"type": "text_delta", "text": text});
-    let data = json!({"type": "content_block_delta", "index": channel.block, "delta": delta});
-    Bytes::from(event("content_block_delta", &data))
-}
-
-pub(crate) fn failure(problem: &Problem, request_id: &str) -> Bytes {
-    let error = problem.error_object(Shape::Anthropic, request_id);
-    Bytes::from(event("error", &json!({"type": "error", "error": error, "zos": mark(problem, request_id)})))
 }

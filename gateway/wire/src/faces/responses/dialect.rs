@@ -1,6 +1,6 @@
 //! OpenAI responses. Events: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use crate::dialect::{Reading, event, mark};
+use crate::dialect::{self, COMMENT, Delivered, Reading, event, mark};
 use crate::json::Value;
 use crate::places::{Channel, Kind, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// What an ending has to know of a stream.
 #[derive(Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// The response object as it was announced, to be ended as incomplete.
     response: Option<String>,
     /// The next sequence number.
@@ -19,13 +19,8 @@ pub struct Stream {
     items: HashMap<u64, String>,
 }
 
-impl Stream {
-    pub(crate) fn read<'a>(
-        &mut self,
-        walk: &mut Walk<'_, 'a>,
-        event: &str,
-        data: &'a Value<'a>,
-    ) -> Reading<'a> {
+impl dialect::Stream for Stream {
+    fn read<'a>(&mut self, walk: &mut Walk<'_, 'a>, event: &str, data: &'a Value<'a>) -> Reading<'a> {
         let mut reading = Reading::default();
         if let Some(sequence) = data.get("sequence_number").and_then(Value::as_u64) {
             self.sequence = sequence.saturating_add(1);
@@ -64,7 +59,7 @@ impl Stream {
         reading
     }
 
-    pub(crate) fn text_event(&self, channel: Channel, text: &str) -> Bytes {
+    fn text_event(&self, channel: Channel, text: &str) -> Bytes {
         let item = self.items.get(&channel.block).map_or("", String::as_str);
         let data = json!({
             "type": "response.output_text.delta", "item_id": item, "output_index": channel.block,
@@ -74,7 +69,7 @@ impl Stream {
     }
 
     /// `response.incomplete` with reason `content_filter`, over the response as it was announced.
-    pub(crate) fn refusal(&self, problem: &Problem, request_id: &str) -> Bytes {
+    fn refusal(&self, problem: &Problem, request_id: &str, _: u64) -> Bytes {
         let announced = self.response.as_deref().and_then(|raw| serde_json::from_str(raw).ok());
         let mut response = match announced {
             Some(serde_json::Value::Object(response)) => response,
@@ -91,13 +86,47 @@ impl Stream {
         Bytes::from(event("response.incomplete", &data))
     }
 
-    pub(crate) fn failure(&self, problem: &Problem, request_id: &str) -> Bytes {
+    fn failure(&self, problem: &Problem, request_id: &str) -> Bytes {
         let error = problem.error_object(Shape::OpenAi, request_id);
         let data = json!({
             "type": "error", "code": problem.code.as_str(), "message": error["message"], "param": null,
             "sequence_number": self.sequence, "error": error, "zos": mark(problem, request_id),
         });
         Bytes::from(event("error", &data))
+    }
+
+    fn whole<'a>(&self, walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
+        let scene = Scene::whole();
+        walk.members(ROOT, answer, scene, |walk, name, place, member| {
+            let scene = if name == "output" { scene.pieces() } else { scene };
+            walk.value(place, name, member, scene);
+        });
+    }
+
+    fn knows(&self, event: &str) -> bool {
+        is_state(event) || (event.starts_with("response.") && event.ends_with(".delta"))
+    }
+
+    fn has_end_marker(&self) -> bool {
+        false
+    }
+
+    fn ends_blocks(&self) -> bool {
+        true
+    }
+
+    fn delivery(&self, _: &str, _: &Value<'_>) -> Delivered {
+        Delivered::Other
+    }
+
+    fn delivered(&mut self, _: &Delivered) {}
+
+    fn foreign_failure(&self, error: &serde_json::Value) -> Bytes {
+        Bytes::from(event("error", error))
+    }
+
+    fn ping(&self) -> Bytes {
+        COMMENT
     }
 }
 
@@ -121,11 +150,6 @@ const STATES: &[&str] = &[
 fn is_state(kind: &str) -> bool {
     let state = kind.strip_prefix("response.").and_then(|rest| rest.rsplit('.').next());
     matches!(kind, "error" | "keepalive" | "ping") || state.is_some_and(|state| STATES.contains(&state))
-}
-
-/// Whether the API documents an event of this name.
-pub(crate) fn is_documented(kind: &str) -> bool {
-    is_state(kind) || (kind.starts_with("response.") && kind.ends_with(".delta"))
 }
 
 /// What the `delta` of an event says.
@@ -171,13 +195,4 @@ fn strings<'a>(walk: &mut Walk<'_, 'a>, kind: &str, data: &'a Value<'a>) -> Plac
         }
     });
     block
-}
-
-/// Every string of a whole answer.
-pub(crate) fn whole<'a>(walk: &mut Walk<'_, 'a>, answer: &'a Value<'a>) {
-    let scene = Scene::whole();
-    walk.members(ROOT, answer, scene, |walk, name, place, member| {
-        let scene = if name == "output" { scene.pieces() } else { scene };
-        walk.value(place, name, member, scene);
-    });
 }
