@@ -1,4 +1,4 @@
-import type { IconName } from "./components/icons";
+import type { IconName } from "$lib/components/icons";
 
 /** The screens, in the order of the navigation. A new screen adds one line here. */
 export interface Place {
