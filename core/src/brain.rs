@@ -5,6 +5,7 @@
 //! [`Brain::subscribe`], which cost nanoseconds.
 
 mod canons;
+mod changes;
 mod contexts;
 pub(crate) mod files;
 mod load;
@@ -16,6 +17,7 @@ mod source;
 mod state;
 mod watch;
 
+pub use changes::Change;
 pub use policy::{Place, RoomPolicy};
 pub use snapshot::{ContextState, NoContext, Snapshot};
 pub use source::{Source, WriteError};

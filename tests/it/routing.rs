@@ -33,6 +33,30 @@ async fn ask(gateway: &Gateway) -> reqwest::Response {
     gateway.post("/v1/chat/completions", body.to_string()).await
 }
 
+async fn metrics(gateway: &Gateway) -> String {
+    let answer = zos_tests::client().get(format!("{}/metrics", gateway.url)).send().await.unwrap();
+    answer.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_and_closes_and_every_change_of_what_governs_is_counted() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let more = "fallback: {one: [two]}\ndefaults: {breaker: {failures: 1, window_s: 60, open_s: 1}}\n";
+    let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
+    a.play(zos_tests::provider::json(200, ANSWER));
+    eventually("the first model is asked again", async || ask(&gateway).await.headers()["x-zos-route"] == "a/one").await;
+    let counted = metrics(&gateway).await;
+    assert!(counted.contains("zos_breakers_opened_total 1\n"), "{counted}");
+    assert!(counted.contains("zos_breakers_closed_total 1\n"), "{counted}");
+    assert!(counted.contains("zos_config_failures_total 0\n"), "{counted}");
+
+    gateway.write("contexts/a.yml", "isolation: hard\noutbound_deny: [Heron]\n");
+    eventually("the change counts", async || metrics(&gateway).await.contains("zos_config_changes_total 1\n")).await;
+    gateway.write("contexts/a.yml", "isolation: [\n");
+    eventually("the failure counts", async || metrics(&gateway).await.contains("zos_config_failures_total 1\n")).await;
+}
+
 #[tokio::test]
 async fn a_failing_provider_is_followed_by_the_fallbacks_that_the_context_permits() {
     let a = Provider::start(failing(529, "")).await;
@@ -122,6 +146,9 @@ async fn a_provider_that_fails_too_often_is_left_alone_where_another_route_is() 
         assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
     }
     assert_eq!((a.received().len(), b.received().len()), (2, 3));
+    let counted = metrics(&gateway).await;
+    assert!(counted.contains("zos_breakers_opened_total 1\n"), "{counted}");
+    assert!(counted.contains("zos_fallbacks_total 3\n"), "{counted}");
     b.play(failing(500, ""));
     for _ in 0..2 {
         assert_eq!(ask(&gateway).await.status(), 503, "that of the model that was asked for");
