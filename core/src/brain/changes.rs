@@ -33,7 +33,9 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Active(Some(name)) => write!(f, "calls that name no context are governed by \"{name}\" now"),
+            Self::Active(Some(name)) => {
+                write!(f, "calls that name no context are governed by \"{name}\" now")
+            }
             Self::Active(None) => f.write_str("calls that name no context are refused now: none is active"),
             Self::InForce(path) => write!(f, "{path} is in force"),
             Self::Gone(path) => write!(f, "{path} was deleted and is no longer in force"),
@@ -83,7 +85,6 @@ fn new_errors<'a>(snapshot: &'a Snapshot, other: &'a Snapshot) -> impl Iterator<
 mod tests {
     use std::fs;
 
-    use super::*;
     use crate::brain::Brain;
     use crate::fleet::Environment;
     use crate::home::Home;
@@ -127,6 +128,9 @@ mod tests {
         fs::remove_file(home.root().join("contexts/default.yml")).unwrap();
         let gone = step();
         assert!(gone.contains(&"routing/fleet.yml is in force".to_owned()), "{gone:?}");
-        assert!(gone.contains(&"contexts/default.yml was deleted and is no longer in force".to_owned()), "{gone:?}");
+        assert!(
+            gone.contains(&"contexts/default.yml was deleted and is no longer in force".to_owned()),
+            "{gone:?}"
+        );
     }
 }

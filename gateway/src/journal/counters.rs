@@ -142,9 +142,21 @@ impl Counters {
             read(&self.unrecorded),
         );
         for (name, help, counter) in [
-            ("zos_config_changes_total", "Changes of files, canons and the active context that took effect.", &self.config_changes),
-            ("zos_config_failures_total", "Errors in files that kept a change from taking effect.", &self.config_failures),
-            ("zos_breakers_opened_total", "Times that a model was left alone because it failed.", &self.breakers_opened),
+            (
+                "zos_config_changes_total",
+                "Changes of files, canons and the active context that took effect.",
+                &self.config_changes,
+            ),
+            (
+                "zos_config_failures_total",
+                "Errors in files that kept a change from taking effect.",
+                &self.config_failures,
+            ),
+            (
+                "zos_breakers_opened_total",
+                "Times that a model was left alone because it failed.",
+                &self.breakers_opened,
+            ),
             ("zos_breakers_closed_total", "Times that such a model answered again.", &self.breakers_closed),
             ("zos_fallbacks_total", "Calls answered by a fallback.", &self.fallbacks),
         ] {
