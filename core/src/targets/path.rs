@@ -2,6 +2,7 @@
 
 use super::address::decode;
 use unicode_normalization::UnicodeNormalization;
+use zos_rules::is_unseen;
 
 /// How much a call says about a path.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -76,16 +77,6 @@ pub(super) fn is_read_differently(raw: &str) -> bool {
     }
     let once = decode(raw);
     once != raw && (differs(&once) || differs(&decode(&once)))
-}
-
-/// Controls, and letters that show nothing or turn the text around.
-pub(super) fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// One path in its normal form: absolute (`/a/b`, `~/a`, `c:/a`) or relative (`a/b`, `../a`, `.`).
