@@ -11,9 +11,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use zos_rules::RuleKind;
 
-use crate::brain::{RoomPolicy, Snapshot, files};
+use crate::brain::{RoomPolicy, Snapshot};
 use crate::canon::hex;
 use crate::context::ContextName;
+use crate::files;
 
 /// The version of the state's shape.
 const STATE_VERSION: u64 = 1;

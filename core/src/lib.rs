@@ -16,7 +16,9 @@ pub mod brain;
 pub mod canon;
 pub mod context;
 pub mod edit;
+mod files;
 pub mod fleet;
+pub mod glob;
 pub mod home;
 pub mod lint;
 pub mod memory;
@@ -33,10 +35,11 @@ pub use brain::{
 };
 pub use canon::{Canon, CanonState};
 pub use context::{
-    Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Limits, Micros, ModelFilter,
+    Attachments, Budget, Context, ContextName, Effect, Entry, Isolation, Limits, Micros, ModelFilter,
     ModelPrice, ProviderState,
 };
 pub use fleet::{Api, Environment, Fleet, KeySource, Plan, Provider, Route, RouteError, Wish};
+pub use glob::Glob;
 pub use home::{Home, HomeError};
 pub use lint::lint;
 pub use problem::{Problem, Severity};

@@ -9,6 +9,7 @@
 mod errors;
 mod fields;
 mod findings;
+mod node;
 mod scalar;
 mod suggest;
 mod text;
@@ -16,10 +17,11 @@ mod tree;
 
 pub use fields::{Fields, Unknown};
 pub use findings::Findings;
+pub use node::{Document, MapEntry, Node, Place, Style, Value};
 pub use suggest::closest;
 pub(crate) use text::too_large;
 pub use text::{MAX_BYTES, decode};
-pub use tree::{Document, MapEntry, Node, Place, Style, Value, parse};
+pub use tree::parse;
 
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use zos_rules::Violation;
 
-use super::files::FileRead;
 use super::policy::{Policies, RoomPolicy};
-use super::snapshot::ContextState;
+use super::snapshot::{ContextState, Sources};
 use crate::canon::{Build, Canon, CanonFiles, CanonState, Finding, Lint, MANIFEST, build, overlay_of};
 use crate::context::{CanonDelivery, Context, ContextName, Effect, Isolation};
+use crate::files::FileRead;
 use crate::problem::Problem;
-
-/// The files of a canon that is in force: the manifest and the layers, by path in the home.
-pub(super) type Sources = BTreeMap<String, Arc<[u8]>>;
 
 /// The canons of all rooms, with what is remembered of each.
 #[derive(Default)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::files::{self, ContentDigest, FileRead};
 use super::look::Folder;
 use super::packs::OwnPacks;
 use super::snapshot::ContextState;
 use crate::context::{Context, ContextName, parse_context_with};
+use crate::files::{self, ContentDigest, FileRead};
 use crate::problem::Problem;
 use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room};
 

@@ -7,7 +7,6 @@ use zos_rules::Ruleset;
 
 use super::canons::Canons;
 use super::contexts::Rooms;
-use super::files::{ContentDigest, FileRead};
 use super::look::Look;
 use super::packs::OwnPacks;
 use super::policy::{self, Policies};
@@ -15,6 +14,7 @@ use super::snapshot::{ContextState, Snapshot};
 use super::state;
 use crate::canon::CanonFiles;
 use crate::context::{Context, ContextName};
+use crate::files::{ContentDigest, FileRead};
 use crate::fleet::{Environment, Fleet, ParsedFleet, parse_fleet};
 use crate::home::Home;
 use crate::problem::Problem;

@@ -9,10 +9,10 @@ use std::io::ErrorKind;
 
 use sha2::{Digest, Sha256};
 
-use super::files::{self, ContentDigest, FileRead};
 use super::packs::PackFolder;
 use crate::canon::{CanonFiles, overlay_of};
 use crate::context::ContextName;
+use crate::files::{self, ContentDigest, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 

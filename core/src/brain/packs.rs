@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::files::{self, ContentDigest, FileRead};
+use crate::files::{self, ContentDigest, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room, parse_pack};

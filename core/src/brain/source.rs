@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Brain;
-use super::files;
 use crate::context::{ContextName, parse_context_with};
+use crate::files;
 use crate::problem::Problem;
 
 /// A context's file as it stands on disk.

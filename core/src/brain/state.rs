@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Brain;
-use super::files::{self, FileRead};
 use super::snapshot::ContextState;
 use crate::context::ContextName;
+use crate::files::{self, FileRead};
 use crate::problem::Problem;
 use crate::yaml;
 

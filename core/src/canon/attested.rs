@@ -13,8 +13,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Canon, CanonFiles, MANIFEST, build, hex, manifest};
-use crate::brain::files::{self, FileRead};
 use crate::context::{ContextName, Isolation, parse_context};
+use crate::files::{self, FileRead};
 use crate::home::Home;
 
 /// The most states that are looked through; older ones are not.

@@ -10,8 +10,8 @@ use super::layer::{self, Clause, Origin};
 use super::manifest::Manifest;
 use super::read::CanonFiles;
 use super::{Canon, CanonLine, Finding, LayerTokens, Lint, MANIFEST, hex, overlay_of};
-use crate::brain::files::FileRead;
 use crate::context::{ContextName, Isolation};
+use crate::files::FileRead;
 use crate::problem::Problem;
 
 /// The largest canon, in bytes. It is put in front of every call, so this is far beyond any use.

@@ -11,7 +11,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::manifest::{self, Manifest};
 use super::{Finding, MANIFEST};
-use crate::brain::files::{self, FileRead};
+use crate::files::{self, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::brain::files::FileRead;
 use crate::context::Isolation;
+use crate::files::FileRead;
 
 /// What `room` gets of these files; the first of them may be the manifest.
 fn built(files: &[(&str, &str)], room: &str) -> Build {

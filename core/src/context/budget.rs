@@ -12,7 +12,8 @@
 //!
 //! Limits of keys and models lie within those of the context: a call needs room in all that concern it.
 
-use super::{Glob, Micros};
+use super::Micros;
+use crate::glob::Glob;
 use crate::yaml::{Fields, Findings, MapEntry, Node, Unknown, Value};
 
 /// Limits for keys, for models, or prices, in one file.

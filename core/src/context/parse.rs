@@ -6,9 +6,9 @@
 use super::budget::read_budget;
 use super::entries::{Defaults, read_evasions, read_list};
 use super::{
-    Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
-    ProviderState,
+    Attachments, CanonDelivery, Context, ContextName, Isolation, MemoryRules, ModelFilter, ProviderState,
 };
+use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::rules::Packs;
 use crate::targets::{PROVIDER_TOOLS, TargetEntry, TargetVerdict, Targets};

@@ -12,7 +12,7 @@ use super::{
     Api, DEMO, DefaultProvider, Defaults, Environment, Fleet, KeySource, ModelMatch, ModelRule, Provider,
     SLOTS,
 };
-use crate::context::Glob;
+use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::yaml::{self, Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
 

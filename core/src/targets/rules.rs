@@ -2,8 +2,8 @@
 
 use super::address::{self, Address, HostName, Mailbox};
 use super::path::{self, Weight, Written};
-use super::{Form, Target, TargetKind, TargetVerdict, hosted};
-use crate::context::Glob;
+use super::{Form, Judged, JudgedTarget, Target, TargetKind, TargetVerdict};
+use crate::glob::Glob;
 use std::net::IpAddr;
 use url::Url;
 
@@ -109,16 +109,13 @@ fn read(text: &str) -> Result<Place, EntryError> {
     }
     if let Some((kind, name)) = WORDS.iter().find_map(|(head, kind)| Some((*kind, text.strip_prefix(head)?)))
     {
-        return Ok(Place::Word(kind, Glob::new(&super::extract::word(kind, name))));
+        return Ok(Place::Word(kind, Glob::new(&kind.normal(name))));
     }
     if let Some(scheme) = text.strip_prefix("scheme:") {
         return Ok(Place::Scheme(scheme.trim_end_matches(':').to_ascii_lowercase()));
     }
     if text.starts_with('#') {
-        return Ok(Place::Word(
-            TargetKind::Channel,
-            Glob::new(&super::extract::word(TargetKind::Channel, text)),
-        ));
+        return Ok(Place::Word(TargetKind::Channel, Glob::new(&TargetKind::Channel.normal(text))));
     }
     if let Some(number) = text.strip_prefix("phone:").or(text.starts_with('+').then_some(text)) {
         let number = address::phone(number)
@@ -243,6 +240,19 @@ impl Targets {
         (self.default, "target-default".to_owned())
     }
 
+    /// What is made of all targets of a call: the verdict of each, and the strictest for the whole.
+    pub(super) fn judge_all(&self, targets: Vec<Target>) -> Judged {
+        let targets: Vec<JudgedTarget> = targets
+            .into_iter()
+            .map(|target| {
+                let (verdict, rule) = self.judge(&target);
+                JudgedTarget { target, verdict, rule }
+            })
+            .collect();
+        let verdict = targets.iter().map(|target| target.verdict).max().unwrap_or(TargetVerdict::Allow);
+        Judged { verdict, targets }
+    }
+
     /// Whether any list names a path.
     fn lists_paths(&self) -> bool {
         [&self.deny, &self.confirm, &self.allow].into_iter().flatten().any(TargetEntry::is_path)
@@ -258,11 +268,12 @@ impl Targets {
 }
 
 impl TargetEntry {
-    /// The name of a tool that providers run, where the entry names one that none is known to run.
-    pub(crate) fn unknown_provider(&self) -> Option<&str> {
-        let Place::Word(TargetKind::Provider, glob) = &self.place else { return None };
-        let is_known = hosted::PROVIDER_TOOLS.iter().any(|tool| glob.matches(tool));
-        (!is_known).then_some(glob.as_str())
+    /// The names of provider tools that it stands for, where it is an entry of these.
+    pub(super) fn provider(&self) -> Option<&Glob> {
+        match &self.place {
+            Place::Word(TargetKind::Provider, glob) => Some(glob),
+            _ => None,
+        }
     }
 
     fn is_path(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
-use super::tree::Place;
+use super::node::Place;
 use crate::problem::Problem;
 
 /// A syntax error as a problem, with what to write instead.

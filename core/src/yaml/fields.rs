@@ -1,8 +1,8 @@
 //! Typed reading of a map: what has the wrong type or an unknown key becomes a finding.
 
 use super::findings::Findings;
+use super::node::{MapEntry, Node, Place, Value};
 use super::suggest::closest;
-use super::tree::{MapEntry, Node, Place, Value};
 
 /// What an unknown key means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,6 @@
 //! Collects what is wrong with one file.
 
-use super::tree::Place;
+use super::node::Place;
 use crate::problem::{Problem, Severity};
 
 /// What is wrong with one file, in the order in which it was found.

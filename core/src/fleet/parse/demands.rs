@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::{Breaker, Defaults, Requirement, SLOTS, Slot};
-use crate::context::{Glob, Isolation};
+use crate::context::Isolation;
+use crate::glob::Glob;
 use crate::yaml::{Fields, Findings, Node, Unknown, Value};
 
 /// The longest time that the file may name, in seconds: a day.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::folder::beside_contexts;
 use super::Unusable;
-use crate::brain::files::{FileRead, read as read_file};
+use crate::files::{FileRead, read as read_file};
 use crate::home::Home;
 use crate::problem::Problem;
 use crate::yaml::{self, Fields, Findings, Place, Unknown};
