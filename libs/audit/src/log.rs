@@ -8,11 +8,13 @@
 //! What it cannot do: a file system that hangs instead of failing (a lost network mount) holds the
 //! writer for as long as it hangs.
 
+mod damage;
+mod end;
 mod flusher;
 mod opening;
-pub(crate) mod sealer;
+mod rotation;
+mod sealer;
 mod takeover;
-pub(crate) mod witness;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -20,9 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use opening::OpenError;
+pub use damage::OpenError;
+pub use rotation::{RotateError, Rotated};
 
-use crate::keys::{RotateError, Rotated};
 use crate::note::Signer;
 use crate::record::Record;
 use flusher::Shared;

@@ -195,6 +195,20 @@ impl Record {
         Self { kind, detail: Some(detail.into()), ..Self::default() }
     }
 
+    /// The record that tells of the removal of records `from` up to, and without, `to`, of days before `day`.
+    pub(crate) fn pruned(from: u64, to: u64, day: &str) -> Self {
+        let last = to.saturating_sub(1);
+        Self::event(Kind::Prune, format!("records {from} to {last} removed, of days before {day}"))
+    }
+
+    /// `seq` of the first record that is left, where this record tells of a removal.
+    pub(crate) fn pruned_to(&self) -> Option<u64> {
+        let detail = self.detail.as_deref().filter(|_| self.kind == Kind::Prune)?;
+        let (_, rest) = detail.strip_prefix("records ")?.split_once(" to ")?;
+        let last: u64 = rest.split(' ').next()?.parse().ok()?;
+        Some(last + 1)
+    }
+
     /// This record with every string, list and integer inside its bound.
     #[must_use]
     pub fn bounded(mut self) -> Self {
