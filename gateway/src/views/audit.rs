@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use zos_audit::Record;
 
 /// Which records to show.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -145,4 +146,54 @@ pub struct AuditPage {
     pub records: Vec<AuditRecord>,
     /// Send it as `cursor` for older ones; absent at the end.
     pub next: Option<String>,
+}
+
+impl From<Record> for AuditRecord {
+    fn from(record: Record) -> Self {
+        AuditRecord {
+            seq: record.seq,
+            time: record.time,
+            kind: name_of(&record.kind),
+            request_id: record.request_id.unwrap_or_default(),
+            context: record.context.unwrap_or_default(),
+            client: record.client.unwrap_or_default(),
+            face: record.face.unwrap_or_default(),
+            provider: record.provider.unwrap_or_default(),
+            model: record.model.unwrap_or_default(),
+            status: record.status,
+            verdict: record.verdict.as_ref().map(name_of).unwrap_or_default(),
+            outcome: record.outcome.as_ref().map(name_of).unwrap_or_default(),
+            code: record.code,
+            rules: record.rules,
+            uninspected: record.uninspected,
+            recalled: record.recalled,
+            restored: record.restored,
+            usage: record.usage.map(|usage| CallUsage {
+                input: usage.input,
+                output: usage.output,
+                cache_read: usage.cache_read,
+                cache_write: usage.cache_write,
+                estimated: usage.estimated,
+            }),
+            cost_micros: record.cost_micros,
+            reserved: record.reserved,
+            ms: record.ms,
+            ttft_ms: record.ttft_ms,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            detail: record.detail,
+            terms: record.terms,
+            state_id: record.state_id,
+            canon: record.canon,
+            system: record.system,
+        }
+    }
+}
+
+/// The name that serde gives a word.
+fn name_of<T: serde::Serialize>(word: &T) -> String {
+    match serde_json::to_value(word) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
 }

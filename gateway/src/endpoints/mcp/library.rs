@@ -6,7 +6,7 @@
 use super::era::Era;
 use super::message::RpcError;
 use super::{Asked, Remembering, name_sources};
-use crate::admin::memory::{MemoryItem, MemoryRecall};
+use crate::views::memory::{MemoryItem, MemoryRecall};
 use serde_json::{Map, Value, json};
 use zos_core::memory::{Id, MemoryError, Status};
 

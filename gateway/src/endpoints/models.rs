@@ -1,22 +1,17 @@
 //! `GET /v1/models`: what a context may ask for. The fleet's own ids, the demo, and what the providers
-//! list; those lists are kept for a while and never waited for longer than a second. What a provider lists is its
-//! own words: ids are bounded in length and number, hold nothing that steers a terminal, and are inspected like any
-//! other text that arrives.
+//! list. What a provider lists is its own words, and is inspected like any other text that arrives.
 
 use crate::call::{Call, Cost};
 use crate::house::House;
 use crate::pipeline::{self, Head, Resolved, note};
-use crate::upstream::AnswerBody;
-use crate::upstream::departing::Departing;
+use crate::upstream::lists::DEMO_MODELS;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use zos_audit::Outcome;
 use zos_core::Effect;
 use zos_core::fleet::SLOTS;
@@ -24,42 +19,7 @@ use zos_core::{Api, Provider, Wish};
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
-use zos_wire::json::{self, Value};
 use zos_wire::problem::{Code, Problem, Shape};
-
-/// How long a caller waits for providers' lists.
-const WAIT_LIMIT: Duration = Duration::from_secs(1);
-
-/// How long a list is taken as current.
-const KEPT_FOR: Duration = Duration::from_secs(300);
-
-/// The most ids that are taken from one list, and the longest of them in bytes. The largest catalogues of several
-/// makers have some hundreds, and the longest ids, with a path of folders before them, are a third as long.
-const IDS_LIMIT: usize = 4096;
-const ID_MAX_BYTES: usize = 256;
-
-/// The largest list that is read.
-const LIST_LIMIT_BYTES: usize = 4 << 20;
-
-/// The models of the demo provider.
-pub(crate) const DEMO_MODELS: &[&str] = &["demo/echo"];
-
-/// A provider and a hash of the credential that it was asked with: lists differ by account.
-type ListKey = (String, u64);
-
-/// One provider's models.
-#[derive(Clone)]
-struct List {
-    since: Instant,
-    ids: Arc<Vec<String>>,
-}
-
-/// What the providers listed.
-#[derive(Default)]
-pub(crate) struct ModelLists {
-    lists: Mutex<HashMap<ListKey, List>>,
-    hasher: RandomState,
-}
 
 /// Serves the list, or one model of it.
 pub(crate) async fn serve(
@@ -188,76 +148,8 @@ async fn listed(
     else {
         return (provider, Arc::default());
     };
-    let credentials: Vec<&[u8]> = credential.headers().values().map(HeaderValue::as_bytes).collect();
-    let key = (provider.name.clone(), house.models.hasher.hash_one(credentials));
-    let kept = house.models.kept(&key);
-    if let Some(list) = &kept
-        && list.since.elapsed() < KEPT_FOR
-    {
-        return (provider, list.ids.clone());
-    }
-    let mut version = HeaderMap::new();
-    if provider.api == Api::Anthropic {
-        version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-    }
-    let Ok(headers) = Departing::checked(house, version, credential) else {
-        return (provider, Arc::default());
-    };
-    let fetching = tokio::spawn({
-        let (house, provider) = (house.clone(), provider.clone());
-        async move {
-            let ids = Arc::new(fetch(&house, &provider, headers).await?);
-            house.models.keep(key, ids.clone());
-            Some(ids)
-        }
-    });
-    let fetched = tokio::time::timeout(WAIT_LIMIT, fetching).await.ok().and_then(Result::ok).flatten();
-    (provider, fetched.or(kept.map(|list| list.ids)).unwrap_or_default())
-}
-
-/// Asks a provider; `None` when it does not list its models.
-async fn fetch(house: &House, provider: &Provider, headers: Departing) -> Option<Vec<String>> {
-    let mut url = provider.endpoint("/v1/models")?;
-    if provider.api == Api::Anthropic {
-        url.set_query(Some("limit=1000"));
-    }
-    let mut answer = house.upstreams.get(url, headers).await.ok()?;
-    if !answer.status.is_success() {
-        return None;
-    }
-    read_list(&mut answer.body).await
-}
-
-/// The ids in a provider's list of models; `None` when it is no such list.
-pub(crate) async fn read_list(body: &mut AnswerBody) -> Option<Vec<String>> {
-    let body = body.whole(LIST_LIMIT_BYTES).await.ok()??;
-    let text = std::str::from_utf8(&body).ok()?;
-    let list = json::parse(text).ok()?;
-    let ids = list.get("data")?.elements().iter();
-    let ids = ids.filter_map(|model| model.get("id").and_then(Value::as_str));
-    Some(ids.map(|id| id.text().into_owned()).filter(|id| is_id(id)).take(IDS_LIMIT).collect())
-}
-
-/// Whether a provider's word for a model may be one: short, and of characters that are seen.
-fn is_id(id: &str) -> bool {
-    let is_seen = |c: char| !c.is_control() && !zos_rules::canonical(c.encode_utf8(&mut [0; 4])).is_empty();
-    (1..=ID_MAX_BYTES).contains(&id.len())
-        && id.chars().all(|c| c == ' ' || c.is_ascii_graphic() || is_seen(c))
-}
-
-impl ModelLists {
-    fn kept(&self, key: &ListKey) -> Option<List> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    fn keep(&self, key: ListKey, ids: Arc<Vec<String>>) {
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever tries many credentials must not fill the memory.
-        if lists.len() >= 64 {
-            lists.clear();
-        }
-        lists.insert(key, List { since: Instant::now(), ids });
-    }
+    let ids = house.upstreams.models(&provider, credential, &house.own_secrets, &house.keys).await;
+    (provider, ids)
 }
 
 /// A model id from a path, percent-decoded.
@@ -284,29 +176,5 @@ fn entry(shape: Shape, id: &str, provider: &str) -> serde_json::Value {
             json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"})
         }
         Shape::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": provider}),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_short_and_seen() {
-        for id in [
-            "gpt-5",
-            "meta-llama/Llama-3.3-70B:free",
-            "accounts/x/models/y",
-            "qwen3:8b",
-            "通义千问",
-            "a model",
-        ] {
-            assert!(is_id(id), "{id}");
-        }
-        let long = "m".repeat(ID_MAX_BYTES + 1);
-        for id in ["", "\u{1b}[31mred", "a\nb", "a\u{9b}31m", "a\u{202e}b", "a\u{200b}b", "a\u{e0041}", &long]
-        {
-            assert!(!is_id(id), "{id:?}");
-        }
     }
 }

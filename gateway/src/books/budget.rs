@@ -1,6 +1,6 @@
 //! The limits of a context's file, as the ledger knows them.
 
-use crate::prices::Names;
+use crate::books::prices::Names;
 use zos_core::context::{Budget, Limits};
 use zos_meter::{Limit, Scope};
 

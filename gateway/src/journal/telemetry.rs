@@ -3,11 +3,11 @@
 //! Off unless `telemetry.otlp` in gateway/config.yml names a collector. Spans go out in batches as OTLP/HTTP
 //! in JSON. A collector that does not answer costs spans, which are counted, and never a call.
 
+use crate::config::{GenAi, TelemetryConfig};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
-use url::Url;
 use zos_audit::{Outcome, Record, Verdict};
 
 /// Spans that wait at most; further ones are lost.
@@ -19,24 +19,6 @@ const GATHER: Duration = Duration::from_secs(2);
 
 /// How long a collector may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Which names the conventions for generative AI have; none of them is stable yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GenAi {
-    /// Up to 1.36: `gen_ai.system`.
-    V1_36,
-    /// From 1.37 on: `gen_ai.provider.name`.
-    V1_37,
-}
-
-/// Where spans go.
-#[derive(Debug, Clone, Default)]
-pub struct TelemetryConfig {
-    /// The collector's address for traces; `None` is off.
-    pub otlp: Option<Url>,
-    /// The names of generative AI to use besides our own; `None` uses none.
-    pub genai: Option<GenAi>,
-}
 
 /// The way to a collector.
 pub(crate) struct Telemetry {

@@ -1,14 +1,15 @@
-//! The listener: connections and their limits. Which handler serves a path is in [`routes`].
+//! The listener: connections and their limits. Which handler serves a path is in [`crate::routes`].
 
-mod routes;
+mod connections;
+mod tls;
 
-use crate::caller::Caller;
+use crate::access::caller::Caller;
 use crate::config::Config;
-use crate::connections::{Arriving, Leaving, Place, Places, Watched};
 use crate::house::{House, Listening};
-use crate::{process, tls};
+use crate::{process, routes};
 use axum::Router;
 use axum::body::Body;
+use connections::{Arriving, Leaving, Place, Places, Watched};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;

@@ -1,6 +1,5 @@
 //! What crosses the wire about memory. Only shapes; times are RFC 3339 in UTC.
 
-use super::super::problem::AdminRefusal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use zos_core::memory::{self, Kind, Moment, New, Origin};
@@ -77,11 +76,20 @@ pub struct NewMemory {
     pub(crate) expires: Option<String>,
 }
 
+/// A field of a new memory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`{field}` is wrong: {mend}.")]
+pub(crate) struct WrongField {
+    field: &'static str,
+    /// What to write instead.
+    mend: String,
+}
+
 impl NewMemory {
     /// The memory, or which field is wrong.
-    pub(crate) fn read(self, now: Moment) -> Result<New, AdminRefusal> {
+    pub(crate) fn read(self, now: Moment) -> Result<New, WrongField> {
         let wanted = self;
-        let wrong = |field: &str, mend: String| AdminRefusal::invalid(format!("`{field}` is wrong: {mend}."));
+        let wrong = |field: &'static str, mend: String| WrongField { field, mend };
         let (origin, reference) = match wanted.source {
             None => ("user".to_owned(), None),
             Some(NewMemorySource::Type(origin)) => (origin, None),
@@ -279,7 +287,7 @@ pub struct MemoryOutcome {
 }
 
 impl MemoryDecided {
-    pub(super) fn of(ids: &[memory::Id], done: Vec<Result<memory::Item, memory::MemoryError>>) -> Self {
+    pub(crate) fn of(ids: &[memory::Id], done: Vec<Result<memory::Item, memory::MemoryError>>) -> Self {
         let decided = done.iter().filter(|one| one.is_ok()).count() as u64;
         let outcome = |(id, done): (&memory::Id, Result<memory::Item, memory::MemoryError>)| {
             let (status, problem) = match done {

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zos_core::targets::NotAlways;
+use zos_core::{ContextName, Snapshot};
+use zos_guard::approvals;
+use zos_guard::destination::Destination;
 
 /// What waits for the owner.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -110,4 +114,65 @@ pub struct ApprovalDecided {
     pub approval: Approval,
     /// For `always`, the entries that were written: file, place and text.
     pub written: Vec<String>,
+}
+
+impl Approval {
+    /// An ask, with what the context's file as it stands in `snapshot` lets `always` write.
+    pub(crate) fn new(snapshot: &Snapshot, approval: &approvals::Approval) -> Self {
+        let rules = approval.asked.iter().map(|asked| AskedRule {
+            rule: asked.rule.clone(),
+            field: asked.field.clone(),
+            count: asked.count.into(),
+        });
+        let targets = approval.targets.iter().map(|(asked, times)| {
+            let always = always_entry(snapshot, &approval.context, asked);
+            AskedTarget {
+                rule: asked.rule.clone(),
+                tool: asked.tool.clone(),
+                kind: asked.target.kind.name().to_owned(),
+                target: asked.shown.clone(),
+                count: (*times).into(),
+                not_always: always.as_ref().err().map(|why| format!("{why}.")),
+                always: always.ok(),
+            }
+        });
+        Approval {
+            id: approval.id.clone(),
+            context: approval.context.clone(),
+            client: approval.client.clone(),
+            model: approval.model.clone(),
+            side: approval.side.name().to_owned(),
+            rules: rules.collect(),
+            targets: targets.collect(),
+            asked: zos_audit::format_time(approval.created_ms),
+            expires: zos_audit::format_time(approval.expires_ms),
+            calls: approval.calls,
+            waiting: approval.waiting,
+            decision: approval.decision.map(|decision| decision.name().to_owned()),
+        }
+    }
+}
+
+/// Why a target cannot be allowed for good from here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotHere {
+    #[error("context \"{0}\" asks about it, whose memory the conversation has read")]
+    OfAnother(ContextName),
+    #[error("the context's file cannot be read just now")]
+    Unread,
+    #[error(transparent)]
+    Never(#[from] NotAlways),
+}
+
+/// Entry of `targets.allow` that lets a target pass from now on, as the context's file stands in `snapshot`.
+pub(crate) fn always_entry(
+    snapshot: &Snapshot,
+    context: &str,
+    asked: &Destination,
+) -> Result<String, NotHere> {
+    if asked.room.as_str() != context {
+        return Err(NotHere::OfAnother(asked.room.clone()));
+    }
+    let context = snapshot.context(&asked.room).and_then(|state| state.context());
+    Ok(context.ok_or(NotHere::Unread)?.targets.always(&asked.target)?)
 }

@@ -1,7 +1,7 @@
 //! Counts of calls since the start, for the status and for Prometheus. Never text, never a name that a
 //! caller could choose: labels are faces, verdicts and outcomes only.
 
-use crate::admin::types::Counts;
+use crate::views::Counts;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use zos_audit::{Outcome, Record, Verdict};

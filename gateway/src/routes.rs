@@ -1,9 +1,12 @@
-//! Which handler serves a path, and what holds for every answer of the listener.
+//! Routes: which handler serves a path of the listener or of the desktop's window, and what holds for every answer.
 
+use crate::access::{cors, exposure};
+use crate::admin::problem::AdminRefusal;
 use crate::call::Call;
 use crate::config::Config;
+use crate::endpoints::{mcp, models};
 use crate::house::House;
-use crate::{admin, cors, exposure, ids, mcp, models, pipeline};
+use crate::{admin, ids, pipeline};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,13 +20,13 @@ use zos_wire::face::Face;
 use zos_wire::problem::{Code, Problem, Shape};
 
 /// Everything that the listener serves.
-pub(super) fn router(house: Arc<House>) -> Router {
+pub(crate) fn router(house: Arc<House>) -> Router {
     let side: Router<Arc<House>> = Router::new()
         .route("/", axum::routing::get(root))
         .route("/healthz", axum::routing::get(|| async { "ok\n" }))
         .route("/readyz", axum::routing::get(ready))
         .route("/metrics", axum::routing::get(metrics))
-        .merge(admin::listener_router(house.clone()))
+        .merge(admin_router(house.clone()))
         .layer(middleware::from_fn_with_state(house.clone(), guard_side));
     Router::new()
         .route("/v1/{*path}", axum::routing::any(governed))
@@ -31,6 +34,23 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/mcp", axum::routing::any(governed))
         .merge(side)
         .fallback(elsewhere)
+        .with_state(house)
+}
+
+/// The admin API, behind its token, and the screens for the listener.
+fn admin_router(house: Arc<House>) -> Router<Arc<House>> {
+    admin::router(mcp::owner_router())
+        .layer(middleware::from_fn_with_state(house, admin::require_token))
+        .merge(admin::screens::router())
+        .layer(middleware::from_fn(admin::harden))
+}
+
+/// The admin API and the screens for the desktop's own window: in this process, so without a token.
+pub fn window_router(house: Arc<House>) -> Router {
+    admin::router(mcp::owner_router())
+        .merge(admin::screens::router())
+        .fallback(|| async { AdminRefusal::unknown_endpoint() })
+        .layer(middleware::from_fn(admin::harden))
         .with_state(house)
 }
 

@@ -3,11 +3,10 @@
 use super::guard::named;
 use super::message::RpcError;
 use super::{Asked, Remembering, name_sources};
-use crate::admin::memory::{MemoryRecall, MemoryShown};
-use crate::admin::targets;
-use crate::admin::types::{BudgetState, CanonWhy};
-use crate::budget::all_limits;
+use crate::books::budget::all_limits;
 use crate::upstream::credentials;
+use crate::views::memory::{MemoryRecall, MemoryShown};
+use crate::views::{self, BudgetState, CanonWhy};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zos_core::memory::{self, Kind, MemoryError, New, Origin, Source, Status};
@@ -378,7 +377,7 @@ fn check_outbound(asked: &mut Asked, text: &str) -> Value {
 fn check_target(asked: &Asked, tool: &str, arguments: &Value) -> Result<Value, Refusal> {
     let arguments = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
     let resolved = &asked.resolved;
-    match targets::verdict(&resolved.snapshot, &resolved.name, tool, &arguments) {
+    match views::verdict(&resolved.snapshot, &resolved.name, tool, &arguments) {
         Some(verdict) => value(&verdict),
         None => Err(Refusal::new(Code::ContextBroken.as_str(), "The file of this room never loaded.")),
     }

@@ -6,7 +6,6 @@
 //! could be guessed from a plain one, and a record tells nothing that somebody could guess. The text of the
 //! canon alone has a plain digest of its own, because the owner publishes it.
 
-use crate::house::House;
 use zos_seal::{TermKeyError, TermKeys};
 use zos_wire::face::Face;
 use zos_wire::json::{self, Value};
@@ -16,17 +15,17 @@ use zos_wire::system::texts;
 const PURPOSE: &str = "system text";
 
 /// The digest of a request's system text, for the record; without one where the room's key cannot be had.
-pub(crate) fn of(house: &House, room: &str, face: Face, body: &Value<'_>) -> Option<String> {
-    digest(&house.term_keys, room, face, body).unwrap_or_else(|error| {
+pub(crate) fn of(keys: &TermKeys, room: &str, face: Face, body: &Value<'_>) -> Option<String> {
+    digest(keys, room, face, body).unwrap_or_else(|error| {
         tracing::error!(%error, "the system text of a call could not be hashed, so the record lacks it");
         None
     })
 }
 
 /// As [`of`], for a body that was changed since it was read.
-pub(crate) fn of_changed(house: &House, room: &str, face: Face, body: &[u8]) -> Option<String> {
+pub(crate) fn of_changed(keys: &TermKeys, room: &str, face: Face, body: &[u8]) -> Option<String> {
     let value = std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok())?;
-    of(house, room, face, &value)
+    of(keys, room, face, &value)
 }
 
 /// The digest of a request's system text; `None` where there is none.
@@ -111,6 +110,6 @@ mod tests {
             &json::parse(r#"{"system":"Be brief.\nAnd kind."}"#).unwrap(),
         );
         assert_ne!(other.unwrap().unwrap(), said);
-        assert!(!said.contains(&crate::terms::hash(&keys, "acme", "Be brief.\nAnd kind.").unwrap()));
+        assert!(!said.contains(&crate::journal::terms::hash(&keys, "acme", "Be brief.\nAnd kind.").unwrap()));
     }
 }
