@@ -2,7 +2,6 @@
 //! unknown or of a wrong type stops the start with file and line, because a misspelt safety setting that
 //! is silently ignored is none.
 
-use crate::telemetry::{GenAi, TelemetryConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -95,6 +94,24 @@ pub struct Limits {
 pub struct AuditConfig {
     /// Whether an answer waits for the disk.
     pub durability: Durability,
+}
+
+/// Which names the conventions for generative AI have; none of them is stable yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenAi {
+    /// Up to 1.36: `gen_ai.system`.
+    V1_36,
+    /// From 1.37 on: `gen_ai.provider.name`.
+    V1_37,
+}
+
+/// Where spans go.
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryConfig {
+    /// The collector's address for traces; `None` is off.
+    pub otlp: Option<Url>,
+    /// The names of generative AI to use besides our own; `None` uses none.
+    pub genai: Option<GenAi>,
 }
 
 impl Default for Auth {

@@ -40,6 +40,19 @@ const CRATES: &[Crate] = &[
             &["fuzzing"],
         ],
     },
+    Crate {
+        folder: "gateway",
+        layers: &[
+            &["ids", "drain", "process", "config", "inspectors", "views", "guards"],
+            &["access", "books", "journal", "upstream"],
+            &["house"],
+            &["call"],
+            &["pipeline"],
+            &["admin", "endpoints"],
+            &["routes"],
+            &["listener"],
+        ],
+    },
 ];
 
 #[test]
@@ -85,6 +98,17 @@ fn a_module_names_only_what_lies_below_it() {
     faults.sort();
     faults.dedup();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_map_in_architecture_md_is_the_table() {
+    let map = include_str!("../../ARCHITECTURE.md");
+    for Crate { folder, layers } in CRATES {
+        let name = folder.rsplit('/').next().unwrap_or(folder);
+        let layers: Vec<String> = layers.iter().map(|modules| modules.join(", ")).collect();
+        let line = format!("- {name}: {}", layers.join(" · "));
+        assert!(map.lines().any(|written| written == line), "ARCHITECTURE.md lacks this line:\n{line}");
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

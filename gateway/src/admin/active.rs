@@ -3,7 +3,7 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{Active, AdminProblem};
+use crate::views::{Active, AdminProblem};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
