@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use zos_rules::RuleKind;
 
 use crate::brain::{RoomPolicy, Snapshot};
-use crate::canon::hex;
 use crate::context::ContextName;
 use crate::files;
 
@@ -120,7 +119,7 @@ fn policy_digest(policy: &RoomPolicy) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    hex(&files::digest(bytes))
+    hex::encode(files::digest(bytes))
 }
 
 /// The canonical form of RFC 8785, of JSON whose numbers are whole and exact everywhere; else `None`.

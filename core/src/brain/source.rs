@@ -132,10 +132,5 @@ fn read_text(path: &Path) -> io::Result<Option<String>> {
 }
 
 fn etag(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let digest = files::digest(bytes);
-    digest[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-        hex
-    })
+    hex::encode(&files::digest(bytes)[..16])
 }

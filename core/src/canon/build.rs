@@ -9,7 +9,7 @@ use super::assemble::{Text, assemble};
 use super::layer::{self, Clause, Origin};
 use super::manifest::Manifest;
 use super::read::CanonFiles;
-use super::{Canon, CanonLine, Finding, LayerTokens, Lint, MANIFEST, hex, overlay_of};
+use super::{Canon, CanonLine, Finding, LayerTokens, Lint, MANIFEST, overlay_of};
 use crate::context::{ContextName, Isolation};
 use crate::files::FileRead;
 use crate::problem::Problem;
@@ -88,7 +88,7 @@ fn clauses(
                 findings.push(Finding::new(Lint::Unreadable, problem.clone()))
             }
             FileRead::Bytes(bytes) => {
-                let digest = hex(&Sha256::digest(bytes));
+                let digest = hex::encode(Sha256::digest(bytes));
                 if let Some(pin) = &entry.sha256
                     && *pin != digest
                 {

@@ -168,7 +168,7 @@ fn a_file_speaks_where_it_may() {
 #[test]
 fn a_pin_holds_the_raw_file() {
     let text = "Kind.\r\n";
-    let digest = hex(&Sha256::digest(text.as_bytes()));
+    let digest = hex::encode(Sha256::digest(text.as_bytes()));
     let manifest = format!(r#"[{{"path": "brain/a.md", "sha256": "{digest}"}}]"#);
     assert_eq!(canon(&[(MANIFEST, &manifest), ("brain/a.md", text)]).text, "Kind.\n");
     let broken = said(&[(MANIFEST, &manifest), ("brain/a.md", "Kind.\n")]);

@@ -91,7 +91,7 @@ impl Sealer {
         hasher.update(public_key);
         hasher.update(now_ms.to_be_bytes());
         let digest = hasher.finalize();
-        digest[..8].iter().fold("zos/".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+        format!("zos/{}", hex::encode(&digest[..8]))
     }
 
     /// Takes leaves in; they count with the next checkpoint.
