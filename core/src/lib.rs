@@ -1,6 +1,6 @@
 //! The brain of zOS: what an AI knows, obeys and remembers, as plain files that a person owns.
 //!
-//! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to mend
+//! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to fix
 //! it, watches them, and publishes what is in force as an immutable [`Snapshot`]. It knows no HTTP
 //! and keeps no secret.
 //!

@@ -1,5 +1,5 @@
 //! YAML with positions: every value knows its place, and what is wrong is said with file, line,
-//! column and the mend.
+//! column and the fix.
 //!
 //! [`parse`] makes a [`Document`]; [`Fields`] and the getters of [`Node`] turn it into typed values
 //! and collect what does not fit in [`Findings`]. The reader is strict where leniency could hide a

@@ -109,8 +109,8 @@ fn nothing_to_inject(context: &Context) -> Finding {
     let overlay = overlay_of(&context.name);
     let message =
         "`canon.deliver: inject` has nothing to put in front of calls: no file says anything to this room";
-    let mend = format!("list layers in manifest.json, or write {overlay}");
-    let problem = Problem::warning(format!("contexts/{}.yml", context.name), message, mend);
+    let fix = format!("list layers in manifest.json, or write {overlay}");
+    let problem = Problem::warning(format!("contexts/{}.yml", context.name), message, fix);
     Finding::new(Lint::NothingToInject, problem)
 }
 

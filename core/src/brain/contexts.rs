@@ -187,7 +187,7 @@ impl Room {
                     format!("contexts/{name}.yml"),
                     "this room never loaded: calls to it are refused, and what is confidential to it is unknown, \
                      so other rooms cannot keep it in",
-                    "mend the file first, or do not use other rooms for its secrets until then",
+                    "fix the file first, or do not use other rooms for its secrets until then",
                 ));
                 ContextState::Broken { problems }
             }

@@ -281,10 +281,10 @@ impl Loader {
 fn active_problem(snapshot: &Snapshot) -> Option<Problem> {
     let error = snapshot.effective_active().err()?;
     let message = format!("{error}; calls that name no context are refused");
-    let mend = "choose one: `zos context use NAME`";
+    let fix = "choose one: `zos context use NAME`";
     match error {
-        super::NoContext::NoneActive => Some(Problem::warning(state::FILE, message, mend)),
-        super::NoContext::Missing(_) => Some(Problem::error(state::FILE, message, mend)),
+        super::NoContext::NoneActive => Some(Problem::warning(state::FILE, message, fix)),
+        super::NoContext::Missing(_) => Some(Problem::error(state::FILE, message, fix)),
         // That the file is broken is said already.
         super::NoContext::Unknown => None,
     }

@@ -49,8 +49,8 @@ impl PackFolder {
                 }
                 Some((name, "yaml")) => {
                     let message = "the file is not read: a pack's file ends in .yml, not .yaml";
-                    let mend = format!("rename it to {name}.yml");
-                    seen.stray.push(Problem::error(format!("rules/{file_name}"), message, mend));
+                    let fix = format!("rename it to {name}.yml");
+                    seen.stray.push(Problem::error(format!("rules/{file_name}"), message, fix));
                 }
                 _ => {}
             }

@@ -54,8 +54,8 @@ pub(crate) fn build(files: &CanonFiles, name: &ContextName, isolation: Isolation
 fn unlisted(files: &CanonFiles, manifest: &Manifest, findings: &mut Vec<Finding>) {
     for path in &files.present {
         if !manifest.entries.iter().any(|entry| entry.path == *path) {
-            let mend = format!("add \"{path}\" to {MANIFEST}, or move the file out of brain/");
-            let problem = Problem::warning(path, "no canon holds this file: it is not listed", mend);
+            let fix = format!("add \"{path}\" to {MANIFEST}, or move the file out of brain/");
+            let problem = Problem::warning(path, "no canon holds this file: it is not listed", fix);
             findings.push(Finding::new(Lint::UnlistedFile, problem));
         }
     }
@@ -79,9 +79,8 @@ fn clauses(
             FileRead::Absent if !entry.required => {}
             FileRead::Absent => {
                 let message = format!("the listed file \"{}\" does not exist", entry.path);
-                let mend = "make it, remove it from the list, or write {\"path\": …, \"required\": false}";
-                let problem =
-                    Problem::error(MANIFEST, message, mend).at(entry.place.line, entry.place.column);
+                let fix = "make it, remove it from the list, or write {\"path\": …, \"required\": false}";
+                let problem = Problem::error(MANIFEST, message, fix).at(entry.place.line, entry.place.column);
                 findings.push(Finding::new(Lint::MissingFile, problem));
             }
             FileRead::Failed(problem) | FileRead::Unread(problem) => {
@@ -94,9 +93,9 @@ fn clauses(
                 {
                     let message =
                         format!("\"{}\" is not the file that was pinned: its digest is {digest}", entry.path);
-                    let mend = "restore the file, or write the new digest if the change is wanted";
+                    let fix = "restore the file, or write the new digest if the change is wanted";
                     let problem =
-                        Problem::error(MANIFEST, message, mend).at(entry.place.line, entry.place.column);
+                        Problem::error(MANIFEST, message, fix).at(entry.place.line, entry.place.column);
                     findings.push(Finding::new(Lint::Pin, problem));
                 }
                 take(&entry.path, entry.level, bytes, findings);

@@ -33,7 +33,7 @@ fn canon(files: &[(&str, &str)]) -> Canon {
     build.canon.unwrap_or_else(|| panic!("{:#?}", build.findings))
 }
 
-/// The findings as `lint file:line message; mend`.
+/// The findings as `lint file:line message; fix`.
 fn said(files: &[(&str, &str)]) -> Vec<String> {
     let build = built(files, "acme");
     build.findings.iter().map(|finding| format!("{} {}", finding.lint.name(), finding.problem)).collect()

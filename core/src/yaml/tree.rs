@@ -140,8 +140,8 @@ impl<'t> Builder<'t> {
         })
     }
 
-    fn problem(&self, place: Place, message: impl Into<String>, mend: impl Into<String>) -> Box<Problem> {
-        Box::new(Problem::error(self.file, message, mend).at(place.line, place.column))
+    fn problem(&self, place: Place, message: impl Into<String>, fix: impl Into<String>) -> Box<Problem> {
+        Box::new(Problem::error(self.file, message, fix).at(place.line, place.column))
     }
 
     fn scalar(

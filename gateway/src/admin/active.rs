@@ -38,7 +38,7 @@ pub(crate) async fn set_active(
                     "zos_context_broken",
                     "The file of this context never loaded.",
                 )
-                .hint("Mend it first: `zos lint` names file and line.")
+                .hint("Fix it first: `zos lint` names file and line.")
                 .problems(state.problems()));
             }
             Some(_) => {}

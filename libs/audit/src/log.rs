@@ -118,9 +118,7 @@ pub enum Health {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// The line could not be written; nothing of it is in the log.
-    #[error(
-        "could not write to the audit log: {0}; free space or mend the folder, the log goes on by itself"
-    )]
+    #[error("could not write to the audit log: {0}; free space or fix the folder, the log goes on by itself")]
     Write(String),
     /// The line was written, and the disk did not confirm it.
     #[error("the disk did not confirm the audit record: {0}")]
