@@ -4,7 +4,8 @@
 //! it, watches them, and publishes what is in force as an immutable [`Snapshot`]. It knows no HTTP
 //! and keeps no secret.
 //!
-//! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them),
+//! Modules in reading order: [`home`] (where files are), [`problem`] (what is wrong with them), [`code`] (why
+//! a request is refused, for programs),
 //! [`yaml`] (reading with positions), [`context`] (one room), [`targets`] (where
 //! its tools may point), [`rules`] (own detector packs), [`canon`] (what
 //! its AI is told), [`memory`] (what it remembers), [`fleet`] (providers and models),
@@ -14,6 +15,7 @@
 pub mod attest;
 pub mod brain;
 pub mod canon;
+pub mod code;
 pub mod context;
 pub mod edit;
 mod files;
@@ -34,6 +36,7 @@ pub use brain::{
     Watching, WriteError,
 };
 pub use canon::{Canon, CanonState};
+pub use code::Code;
 pub use context::{
     Attachments, Budget, Context, ContextName, Effect, Entry, Isolation, Limits, Micros, ModelFilter,
     ModelPrice, ProviderState,
