@@ -7,7 +7,6 @@
 mod canons;
 mod changes;
 mod contexts;
-pub(crate) mod files;
 mod load;
 mod look;
 mod packs;

@@ -192,7 +192,7 @@ impl House {
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
         if let Some(problem) = home.exposed() {
-            tracing::warn!(mend = problem.mend, "{}", problem.message);
+            tracing::warn!(fix = problem.fix, "{}", problem.message);
         }
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);

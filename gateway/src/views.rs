@@ -129,7 +129,7 @@ pub struct FileProblem {
     /// What is wrong.
     pub message: String,
     /// What to write instead.
-    pub mend: String,
+    pub fix: String,
 }
 
 /// What happened, live. Sent as server-sent events on the listener and through a channel in the window.
@@ -202,7 +202,7 @@ impl From<&zos_core::Problem> for FileProblem {
             line: problem.line.map(|line| line as u64),
             column: problem.column.map(|column| column as u64),
             message: problem.message.clone(),
-            mend: problem.mend.clone(),
+            fix: problem.fix.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::time::Duration;
-use zos_tests::gateway::{Gateway, Scratch};
+use zos_tests::gateway::{Gateway, Scratch, client};
 use zos_tests::{Provider, Step};
 
 const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
@@ -36,7 +36,7 @@ async fn ask(gateway: &Gateway) -> reqwest::Response {
 
 /// A counter of `GET /metrics`.
 async fn counter(gateway: &Gateway, name: &str) -> u64 {
-    let answer = zos_tests::client().get(format!("{}/metrics", gateway.url)).send().await.unwrap();
+    let answer = client().get(format!("{}/metrics", gateway.url)).send().await.unwrap();
     let text = answer.text().await.unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.expect(name).parse().unwrap()

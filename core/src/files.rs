@@ -36,8 +36,8 @@ pub(crate) fn read(home: &Home, path: &Path) -> FileRead {
             FileRead::Failed(too_large(&file, fs::metadata(path).map_or(0, |metadata| metadata.len())))
         }
         Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() => {
-            let mend = "restore the file it points to, or remove the link";
-            FileRead::Failed(Problem::error(file, "this is a link to a file that does not exist", mend))
+            let fix = "restore the file it points to, or remove the link";
+            FileRead::Failed(Problem::error(file, "this is a link to a file that does not exist", fix))
         }
         // A folder on the way that is a file: what it holds does not exist either.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -70,7 +70,7 @@ pub(crate) fn is_passing(error: &io::Error) -> bool {
 
 /// What is said of a file or folder that cannot be read.
 pub(crate) fn unreadable(file: String, error: &io::Error) -> Problem {
-    let (message, mend) = match error.kind() {
+    let (message, fix) = match error.kind() {
         ErrorKind::IsADirectory => ("this is a folder, not a file".to_owned(), "rename or move the folder"),
         ErrorKind::InvalidInput => {
             ("this is not a regular file".to_owned(), "replace it by a plain text file")
@@ -85,7 +85,7 @@ pub(crate) fn unreadable(file: String, error: &io::Error) -> Problem {
         ),
         _ => (format!("the file cannot be read: {error}"), "check the disk and the permissions of the file"),
     };
-    Problem::error(file, message, mend)
+    Problem::error(file, message, fix)
 }
 
 /// The content; `None` where it is larger than what we read. Anything but a file is an error: a

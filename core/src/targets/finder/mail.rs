@@ -11,7 +11,7 @@ pub(super) fn without_group(part: &str, is_group: bool) -> &str {
 }
 
 /// A text with its encoded words (`=?utf-8?q?x=40acme.com?=`, RFC 2047) in clear; absent where it has none.
-pub(super) fn decoded_words(text: &str) -> Option<String> {
+pub(in crate::targets) fn decoded_words(text: &str) -> Option<String> {
     if !text.contains("=?") {
         return None;
     }

@@ -34,7 +34,7 @@ pub(crate) struct Witness {
 impl Witness {
     /// Of a checkpoint.
     pub(crate) fn of(checkpoint: &Checkpoint) -> Self {
-        let root = checkpoint.root.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let root = hex::encode(checkpoint.root);
         Self { v: VERSION, origin: checkpoint.origin.clone(), size: checkpoint.size, root }
     }
 

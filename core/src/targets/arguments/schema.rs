@@ -1,8 +1,7 @@
 //! What is known of tools and of the names of their arguments.
 
+use super::super::finder::{Finder, text};
 use super::super::shell::{self, Mode};
-use super::super::text;
-use super::Finder;
 
 /// The tools whose arguments are known well enough to know which of them point nowhere.
 #[derive(Clone, Copy, PartialEq, Eq)]

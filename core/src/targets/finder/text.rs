@@ -1,7 +1,7 @@
 //! Addresses in running text: everything with a scheme, `//host`, mailboxes.
 
-use super::extract::Finder;
-use super::names;
+use super::super::names;
+use super::Finder;
 
 /// Schemes that need no `//` behind them.
 const BARE: &[&str] = &[
@@ -24,17 +24,17 @@ const BARE: &[&str] = &[
 ];
 
 /// Finds the addresses of a text, and those that readers make links of although they state no scheme.
-pub(super) fn find(finder: &mut Finder, text: &str) {
+pub(in crate::targets) fn find(finder: &mut Finder, text: &str) {
     scan(finder, text, true);
 }
 
 /// Finds the addresses of a command line, where `www.x.org` is what its command makes of it.
-pub(super) fn addresses(finder: &mut Finder, text: &str) {
+pub(in crate::targets) fn addresses(finder: &mut Finder, text: &str) {
     scan(finder, text, false);
 }
 
 /// Finds the addresses in attributes of HTML that a line break or tab stands in: browsers drop it.
-pub(super) fn attributes(finder: &mut Finder, text: &str) {
+pub(in crate::targets) fn attributes(finder: &mut Finder, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.find('=') {
         rest = &rest[at + 1..];
@@ -49,7 +49,7 @@ pub(super) fn attributes(finder: &mut Finder, text: &str) {
 }
 
 /// Finds the hosts of shares (`\\\\host\\share`), which mail and chat programs of Windows make links of.
-pub(super) fn shares(finder: &mut Finder, text: &str) {
+pub(in crate::targets) fn shares(finder: &mut Finder, text: &str) {
     for (at, _) in text.match_indices("\\\\") {
         if text[..at].ends_with('\\') {
             continue;

@@ -1,8 +1,8 @@
 //! Addresses of the web: what stands within them, and what they send their reader to.
 
 use super::super::address::{self, Address, HostName};
-use super::super::{Form, TargetKind, text};
-use super::{Finder, REDIRECTS_LIMIT, flat};
+use super::super::{Form, TargetKind};
+use super::{Finder, REDIRECTS_LIMIT, flat, text};
 use url::Url;
 
 impl Finder {
