@@ -60,7 +60,7 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "core",
         layers: &[
-            &["glob", "problem"],
+            &["code", "glob", "problem"],
             &["home", "targets", "yaml"],
             &["edit", "files", "rules"],
             &["context"],
@@ -90,7 +90,7 @@ const CRATES: &[Crate] = &[
         layers: &[
             &["packs", "policy"],
             &["look", "snapshot"],
-            &["canons", "contexts", "state"],
+            &["canons", "changes", "contexts", "state"],
             &["load"],
             &["source", "watch"],
         ],

@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(step(), ["an error is gone from contexts/acme.yml"]);
 
         fs::create_dir_all(home.root().join("routing")).unwrap();
-        save("routing/fleet.yml", "# nothing yet\n");
+        save(
+            "routing/fleet.yml",
+            "version: 1\nproviders: {local: {api: openai, base_url: \"http://127.0.0.1:1/v1\", key: none}}\n",
+        );
         fs::remove_file(home.root().join("contexts/default.yml")).unwrap();
         let gone = step();
         assert!(gone.contains(&"routing/fleet.yml is in force".to_owned()), "{gone:?}");
