@@ -32,7 +32,7 @@ use crate::fleet::Environment;
 use crate::home::Home;
 use load::{Loaded, Loader};
 
-/// How long a file may be missing while an editor saves it, before its absence counts.
+/// Time that a file may be missing while an editor saves it, before its absence counts.
 const LOOK_AGAIN: Duration = Duration::from_millis(80);
 
 /// The loaded home. Cheap to clone; all clones are one.
@@ -45,7 +45,7 @@ struct Shared {
     home: Home,
     current: ArcSwap<Snapshot>,
     published: channel::Sender<Arc<Snapshot>>,
-    /// One writer at a time, and the last good version of every file.
+    /// State of loading, for one writer at a time: the last good version of every file.
     loader: Mutex<Loader>,
 }
 
@@ -74,7 +74,7 @@ impl Brain {
         Self::open_in(home, Environment::capture())
     }
 
-    /// As [`Brain::open`], with the environment as an argument.
+    /// Loads a home as [`Brain::open`], with the environment as an argument.
     ///
     /// # Errors
     /// If the home exists and is not a folder that can be read.
@@ -95,12 +95,12 @@ impl Brain {
         &self.shared.home
     }
 
-    /// What is in force now. Costs nanoseconds.
+    /// Snapshot that is in force now. Costs nanoseconds.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.current.load_full()
     }
 
-    /// Tells when a new snapshot is in force.
+    /// Channel that tells when a new snapshot is in force.
     pub fn subscribe(&self) -> channel::Receiver<Arc<Snapshot>> {
         self.shared.published.subscribe()
     }

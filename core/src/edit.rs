@@ -21,7 +21,7 @@ use crate::yaml::{self, Document, MapEntry, Node, Place, Value};
 /// Why an edit was refused. The file is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// Only `outbound_deny` and `confidential` are lists of entries that can be set.
+    /// The list is not `outbound_deny` or `confidential`, the two whose entries can be set.
     #[error("\"{0}\" is not a list of entries")]
     UnknownList(String),
     /// A new entry must have exactly one of term, pattern and pack, with a visible character.
@@ -32,7 +32,7 @@ pub enum EditError {
     Broken {
         /// Line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The fault, as a part of a sentence.
         message: String,
     },
     /// The list is written in a way that cannot be changed without touching other lines.

@@ -71,7 +71,7 @@ impl Memories {
         Arc::clone(room)
     }
 
-    /// What is wrong with `memory/` itself, with `memory/config.yml` and the sentence model that it names.
+    /// Problems of `memory/` itself, of `memory/config.yml` and of the sentence model that it names.
     /// Reads the model.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = folder::contexts(&self.home).1;

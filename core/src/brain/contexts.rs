@@ -15,7 +15,7 @@ use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room};
 #[derive(Default)]
 pub(super) struct Rooms {
     rooms: BTreeMap<ContextName, Room>,
-    /// What is wrong with files that belong to no room.
+    /// Problems of files that belong to no room.
     pub(super) stray: Vec<Problem>,
     /// Whether the folder holds no file that is, or is meant to be, a context.
     pub(super) none_at_all: bool,

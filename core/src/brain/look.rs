@@ -1,7 +1,7 @@
 //! One look at a home: everything is listed and read before anything is judged.
 //!
-//! So a file that is missing for a moment, because an editor removes it before it writes it anew,
-//! is noticed before its absence has any effect: see [`Look::present`].
+//! A file that is missing for a moment, because an editor removes it before it writes it anew,
+//! is thereby noticed before its absence has any effect: see [`Look::present`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +21,7 @@ pub(super) struct Look {
     pub(super) state: FileRead,
     pub(super) fleet: FileRead,
     pub(super) contexts: Folder,
-    /// What canons are built from.
+    /// Files that canons are built from.
     pub(super) canon: CanonFiles,
     /// The person's own detector packs.
     pub(super) packs: PackFolder,
@@ -33,11 +33,11 @@ pub(super) struct Folder {
     pub(super) configs: BTreeMap<ContextName, FileRead>,
     /// Prose overlays of the configs.
     pub(super) proses: BTreeMap<ContextName, FileRead>,
-    /// What is wrong with files that belong to no room.
+    /// Problems of files that belong to no room.
     pub(super) stray: Vec<Problem>,
     /// The folder could not be listed, so nothing is known about what it holds.
     pub(super) failed: bool,
-    /// What kept us from listing it passes by itself.
+    /// Whether it could not be listed for a reason that passes by itself.
     is_unread: bool,
 }
 
@@ -55,7 +55,8 @@ impl Look {
         }
     }
 
-    /// What could not be read for a reason that passes: it has to be looked at again, although nothing tells when.
+    /// Files that could not be read for a reason that passes by itself. No event tells when, so they have to be looked at
+    /// again.
     pub(super) fn unread(&self) -> Vec<Problem> {
         let single = [&self.state, &self.fleet, &self.canon.raw_manifest];
         let many = self.contexts.configs.values().chain(self.contexts.proses.values());

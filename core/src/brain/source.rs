@@ -26,13 +26,13 @@ pub enum WriteError {
     /// The file is not the one that was seen: someone else changed, made or removed it.
     #[error("the file changed since it was read")]
     Conflict {
-        /// As it stands now; absent where there is none, or none that is text.
+        /// The file as it stands now; absent where there is none, or none that is text.
         current: Option<Source>,
     },
     /// The new text is no context. The file is untouched.
     #[error("the text is not a valid context")]
     Invalid {
-        /// What is wrong with it.
+        /// Problems of the new text.
         problems: Vec<Problem>,
     },
     /// The disk.

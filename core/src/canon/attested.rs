@@ -20,7 +20,7 @@ use crate::home::Home;
 /// The most states that are looked through; older ones are not.
 const STATES_MAX: usize = 10_000;
 
-/// What the newest attested state says of a context.
+/// Canon of a context in the newest attested state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attested {
     /// The state.

@@ -37,7 +37,7 @@ impl Clause {
         self.lines.first().map_or(1, |(number, _)| *number)
     }
 
-    /// What it says below its heading.
+    /// Lines below its heading.
     pub(crate) fn body(&self) -> &[(usize, String)] {
         let body = &self.lines[usize::from(self.has_heading)..];
         let blank = body.iter().take_while(|(_, line)| line.is_empty()).count();
@@ -50,7 +50,7 @@ impl Clause {
     }
 }
 
-/// Where a layer comes from and what the manifest says about it.
+/// Origin of a layer, with what the manifest says about it.
 pub(crate) struct Origin<'o> {
     /// Relative to the home.
     pub(crate) path: &'o str,
@@ -58,7 +58,7 @@ pub(crate) struct Origin<'o> {
     pub(crate) level: Option<Level>,
 }
 
-/// What the front matter says for the whole file.
+/// Settings of the front matter, for the whole file.
 #[derive(Clone, Copy, Default)]
 struct Front {
     level: Option<Level>,

@@ -1,4 +1,4 @@
-//! What a canon may say and its owner probably does not mean.
+//! Lints: text that a canon may have and its owner probably does not mean.
 //!
 //! Nothing here changes what is in force. These checks read every line against every other, so they run
 //! when they are asked for, not whenever a file is saved. They are rules of thumb over English text:
@@ -21,7 +21,7 @@ const WORDS_MIN: usize = 6;
 /// Shared words, in hundredths of all words of both, from which two lines say almost the same.
 const ALIKE_PERCENT: usize = 80;
 
-/// Everything that is to be said about a canon that can be built.
+/// Findings about a canon that can be built.
 pub fn lint_canon(canon: &Canon, home: &Home) -> Vec<Finding> {
     let mut found = Vec::new();
     let lines: Vec<(&str, &CanonLine)> = canon.text.lines().zip(&canon.lines).collect();

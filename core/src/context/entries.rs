@@ -16,7 +16,7 @@ use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value
 /// One entry of `outbound_deny` or `confidential`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// What is looked for and what is asked for.
+    /// Pattern and action of the rule.
     pub rule: RuleSpec,
     /// Line in the file, from 1.
     pub line: usize,
@@ -32,7 +32,7 @@ pub struct Entry {
 const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
 
-/// What entries of a context are read with.
+/// Settings that entries of a context are read with.
 pub(super) struct Defaults<'p> {
     /// The packs that an entry may name.
     pub(super) packs: &'p Packs,

@@ -16,12 +16,12 @@ use zos_rules::Evasions;
 
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
 
-/// What came of a context's file.
+/// Outcome of reading a context's file.
 #[derive(Clone, Debug)]
 pub struct ParsedContext {
     /// The context; absent where any problem is an error.
     pub context: Option<Context>,
-    /// What is wrong.
+    /// Problems of the file.
     pub problems: Vec<Problem>,
     /// Memory that its own patterns take.
     pub(crate) patterns_bytes: usize,
@@ -33,7 +33,7 @@ pub fn parse_context(name: &ContextName, bytes: &[u8]) -> ParsedContext {
     parse_context_with(name, bytes, &Packs::default())
 }
 
-/// As [`parse_context`], where the file may name these packs.
+/// Reads a context's file as [`parse_context`], with packs of the person's own that it may name.
 pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> ParsedContext {
     let file = format!("contexts/{name}.yml");
     let document = match yaml::parse(&file, bytes) {

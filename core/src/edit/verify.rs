@@ -38,7 +38,7 @@ fn lines_outside_hold(wish: &Wish<'_>, edited: &str, after: &Document) -> bool {
     head == new_head && tail == new_tail
 }
 
-/// What stands before the line of the key, and what stands from the next key on.
+/// Text before the line of the key, and text from the next key on.
 fn outside<'t>(text: &'t str, document: &Document, key: &str) -> Option<(&'t str, &'t str)> {
     let entries = document.root.entries()?;
     let index = entries.iter().position(|entry| entry.key == key)?;

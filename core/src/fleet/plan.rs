@@ -1,10 +1,10 @@
-//! What may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
+//! Routes that may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
 //! asked for each of them, so nothing that follows can leave it.
 
 use super::{Api, Fleet, Provider, Route, RouteError, SLOTS, Slot};
 use crate::context::{Isolation, ModelFilter};
 
-/// What a call asks for.
+/// Model and abilities that a call asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
     /// The API that the client speaks.
@@ -17,7 +17,7 @@ pub struct Wish<'a> {
     pub context: &'a str,
     /// Its isolation.
     pub isolation: Isolation,
-    /// What the call needs the model to do.
+    /// Abilities that the call needs.
     pub caps: &'a [&'a str],
     /// Whether it asks for thinking. A wish, not a need: it only chooses the slot of `zos/auto`.
     pub thinks: bool,
@@ -27,14 +27,14 @@ pub struct Wish<'a> {
     pub may_fall_back: bool,
 }
 
-/// What may serve a call.
+/// Routes that may serve a call, and models that may not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
-    /// In the order in which they are to be tried.
+    /// Routes, in the order in which they are to be tried.
     pub routes: Vec<Route>,
     /// Every model that was looked at, in order.
     pub considered: Vec<String>,
-    /// Those that may not serve it, and why.
+    /// Models that may not serve it, each with its reason.
     pub dropped: Vec<Dropped>,
 }
 
@@ -51,7 +51,7 @@ pub struct Dropped {
 const CONSIDERED_LIMIT: usize = 32;
 
 impl Fleet {
-    /// What may serve a call. Every route of the plan is past the hard filter.
+    /// Routes that may serve a call. Every route of the plan is past the hard filter.
     pub fn plan(&self, wish: &Wish<'_>) -> Plan {
         let mut plan = Plan { routes: Vec::new(), considered: Vec::new(), dropped: Vec::new() };
         self.consider(wish, wish.model, &mut plan);
@@ -156,7 +156,8 @@ impl Plan {
     /// Leaves out what would not be served for want of a key: the provider needs one, `has_key` knows of
     /// none, and a client's own key is for the provider of its own API.
     ///
-    /// For explanations. A call finds out when it is its turn: only it knows what the client presents.
+    /// Plan without routes that lack a key, for explanations. A call finds out when it is its turn: only it knows what
+    /// its client presents.
     #[must_use]
     pub fn with_keys(mut self, fleet: &Fleet, face: Api, has_key: impl Fn(&Provider) -> bool) -> Plan {
         let reaches = |provider: &Provider| {

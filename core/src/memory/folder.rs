@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use root::Root;
 pub(super) use root::Unreached;
 
-/// How deep below the context's folder memories are looked for. Deeper than people sort their notes, and
+/// Depth below the context's folder to which memories are looked for. Deeper than people sort their notes, and
 /// a bound for what a folder can make us walk.
 const DEPTH_MAX: usize = 16;
 
@@ -54,10 +54,10 @@ pub(super) struct Opened<'f> {
     root: Root,
 }
 
-/// What tells a file from an earlier version of itself without reading it.
+/// Version of a file by its metadata, told without reading it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
-    /// When it was last written, in nanoseconds since 1970.
+    /// Time of the last write, in nanoseconds since 1970.
     pub(super) modified_ns: i64,
     /// Its size in bytes.
     pub(super) bytes: i64,
@@ -68,7 +68,7 @@ pub(super) struct Stamp {
 pub(super) struct Entry {
     /// Its path below the context's folder, with `/` between folders.
     pub(super) path: String,
-    /// How the memory in it is called.
+    /// Id of the memory in it.
     pub(super) id: Id,
     /// Its version.
     pub(super) stamp: Stamp,
@@ -81,12 +81,12 @@ impl Entry {
     }
 }
 
-/// What a folder holds.
+/// Files of a folder.
 #[derive(Default)]
 pub(super) struct Listed {
     /// The files that may be memories, in no particular order.
     pub(super) entries: Vec<Entry>,
-    /// What is not read, and why.
+    /// Problems of files that are not read.
     pub(super) problems: Vec<Problem>,
 }
 
@@ -213,7 +213,7 @@ impl Opened<'_> {
         Listed { entries, problems }
     }
 
-    /// What is said of files that are no Markdown, together.
+    /// One warning for all files that are no Markdown.
     fn unread(&self, mut others: Vec<String>) -> Problem {
         others.sort();
         let count = others.len();
@@ -399,7 +399,7 @@ fn neighbour(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     Ok(neighbour)
 }
 
-/// What is said of a folder that was not reached.
+/// Problem of a folder that was not reached.
 pub(super) fn problem(file: String, unreached: &Unreached) -> Problem {
     match unreached {
         Unreached::Linked(link) => linked(link.clone()),

@@ -1,6 +1,6 @@
 //! The index of one context: SQLite with full-text search (FTS5, porter stemming), beside the files.
 //!
-//! It holds nothing that the files do not: it is brought up to date with them before it is asked, and
+//! The index holds nothing that the files do not: it is brought up to date with them before it is asked, and
 //! made anew where it is missing, damaged, or of another version.
 
 mod vectors;
@@ -63,9 +63,9 @@ pub(super) struct Index {
 pub(super) struct Hit {
     /// Row of the memory.
     pub(super) item: i64,
-    /// Which part of it.
+    /// Index of the part.
     pub(super) ordinal: i64,
-    /// How well it fits; more is better.
+    /// Score of the match; more is better.
     pub(super) score: f64,
 }
 
@@ -186,7 +186,7 @@ impl Index {
         transaction.commit()
     }
 
-    /// How many memories it holds.
+    /// Number of memories in it.
     pub(super) fn count(&self) -> rusqlite::Result<u64> {
         let count: i64 =
             self.connection
@@ -194,7 +194,7 @@ impl Index {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// What is wrong with files that could not be read.
+    /// Problems of files that could not be read.
     pub(super) fn problems(&self) -> rusqlite::Result<Vec<Problem>> {
         let mut statement =
             self.connection.prepare_cached("SELECT json FROM items WHERE id IS NULL ORDER BY path")?;

@@ -52,7 +52,7 @@ struct State {
     problems: Vec<Problem>,
 }
 
-/// What tells a file from an earlier version of itself; `None` where there is none.
+/// Version of a file by its metadata; `None` where there is no file.
 type Stamp = Option<(u64, Option<SystemTime>)>;
 
 impl Sense {
@@ -66,7 +66,7 @@ impl Sense {
         self.look(|state| state.model.clone())
     }
 
-    /// What is wrong with the setting or with the files that it names.
+    /// Problems of the setting and of the files that it names.
     pub(super) fn problems(&self) -> Vec<Problem> {
         self.look(|state| state.problems.clone())
     }

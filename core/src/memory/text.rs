@@ -11,17 +11,17 @@ use crate::yaml::{self, Fields, Findings, Unknown};
 
 const FENCE: &str = "---";
 
-/// What a file is called and when it was last written, for what its front matter leaves out.
+/// Name and last write of a file, for what its front matter leaves out.
 pub(super) struct Place<'p> {
     /// The context whose folder it lies in.
     pub(super) context: &'p ContextName,
-    /// How the memory is called.
+    /// Id of the memory.
     pub(super) id: &'p Id,
     /// Whether the file's own name says so.
     pub(super) is_named: bool,
     /// The file, relative to the home, for problems.
     pub(super) file: &'p str,
-    /// When it was last written.
+    /// Time of the last write.
     pub(super) modified: Moment,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem
     Ok(item)
 }
 
-/// The same problem in the whole file: the front matter begins on its second line.
+/// The problem with its line in the whole file: the front matter begins on the second line.
 fn below(problem: Problem) -> Problem {
     Problem { line: problem.line.map(|line| line + 1), ..problem }
 }
@@ -144,7 +144,7 @@ fn read(mut fields: Fields<'_>, place: &Place<'_>, item: &mut Item, findings: &m
     fields.finish(Unknown::Warn, findings);
 }
 
-/// Where a memory comes from: a map of ours, one of its words alone, or, as programs that clip pages write
+/// Source of a memory: a map of ours, one of its words alone, or, as programs that clip pages write
 /// it, the place that the text was taken from.
 fn source(fields: &mut Fields<'_>, item: &mut Item, findings: &mut Findings) {
     let stated = fields.entries().iter().find(|entry| entry.key == "source").map(|entry| &entry.value.value);
@@ -209,7 +209,7 @@ fn moment(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -
     }
 }
 
-/// What stands before the text.
+/// Front matter of a file, and the text behind it.
 enum Split<'t> {
     /// No front matter.
     None,

@@ -7,10 +7,10 @@ use crate::glob::Glob;
 use std::net::IpAddr;
 use url::Url;
 
-/// Where tool calls may point.
+/// Targets of tool calls, and the verdict on each.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Targets {
-    /// What holds for a target that no list names.
+    /// Verdict on a target that no list names.
     pub default: TargetVerdict,
     /// Targets that are allowed.
     pub allow: Vec<TargetEntry>,
@@ -40,7 +40,7 @@ pub struct TargetEntry {
     place: Place,
 }
 
-/// What an entry names.
+/// Targets that an entry names.
 #[derive(Clone, PartialEq, Debug)]
 enum Place {
     /// `*`: every public host.
@@ -69,9 +69,9 @@ enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EntryError {
-    /// What is wrong.
+    /// The fault, as a part of a sentence.
     pub message: &'static str,
-    /// What to write instead.
+    /// Text to write instead.
     pub fix: &'static str,
 }
 
@@ -202,7 +202,7 @@ impl Targets {
         self.default != TargetVerdict::Allow || !self.deny.is_empty() || !self.confirm.is_empty()
     }
 
-    /// What is made of a target, and the id of the rule that says so: deny, confirm, allow, default.
+    /// Verdict on a target, and the id of the rule that decides: deny, confirm, allow, default.
     pub(super) fn judge(&self, target: &Target) -> (TargetVerdict, String) {
         let first = |list: &[TargetEntry], is_wide: bool| {
             list.iter().position(|entry| entry.place.holds(target, is_wide))
@@ -240,7 +240,7 @@ impl Targets {
         (self.default, "target-default".to_owned())
     }
 
-    /// What is made of all targets of a call: the verdict of each, and the strictest for the whole.
+    /// Verdicts on all targets of a call, and the strictest for the whole.
     pub(super) fn judge_all(&self, targets: Vec<Target>) -> Judged {
         let targets: Vec<JudgedTarget> = targets
             .into_iter()
@@ -371,7 +371,7 @@ fn is_plain_web(address: &Address) -> bool {
         && (address.port.is_none() || address.scheme.is_empty() && matches!(address.port, Some(80 | 443)))
 }
 
-/// What a port that is named may be spoken to with.
+/// Whether a port that is named may be spoken to in the scheme of an address.
 fn is_carrier(address: &Address) -> bool {
     is_web(address)
         || matches!(address.scheme.as_str(), "ws" | "wss" | "ssh" | "sftp" | "git" | "git+ssh" | "ftp")

@@ -17,20 +17,20 @@ mod paths;
 mod powershell;
 mod split;
 
-/// How deep `sh -c "…"` is followed. What is deeper is on no allow list.
+/// Depth to which `sh -c "…"` is followed. Deeper targets are on no allow list.
 const NESTING_LIMIT: usize = 6;
 
 /// The most places of one command at which another one is read. What has more is on no allow list.
 const SEARCH_LIMIT: usize = 32;
 
-/// How a text is read.
+/// Ways of reading a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mode {
-    /// It runs, or may run: its words are searched for commands and hosts.
+    /// A script that runs, or may run: its words are searched for commands and hosts.
     Script,
-    /// It is code of another language: the same, but hosts stand in quotes there.
+    /// Code of another language: searched like a script, but hosts stand in quotes there.
     Code,
-    /// It is most likely prose: only what begins as a command is one.
+    /// Text that is most likely prose: only lines that begin as a command are one.
     Prose,
 }
 
@@ -132,7 +132,7 @@ fn runs_files(command: &Command) -> bool {
     }) || command.words.iter().any(|word| shells.contains(&word.text.as_str()) && word.text.len() > 1)
 }
 
-/// What is known of a command by its name, where the name means what it usually does.
+/// Knowledge about a command by its name, where the name means what it usually does.
 fn trusted(name: &str, redefines: bool) -> Option<Known> {
     if redefines || !known::is_itself(name) {
         return None;
@@ -224,7 +224,7 @@ fn command(finder: &mut Finder, command: &Command, mode: Mode) {
     }
 }
 
-/// How a word of a command is read where it holds more than one word.
+/// Way of reading a word of a command that holds more than one word.
 fn within(
     finder: &mut Finder,
     name: &str,
@@ -410,7 +410,7 @@ fn has_substitution(text: &str) -> bool {
     text.contains("$(") || text.contains('`')
 }
 
-/// What any word of any command may hold.
+/// Targets that any word of any command may hold.
 fn general(finder: &mut Finder, word: &Word, within: Mode, mode: Mode) {
     let text = word.text.as_str();
     let value = text.split_once('=').map_or(text, |(_, value)| value);

@@ -9,8 +9,8 @@
 //! ([`note`]): who has the public key finds every change, removal and reordering of what a checkpoint
 //! covers ([`verify`]), offline and on a copy.
 //!
-//! What it cannot tell: whether the newest checkpoint is the newest that ever was, once somebody has put
-//! the whole folder back to an earlier day. Only who keeps a checkpoint elsewhere can.
+//! Not told: whether the newest checkpoint is the newest that ever was, once somebody has put
+//! the whole folder back to an earlier day. Only a checkpoint that was kept elsewhere tells that.
 //!
 //! Reading order: [`record`], `segment`, [`log`], [`read`], [`follow`], [`tree`], [`note`], [`keys`], [`verify`].
 

@@ -53,7 +53,7 @@ pub enum ProofError {
     Unsigned {
         /// The record.
         seq: u64,
-        /// What is covered.
+        /// Number of records that are covered.
         size: u64,
     },
     /// The record is gone.
@@ -285,7 +285,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Which records are proven, and which are not.
+    /// Records that the bundle proves, and how many it does not.
     ///
     /// # Errors
     /// When the checkpoint is none that this key signed: then nothing is proven.
@@ -308,12 +308,12 @@ impl Bundle {
     }
 }
 
-/// What the records of a bundle are worth.
+/// Result of checking the records of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// The key that signed, which is the one that was given or one that it leads to.
     pub key: VerifierKey,
-    /// Those that are proven, read.
+    /// Records that are proven.
     pub good: Vec<Record>,
     /// The places of those that are not, with the reason.
     pub bad: Vec<(u64, BadProof)>,

@@ -1,4 +1,4 @@
-//! Where the tree stands on the disk: `tile/<level>/<index>`, as C2SP's `tlog-tiles` names them.
+//! Files of the tree: `tile/<level>/<index>`, as C2SP's `tlog-tiles` names them.
 //!
 //! A full tile is 8 KiB and never changes. A partial one has its width in its name (`….p/17`) and goes
 //! once a checkpoint stands beyond it. There are no entry bundles: the lines of the segments are the
@@ -161,7 +161,7 @@ pub(crate) fn shown(level: u8, index: u64, width: usize) -> String {
     place(level, index, width).to_string_lossy().replace('\\', "/")
 }
 
-/// How many leaves the level-0 tiles on the disk speak of: the end of the last one.
+/// Number of leaves that the level-0 tiles on the disk cover: the end of the last one.
 ///
 /// A tile beyond the newest checkpoint tells that a newer one was there.
 pub(crate) fn extent(dir: &Path) -> io::Result<u64> {

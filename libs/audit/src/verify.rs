@@ -21,17 +21,17 @@ use crate::witness::Witness;
 /// The most findings that are kept; the first ones tell where to look.
 const FINDINGS: usize = 32;
 
-/// What a log was found to be.
+/// Result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The verifier key that signs now, where one is known.
     pub key: Option<VerifierKey>,
     /// Whether a key was given, and not only found in the folder of the log itself.
     pub is_key_given: bool,
-    /// How often the key was replaced, each time vouched for by the one before: since the one that was given,
+    /// Number of replacements of the key, each vouched for by the key before: since the one that was given,
     /// else since the first.
     pub key_changes: u64,
-    /// How many records the newest checkpoint covers.
+    /// Number of records that the newest checkpoint covers.
     pub size: u64,
     /// The records that are there.
     pub records: u64,
@@ -41,7 +41,7 @@ pub struct Report {
     pub unsigned: u64,
     /// Half lines that crashes left: files they were set aside in, and one that still stands at the end.
     pub torn: Vec<String>,
-    /// What is not as it was signed for.
+    /// Places where the log differs from what was signed.
     pub findings: Vec<Finding>,
 }
 

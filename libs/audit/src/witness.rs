@@ -25,20 +25,20 @@ pub(crate) struct Witness {
     v: u32,
     /// The name of the log; empty for one without a tree.
     pub(crate) origin: String,
-    /// How many records the checkpoint covers; 0 for a log without a tree.
+    /// Number of records that the checkpoint covers; 0 for a log without a tree.
     pub(crate) size: u64,
     /// The root in hexadecimal; empty for a log without a tree.
     root: String,
 }
 
 impl Witness {
-    /// Of a checkpoint.
+    /// Witness of a checkpoint.
     pub(crate) fn of(checkpoint: &Checkpoint) -> Self {
         let root = hex::encode(checkpoint.root);
         Self { v: VERSION, origin: checkpoint.origin.clone(), size: checkpoint.size, root }
     }
 
-    /// Of a log that was begun without a key.
+    /// Witness of a log that was begun without a key.
     pub(crate) fn treeless() -> Self {
         Self { v: VERSION, origin: String::new(), size: 0, root: String::new() }
     }
@@ -48,7 +48,7 @@ impl Witness {
         self.size == 0
     }
 
-    /// What it has against the newest checkpoint of the folder; `None` where they agree.
+    /// Contradiction with the newest checkpoint of the folder, as a sentence; `None` where they agree.
     pub(crate) fn against(&self, head: Option<&Checkpoint>) -> Option<String> {
         let signed = format!("{} records were signed for", self.size);
         match head {

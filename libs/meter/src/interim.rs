@@ -1,7 +1,7 @@
 //! Budgets while the ledger is away: calls are held here, against what was last known to be left, and booked when it is
 //! back.
 //!
-//! What the ledger says of a limit is noted whenever it answers. While it does not, everything that is held here or was
+//! The standing of each limit is noted whenever the ledger answers. While it does not, everything that is held here or was
 //! spent from here counts on top of that, so one process spends no more than it knew to be left. It does not know what other
 //! processes on the same ledger spend meanwhile: together they can spend what was left once each. A limit that was
 //! never heard of counts as unspent. Everything here is lost with the process.
@@ -27,9 +27,9 @@ pub struct Interim {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the ledger said last.
+    /// Last standing of each limit, from the ledger.
     known: HashMap<Purse, Known>,
-    /// What is held here or was spent from here, on top of it.
+    /// Amounts held here or spent from here since then.
     ours: HashMap<Purse, u64>,
     /// Calls under way that are held here.
     held: HashMap<String, Held>,
@@ -39,7 +39,7 @@ struct State {
     is_over: bool,
 }
 
-/// What one limit counts: context, scope, day or month, unit.
+/// Counter of one limit: context, scope, day or month, unit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Purse {
     context: String,
@@ -72,7 +72,7 @@ struct Held {
     is_adopted: bool,
 }
 
-/// Where a call is booked that was held here.
+/// Books that a call held here went into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Booked {
     /// Here, until the ledger is back.

@@ -40,7 +40,7 @@ pub enum Vocabulary {
     Cl100k,
 }
 
-/// What the models of OpenAI begin with, and what they use: the table `MODEL_PREFIX_TO_ENCODING` and its neighbour in
+/// Prefixes of OpenAI's models and their vocabularies: the table `MODEL_PREFIX_TO_ENCODING` and its neighbour in
 /// `tiktoken/model.py` of <https://github.com/openai/tiktoken> (0.12). The first that fits decides.
 const MODELS: &[(&str, Vocabulary)] = &[
     ("gpt-4o", Vocabulary::O200k),

@@ -21,30 +21,30 @@ use crate::files::FileError;
 use crate::secret::Secret;
 use file::{KeyFile, Stamp, StoredKey};
 
-/// What every key begins with, so that secret scanners and people know it.
+/// Prefix of every key, so that secret scanners and people know it.
 pub const PREFIX: &str = "zos_";
 
-/// How long the file is believed to be unchanged without looking.
+/// Time for which the file counts as unchanged without a look at the disk.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The least time between two writes of last-used times.
 const TOUCH: Duration = Duration::from_secs(60);
 
-/// Tells the time in Unix milliseconds.
+/// Clock in Unix milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// What may be shown of a key.
+/// Facts about a key that may be shown: everything but the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyInfo {
-    /// Names the key; random, and no part of it.
+    /// Random name of the key, which is no part of it.
     pub id: String,
     /// The one context it is for; `None` lets the caller choose.
     pub context: Option<String>,
-    /// Who it was made for.
+    /// Name of the client that it was made for.
     pub client: String,
-    /// When: RFC 3339, UTC.
+    /// Time of making: RFC 3339, UTC.
     pub created: String,
-    /// When it was last used, to the minute or so; `None` for never.
+    /// Time of last use, to about a minute; `None` for never.
     pub last_used: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub enum KeysError {
         line: usize,
         /// The column, from 1; 0 where the whole is meant.
         column: usize,
-        /// What is wrong.
+        /// The fault, as a part of a sentence.
         why: String,
     },
     /// A newer version wrote it.
@@ -106,10 +106,10 @@ struct Shared {
 struct Desk {
     /// Sorted by their digest.
     keys: Vec<StoredKey>,
-    /// What the file looked like when `keys` were read from it; `None` to read it again.
+    /// Version of the file that `keys` were read from; `None` to read it again.
     stamp: Option<Stamp>,
     looked: Instant,
-    /// What is wrong with the file now; `keys` are those of the last good version.
+    /// Fault of the file as it is now; `keys` are those of its last good version.
     problem: Option<String>,
     /// Last-used times that are not in the file yet, by id, in Unix milliseconds.
     touched: HashMap<String, u64>,
@@ -235,7 +235,7 @@ impl ClientKeys {
         self.0.desk().keys.is_empty()
     }
 
-    /// What is wrong with the file now, as a sentence.
+    /// Fault of the file as it is now, as a sentence.
     pub fn problem(&self) -> Option<String> {
         let mut desk = self.0.desk();
         self.0.look(&mut desk);

@@ -38,7 +38,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Which of our secrets was found.
+/// Kinds of secrets that zOS hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A key of a client.
@@ -52,9 +52,9 @@ pub enum Kind {
 /// A secret of ours in a text.
 #[derive(Debug, Clone)]
 pub struct Spotted {
-    /// Which it is.
+    /// Kind of the secret.
     pub kind: Kind,
-    /// Its characters, as far as they could belong to it.
+    /// Characters of the text that could belong to the secret.
     pub text: Secret,
 }
 
@@ -66,7 +66,7 @@ pub struct OwnSecrets {
 }
 
 impl OwnSecrets {
-    /// What zOS hands out, and this admin token in particular.
+    /// A search for everything that zOS hands out, and for this admin token in particular.
     #[must_use]
     pub fn new(admin_token: Option<Secret>) -> Self {
         Self { admin_token }

@@ -1,4 +1,4 @@
-//! Where provider keys live: an environment variable, the OS keychain, or a private file.
+//! Store of provider keys: an environment variable, the OS keychain, or a private file.
 //!
 //! They are asked in this order. A variable is read-only. The keychain is asked on a thread of its
 //! own and with a time limit, because the call hangs for as long as a prompt to unlock it is open.
@@ -20,12 +20,12 @@ use crate::secret::Secret;
 use folder::Folder;
 use keychain::Keychain;
 
-/// How a vault is set up.
+/// Settings of a vault.
 #[derive(Clone)]
 pub struct VaultOptions {
     /// The name under which the keychain shows our entries.
     pub service: String,
-    /// What stands before a key's name in the keychain, so that two homes do not share keys.
+    /// Prefix of a key's name in the keychain, so that two homes do not share keys.
     pub account_prefix: String,
     /// The longest that one call waits for the keychain.
     pub timeout: Duration,
@@ -72,14 +72,14 @@ pub enum Backend {
     Disabled,
 }
 
-/// Where a key was found.
+/// Places where a key can be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// In an environment variable.
+    /// An environment variable.
     Environment,
-    /// In the OS keychain.
+    /// The OS keychain.
     Keychain,
-    /// In a private file.
+    /// A private file.
     File,
 }
 
@@ -108,7 +108,7 @@ pub enum VaultError {
     /// No keychain to use.
     #[error("{reason}")]
     Unavailable {
-        /// What, why and what to do.
+        /// The failure, its cause and what to do, as a sentence.
         reason: String,
     },
     /// A name that a key cannot have.
@@ -132,7 +132,7 @@ pub struct Vault {
     found: Arc<Mutex<Found>>,
 }
 
-/// What the keychain gave, so that a call to a provider does not ask it every time.
+/// Last answer of the keychain for a key, kept so that a call to a provider does not ask every time.
 #[derive(Debug, Default)]
 struct Found {
     keys: HashMap<String, Secret>,

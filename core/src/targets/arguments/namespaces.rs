@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-/// Where the names of well-known document types and schemas begin.
+/// Beginnings of the names of well-known document types and schemas.
 const KNOWN: &[&str] =
     &["http://www.w3.org/", "https://www.w3.org/", "http://json-schema.org/", "https://json-schema.org/"];
 
-/// What stands in front of such a name, and whether any name there is one: the value of `xmlns` is never fetched,
+/// Text in front of such a name, and whether any name there is one: the value of `xmlns` is never fetched,
 /// the address of a document type may be.
 const BEFORE: &[(&str, bool)] = &[("xmlns", true), ("<!doctype", false), ("\"$schema\"", false)];
 

@@ -1,4 +1,4 @@
-//! Where options, settings and variables lead a command.
+//! Targets in options, settings and variables of commands.
 
 use super::super::finder::{Finder, is_host_like};
 use super::network::{address, host, remote};

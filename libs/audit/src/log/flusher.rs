@@ -40,9 +40,9 @@ struct Desk {
     writer: Option<Writer>,
     /// A log whose folder cannot be used yet.
     unopened: Option<Unopened>,
-    /// What is wrong with its past, where it is written all the same.
+    /// Damage of the log's past, where it is written all the same.
     damage: Option<String>,
-    /// How many wait for the disk.
+    /// Number of callers that wait for the disk.
     waiting: usize,
     /// Counts failed syncs, so that a waiter sees that one of them was its own.
     failed_syncs: u64,
@@ -59,7 +59,7 @@ struct Unopened {
     options: Options,
     /// Since when.
     since: String,
-    /// What was said last.
+    /// Last error.
     error: String,
     /// The records that were refused since.
     lost: u64,
@@ -381,7 +381,7 @@ impl Desk {
     }
 }
 
-/// What an opening came to, without the place of the folder, which is nobody's business.
+/// Error of an opening without the path of the folder, which must not be shown to clients.
 fn said(error: &OpenError) -> String {
     match error {
         OpenError::Io { doing, source, .. } => format!("could not {doing} it: {source}"),

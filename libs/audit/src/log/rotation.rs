@@ -26,7 +26,7 @@ pub enum RotateError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The record of it cannot be written. The old key goes on.

@@ -25,13 +25,13 @@ pub(super) struct Sealer {
     /// The newest of the keys, and what signs with it.
     key: VerifierKey,
     signer: Arc<dyn Signer>,
-    /// What replaces them for trees of more records than this.
+    /// The next key and its signer, for trees of more records than the number before them.
     next: Option<(u64, VerifierKey, Arc<dyn Signer>)>,
     /// The tree as the newest checkpoint has it.
     edge: Edge,
     /// The leaves behind it.
     pending: Vec<Hash>,
-    /// Where the newest checkpoint is told outside of the folder.
+    /// File outside of the folder that repeats size and root of the newest checkpoint.
     witness: Option<PathBuf>,
 }
 
@@ -99,7 +99,7 @@ impl Sealer {
         self.pending.extend(leaves);
     }
 
-    /// How many records the newest checkpoint covers.
+    /// Number of records that the newest checkpoint covers.
     pub(super) fn sealed(&self) -> u64 {
         self.edge.size()
     }

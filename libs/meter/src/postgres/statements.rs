@@ -101,7 +101,7 @@ pub(super) async fn forget(pool: &PgPool) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// What the functions answer with.
+/// Row that the functions of the database return.
 #[derive(Deserialize)]
 struct Answer {
     refused: Option<usize>,

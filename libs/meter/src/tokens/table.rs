@@ -61,7 +61,7 @@ impl Ids {
     }
 }
 
-/// Where the records of the tokens stand, in their order.
+/// Offsets of the tokens' records, in their order.
 pub(super) fn places(data: &[u8]) -> Vec<u32> {
     let mut places = Vec::new();
     let mut at = 0;
