@@ -8,7 +8,7 @@ use crate::files;
 use crate::output::{Cell, Members, Output, Tone};
 use serde_json::json;
 use std::collections::BTreeMap;
-use zos_core::{Api, Home, KeySource, Plan, Provider, RouteError, Wish};
+use zos_core::{Api, Home, KeySource, Plan, Provider, RouteError, RouteRequest};
 
 /// Explains the route of a model; finds that there is none.
 pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Output) -> Result<Outcome> {
@@ -27,7 +27,7 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Outp
     let governing = state.context().ok_or_else(broken)?;
     let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
     let plan = |face| {
-        snapshot.fleet.plan(&Wish {
+        snapshot.fleet.plan(&RouteRequest {
             face,
             model,
             filter: &governing.models,

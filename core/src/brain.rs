@@ -15,9 +15,9 @@ mod source;
 mod state;
 mod watch;
 
-pub use policy::{Place, RoomPolicy};
+pub use policy::{RoomPolicy, RulePlace};
 pub use snapshot::{ContextState, NoContext, Snapshot};
-pub use source::{Source, WriteError};
+pub use source::{ContextSource, WriteError};
 pub use state::ActiveError;
 pub use watch::{WatchError, Watching};
 

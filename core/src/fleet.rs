@@ -11,7 +11,7 @@ mod provider;
 mod route;
 
 pub use parse::{ParsedFleet, parse_fleet};
-pub use plan::{Dropped, Plan, Wish};
+pub use plan::{Dropped, Plan, RouteRequest};
 pub use policy::{Breaker, Defaults, Requirement, Slot};
 pub use provider::{Api, KeySource, Provider};
 pub use route::{Route, RouteError};

@@ -30,15 +30,15 @@ pub mod yaml;
 
 pub use attest::{Governing, GoverningFile};
 pub use brain::{
-    ActiveError, Brain, ContextState, NoContext, OpenError, Place, RoomPolicy, Snapshot, Source, WatchError,
-    Watching, WriteError,
+    ActiveError, Brain, ContextSource, ContextState, NoContext, OpenError, RoomPolicy, RulePlace, Snapshot,
+    WatchError, Watching, WriteError,
 };
 pub use canon::{Canon, CanonState};
 pub use context::{
     Attachments, Budget, Context, ContextName, Effect, Entry, Isolation, Limits, Micros, ModelFilter,
     ModelPrice, ProviderState,
 };
-pub use fleet::{Api, Environment, Fleet, KeySource, Plan, Provider, Route, RouteError, Wish};
+pub use fleet::{Api, Environment, Fleet, KeySource, Plan, Provider, Route, RouteError, RouteRequest};
 pub use glob::Glob;
 pub use home::{Home, HomeError};
 pub use lint::lint;

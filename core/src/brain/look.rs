@@ -20,7 +20,7 @@ use crate::problem::Problem;
 pub(super) struct Look {
     pub(super) state: FileRead,
     pub(super) fleet: FileRead,
-    pub(super) contexts: Folder,
+    pub(super) contexts: ContextsFolder,
     /// Files that canons are built from.
     pub(super) canon: CanonFiles,
     /// The person's own detector packs.
@@ -29,7 +29,7 @@ pub(super) struct Look {
 
 /// The folder `contexts/`.
 #[derive(Default)]
-pub(super) struct Folder {
+pub(super) struct ContextsFolder {
     pub(super) configs: BTreeMap<ContextName, FileRead>,
     /// Prose overlays of the configs.
     pub(super) proses: BTreeMap<ContextName, FileRead>,
@@ -44,7 +44,7 @@ pub(super) struct Folder {
 impl Look {
     /// Looks at everything.
     pub(super) fn take(home: &Home) -> Self {
-        let contexts = Folder::read(home);
+        let contexts = ContextsFolder::read(home);
         let overlays = contexts.proses.iter().map(|(name, read)| (overlay_of(name), read.clone())).collect();
         Self {
             state: files::read(home, &home.state()),
@@ -109,7 +109,7 @@ impl Look {
     }
 }
 
-impl Folder {
+impl ContextsFolder {
     fn read(home: &Home) -> Self {
         let listing = list(home);
         let folder = home.contexts();

@@ -18,8 +18,8 @@ pub struct RoomPolicy {
     pub rules: RoomRules,
     /// Effect of each rule in this context, by the rule's index.
     pub effects: Vec<Effect>,
-    /// Place of each rule's entry, by the rule's index.
-    pub places: Vec<Place>,
+    /// RulePlace of each rule's entry, by the rule's index.
+    pub places: Vec<RulePlace>,
     /// Word for a redacted match of each rule, by the rule's index: `person` makes `⟦person-1⟧`.
     pub labels: Vec<String>,
     /// Places that what each rule redacts may be put back for, by the same index, where its entry names them.
@@ -28,14 +28,14 @@ pub struct RoomPolicy {
 
 /// Entry of a context's file that a rule was written as.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct RulePlace {
     /// The context whose file holds it.
     pub context: ContextName,
     /// Line in that file, from 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RulePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "contexts/{}.yml:{}", self.context, self.line)
     }
@@ -77,7 +77,7 @@ pub(super) fn compile(
 #[derive(Default)]
 struct Side {
     effects: Vec<Effect>,
-    places: Vec<Place>,
+    places: Vec<RulePlace>,
     labels: Vec<String>,
     restore_to: Vec<Option<RestoreTo>>,
 }
@@ -85,7 +85,7 @@ struct Side {
 impl Side {
     fn push(&mut self, effect: Effect, owner: &Context, entry: &Entry, label: String) {
         self.effects.push(effect);
-        self.places.push(Place { context: owner.name.clone(), line: entry.line });
+        self.places.push(RulePlace { context: owner.name.clone(), line: entry.line });
         self.labels.push(label);
         self.restore_to.push(entry.restore_to.clone());
     }

@@ -77,7 +77,8 @@ pub(crate) fn parse(origin: &Origin<'_>, bytes: &[u8]) -> (Vec<Clause>, Vec<Find
     let mut findings = Vec::new();
     let (front, first) = read_front(path, &lines, &mut findings);
     let level = level(origin, front.level, &mut findings);
-    let mut reader = Reader { path: path.into(), level, front, clauses: Vec::new(), current: None, findings };
+    let mut reader =
+        LayerReader { path: path.into(), level, front, clauses: Vec::new(), current: None, findings };
     reader.read(&lines, first);
     (reader.clauses, reader.findings)
 }
@@ -151,7 +152,7 @@ fn level(origin: &Origin<'_>, front: Option<Level>, findings: &mut Vec<Finding>)
     }
 }
 
-struct Reader {
+struct LayerReader {
     path: Arc<str>,
     level: Level,
     front: Front,
@@ -160,7 +161,7 @@ struct Reader {
     findings: Vec<Finding>,
 }
 
-impl Reader {
+impl LayerReader {
     fn read(&mut self, lines: &[String], first: usize) {
         let mut fence: Option<(u8, usize)> = None;
         self.current = Some(self.clause(Arc::clone(&self.path), false));

@@ -33,7 +33,7 @@ const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
 
 /// Settings that entries of a context are read with.
-pub(super) struct Defaults<'p> {
+pub(super) struct EntryDefaults<'p> {
     /// The packs that an entry may name.
     pub(super) packs: &'p Packs,
     /// The evasions of an entry that says nothing about them.
@@ -45,7 +45,7 @@ pub(super) fn read_list(
     fields: &mut Fields<'_>,
     key: &'static str,
     prefix: &str,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Vec<Entry> {
     let Some(items) = fields.list(key, "terms", findings) else { return Vec::new() };
@@ -67,7 +67,7 @@ fn read_entry(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     match &node.value {
@@ -99,7 +99,7 @@ fn read_map(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     let mut fields = Fields::of(node, path, findings)?.confidential();

@@ -4,7 +4,7 @@
 //! an unknown isolation word are warnings.
 
 use super::budget::read_budget;
-use super::entries::{Defaults, read_evasions, read_list};
+use super::entries::{EntryDefaults, read_evasions, read_list};
 use super::{
     Attachments, CanonDelivery, Context, ContextName, Isolation, MemoryRules, ModelFilter, ProviderState,
 };
@@ -63,7 +63,7 @@ fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mu
     check_name(name, &mut fields, findings);
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
     let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
-    let defaults = Defaults { packs, evasions };
+    let defaults = EntryDefaults { packs, evasions };
     let isolation = read_isolation(&mut fields, findings);
     let context = Context {
         title: fields.text("title", findings).map(str::to_owned),

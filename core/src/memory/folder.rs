@@ -65,7 +65,7 @@ pub(super) struct Stamp {
 
 /// One file of the folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Entry {
+pub(super) struct MemoryFile {
     /// Its path below the context's folder, with `/` between folders.
     pub(super) path: String,
     /// Id of the memory in it.
@@ -74,7 +74,7 @@ pub(super) struct Entry {
     pub(super) stamp: Stamp,
 }
 
-impl Entry {
+impl MemoryFile {
     /// The name that a person gave the file; `None` where it is nothing but the memory's id.
     pub(super) fn title(&self) -> Option<&str> {
         names::stem(&self.path).filter(|stem| *stem != self.id.as_str())
@@ -85,13 +85,13 @@ impl Entry {
 #[derive(Default)]
 pub(super) struct Listed {
     /// The files that may be memories, in no particular order.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<MemoryFile>,
     /// Problems of files that are not read.
     pub(super) problems: Vec<Problem>,
 }
 
 /// A memory with the version of its file, or what is wrong with it.
-pub(super) type FileRead = Result<(Item, Stamp), Vec<Problem>>;
+pub(super) type MemoryRead = Result<(Item, Stamp), Vec<Problem>>;
 
 /// Held while files change, so that two programs do not supersede the same memory at once.
 pub(super) struct Lock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
@@ -209,7 +209,7 @@ impl Opened<'_> {
         }
         let ids = names::assign(found.iter().map(|(path, _)| path.as_str()));
         let entries = found.into_iter().zip(ids);
-        let entries = entries.map(|((path, stamp), id)| Entry { path, id, stamp }).collect();
+        let entries = entries.map(|((path, stamp), id)| MemoryFile { path, id, stamp }).collect();
         Listed { entries, problems }
     }
 
@@ -235,7 +235,7 @@ impl Opened<'_> {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub(super) fn read(&self, path: &str, id: &Id) -> FileRead {
+    pub(super) fn read(&self, path: &str, id: &Id) -> MemoryRead {
         let (bytes, stamp) = self.bytes(path).map_err(|error| {
             let message = format!("the file cannot be read: {error}");
             vec![Problem::error(self.shown(path), message, "check its size and permissions")]
@@ -244,7 +244,7 @@ impl Opened<'_> {
     }
 
     fn parse(&self, path: &str, id: &Id, bytes: &[u8], stamp: Stamp) -> Result<Item, Vec<Problem>> {
-        let place = text::Place {
+        let place = text::NoteFile {
             context: &self.folder.context,
             id,
             is_named: names::stem(path) == Some(id.as_str()),

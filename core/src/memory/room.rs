@@ -43,11 +43,11 @@ pub const LIMIT_MAX: usize = 200;
 pub struct Room {
     folder: Folder,
     sense: Arc<Sense>,
-    state: Mutex<State>,
+    state: Mutex<RoomState>,
 }
 
 #[derive(Default)]
-struct State {
+struct RoomState {
     index: Option<Index>,
     /// Set by the watcher; `None` while nothing watches, and then every question looks at all files.
     changed: Option<Arc<AtomicBool>>,
@@ -414,7 +414,7 @@ impl Room {
     ) -> Result<T> {
         let Some(opened) = self.folder.open()? else { return Ok(nothing) };
         let mut state = self.state();
-        let ask = |state: &mut State| -> rusqlite::Result<T> {
+        let ask = |state: &mut RoomState| -> rusqlite::Result<T> {
             let index = Self::fresh(&opened, state)?;
             if let Some(model) = model {
                 index.follow_model(model)?;
@@ -434,7 +434,7 @@ impl Room {
     }
 
     /// The index as the files have it.
-    fn fresh<'s>(opened: &Opened<'_>, state: &'s mut State) -> rusqlite::Result<&'s mut Index> {
+    fn fresh<'s>(opened: &Opened<'_>, state: &'s mut RoomState) -> rusqlite::Result<&'s mut Index> {
         let is_new = state.index.is_none();
         let index = match state.index.take() {
             Some(index) => index,
@@ -454,7 +454,7 @@ impl Room {
         Ok(index)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RoomState> {
         // A panic while asking leaves an index that is brought up to date or made anew.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

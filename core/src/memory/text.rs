@@ -12,7 +12,7 @@ use crate::yaml::{self, Fields, Findings, Unknown};
 const FENCE: &str = "---";
 
 /// Name and last write of a file, for what its front matter leaves out.
-pub(super) struct Place<'p> {
+pub(super) struct NoteFile<'p> {
     /// The context whose folder it lies in.
     pub(super) context: &'p ContextName,
     /// Id of the memory.
@@ -29,7 +29,7 @@ pub(super) struct Place<'p> {
 ///
 /// # Errors
 /// Everything that is wrong with it. Warnings do not keep a memory from being read.
-pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
+pub(super) fn parse(place: &NoteFile<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
     let text = yaml::decode(place.file, bytes).map_err(|problem| vec![*problem])?;
     let (front, body, body_line) = match split(text) {
         Split::None => (None, text, 1),
@@ -94,7 +94,7 @@ fn below(problem: Problem) -> Problem {
     Problem { line: problem.line.map(|line| line + 1), ..problem }
 }
 
-fn read(mut fields: Fields<'_>, place: &Place<'_>, item: &mut Item, findings: &mut Findings) {
+fn read(mut fields: Fields<'_>, place: &NoteFile<'_>, item: &mut Item, findings: &mut Findings) {
     if let Some(entry) = fields.entry("id")
         && let Some(stated) = scalar(&entry.value).and_then(|stated| stated.parse::<Id>().ok())
         && stated != item.id

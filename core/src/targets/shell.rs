@@ -1,4 +1,4 @@
-//! Command lines: quoting undone, words split, and where commands point.
+//! ShellCommand lines: quoting undone, words split, and where commands point.
 //!
 //! It runs nothing and knows no variable: a word that a shell would only make when it runs is on no allow
 //! list. A command that is not known may run any of its words and speak to any of them, so these are searched for
@@ -7,7 +7,7 @@
 use super::finder::{Finder, text};
 use super::names;
 use known::{Head, Known, base};
-use split::{Command, Fed, Script, Word, split};
+use split::{Fed, Script, ShellCommand, Word, split};
 
 mod hidden;
 mod known;
@@ -51,14 +51,14 @@ pub(super) fn find(finder: &mut Finder, script: &str, mode: Mode) {
 /// Finds the targets of a command that comes as a list.
 pub(super) fn find_list(finder: &mut Finder, list: &[String]) {
     let words = list.iter().map(|text| Word { text: text.clone(), ..Word::default() }).collect();
-    let command = Command { words, ..Command::default() };
+    let command = ShellCommand { words, ..ShellCommand::default() };
     finder.script().length = usize::MAX;
     run(finder, &Script { commands: vec![command], ..Script::default() }, Mode::Script);
 }
 
 /// Finds the targets of the rest of a command line that is a command of its own.
 fn line(finder: &mut Finder, words: &[Word], mode: Mode) {
-    let command = Command { words: words.to_vec(), ..Command::default() };
+    let command = ShellCommand { words: words.to_vec(), ..ShellCommand::default() };
     nest(finder, mode, |finder| run(finder, &Script { commands: vec![command], ..Script::default() }, mode));
 }
 
@@ -107,7 +107,7 @@ fn run(finder: &mut Finder, script: &Script, mode: Mode) {
 }
 
 /// Whether names of commands may mean something else after this one.
-fn redefines(command: &Command) -> bool {
+fn redefines(command: &ShellCommand) -> bool {
     command.words.iter().any(|word| {
         let text = word.text.as_str();
         matches!(text, "alias" | "function" | "hash" | "enable")
@@ -117,7 +117,7 @@ fn redefines(command: &Command) -> bool {
 }
 
 /// Whether a command may take the text of another one for a script.
-fn runs_text(command: &Command, redefines: bool) -> bool {
+fn runs_text(command: &ShellCommand, redefines: bool) -> bool {
     let head = Head::of(&command.words);
     let Some(word) = command.words.get(head.at) else { return false };
     let feeds = || command.words.iter().any(|word| feeds(base(&word.text)));
@@ -125,7 +125,7 @@ fn runs_text(command: &Command, redefines: bool) -> bool {
 }
 
 /// Whether a command may run a file that another one wrote.
-fn runs_files(command: &Command) -> bool {
+fn runs_files(command: &ShellCommand) -> bool {
     let shells = ["sh", "bash", "dash", "zsh", "ksh", "fish", "source", ".", "eval"];
     command.words.get(Head::of(&command.words).at).is_some_and(|word| {
         word.is_open || !known::is_itself(&word.text) || shells.contains(&base(&word.text))
@@ -145,7 +145,7 @@ fn feeds(name: &str) -> bool {
     matches!(name, "xargs" | "parallel")
 }
 
-fn command(finder: &mut Finder, command: &Command, mode: Mode) {
+fn command(finder: &mut Finder, command: &ShellCommand, mode: Mode) {
     let words = command.words.as_slice();
     let head = Head::of(words);
     let lower = words.get(head.at).map(|word| base(&word.text).to_ascii_lowercase()).unwrap_or_default();
@@ -294,7 +294,7 @@ fn is_message(words: &[Word], index: usize) -> bool {
 }
 
 /// Text that a command is fed: a script for what runs scripts, else what it is fed to.
-fn fed(finder: &mut Finder, command: &Command, fed: &Fed, known: Option<Known>, mode: Mode) {
+fn fed(finder: &mut Finder, command: &ShellCommand, fed: &Fed, known: Option<Known>, mode: Mode) {
     // Other languages than those of shells: their names with dots are no hosts.
     const CODE: &[&str] = &[
         "py", "js", "ts", "jsx", "tsx", "mjs", "cjs", "rs", "go", "java", "kt", "swift", "c", "h", "cc",

@@ -21,18 +21,18 @@ const KNOWN_MAX: usize = 16_384;
 #[derive(Debug, Default)]
 pub struct Interim {
     state: Mutex<State>,
-    /// Held by the one who books at the ledger, so that nothing is booked twice at once.
+    /// LocalHold by the one who books at the ledger, so that nothing is booked twice at once.
     booking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Last standing of each limit, from the ledger.
-    known: HashMap<Purse, Known>,
+    known: HashMap<Counter, Known>,
     /// Amounts held here or spent from here since then.
-    ours: HashMap<Purse, u64>,
+    ours: HashMap<Counter, u64>,
     /// Calls under way that are held here.
-    held: HashMap<String, Held>,
+    held: HashMap<String, LocalHold>,
     /// Calls that ended while they were held here.
     owed: VecDeque<(Ask, Spend)>,
     /// Whether the ledger is back and knows of everything: nothing is held here any more.
@@ -41,14 +41,14 @@ struct State {
 
 /// Counter of one limit: context, scope, day or month, unit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Purse {
+struct Counter {
     context: String,
     scope: Scope,
     period: String,
     unit: Unit,
 }
 
-impl Purse {
+impl Counter {
     fn of(context: &str, day: Day, limit: &Limit) -> Self {
         Self {
             context: context.to_owned(),
@@ -66,7 +66,7 @@ struct Known {
 }
 
 #[derive(Debug)]
-struct Held {
+struct LocalHold {
     ask: Ask,
     /// Whether the ledger holds it by now: then it is settled there.
     is_adopted: bool,
@@ -94,7 +94,7 @@ impl Interim {
             state.known.clear();
         }
         for standing in &balance.limits {
-            let purse = Purse::of(&balance.context, standing.day, &standing.limit);
+            let purse = Counter::of(&balance.context, standing.day, &standing.limit);
             let known = state.known.entry(purse).or_default();
             if standing.used > known.used {
                 *known = Known { used: standing.used, reserved: standing.reserved };
@@ -107,7 +107,7 @@ impl Interim {
     /// Whether the ledger has ever said how this limit stands.
     #[must_use]
     pub fn knows(&self, context: &str, day: Day, limit: &Limit) -> bool {
-        self.state().known.contains_key(&Purse::of(context, day, limit))
+        self.state().known.contains_key(&Counter::of(context, day, limit))
     }
 
     /// The ledger is away: calls are held here from now on.
@@ -143,7 +143,7 @@ impl Interim {
             return Err(LedgerError::Overloaded.into());
         }
         for limit in &ask.limits {
-            let purse = Purse::of(&ask.context, ask.day, limit);
+            let purse = Counter::of(&ask.context, ask.day, limit);
             let Known { used, reserved } = state.known.get(&purse).copied().unwrap_or_default();
             let reserved = reserved.saturating_add(state.ours.get(&purse).copied().unwrap_or_default());
             let standing = Standing { limit: limit.clone(), day: ask.day, used, reserved };
@@ -154,14 +154,14 @@ impl Interim {
             }
         }
         state.count(&ask, Unit::amount_asked, true);
-        state.held.insert(ask.id.clone(), Held { ask, is_adopted: false });
+        state.held.insert(ask.id.clone(), LocalHold { ask, is_adopted: false });
         Ok(())
     }
 
     /// Ends a call that was held here, with what it cost or with nothing.
     pub fn close(&self, id: &str, spend: Option<Spend>) -> Booked {
         let mut state = self.state();
-        let Some(Held { ask, is_adopted }) = state.held.remove(id) else { return Booked::Here };
+        let Some(LocalHold { ask, is_adopted }) = state.held.remove(id) else { return Booked::Here };
         if is_adopted {
             return Booked::AtTheLedger;
         }
@@ -190,7 +190,7 @@ impl Interim {
             let next = self.state().next();
             let Some(next) = next else { return Ok(()) };
             let ask = match &next {
-                Next::Owed(ask, _) | Next::Held(ask) => ask,
+                Next::Owed(ask, _) | Next::LocalHold(ask) => ask,
             };
             match ledger.reserve(unlimited(ask)).await {
                 // The answer to an earlier attempt was lost.
@@ -212,7 +212,7 @@ impl Interim {
                     state.owed.pop_front();
                     state.count(&ask, |unit, _| spent(unit, &spend), false);
                 }
-                Next::Held(ask) => {
+                Next::LocalHold(ask) => {
                     // It may have ended meanwhile, with nothing to settle.
                     let is_wanted = self.state().adopt(&ask.id);
                     if !is_wanted {
@@ -226,7 +226,7 @@ impl Interim {
 
 enum Next {
     Owed(Ask, Spend),
-    Held(Ask),
+    LocalHold(Ask),
 }
 
 impl State {
@@ -238,7 +238,7 @@ impl State {
         if let Some((ask, spend)) = self.owed.front() {
             return Some(Next::Owed(ask.clone(), spend.clone()));
         }
-        self.held.values().find(|held| !held.is_adopted).map(|held| Next::Held(held.ask.clone()))
+        self.held.values().find(|held| !held.is_adopted).map(|held| Next::LocalHold(held.ask.clone()))
     }
 
     /// The ledger holds this call now. Says whether that is of use: a call that ended meanwhile is owed, and settled
@@ -257,7 +257,7 @@ impl State {
     fn count(&mut self, ask: &Ask, amount: impl Fn(Unit, &Ask) -> u64, is_added: bool) {
         for limit in &ask.limits {
             let amount = amount(limit.unit, ask);
-            let purse = Purse::of(&ask.context, ask.day, limit);
+            let purse = Counter::of(&ask.context, ask.day, limit);
             let ours = self.ours.entry(purse.clone()).or_default();
             *ours = if is_added { ours.saturating_add(amount) } else { ours.saturating_sub(amount) };
             if *ours == 0 {

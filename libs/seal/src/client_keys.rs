@@ -98,12 +98,12 @@ pub struct ClientKeys(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     clock: Clock,
-    desk: Mutex<Desk>,
+    table: Mutex<KeyTable>,
     /// Whether a thread is writing last-used times.
     touching: AtomicBool,
 }
 
-struct Desk {
+struct KeyTable {
     /// Sorted by their digest.
     keys: Vec<StoredKey>,
     /// Version of the file that `keys` were read from; `None` to read it again.
@@ -139,7 +139,7 @@ impl ClientKeys {
         let stamp = Stamp::of(path)?;
         let keys = sorted(KeyFile::read(path)?.keys()?);
         let now = Instant::now();
-        let desk = Desk {
+        let table = KeyTable {
             keys,
             stamp: Some(stamp),
             looked: now,
@@ -147,8 +147,12 @@ impl ClientKeys {
             touched: HashMap::new(),
             written: now,
         };
-        let shared =
-            Shared { path: path.to_owned(), clock, desk: Mutex::new(desk), touching: AtomicBool::new(false) };
+        let shared = Shared {
+            path: path.to_owned(),
+            clock,
+            table: Mutex::new(table),
+            touching: AtomicBool::new(false),
+        };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -182,11 +186,11 @@ impl ClientKeys {
     /// When the file cannot be read or understood.
     pub fn list(&self) -> Result<Vec<KeyInfo>, KeysError> {
         let keys = KeyFile::read(&self.0.path)?.keys()?;
-        let desk = self.0.desk();
+        let table = self.0.table();
         Ok(keys
             .into_iter()
             .map(|StoredKey { mut info, .. }| {
-                if let Some(time) = desk.touched.get(&info.id) {
+                if let Some(time) = table.touched.get(&info.id) {
                     info.last_used = Some(format_time(*time));
                 }
                 info
@@ -211,13 +215,13 @@ impl ClientKeys {
             return None;
         }
         let digest = sha256(presented.as_bytes());
-        let mut desk = self.0.desk();
-        if desk.looked.elapsed() >= LOOK {
-            self.0.look(&mut desk);
+        let mut table = self.0.table();
+        if table.looked.elapsed() >= LOOK {
+            self.0.look(&mut table);
         }
-        let info = desk.known(&digest)?.info.clone();
-        let due = self.0.touch(&mut desk, &info.id);
-        drop(desk);
+        let info = table.known(&digest)?.info.clone();
+        let due = self.0.touch(&mut table, &info.id);
+        drop(table);
         if due {
             self.0.write_touched_aside();
         }
@@ -227,19 +231,19 @@ impl ClientKeys {
     /// Whether this is a key of ours, without noting that it was used: for a last look at what leaves.
     pub fn has(&self, text: &str) -> bool {
         let digest = sha256(text.as_bytes());
-        self.0.desk().known(&digest).is_some()
+        self.0.table().known(&digest).is_some()
     }
 
     /// Whether any key was made; where none was, keyless callers are the only ones.
     pub fn is_empty(&self) -> bool {
-        self.0.desk().keys.is_empty()
+        self.0.table().keys.is_empty()
     }
 
     /// Fault of the file as it is now, as a sentence.
     pub fn problem(&self) -> Option<String> {
-        let mut desk = self.0.desk();
-        self.0.look(&mut desk);
-        desk.problem.clone()
+        let mut table = self.0.table();
+        self.0.look(&mut table);
+        table.problem.clone()
     }
 
     /// Writes last-used times that are not in the file yet; the last clone does so when dropped.
@@ -252,16 +256,16 @@ impl ClientKeys {
 }
 
 impl Shared {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, KeyTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the file again if it is another one than before.
-    fn look(&self, desk: &mut Desk) {
-        desk.looked = Instant::now();
+    fn look(&self, table: &mut KeyTable) {
+        table.looked = Instant::now();
         let read = || {
             let stamp = Stamp::of(&self.path)?;
-            if desk.stamp.as_ref() == Some(&stamp) {
+            if table.stamp.as_ref() == Some(&stamp) {
                 return Ok(None);
             }
             Ok::<_, KeysError>(Some((sorted(KeyFile::read(&self.path)?.keys()?), stamp)))
@@ -269,13 +273,13 @@ impl Shared {
         match read() {
             Ok(None) => {}
             Ok(Some((keys, stamp))) => {
-                desk.keys = keys;
-                desk.stamp = Some(stamp);
-                desk.problem = None;
+                table.keys = keys;
+                table.stamp = Some(stamp);
+                table.problem = None;
             }
             Err(error) => {
-                desk.problem = Some(error.to_string());
-                desk.stamp = None;
+                table.problem = Some(error.to_string());
+                table.stamp = None;
             }
         }
     }
@@ -290,22 +294,22 @@ impl Shared {
         if changed {
             file.write()?;
         }
-        let mut desk = self.desk();
-        desk.stamp = None;
-        self.look(&mut desk);
+        let mut table = self.table();
+        table.stamp = None;
+        self.look(&mut table);
         Ok(changed)
     }
 
     /// Notes that a key was used; says whether it is time to write that down.
-    fn touch(&self, desk: &mut Desk, id: &str) -> bool {
+    fn touch(&self, table: &mut KeyTable, id: &str) -> bool {
         let now = (self.clock)();
-        match desk.touched.get_mut(id) {
+        match table.touched.get_mut(id) {
             Some(time) => *time = now,
-            None => drop(desk.touched.insert(id.to_owned(), now)),
+            None => drop(table.touched.insert(id.to_owned(), now)),
         }
-        let due = desk.written.elapsed() >= TOUCH;
+        let due = table.written.elapsed() >= TOUCH;
         if due {
-            desk.written = Instant::now();
+            table.written = Instant::now();
         }
         due
     }
@@ -327,19 +331,19 @@ impl Shared {
     }
 
     fn write_touched(&self) -> Result<(), KeysError> {
-        let touched = self.desk().touched.clone();
+        let touched = self.table().touched.clone();
         if touched.is_empty() {
             return Ok(());
         }
         self.change(|file| {
             touched.iter().fold(false, |changed, (id, time)| file.touch(id, &format_time(*time)) || changed)
         })?;
-        self.desk().touched.retain(|id, time| touched.get(id) != Some(time));
+        self.table().touched.retain(|id, time| touched.get(id) != Some(time));
         Ok(())
     }
 }
 
-impl Desk {
+impl KeyTable {
     /// The key with this digest.
     ///
     /// The search by the first bytes takes a time that depends on the digest, which tells nothing:
@@ -357,7 +361,7 @@ impl Drop for Shared {
     }
 }
 
-/// Sorts keys as [`Desk::known`] searches them.
+/// Sorts keys as [`KeyTable::known`] searches them.
 fn sorted(mut keys: Vec<StoredKey>) -> Vec<StoredKey> {
     keys.sort_unstable_by_key(|key| key.sha256);
     keys

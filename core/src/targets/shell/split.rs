@@ -31,7 +31,7 @@ impl Word {
 
 /// A command: the words of one, and what it reads and writes.
 #[derive(Default, Debug)]
-pub(super) struct Command {
+pub(super) struct ShellCommand {
     pub(super) words: Vec<Word>,
     /// Files behind `<` and `>`.
     pub(super) files: Vec<Word>,
@@ -54,7 +54,7 @@ pub(super) struct Fed {
 /// A script in parts.
 #[derive(Default, Debug)]
 pub(super) struct Script {
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<ShellCommand>,
     /// Names that the script gives to functions of its own.
     pub(super) defined: HashSet<String>,
 }
@@ -68,7 +68,7 @@ const SUM_LIMIT: usize = 256;
 /// Splits a script.
 pub(super) fn split(script: &str) -> Script {
     let mut splitter = Splitter { rest: script, ..Splitter::default() };
-    splitter.script.commands.push(Command::default());
+    splitter.script.commands.push(ShellCommand::default());
     splitter.run();
     let mut script = splitter.script;
     script
@@ -216,7 +216,7 @@ impl Splitter<'_> {
         word
     }
 
-    fn current(&mut self) -> &mut Command {
+    fn current(&mut self) -> &mut ShellCommand {
         &mut self.script.commands[self.current]
     }
 
@@ -243,7 +243,7 @@ impl Splitter<'_> {
     fn next(&mut self) {
         self.end_word();
         self.awaited = None;
-        self.script.commands.push(Command::default());
+        self.script.commands.push(ShellCommand::default());
         self.current = self.script.commands.len() - 1;
     }
 
