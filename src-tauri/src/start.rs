@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
     app.manage(Desk::new(House::open_with(home, opening)?));
     let handle = app.handle().clone();
     tauri::async_runtime::spawn(async move { listen::listen(&handle).await });
+    quit::follow(app.handle());
     quit::on_signals(app.handle());
 
     let is_hidden = arguments.hidden;

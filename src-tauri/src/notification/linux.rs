@@ -2,8 +2,8 @@
 //! spoken by the toolkit that is here anyway. Source of names and types: the Desktop Notifications
 //! Specification 1.2.
 
+use crate::change::{self, Method};
 use crate::desk::Desk;
-use crate::tray::{self, Wish};
 use crate::window;
 use gtk::gio::{BusType, Cancellable, DBusCallFlags, DBusConnection, DBusSignalFlags, bus_get_sync};
 use gtk::glib::prelude::ToVariant;
@@ -153,7 +153,7 @@ impl Notifications {
             window::open(&self.app, Some("/shield"));
         } else if let Some((decision, _)) = BUTTONS.iter().find(|(decision, _)| *decision == action) {
             let path = format!("/zos/v1/approvals/{ask}");
-            tray::wish(&self.app, Wish::Post, path, json!({ "decision": decision }));
+            change::ask(&self.app, Method::Post, path, json!({ "decision": decision }));
         }
     }
 

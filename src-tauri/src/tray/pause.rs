@@ -1,7 +1,8 @@
 //! Pause and resume of the shield.
 
 use super::view::{self, View};
-use super::{Group, ask, insert_before, set_text};
+use super::{Group, insert_before, set_text};
+use crate::change::{self, Method};
 use serde_json::json;
 use tauri::menu::{Menu, MenuItem, Submenu};
 use tauri::{AppHandle, Wry};
@@ -59,11 +60,11 @@ impl Group for Pause {
 
     fn clicked(&self, app: &AppHandle, id: &str) -> bool {
         if id == RESUME {
-            ask(app, SHIELD, json!({ "paused": false }));
+            change::ask(app, Method::Put, SHIELD.to_owned(), json!({ "paused": false }));
             return true;
         }
         let Some((_, _, minutes)) = SPANS.iter().find(|(span, _, _)| *span == id) else { return false };
-        ask(app, SHIELD, json!({ "paused": true, "minutes": minutes }));
+        change::ask(app, Method::Put, SHIELD.to_owned(), json!({ "paused": true, "minutes": minutes }));
         true
     }
 }
