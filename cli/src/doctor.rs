@@ -8,9 +8,15 @@ mod network;
 use crate::admin::Admin;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, Tone, shown};
+use crate::session::Session;
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use zos_core::Home;
+
+/// Look for what is wrong, and say how to fix it
+#[derive(Args)]
+pub(crate) struct Command;
 
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,7 +59,8 @@ impl Check {
 type Part = fn(&Home, &Admin) -> Result<Vec<Check>>;
 
 /// Checks everything; finds problems.
-pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, _command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     let parts: [(&'static str, Part); 11] = [
         ("home", files::home),
         ("files", files::lint),

@@ -14,7 +14,7 @@ pub use budget::{Budget, Limits, ModelPrice};
 pub use entries::Entry;
 pub use models::ModelFilter;
 pub use name::{ContextName, NameError};
-pub use parse::{ParsedContext, parse_context, parse_context_with};
+pub use parse::{ParsedContext, known_keys, parse_context, parse_context_with};
 
 use crate::targets::{TargetVerdict, Targets};
 use zos_rules::Action;

@@ -36,7 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Modules in reading order: [`home`] (places of files), [`problem`] (their faults), `files` (reading and replacing),
+//! Modules in reading order: [`home`] (places of files), [`problem`] (their faults), [`code`] (reasons of refusals, for
+//! programs), `files` (reading and replacing),
 //! [`yaml`] (reading with positions), [`glob`] (patterns over names), [`context`] (one room), [`targets`] (where its tools
 //! may point), [`rules`] (own detector packs), [`canon`] (instructions to its AI), [`memory`] (what it remembers),
 //! [`fleet`] (providers and models), [`brain`] (all of it, live), [`attest`] (digests of what governs), [`edit`] (edits that
@@ -45,6 +46,7 @@
 pub mod attest;
 pub mod brain;
 pub mod canon;
+pub mod code;
 pub mod context;
 pub mod edit;
 mod files;
@@ -65,6 +67,7 @@ pub use brain::{
     WatchError, Watching, WriteError,
 };
 pub use canon::{Canon, CanonState};
+pub use code::Code;
 pub use context::{
     Attachments, Budget, Context, ContextName, Effect, Entry, Isolation, Limits, Micros, ModelFilter,
     ModelPrice, ProviderState,

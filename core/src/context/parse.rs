@@ -3,6 +3,8 @@
 //! An error anywhere makes the whole file broken: half a firewall list is none. Unknown keys and
 //! an unknown isolation word are warnings.
 
+use std::collections::BTreeSet;
+
 use super::budget::read_budget;
 use super::entries::{EntryDefaults, read_evasions, read_list};
 use super::{
@@ -57,6 +59,20 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
     let patterns_bytes = findings.taken_bytes();
     let context = context.filter(|_| !findings.has_errors());
     ParsedContext { context, problems: findings.into_problems(), patterns_bytes }
+}
+
+/// Keys that the parser knows in the maps of a context's file, each with the path of its map: `("", "title")`,
+/// `("budget", "daily_tokens")`, `("outbound_deny[2]", "term")`. For the page that lists them: a key of a section is
+/// known only where the file has that section.
+pub fn known_keys(bytes: &[u8]) -> BTreeSet<(String, &'static str)> {
+    let mut findings = Findings::new("");
+    findings.note_known_keys();
+    if let Ok(document) = yaml::parse("", bytes)
+        && let Some(fields) = Fields::of(&document.root, "", &mut findings)
+    {
+        read(&ContextName::default_context(), fields, &Packs::default(), &mut findings);
+    }
+    findings.into_known_keys()
 }
 
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {

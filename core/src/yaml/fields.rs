@@ -213,6 +213,7 @@ impl<'n> Fields<'n> {
 
     /// Judges the keys that no getter asked for.
     pub fn finish(self, unknown: Unknown, findings: &mut Findings) {
+        findings.knows(&self.path, &self.known);
         for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
             let path = if self.path.is_empty() { String::new() } else { format!("{}.", self.path) };
             let (effect, remove) = match unknown {

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use http::StatusCode;
 use zos_core::edit::{self, EntryText};
-use zos_core::{ContextName, Entry, WriteError};
+use zos_core::{Code, ContextName, Entry, WriteError};
 
 /// All contexts, with what is broken and why.
 #[utoipa::path(get, path = "/zos/v1/contexts", operation_id = "list_contexts", responses((status = 200, body = Contexts)))]
@@ -121,12 +121,8 @@ fn new_text(
         let Some(list) = list else { continue };
         let entries = list.iter().map(entry_text).collect::<Result<Vec<_>, _>>()?;
         yaml = edit::set_list(&yaml, key, &entries).map_err(|error| {
-            AdminRefusal::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "zos_invalid_context",
-                format!("The list cannot be edited here: {error}."),
-            )
-            .hint("Edit the file itself.")
+            AdminRefusal::new(Code::InvalidContext, format!("The list cannot be edited here: {error}."))
+                .hint("Edit the file itself.")
         })?;
     }
     Ok(yaml)
@@ -145,15 +141,12 @@ fn entry_text(entry: &ListEntry) -> Result<EntryText, AdminRefusal> {
 fn refusal(error: WriteError) -> AdminRefusal {
     match error {
         WriteError::Unknown(_) => AdminRefusal::unknown_context(),
-        WriteError::Conflict { .. } => AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_conflict",
-            "The file changed since it was read, so nothing was written.",
-        )
-        .hint("Load it again and make your change once more."),
+        WriteError::Conflict { .. } => {
+            AdminRefusal::new(Code::Conflict, "The file changed since it was read, so nothing was written.")
+                .hint("Load it again and make your change once more.")
+        }
         WriteError::Invalid { problems } => AdminRefusal::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "zos_invalid_context",
+            Code::InvalidContext,
             "The new text is no valid context; the file is untouched.",
         )
         .problems(&problems),

@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
-use zos_core::{Api, KeySource, Provider};
+use zos_core::{Api, Code, KeySource, Provider};
 use zos_seal::Secret;
 
 /// All providers, and where their keys come from.
@@ -88,11 +88,7 @@ pub(crate) async fn delete_key(
     let deed = Deed::key(None, format!("remove the provider key of {id}"));
     deeds::act(house, deed, move |house| match house.vault.delete(&name) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key removed: {id}"))),
-        Ok(false) => Err(AdminRefusal::new(
-            StatusCode::NOT_FOUND,
-            "zos_unknown_key",
-            "The keychain holds no key for this provider.",
-        )),
+        Ok(false) => Err(AdminRefusal::new(Code::UnknownKey, "The keychain holds no key for this provider.")),
         Err(error) => Err(keychain(&error)),
     })
     .await
@@ -159,26 +155,18 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
 fn provider(house: &House, id: &str) -> Result<Arc<Provider>, AdminRefusal> {
     let fleet = house.brain.snapshot().fleet.clone();
     fleet.provider(id).cloned().ok_or_else(|| {
-        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_provider", "There is no provider of that id.")
+        AdminRefusal::new(Code::UnknownProvider, "There is no provider of that id.")
             .hint("routing/fleet.yml lists them.")
     })
 }
 
 fn writable(house: &House, id: &str) -> Result<String, AdminRefusal> {
     keychain_name(&*provider(house, id)?).map(str::to_owned).ok_or_else(|| {
-        AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_key_not_writable",
-            "The key of this provider does not come from the keychain.",
-        )
-        .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
+        AdminRefusal::new(Code::KeyNotWritable, "The key of this provider does not come from the keychain.")
+            .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
     })
 }
 
 fn keychain(error: &zos_seal::VaultError) -> AdminRefusal {
-    AdminRefusal::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "zos_keychain",
-        format!("The keychain did not take it: {error}."),
-    )
+    AdminRefusal::new(Code::Keychain, format!("The keychain did not take it: {error}."))
 }
