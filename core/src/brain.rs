@@ -131,7 +131,7 @@ impl Brain {
         }
     }
 
-    /// Looks once and puts what is new in force. Returns whether to look again after [`LOOK_AGAIN`].
+    /// Looks at the files once and puts changes in force. Returns whether to look again after [`LOOK_AGAIN`].
     fn look(&self, loader: &mut Loader) -> bool {
         match loader.load() {
             Loaded::Same => false,

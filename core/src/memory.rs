@@ -1,7 +1,7 @@
 //! Memory: what a context remembers, as Markdown files that a person owns.
 //!
 //! One folder and one index per context; no query spans two. The files are the truth: an index that
-//! is missing or damaged is made anew from them, and a file that cannot be read is reported while
+//! is missing or damaged is rebuilt from them, and a file that cannot be read is reported while
 //! the rest works. What the owner writes is in force; what a model, a tool or an import proposes
 //! waits for the owner's review, and supersedes nothing until then. A fact on the same subject
 //! supersedes the one before it; both stay, and recall says what changed.

@@ -19,7 +19,7 @@ pub(super) struct Rooms {
     pub(super) stray: Vec<Problem>,
     /// Whether the folder holds no file that is, or is meant to be, a context.
     pub(super) none_at_all: bool,
-    /// Grows whenever the rules must be compiled anew.
+    /// Version of the rules; grows whenever they must be compiled again.
     pub(super) rules_version: u64,
 }
 

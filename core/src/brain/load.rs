@@ -93,7 +93,7 @@ impl Loader {
         }
     }
 
-    /// Reads everything anew. The absence of a file that was there counts when it is seen twice in a
+    /// Reads everything again. The absence of a file that was there counts when it is seen twice in a
     /// row: an editor may be in the middle of a save.
     pub(super) fn load(&mut self) -> Loaded {
         let look = Look::take(&self.home);

@@ -1,6 +1,6 @@
 //! One look at a home: everything is listed and read before anything is judged.
 //!
-//! A file that is missing for a moment, because an editor removes it before it writes it anew,
+//! A file that is missing for a moment, because an editor removes it before it writes the new one,
 //! is thereby noticed before its absence has any effect: see [`Look::present`].
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,7 +18,7 @@ pub struct RoomPolicy {
     pub rules: RoomRules,
     /// Effect of each rule in this context, by the rule's index.
     pub effects: Vec<Effect>,
-    /// RulePlace of each rule's entry, by the rule's index.
+    /// Place of each rule's entry, by the rule's index.
     pub places: Vec<RulePlace>,
     /// Word for a redacted match of each rule, by the rule's index: `person` makes `⟦person-1⟧`.
     pub labels: Vec<String>,

@@ -103,7 +103,7 @@ pub enum ExportError {
     Io {
         /// The file.
         file: String,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -58,7 +58,7 @@ pub enum Lint {
     Date,
     /// A number that looks like an identifier in the stable segment.
     Identifier,
-    /// Characters that nobody sees.
+    /// Characters that no reader sees.
     HiddenUnicode,
     /// Text that looks like a key or password.
     Secret,

@@ -44,7 +44,7 @@ fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, fix: impl
     Finding::new(lint, Problem::warning(&*origin.file, message, fix).at(origin.file_line, 1))
 }
 
-/// A character that nobody sees and a model reads all the same.
+/// Lint for a character that no reader sees and a model reads all the same.
 fn hidden(line: &str) -> Option<String> {
     let (_, character) = zos_rules::unseen(line).next()?;
     Some(format!("the line holds a hidden character (U+{:04X})", u32::from(character)))

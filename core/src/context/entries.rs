@@ -22,7 +22,7 @@ pub struct Entry {
     pub line: usize,
     /// The person's own note.
     pub note: Option<String>,
-    /// Places that what was redacted may be put back for, where the file names them.
+    /// Targets that may receive redacted text in clear again, where the file names them.
     pub restore_to: Option<RestoreTo>,
     /// Whether the action was written; one that was not is softened in an open context.
     pub explicit_action: bool,

@@ -43,7 +43,7 @@ pub struct Plan {
 pub struct Dropped {
     /// The model.
     pub model: String,
-    /// Why not.
+    /// Reason.
     pub reason: RouteError,
 }
 

@@ -18,7 +18,7 @@ pub enum Flag {
     Firewall,
     /// The text holds what looks like a key, token or password.
     Secret,
-    /// The text holds characters that nobody sees.
+    /// The text holds characters that no reader sees.
     HiddenUnicode,
     /// The text reads like an instruction to a model, not like something to know.
     Instruction,

@@ -1,7 +1,7 @@
 //! The index of one context: SQLite with full-text search (FTS5, porter stemming), beside the files.
 //!
 //! The index holds nothing that the files do not: it is brought up to date with them before it is asked, and
-//! made anew where it is missing, damaged, or of another version.
+//! rebuilt where it is missing, damaged, or of another version.
 
 mod vectors;
 

@@ -33,7 +33,7 @@ const HITS_MAX: usize = 400;
 /// Memories near in meaning that are looked at for one question.
 const NEAR_MAX: usize = 50;
 
-/// Earlier memories that are told of one.
+/// Most earlier memories that are listed for one.
 const CHANGED_MAX: usize = 8;
 
 /// The most memories in one answer.
@@ -173,7 +173,7 @@ pub struct Forgotten {
     pub forgotten: bool,
 }
 
-/// Outcome of making the index anew.
+/// Outcome of rebuilding the index.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Reindexed {
     /// Memories that were read.
@@ -184,7 +184,7 @@ pub struct Reindexed {
     pub warnings: Vec<Problem>,
 }
 
-/// Why something could not be done.
+/// Failures of an operation on memories.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
     /// This context remembers nothing of that id.
@@ -380,7 +380,7 @@ impl Room {
         Ok(problems)
     }
 
-    /// Makes the index anew from the files.
+    /// Rebuilds the index from the files.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -400,12 +400,12 @@ impl Room {
     }
 
     /// Asks the index, brought up to date; `nothing` where there is no folder. An index that fails is
-    /// made anew once.
+    /// rebuilt once.
     fn read<T>(&self, nothing: T, ask: impl Fn(&Index) -> rusqlite::Result<T>) -> Result<T> {
         self.read_with(None, nothing, ask)
     }
 
-    /// As [`Room::read`], with the vectors of a model at hand.
+    /// Reads the index as [`Room::read`], with the vectors of a model at hand.
     fn read_with<T>(
         &self,
         model: Option<&Model>,

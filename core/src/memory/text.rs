@@ -236,7 +236,7 @@ fn split(text: &str) -> Split<'_> {
     Split::Open
 }
 
-/// The file of a memory that is made anew.
+/// Text of the file of a new memory.
 pub(super) fn render(item: &Item) -> String {
     let mut lines = vec![
         FENCE.to_owned(),

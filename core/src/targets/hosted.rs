@@ -1,4 +1,4 @@
-//! Tools that run at the provider: nobody sees their calls, so they are judged where a request hands them out.
+//! Tools that run at the provider. Their calls never pass the gateway, so they are judged when a request offers them.
 
 use super::finder::Finder;
 use super::{Form, Judged, Target, TargetEntry, TargetKind, Targets};

@@ -20,7 +20,7 @@ pub(crate) enum Weight {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Written {
     pub(crate) weight: Weight,
-    /// Whether nobody can say what it is: a shell decides, or programs read it differently.
+    /// Whether the path is not known: a shell decides it, or programs read it differently.
     pub(crate) is_open: bool,
     /// Whether `*`, `?` and `[` in it stand for other letters.
     pub(crate) is_pattern: bool,

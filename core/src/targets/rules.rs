@@ -366,7 +366,7 @@ fn is_same(own: &HostName, is_below: bool, host: &HostName) -> bool {
     }
 }
 
-/// Web, or a host of which nobody said what is spoken there.
+/// Whether an address is of the web, or a host without a scheme.
 fn is_web(address: &Address) -> bool {
     matches!(address.scheme.as_str(), "http" | "https" | "")
 }

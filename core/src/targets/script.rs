@@ -5,10 +5,10 @@ use super::path::is_absolute;
 /// The most folders that a command may run in, after all the `cd` before it.
 const FOLDERS_LIMIT: usize = 8;
 
-/// The name of a folder of which nobody can say which it is.
+/// Stand-in for the name of a folder that is not known.
 const UNKNOWN_FOLDER: &str = "$";
 
-/// Whether a path leads over a folder of which nobody can say which it is.
+/// Whether a path leads over a folder that is not known.
 pub(super) fn is_over_unknown(path: &str) -> bool {
     path.split('/').any(|part| part == UNKNOWN_FOLDER)
 }
@@ -18,7 +18,7 @@ pub(super) fn is_over_unknown(path: &str) -> bool {
 pub(super) struct ScriptState {
     /// Number of scripts that the present one stands in.
     pub(super) depth: usize,
-    /// Length of the present one. A word as long as that is all of it: reading it anew would find nothing.
+    /// Length of the present script. A word as long as that is all of it: reading it again would find nothing new.
     pub(super) length: usize,
     /// Whether something in them takes text for a script.
     pub(super) runs_text: bool,

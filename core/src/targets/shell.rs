@@ -1,4 +1,4 @@
-//! ShellCommand lines: quoting undone, words split, and where commands point.
+//! Command lines: quoting undone, words split, and the targets of commands.
 //!
 //! It runs nothing and knows no variable: a word that a shell would only make when it runs is on no allow
 //! list. A command that is not known may run any of its words and speak to any of them, so these are searched for

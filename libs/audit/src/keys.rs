@@ -3,7 +3,7 @@
 //!
 //! `log.keys` has a line for each replacement: the `seq` of the record that tells of it, both keys, and the
 //! signature of the old one over all three. A key signs for trees that hold its record, its predecessor for
-//! smaller ones; so whoever knows an early key can follow the lines to the newest, and a stolen old key
+//! smaller ones; so a verifier with an early key can follow the lines to the newest, and a stolen old key
 //! signs for nothing that came later. `log.vkey` names the newest key.
 //!
 //! The order is what makes a crash harmless at every point: first the line, then the record, then
@@ -253,7 +253,7 @@ impl Keys {
     }
 }
 
-/// The key that whoever opens the log in `dir` next has to sign with; `None` where there is no log with a
+/// Key that the next writer of the log in `dir` has to sign with; `None` where there is no log with a
 /// tree yet.
 ///
 /// # Errors

@@ -61,7 +61,7 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// A place in the log, opaque to whoever carries it. New records do not move it.
+/// A place in the log, opaque to clients. New records do not move it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cursor {

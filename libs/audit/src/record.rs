@@ -306,7 +306,7 @@ pub enum NotARecord {
     /// Written by a newer version.
     #[error("it has version {0}, and this program knows only version {RECORD_VERSION}")]
     Version(u32),
-    /// Its number is none that this program writes.
+    /// The record's number is none that this program writes.
     #[error("its seq {0} is larger than any log is long")]
     Seq(u64),
 }

@@ -1,6 +1,6 @@
 //! Finds whether a log is what was signed for: offline, on a copy, with the public key alone.
 //!
-//! Every line is hashed, the tree is built anew from the lines and compared with the tiles and with the
+//! Every line is hashed, the tree is built again from the lines and compared with the tiles and with the
 //! newest checkpoint. Lines behind the checkpoint are only looked at for their form and number, and are
 //! counted as unsigned: a crash leaves such, and nobody can vouch for them.
 
@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing speaks against it.
+    /// Whether no damage was found.
     pub fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
@@ -72,8 +72,8 @@ pub fn verify(
     verify_witnessed(dir, key, None, progress)
 }
 
-/// As [`verify`], and holds the newest checkpoint against the file outside of the folder that the log told of it
-/// ([`Options::witness`](crate::Options::witness)): who put the whole folder back to an earlier day is found out.
+/// Verifies as [`verify`], and compares the newest checkpoint with the file outside of the folder that repeats it
+/// ([`Options::witness`](crate::Options::witness)): a folder that was put back to an earlier day is found.
 ///
 /// # Errors
 /// Those of [`verify`].

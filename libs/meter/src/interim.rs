@@ -17,11 +17,11 @@ const OWED_MAX: usize = 65_536;
 /// Purses of which the last standing is known. Days and months go by, and rooms come and go.
 const KNOWN_MAX: usize = 16_384;
 
-/// Holds calls while the ledger is away.
+/// Holds of calls while the ledger does not answer, within the last known standing of each limit.
 #[derive(Debug, Default)]
 pub struct Interim {
     state: Mutex<State>,
-    /// LocalHold by the one who books at the ledger, so that nothing is booked twice at once.
+    /// Lock of the task that books at the ledger, so that nothing is booked twice at once.
     booking: tokio::sync::Mutex<()>,
 }
 
@@ -179,7 +179,7 @@ impl Interim {
         self.state().is_empty()
     }
 
-    /// Books at the ledger what was spent from here, and lets it take over what is held. Nothing of it can be refused: it is
+    /// Books spending at the ledger, and hands holds over to it. Nothing of it can be refused: it is
     /// spent.
     ///
     /// # Errors

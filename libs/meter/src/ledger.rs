@@ -31,7 +31,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// saw plus what is asked for.
     ///
     /// Dropping the future before it has answered gives the reservation back. Once it has answered,
-    /// whoever asked must settle or release.
+    /// the caller must settle or release it.
     fn reserve(&self, ask: Ask) -> BoxFuture<Result<Balance, ReserveError>>;
 
     /// Replaces a reservation by what the call really cost, which may be more than was held.
@@ -135,7 +135,7 @@ impl Balance {
         self.daily_tokens().map(Standing::remaining)
     }
 
-    /// Time at which the day's budget starts anew, in milliseconds since 1970.
+    /// Time of the reset of the day's budget, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(&self) -> u64 {
         self.day.resets_at()

@@ -192,7 +192,7 @@ impl Standing {
         sum <= u128::from(self.limit.amount.min(i64::MAX.unsigned_abs()))
     }
 
-    /// Time at which it starts anew, in milliseconds since 1970.
+    /// Time of its reset, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(&self) -> u64 {
         self.limit.period.resets_at(self.day)

@@ -24,7 +24,7 @@ use crate::{Tier, Usage};
 pub struct Micros(pub u64);
 
 impl Micros {
-    /// Both together; stops at the largest number.
+    /// Sum of both, at most the largest number.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))

@@ -94,7 +94,7 @@ impl SqliteLedger {
     /// Opens the ledger with options of your own.
     ///
     /// # Errors
-    /// As [`SqliteLedger::open`].
+    /// Those of [`SqliteLedger::open`].
     pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, LedgerError> {
         let (file, connection) = file::open(path, &options)?;
         let (reads, reading) =

@@ -24,7 +24,7 @@ use file::{KeyFile, Stamp, StoredKey};
 /// Prefix of every key, so that secret scanners and people know it.
 pub const PREFIX: &str = "zos_";
 
-/// Time for which the file counts as unchanged without a look at the disk.
+/// Time for which the file counts as unchanged without another look at it.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The least time between two writes of last-used times.
@@ -77,7 +77,7 @@ pub enum KeysError {
         /// Its version.
         version: u64,
     },
-    /// Another process did not let go of it.
+    /// Another process kept the file locked.
     #[error("another process is changing {}; try again", .path.display())]
     Busy {
         /// The file.
@@ -131,7 +131,7 @@ impl ClientKeys {
         Self::with_clock(path, Arc::new(system_clock))
     }
 
-    /// The same, with a clock for `created` and `last_used`.
+    /// Opens the file with a clock for `created` and `last_used`.
     ///
     /// # Errors
     /// Those of [`ClientKeys::open`].
@@ -300,7 +300,7 @@ impl Shared {
         Ok(changed)
     }
 
-    /// Notes that a key was used; says whether it is time to write that down.
+    /// Notes that a key was used. Returns whether the last-used times are due to be written.
     fn touch(&self, table: &mut KeyTable, id: &str) -> bool {
         let now = (self.clock)();
         match table.touched.get_mut(id) {

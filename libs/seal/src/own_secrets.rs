@@ -45,7 +45,7 @@ pub enum Kind {
     ClientKey,
     /// The token of the admin API.
     AdminToken,
-    /// Nobody can tell: the text was made so that looking takes too long.
+    /// Not known: the text was made so that a search takes too long, and counts as holding a secret.
     Unknown,
 }
 

@@ -3,7 +3,7 @@
 //! They are asked in this order. A variable is read-only. The keychain is asked on a thread of its
 //! own and with a time limit, because the call hangs for as long as a prompt to unlock it is open.
 //! Private files are used only where the person names a folder for them; they are not encrypted,
-//! for whoever could read the file could read the key to it as well.
+//! because a program that can read the file can read the key to it as well.
 
 mod folder;
 mod keychain;
@@ -68,7 +68,7 @@ pub enum Backend {
     /// The keychain of the operating system.
     #[default]
     Auto,
-    /// None: a server without one, or a person who wants none.
+    /// No keychain: a server without one, or a person who wants none.
     Disabled,
 }
 
@@ -122,7 +122,7 @@ pub enum VaultError {
     File(#[from] FileError),
 }
 
-/// Keeps provider keys. Every call blocks, at most for about the time limit.
+/// Store of provider keys. Every call blocks, at most for about the time limit.
 #[derive(Debug)]
 pub struct Vault {
     environment: fn(&str) -> Option<String>,

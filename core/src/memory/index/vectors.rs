@@ -1,5 +1,5 @@
 //! The vectors of a sentence model in the index: one for each part of each memory, in the context's own
-//! index file. They belong to one model, and are made anew for another one.
+//! index file. They belong to one model, and are computed again for another one.
 //!
 //! All of them are looked at for a question: at ten thousand memories that takes a millisecond, and
 //! misses none as a graph of neighbours would.

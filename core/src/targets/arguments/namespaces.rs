@@ -13,7 +13,7 @@ const BEFORE: &[(&str, bool)] = &[("xmlns", true), ("<!doctype", false), ("\"$sc
 /// The most bytes between the sign that a name follows and its quote.
 const GAP_LIMIT: usize = 96;
 
-/// A text without the names of namespaces. One with a query or a fragment is an address to us.
+/// A text without the names of namespaces. A name with a query or a fragment counts as an address.
 pub(super) fn without(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let mut plain = String::new();

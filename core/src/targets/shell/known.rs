@@ -22,7 +22,7 @@ pub(super) enum Known {
     Versions,
     /// Runs code that stands in its words.
     Code,
-    /// Speaks to where its arguments say, read in a way of its own.
+    /// A command that speaks to the host in its arguments; each is read by its own rules.
     Network,
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Shared {
     work: Condvar,
     /// Wakes those who wait for the disk.
     done: Condvar,
-    /// The tree, where one is kept. Who takes both locks takes this one first.
+    /// The tree, where one is kept. A thread that takes both locks takes this one first.
     sealer: Mutex<Option<Sealer>>,
 }
 

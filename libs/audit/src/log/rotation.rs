@@ -1,4 +1,4 @@
-//! Replacement of the key of a log: what came of it, and why it was refused.
+//! Replacement of the key of a log: its outcome, and the reasons for a refusal.
 
 use std::io;
 use std::path::PathBuf;

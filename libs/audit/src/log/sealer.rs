@@ -2,7 +2,7 @@
 //!
 //! The order is what makes a crash harmless at every point: the signed note goes to `checkpoint.new`,
 //! then the tiles are written, then the note becomes `checkpoint`. So a tile never speaks of records
-//! that no signed note covers, and whoever reads takes the newer of the two notes.
+//! that no signed note covers, and a reader takes the newer of the two notes.
 
 use std::io;
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ impl Sealer {
         format!("zos/{}", hex::encode(&digest[..8]))
     }
 
-    /// Takes leaves in; they count with the next checkpoint.
+    /// Adds leaves. The next checkpoint covers them.
     pub(super) fn add(&mut self, leaves: impl IntoIterator<Item = Hash>) {
         self.pending.extend(leaves);
     }
@@ -104,7 +104,7 @@ impl Sealer {
         self.edge.size()
     }
 
-    /// Signs a checkpoint over all leaves. When it fails nothing is lost; the next attempt begins anew.
+    /// Signs a checkpoint over all leaves. A failure loses nothing; the next attempt starts from the beginning.
     pub(super) fn seal(&mut self) -> io::Result<u64> {
         let mut edge = self.edge.clone();
         let mut full: Vec<Tile> = Vec::new();

@@ -50,7 +50,7 @@ struct Leaves {
     since: Option<Instant>,
     /// The records before this `seq` are to be covered at once.
     urgent_to: u64,
-    /// Since when no checkpoint can be written, and why.
+    /// Time since which no checkpoint can be written, and the error.
     trouble: Option<(String, String)>,
 }
 
@@ -128,7 +128,8 @@ impl Writer {
         }
     }
 
-    /// As [`Writer::check`], and says what is still wrong. A tree that cannot be signed keeps no record out.
+    /// Checks as [`Writer::check`], and returns the fault that remains. A tree that cannot be signed keeps no record
+    /// out.
     pub(super) fn usable(&mut self) -> Result<(), AppendError> {
         self.check();
         self.trouble.as_ref().map_or(Ok(()), |trouble| Err(AppendError::Write(trouble.error.clone())))

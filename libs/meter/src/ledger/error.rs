@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::Standing;
 use crate::limit::amount;
 
-/// Why nothing was reserved.
+/// Reasons why nothing was reserved.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReserveError {
     /// The budget cannot carry the call.
@@ -39,7 +39,7 @@ pub enum LedgerError {
     NewerFormat {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: i64,
         /// The newest format known here.
         known: i64,

@@ -55,7 +55,7 @@ impl Queue {
     }
 }
 
-/// A reservation on its way to whoever asked: dropped on the way, it is given back.
+/// A reservation on its way to its caller: dropped on the way, it is given back.
 #[derive(Debug)]
 pub(super) struct Grant {
     queue: Queue,

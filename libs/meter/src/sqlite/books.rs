@@ -66,7 +66,7 @@ const REMEMBERED_MS: i64 = 3_600_000;
 /// The most ids looked at in one round of forgetting, so that it never holds up a commit.
 const FORGET_AT_ONCE: i64 = 1_024;
 
-/// Holds what is asked for if every limit allows it.
+/// Holds the amounts of a request if every limit allows it.
 pub(super) fn reserve(books: &Connection, ask: &Ask) -> rusqlite::Result<Result<Balance, ReserveError>> {
     // The transaction holds the only right to write, so nothing changes between looking and booking.
     for limit in &ask.limits {

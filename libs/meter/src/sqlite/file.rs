@@ -47,7 +47,7 @@ pub(super) struct Place {
     log_pages: Arc<AtomicU64>,
 }
 
-/// Opens, makes or refuses the file. Whoever finds nobody else books what the dead still held.
+/// Opens, makes or refuses the file. An opener that is alone books the holds of processes that are gone.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(LedgerFile, Connection), LedgerError> {
     let place = Place {
         path: path.to_owned(),
@@ -197,7 +197,7 @@ impl Place {
     }
 }
 
-/// Sorts a failure of SQLite by what a person can do about it.
+/// Kind of a failure of SQLite, by what a person can do about it.
 pub(super) fn storage(error: rusqlite::Error) -> LedgerError {
     let trouble = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Trouble::Full,

@@ -29,9 +29,9 @@ pub(super) enum Job {
     Reserve { ask: Ask, reply: Option<Reply<Grant, ReserveError>> },
     /// Without `reply` the asker was already told of trouble; the work is still owed.
     Settle { id: String, spend: Spend, reply: Option<Reply<Balance>> },
-    /// As `Settle`.
+    /// Release of a reservation; `reply` as in `Settle`.
     Release { id: String, reply: Option<Reply<()>> },
-    /// Handed to the reader once everything before it is committed.
+    /// Query that goes to the reader once everything before it is committed.
     Read(Read),
     /// Answered once everything before it is committed.
     Flush { reply: Reply<()> },
@@ -162,7 +162,7 @@ impl Queue {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Commits what is in line on this thread. Whether nothing is left for the other.
+    /// Commits queued jobs on this thread. Returns whether none is left for the writer thread.
     fn serve(&self) -> bool {
         match self.0.writer.try_lock() {
             Ok(mut writer) => {

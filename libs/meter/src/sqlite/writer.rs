@@ -317,7 +317,7 @@ fn answer<T>(reply: Option<Reply<T>>, outcome: Result<T, LedgerError>) {
     }
 }
 
-/// A failure that is not the disk's but of what was to be written. Trying that again would hold up
+/// Whether a failure is about the data of one job and not about the disk. Trying that again would hold up
 /// everything behind it for ever.
 fn is_about_one_job(error: &LedgerError) -> bool {
     matches!(error, LedgerError::Storage { trouble: Trouble::Other, .. })

@@ -175,7 +175,7 @@ impl Keychain {
     }
 }
 
-/// The thread: one job after another, until nobody can send any more.
+/// Loop of the thread: one job after another, until every sender is gone.
 fn serve(jobs: &Receiver<Job>, service: &str, connect: &Connect) {
     let mut store = None;
     for job in jobs {

@@ -215,7 +215,7 @@ pub(super) const SUSPENDED: &[&str] = &[
     "desactivadas",
 ];
 
-/// Said of a rule, these take it out of force only behind a no: "no approval is needed".
+/// Words about a rule that suspend it only behind a no: "no approval is needed".
 pub(super) const ONLY_AFTER_NO: &[&str] = &["is needed", "is required", "is necessary"];
 pub(super) const NO: &[&str] = &["no", "without", "keine", "kein", "aucune", "ninguna"];
 
