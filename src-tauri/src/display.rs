@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-/// There is none.
+/// No display.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "zOS needs a display for its window and its tray, and there is none here; without a display, run: zos serve"

@@ -15,7 +15,7 @@ pub(crate) const WINDOW: &str = "main";
 /// The address of the screens.
 pub(crate) const SCREENS: &str = "zos://localhost/zos/";
 
-/// What the page may not do, beside what its own policy forbids: be framed, and reach devices.
+/// Headers that forbid the page to be framed and to reach devices, beside its own policy.
 const EXTRA: [(&str, &str); 2] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
     ("cross-origin-opener-policy", "same-origin"),

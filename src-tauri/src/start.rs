@@ -13,7 +13,7 @@ use zos_gateway::House;
 use zos_gateway::attest::Keys;
 use zos_gateway::house::Opening;
 
-/// How long tasks may take to end after everything that matters has ended.
+/// Time that tasks may take to end after everything that matters has ended.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why zOS cannot start.

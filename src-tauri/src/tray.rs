@@ -31,10 +31,10 @@ const PAUSE: Duration = Duration::from_millis(150);
 
 /// A few items that belong together.
 trait Group: Send + Sync {
-    /// Shows what is so now.
+    /// Updates the items from the view.
     fn show(&self, menu: &Menu<Wry>, view: &View) -> tauri::Result<()>;
 
-    /// Does what an item stands for. `false` where the item is not one of the group's.
+    /// Handles a click on an item. `false` where the item is not one of the group's.
     fn clicked(&self, app: &AppHandle, id: &str) -> bool;
 }
 
@@ -50,12 +50,12 @@ struct Tray {
 pub(crate) fn build(app: &AppHandle) -> tauri::Result<()> {
     let menu = Menu::new(app)?;
     let groups: Vec<Box<dyn Group>> = vec![
-        Box::new(status::Status::add(app, &menu)?),
+        Box::new(status::StatusLine::add(app, &menu)?),
         Box::new(retry::Retry::add(app, &menu)?),
         Box::new(asks::Waiting::add(app, &menu)?),
         Box::new(rooms::Rooms::add(app, &menu)?),
         Box::new(asks::Allow::add(app, &menu)?),
-        Box::new(pause::Pause::add(app, &menu)?),
+        Box::new(pause::PauseGroup::add(app, &menu)?),
         Box::new(endpoint::Endpoint::add(app, &menu)?),
         Box::new(open::Open::add(app, &menu)?),
         Box::new(login::Login::add(app, &menu)?),
@@ -100,7 +100,7 @@ fn clicked(app: &AppHandle, id: &str) {
     app.state::<Desk>().nudge.notify_one();
 }
 
-/// Shows what changes, as it changes: files, calls, the listener, the day.
+/// Updates the tray whenever files, calls, the listener or the day change.
 async fn follow(app: AppHandle) {
     let desk = app.state::<Desk>();
     let mut files = desk.house.brain().subscribe();

@@ -16,7 +16,7 @@ use tauri::{
     WindowEvent,
 };
 
-/// How long after the login a tray may take to appear before the window is shown in its place.
+/// Time after the login that a tray may take to appear before the window is shown in its place.
 const TRAY_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Shows the window, at a page if one is named; makes it if there is none. On the main thread.
@@ -173,7 +173,7 @@ fn remember(window: &WebviewWindow) {
     }
 }
 
-/// Where the window is. A maximised one keeps the size that it had `before`.
+/// Place of the window. A maximised one keeps the size that it had `before`.
 fn measure(window: &WebviewWindow, before: &Place) -> tauri::Result<Place> {
     if window.is_maximized()? {
         return Ok(Place { is_maximized: true, ..before.clone() });
@@ -209,7 +209,7 @@ fn address(page: Option<&str>) -> Url {
     address
 }
 
-/// Does what a key of the window stands for, whatever the page does.
+/// Handles a key of the window, whatever the page does.
 fn act(app: &AppHandle, action: keys::KeyAction) {
     match action {
         keys::KeyAction::Close => {

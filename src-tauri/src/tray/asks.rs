@@ -1,4 +1,4 @@
-//! What waits for the owner: a way to the list, and the last blocked call that may pass once.
+//! Items for asks: a way to the list, and the last blocked call that may pass once.
 
 use super::view::{Blocked, View};
 use super::{Group, insert_after, insert_before, last_line, set_text};
@@ -54,7 +54,7 @@ pub(super) struct Allow {
     item: MenuItem<Wry>,
     /// The line below the rooms, after which the item stands.
     line: PredefinedMenuItem<Wry>,
-    /// What the item said when it was clicked is what is meant.
+    /// The call that the item names: a click means this one, whatever was blocked since.
     shown: Mutex<Option<Blocked>>,
 }
 

@@ -20,12 +20,12 @@ const SPANS: [(&str, &str, Option<u32>); 4] = [
 ];
 
 /// Either the submenu stands in the menu or the item.
-pub(super) struct Pause {
+pub(super) struct PauseGroup {
     pause: Submenu<Wry>,
     resume: MenuItem<Wry>,
 }
 
-impl Pause {
+impl PauseGroup {
     pub(super) fn add(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<Self> {
         let pause = Submenu::with_id(app, SUBMENU, "Pause shield", true)?;
         for (id, label, _) in SPANS {
@@ -37,7 +37,7 @@ impl Pause {
     }
 }
 
-impl Group for Pause {
+impl Group for PauseGroup {
     fn show(&self, menu: &Menu<Wry>, view: &View) -> tauri::Result<()> {
         match &view.pause {
             view::Pause::Off => {}
