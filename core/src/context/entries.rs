@@ -16,13 +16,13 @@ use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value
 /// One entry of `outbound_deny` or `confidential`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// What is looked for and what is asked for.
+    /// Pattern and action of the rule.
     pub rule: RuleSpec,
     /// Line in the file, from 1.
     pub line: usize,
     /// The person's own note.
     pub note: Option<String>,
-    /// Places that what was redacted may be put back for, where the file names them.
+    /// Targets that may receive redacted text in clear again, where the file names them.
     pub restore_to: Option<RestoreTo>,
     /// Whether the action was written; one that was not is softened in an open context.
     pub explicit_action: bool,
@@ -32,8 +32,8 @@ pub struct Entry {
 const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
 
-/// What entries of a context are read with.
-pub(super) struct Defaults<'p> {
+/// Settings that entries of a context are read with.
+pub(super) struct EntryDefaults<'p> {
     /// The packs that an entry may name.
     pub(super) packs: &'p Packs,
     /// The evasions of an entry that says nothing about them.
@@ -45,7 +45,7 @@ pub(super) fn read_list(
     fields: &mut Fields<'_>,
     key: &'static str,
     prefix: &str,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Vec<Entry> {
     let Some(items) = fields.list(key, "terms", findings) else { return Vec::new() };
@@ -67,7 +67,7 @@ fn read_entry(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     match &node.value {
@@ -99,7 +99,7 @@ fn read_map(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     let mut fields = Fields::of(node, path, findings)?.confidential();

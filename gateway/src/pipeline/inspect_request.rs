@@ -16,7 +16,7 @@ use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::fleet::SLOTS;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Context, ContextName, ContextState, Effect, ProviderState, Wish};
+use zos_core::{Attachments, Context, ContextName, ContextState, Effect, ProviderState, RouteRequest};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
@@ -299,7 +299,7 @@ pub(super) fn finds_nothing(policy: &Policy, text: &str) -> bool {
 
 /// The vocabularies of the models that may be asked, by the names that their providers know them by.
 fn vocabularies(resolved: &Resolved, face: Face, asked: &Asked) -> Vec<Option<Vocabulary>> {
-    let wish = Wish {
+    let wish = RouteRequest {
         face: face.api(),
         model: &asked.model,
         filter: &resolved.context.models,

@@ -126,7 +126,7 @@ struct Input {
     cache_write: u64,
 }
 
-/// What was reported so far, in our terms: input without the cached part, output with reasoning.
+/// Counts reported so far, in our terms: input without the cached part, output with reasoning.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     input: Option<u64>,
@@ -189,7 +189,7 @@ fn sum(left: Counts, right: Counts) -> Counts {
     }
 }
 
-/// Where sound is counted: chat completions, responses, transcriptions.
+/// Paths of the count of sound: chat completions, responses, transcriptions.
 const AUDIO_INPUT: [&str; 3] = [
     "/prompt_tokens_details/audio_tokens",
     "/input_tokens_details/audio_tokens",
