@@ -407,13 +407,7 @@ impl House {
                 unread.file, unread.message
             ));
         }
-        problems.extend(
-            self.brain
-                .snapshot()
-                .fleet
-                .broken()
-                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
-        );
+        problems.extend(fleet_never_loaded(&self.brain.snapshot().fleet));
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         let ok = problems.is_empty();
         problems.extend(listening.notice);
@@ -460,14 +454,12 @@ impl House {
 
     /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
     fn tell_of_the_fleet(&self, told: &mut Option<String>) {
-        let now = self.brain.snapshot().fleet.broken().map(ToString::to_string);
+        let now = fleet_never_loaded(&self.brain.snapshot().fleet);
         if *told == now {
             return;
         }
         match &now {
-            Some(problem) => {
-                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
-            }
+            Some(problem) => tracing::error!("{problem}"),
             None => tracing::info!("the fleet is loaded"),
         }
         *told = now;
@@ -523,6 +515,15 @@ impl House {
             self.announce(Event::Budget { context: context.to_owned(), limit, percent });
         }
     }
+}
+
+/// Sentence about the file of the fleet where it never loaded. The built-in providers that served before it was written go
+/// on to serve open rooms; after a start with it nobody knows where the owner wants any call to go.
+fn fleet_never_loaded(fleet: &zos_core::Fleet) -> Option<String> {
+    let problem = fleet.broken()?;
+    let barred =
+        if fleet.is_builtin() { "hard rooms reach no provider" } else { "no room reaches a provider" };
+    Some(format!("The fleet never loaded, so {barred}: {problem}"))
 }
 
 /// Verifies the whole log beside the calls. Opening looked at its newest segment only.

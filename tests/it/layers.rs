@@ -98,7 +98,7 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/wire",
         layers: &[
-            &["json", "problem", "blob", "charset"],
+            &["json", "problem", "blob", "charset", "spelling"],
             &["sse", "declared", "envelope", "usage", "hosted", "places"],
             &["face", "dialect"],
             &["needs", "limits", "state", "system", "canon"],

@@ -109,6 +109,38 @@ async fn a_room_whose_filter_excludes_the_model_gets_a_permitted_fallback_or_not
     assert_eq!((a.received().len(), b.received().len()), (0, 1));
 }
 
+/// Routers of models such as OpenRouter take others of a list in the body when the first fails.
+#[tokio::test]
+async fn a_list_of_other_models_in_the_call_is_no_way_past_the_rooms_filter() {
+    let provider = Provider::json("{}").await;
+    let gateway = Scratch::new()
+        .acme("isolation: hard\nmodels: {allow: [\"gpt-*\"], deny: [gpt-old]}\n")
+        .provider(&provider)
+        .start()
+        .await;
+    let ask = async |more: Value| {
+        let mut body = json!({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let response = gateway.post("/v1/chat/completions", body.to_string()).await;
+        (response.status().as_u16(), response.json::<Value>().await.unwrap()["error"]["code"].clone())
+    };
+    for (more, is_permitted) in [
+        (json!({"models": ["gpt-5-mini", "gpt-4"]}), true),
+        (json!({"models": ["gpt-5-mini", "elsewhere/large"]}), false),
+        (json!({"models": ["gpt-old"]}), false),
+        (json!({"Models": ["elsewhere"]}), false),
+        (json!({"fallbacks": [{"gpt-5": ["elsewhere"]}]}), false),
+        (json!({"fallback_models": "elsewhere"}), false),
+        (json!({"fallbacks": [{"model": {"name": "elsewhere"}}]}), false),
+        (json!({"modalities": ["text"]}), true),
+    ] {
+        let (status, code) = ask(more.clone()).await;
+        let expected = if is_permitted { (200, Value::Null) } else { (503, json!("zos_no_route")) };
+        assert_eq!((status, code), expected, "{more}");
+    }
+    assert_eq!(provider.received().len(), 2);
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_the_call_itself_is_final() {
     for status in [400, 401, 403, 404, 413, 422] {
@@ -287,7 +319,17 @@ async fn embeddings_and_counts_never_fall_back() {
 #[tokio::test]
 async fn a_hard_room_reaches_no_provider_while_the_fleet_never_loaded_and_everybody_is_told() {
     let broken = "version: 1\nproviders:\n  local: {api: openai, base_url: \"http://192.168.1.5:8000/v1\", key: none}\n";
-    let gateway = Scratch::new().acme("isolation: hard\n").file("routing/fleet.yml", broken).start().await;
+    let gateway = Scratch::new()
+        .acme("isolation: hard\n")
+        .file("contexts/easy.yml", "isolation: open\n")
+        .file("routing/fleet.yml", broken)
+        .start()
+        .await;
+    // After a start with it nobody knows where calls of any room are to go.
+    let body = r#"{"model": "one", "messages": []}"#;
+    let open = gateway.post("/rooms/easy/v1/chat/completions", body).await;
+    assert_eq!(open.status(), 503);
+    assert!(open.text().await.unwrap().contains("routing/fleet.yml:3 is broken"));
     let response = ask(&gateway).await;
     assert_eq!(response.status(), 503);
     let told: Value = response.json().await.unwrap();
@@ -295,5 +337,6 @@ async fn a_hard_room_reaches_no_provider_while_the_fleet_never_loaded_and_everyb
     assert!(told["error"]["message"].as_str().unwrap().contains("routing/fleet.yml:3 is broken"), "{told}");
     let ready = zos_tests::gateway::client().get(format!("{}/readyz", gateway.url)).send().await.unwrap();
     assert_eq!(ready.status(), 503);
-    assert!(ready.text().await.unwrap().contains("routing/fleet.yml:3"));
+    let ready = ready.text().await.unwrap();
+    assert!(ready.contains("routing/fleet.yml:3") && ready.contains("no room reaches a provider"), "{ready}");
 }

@@ -25,6 +25,7 @@ mod asking;
 mod calls;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod client;
+mod ending;
 mod hearing;
 mod release;
 pub mod said;
@@ -198,11 +199,6 @@ impl Guard {
             is_failed: false,
             has_replaced: false,
         }
-    }
-
-    /// The dialect, to end the stream in its words.
-    pub fn dialect(&self) -> &Dialect {
-        &self.dialect
     }
 
     /// Whether a tool call is open: then an ending must not look like one that can be acted upon.
@@ -467,6 +463,8 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]

@@ -192,7 +192,7 @@ async fn plain(
 /// Ids that the answer gives out of what the provider keeps.
 fn made(forwarded: &Forwarded, told: &Bytes) -> Made {
     let mut made = Made::new(forwarded.face);
-    if zos_wire::state::keeps(forwarded.face)
+    if zos_wire::state::keeps(forwarded.face, told)
         && let Ok(value) = json::parse(&String::from_utf8_lossy(told))
     {
         made.read(&value);

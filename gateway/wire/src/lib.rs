@@ -25,6 +25,7 @@ mod needs;
 pub mod pair;
 pub mod places;
 pub mod problem;
+mod spelling;
 pub mod sse;
 pub mod state;
 pub mod system;

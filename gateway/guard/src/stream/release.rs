@@ -113,7 +113,7 @@ impl Guard {
             let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
             self.has_replaced |= has_replaced;
             if !words.is_empty() {
-                out.push(self.dialect.text_event(channel, &words));
+                out.push(self.start(channel, &words));
             }
             // What comes behind a gap is not said.
             if safe < said.words.len() {

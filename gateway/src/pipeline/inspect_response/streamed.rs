@@ -131,7 +131,7 @@ impl Pump {
                 }
                 match self.wait(&mut out).await {
                     None => {
-                        out.push(self.guard.dialect().ping());
+                        out.push(self.guard.ping());
                         break;
                     }
                     Some(None) => continue,
@@ -335,7 +335,7 @@ impl Pump {
                     self.failure(&problem)
                 } else {
                     self.call.note(&problem);
-                    self.guard.dialect().refusal(&problem, &self.call.request_id, usage.output)
+                    self.guard.refusal(&problem, &self.call.request_id, usage.output)
                 };
                 (Outcome::Cut, Some(ending))
             }
@@ -345,14 +345,14 @@ impl Pump {
         self.call.settle(Cost::Spent(usage)).await;
         if let Err(problem) = self.call.finish(outcome, Some(self.status.as_u16())).await {
             out.clear();
-            return Some(self.guard.dialect().failure(&problem, &self.call.request_id));
+            return Some(self.guard.failure(&problem, &self.call.request_id));
         }
         ending
     }
 
     fn failure(&mut self, problem: &Problem) -> Bytes {
         self.call.note(problem);
-        self.guard.dialect().failure(problem, &self.call.request_id)
+        self.guard.failure(problem, &self.call.request_id)
     }
 
     /// What the provider reported, and an estimate for what it did not.
