@@ -181,7 +181,10 @@ impl Lens {
                     self.decoded(escape, decoded, start, at);
                     return self.read_char(watches, c, at, found);
                 }
-                Progress::Not => self.give_up(watches, escape, &raw, at, found),
+                // A lens begins no sequence that has parts.
+                Progress::Not | Progress::Part(..) | Progress::End | Progress::EndBefore => {
+                    self.give_up(watches, escape, &raw, at, found);
+                }
             }
         }
         if self.begin_terminal(c, at, end) {

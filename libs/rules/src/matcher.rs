@@ -136,6 +136,11 @@ impl Matcher {
         self.threads.is_empty()
     }
 
+    /// Whether it has read a visible character since it began.
+    pub(crate) fn has_read(&self) -> bool {
+        self.before.class.is_some()
+    }
+
     /// The start of the oldest thread that may still become a violation of a rule in `reach`.
     pub(crate) fn pending(&self, rules: &RoomRules, reach: Reach) -> Option<u64> {
         let trie = rules.trie();

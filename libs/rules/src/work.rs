@@ -4,11 +4,28 @@ use std::cell::Cell;
 
 thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
+    static DECODED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Notes so many steps.
 pub(crate) fn note(steps: usize) {
     STEPS.set(STEPS.get() + steps as u64);
+}
+
+/// Notes that so many bytes were decoded from a run.
+pub(crate) fn note_decoded(bytes: usize) {
+    DECODED.set(DECODED.get() + bytes as u64);
+}
+
+/// Bytes that were decoded since the last [`reset`].
+pub(crate) fn decoded() -> u64 {
+    DECODED.get()
+}
+
+/// Begins to count anew.
+pub(crate) fn reset() {
+    STEPS.set(0);
+    DECODED.set(0);
 }
 
 #[cfg(test)]
