@@ -62,9 +62,13 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {
     check_name(name, &mut fields, findings);
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
-    let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
-    let defaults = Defaults { packs, evasions };
     let isolation = read_isolation(&mut fields, findings);
+    let all = match isolation {
+        Isolation::Hard => Evasions::ALL,
+        Isolation::Open => Evasions::ORDINARY,
+    };
+    let evasions = read_evasions(&mut fields, all, findings).unwrap_or(all);
+    let defaults = Defaults { packs, evasions, all };
     let context = Context {
         title: fields.text("title", findings).map(str::to_owned),
         isolation,
