@@ -12,7 +12,8 @@
 //! line that is an encoding by itself goes on in the next one. Digits inside what was decoded are
 //! decoded once more, and not again (deep disguises: twice more).
 //!
-//! Lists of numbers that stand for letters, a deep disguise, have a reader of their own: [`codes`].
+//! Lists of numbers that stand for letters, a deep disguise, have a reader of their own,
+//! [`codes`], and so has compressed text, [`archive`].
 //!
 //! There are two readers of runs, which find the same. [`decoder`] reads one character of a stream after the other
 //! and stores nothing but what is in progress, so there is no limit on the length of a run. [`whole`] has the
@@ -20,6 +21,7 @@
 //! [`sift`] choose the few stretches in which something may be, which is what makes pictures and archives
 //! in base64 cost little more than prose.
 
+mod archive;
 mod codes;
 mod decoder;
 mod sift;

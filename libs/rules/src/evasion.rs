@@ -48,6 +48,8 @@ pub enum Evasion {
     Codes,
     /// The term inside a base32 run.
     Base32,
+    /// The term in a text that gzip compressed, inside a base64 run.
+    Compressed,
     /// The bytes of mail in seven bits: `F=61lcon`.
     QuotedPrintable,
     /// Letters in UTF-7: `F+AGE-lcon`.
@@ -60,7 +62,7 @@ pub enum Evasion {
 
 impl Evasion {
     /// All of them, in the order of declaration.
-    pub const ALL: [Evasion; 21] = [
+    pub const ALL: [Evasion; 22] = [
         Evasion::Confusables,
         Evasion::Symbols,
         Evasion::Leetspeak,
@@ -78,6 +80,7 @@ impl Evasion {
         Evasion::Padding,
         Evasion::Codes,
         Evasion::Base32,
+        Evasion::Compressed,
         Evasion::QuotedPrintable,
         Evasion::Utf7,
         Evasion::Rot13,
@@ -104,6 +107,7 @@ impl Evasion {
             Evasion::Padding => "padding",
             Evasion::Codes => "codes",
             Evasion::Base32 => "base32",
+            Evasion::Compressed => "compressed",
             Evasion::QuotedPrintable => "quoted-printable",
             Evasion::Utf7 => "utf7",
             Evasion::Rot13 => "rot13",
@@ -119,7 +123,7 @@ impl Evasion {
             Evasion::Entities | Evasion::Percent | Evasion::Escapes | Evasion::Markup => 3,
             Evasion::Symbols | Evasion::QuotedPrintable | Evasion::Utf7 => 4,
             Evasion::Separated | Evasion::Hyphenation | Evasion::Joined | Evasion::Concatenated => 5,
-            Evasion::Base64 | Evasion::Hex => 4,
+            Evasion::Base64 | Evasion::Hex | Evasion::Compressed => 4,
             Evasion::Codes | Evasion::Base32 => 5,
             Evasion::Leetspeak | Evasion::Rot13 | Evasion::Reversed => 6,
         }

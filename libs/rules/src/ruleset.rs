@@ -203,7 +203,8 @@ impl<'a> Walks<'a> {
         if self.matcher.is_idle() {
             let path = if self.has_backslash { self.trail.path(self.text, at) } else { Path::default() };
             let before = self.trail.before(self.text, at);
-            self.matcher.restart_within(at as u64, before, hidden_before(self.text, at), path);
+            let hidden = hidden_before(self.text, at);
+            self.matcher.restart_within(&self.text[..at], before, hidden, path);
         }
         if let Some(c) = self.text[at..].chars().next() {
             self.matcher.read(self.rules, c, true, found);

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
@@ -84,10 +84,7 @@ fn joined(text: &str, between: &str, show: impl Fn(u8) -> String) -> String {
 
 fn base32(text: &str) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let bits: String = text.bytes().fold(String::new(), |mut bits, byte| {
-        write!(bits, "{byte:08b}").unwrap();
-        bits
-    });
+    let bits = joined(text, "", |byte| format!("{byte:08b}"));
     let digit = |part: &[u8]| {
         let part = std::str::from_utf8(part).unwrap();
         char::from(DIGITS[usize::from_str_radix(&format!("{part:0<5}"), 2).unwrap()])
@@ -95,6 +92,17 @@ fn base32(text: &str) -> String {
     let digits: String = bits.as_bytes().chunks(5).map(digit).collect();
     let padding = digits.len().div_ceil(8) * 8 - digits.len();
     digits + &"=".repeat(padding)
+}
+
+/// Base64 of what gzip makes of a letter that holds a text.
+fn compressed(text: &str) -> String {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    write!(encoder, "Dear all, this is about {text}, which moved to the third week of May.").unwrap();
+    BASE64_STANDARD.encode(encoder.finish().unwrap())
+}
+
+fn in_lines(digits: &str) -> String {
+    digits.as_bytes().chunks(60).flat_map(|line| [line, b"\n"].concat()).map(char::from).collect()
 }
 
 fn rot13(text: &str) -> String {
@@ -137,7 +145,7 @@ fn alphabet(text: &str, letters: &str) -> String {
 type Disguise = (&'static str, fn(&str) -> String, Evasion);
 
 /// Every deep disguise, in the ways in which tools and people write it.
-const DISGUISES: [Disguise; 26] = [
+const DISGUISES: [Disguise; 28] = [
     ("hex in pairs", |t| joined(t, " ", |b| format!("{b:02x}")), Evasion::Codes),
     ("hex in capitals", |t| joined(t, ":", |b| format!("{b:02X}")), Evasion::Codes),
     ("hex with prefixes", |t| joined(t, ", ", |b| format!("0x{b:02x}")), Evasion::Codes),
@@ -178,6 +186,8 @@ const DISGUISES: [Disguise; 26] = [
     ("selectors", selectors, Evasion::Symbols),
     ("small capitals", |t| alphabet(t, "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡxʏᴢ"), Evasion::Confusables),
     ("Braille", |t| alphabet(t, "⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵"), Evasion::Symbols),
+    ("compressed", compressed, Evasion::Compressed),
+    ("compressed, in lines", |t| in_lines(&compressed(t)), Evasion::Compressed),
 ];
 
 const FRAMES: [(&str, &str); 10] = [

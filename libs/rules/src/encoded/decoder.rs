@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::encoded::archive::{self, Archive};
 use crate::encoded::{BREAK_MAX, DEPTH_MAX, Encoding, Finds, RUN_MIN, begins, counts, is_varied};
 use crate::matcher::{Before, Matcher};
 use crate::pattern::watcher::{Match, Watcher};
@@ -67,6 +68,8 @@ pub(crate) struct Decoder {
     buffer: String,
     /// For encodings in what was decoded.
     nested: Vec<Decoder>,
+    /// For compressed text, in the reader that goes on over lines.
+    archive: Option<Archive>,
     /// What was found while the run is too short; places are decoded bytes.
     early: Finds,
 }
@@ -75,6 +78,7 @@ impl Decoder {
     fn new(rules: &RoomRules, shape: Shape, depth: u8) -> Self {
         let inner = |encoding| Self::new(rules, Shape { encoding, skip: 0, wraps: false }, depth + 1);
         let encodings = Encoding::ALL.into_iter().filter(|encoding| rules.decodes(*encoding));
+        let reads_archives = shape.wraps && archive::is_wanted(rules);
         Self {
             shape,
             digits: 0,
@@ -91,6 +95,7 @@ impl Decoder {
             watcher: Watcher::default(),
             buffer: String::new(),
             nested: if depth < DEPTH_MAX { encodings.map(inner).collect() } else { Vec::new() },
+            archive: reads_archives.then(Archive::default),
             early: Finds::default(),
         }
     }
@@ -111,6 +116,9 @@ impl Decoder {
             }
             self.lines.push_back((self.digits, position));
             (self.line_digits, self.broken) = (0, 0);
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.read(c, position);
         }
         self.digits += 1;
         self.line_digits += 1;
@@ -168,6 +176,10 @@ impl Decoder {
         if self.digits >= RUN_MIN && self.varied {
             self.report(rules, found);
         }
+        let end = self.place(self.digits - 1) + 1;
+        if let Some(archive) = &mut self.archive {
+            archive.end(rules, end, found);
+        }
         self.early.clear();
         self.partial.clear();
         self.lines.clear();
@@ -212,8 +224,9 @@ impl Decoder {
         let nested = self.nested.iter().filter_map(|nested| nested.pending(rules, reach));
         let matching = self.watcher.pending(rules.watches(), holds);
         let ahead = walking.flatten().into_iter().chain(matching).chain(partial).chain(begun);
-        let byte = early.chain(ahead).chain(nested).min()?;
-        Some(self.first_digit(byte))
+        let byte = early.chain(ahead).chain(nested).min();
+        let archive = self.archive.as_ref().and_then(Archive::pending);
+        [byte.map(|byte| self.first_digit(byte)), archive].into_iter().flatten().min()
     }
 
     /// Whether the one digit that was read of the next byte alone may begin a violation.

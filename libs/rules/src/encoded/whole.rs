@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::encoded::{BREAK_MAX, DEPTH_MAX, Encoding, Finds, RUN_MIN, begins, is_varied, sift};
+use crate::encoded::{BREAK_MAX, DEPTH_MAX, Encoding, Finds, RUN_MIN, archive, begins, is_varied, sift};
 use crate::pattern::runs::Runs as Expressions;
 use crate::ruleset::{RoomRules, Walks};
 use crate::seek::{Place, seek};
@@ -36,12 +36,16 @@ impl<'a> Runs<'a> {
             level.read_parts(&run, &mut self.bytes, found);
         }
         let goes_on = matches!(self.text.get(self.start), Some(b'\r' | b'\n'));
-        if goes_on && at >= self.wrapped && self.rules.decodes(Encoding::Base64) {
+        if (goes_on || archive::is_wanted(self.rules))
+            && at >= self.wrapped
+            && self.rules.decodes(Encoding::Base64)
+        {
             self.look_at_lines(at, found);
         }
     }
 
-    /// Looks at the run that begins at `at` as far as it goes over lines, if it goes over more than one.
+    /// Looks at the run that begins at `at` as far as it goes over lines: what begins in one and ends in another,
+    /// and what was compressed.
     fn look_at_lines(&mut self, at: usize, found: &mut Finds) {
         let (mut digits, mut lines, mut varied) = (Vec::new(), Vec::new(), false);
         let mut begin = at;
@@ -66,7 +70,23 @@ impl<'a> Runs<'a> {
             let level = Level { rules: self.rules, encoding: Encoding::Base64, beginnings: 1, depth: 1 };
             level.read_run(&Digits { bytes: &digits, lines: &lines }, &mut self.bytes, found);
         }
+        if archive::is_wanted(self.rules) {
+            archive::look(self.rules, &digits, at as u64..self.wrapped as u64, found);
+        }
     }
+}
+
+/// The whole bytes that digits stand for.
+pub(super) fn decoded(encoding: Encoding, digits: &[u8]) -> Vec<u8> {
+    let mut bytes = Bytes::default();
+    bytes.pack(encoding, digits);
+    bytes.packed.truncate(digits.len() * encoding.bits() as usize / 8);
+    bytes.packed
+}
+
+/// Looks for everything in a text that was decoded, but for encodings.
+pub(super) fn read_alone(rules: &RoomRules, text: &str, found: &mut Finds) {
+    Level { rules, encoding: Encoding::Base64, beginnings: 1, depth: DEPTH_MAX }.read_text(text, 0, found);
 }
 
 /// The end of the run of base64 digits that begins at `at`.
