@@ -106,6 +106,12 @@ fn detectors(pack: PackName) -> impl Iterator<Item = &'static Detector> {
     first.iter().chain(second).chain(third)
 }
 
+/// The ids and expressions of a pack.
+#[cfg(test)]
+pub(crate) fn sources(pack: PackName) -> impl Iterator<Item = (&'static str, &'static str)> {
+    detectors(pack).map(|detector| (detector.id, detector.expression))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

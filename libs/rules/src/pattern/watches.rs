@@ -29,6 +29,8 @@ pub(crate) enum Start {
     Digit,
     /// After the last character that is neither a letter nor a digit; hyphens are part of it.
     Word,
+    /// So many bytes before the end: a number that has signs of its own.
+    Last(usize),
 }
 
 impl Named {
@@ -39,6 +41,10 @@ impl Named {
                 let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '(' | ')');
                 let start = matched.rfind(|c| !is_part(c)).map(|at| at + 1)?;
                 (start..matched.len()).find(|at| matched.is_char_boundary(*at))?
+            }
+            Start::Last(count) => {
+                let start = matched.len().checked_sub(count)?;
+                matched.is_char_boundary(start).then_some(start)?
             }
         };
         (self.valid)(&matched[start..]).then(|| Find::of(start..matched.len()))
