@@ -273,7 +273,7 @@ fn matches(times: usize) -> String {
         PackName::ALL.iter().flat_map(|pack| Pack::builtin(*pack).watches(0).collect::<Vec<_>>()).collect();
     for watch in &mut watches {
         watch.check = Check::None;
-        watch.block = None;
+        (watch.block, watch.cue) = (None, None);
     }
     let watches = Watches::new(watches);
     let mut lines = String::new();
