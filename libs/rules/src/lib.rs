@@ -51,6 +51,8 @@ mod encoded;
 mod evasion;
 mod fold;
 mod gate;
+#[cfg(test)]
+mod golden;
 mod lens;
 mod matcher;
 mod pack;

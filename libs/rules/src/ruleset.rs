@@ -98,6 +98,7 @@ impl Ruleset {
                         check: Check::None,
                         detector: None,
                         need: None,
+                        cue: None,
                         block: None,
                         shortest: pattern.expression().shortest(),
                         counts_examples: false,
