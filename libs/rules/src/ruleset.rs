@@ -165,7 +165,7 @@ fn add_term(builder: &mut TrieBuilder, term: &Term, used: Use, spec: &RuleSpec) 
 
 /// The walks of a whole text, from the places at which a term may begin. They read each character once:
 /// where a walk is alive, the next one begins beside it.
-struct Walks<'a> {
+pub(crate) struct Walks<'a> {
     rules: &'a RoomRules,
     text: &'a str,
     matcher: Matcher,
@@ -174,14 +174,14 @@ struct Walks<'a> {
 }
 
 impl<'a> Walks<'a> {
-    fn new(rules: &'a RoomRules, text: &'a str) -> Self {
+    pub(crate) fn new(rules: &'a RoomRules, text: &'a str) -> Self {
         let has_backslash = memchr::memchr(b'\\', text.as_bytes()).is_some();
         let matcher = Matcher::new(0, Before::START);
         Self { rules, text, matcher, trail: Trail::default(), has_backslash }
     }
 
     /// Lets a term begin at a place. Places come in order.
-    fn begin(&mut self, at: usize, found: &mut Vec<Found>) {
+    pub(crate) fn begin(&mut self, at: usize, found: &mut Vec<Found>) {
         self.go_on(at, found);
         if self.matcher.is_idle() {
             let path = if self.has_backslash { self.trail.path(self.text, at) } else { Path::default() };
@@ -205,6 +205,12 @@ impl<'a> Walks<'a> {
                 return;
             }
         }
+    }
+
+    /// Whether a term may go on behind the end of the text.
+    pub(crate) fn is_alive_at_end(&mut self, found: &mut Vec<Found>) -> bool {
+        self.go_on(self.text.len(), found);
+        !self.matcher.is_idle()
     }
 
     fn end(&mut self, found: &mut Vec<Found>) {
