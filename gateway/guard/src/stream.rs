@@ -26,6 +26,7 @@ mod calls;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod client;
 mod hearing;
+mod order;
 mod release;
 pub mod said;
 mod tail;
@@ -38,8 +39,10 @@ use crate::inspect;
 use crate::made::Made;
 use crate::policy::Policy;
 use crate::redact::{Masks, Spot};
+use crate::seams::Row;
 use bytes::Bytes;
-use said::{Row, Said};
+use order::Order;
+use said::Said;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -138,6 +141,7 @@ pub struct Guard {
     rows: HashMap<Place, Row>,
     texts: Vec<Text>,
     views: Views,
+    order: Order,
     queue: VecDeque<Held>,
     /// Bytes of the events in the queue, and of calls that are kept to be judged.
     held_bytes: usize,
@@ -175,6 +179,7 @@ impl Guard {
             is_strict: policy.is_strict(),
             holds_calls: policy.judges_calls()
                 || masks.as_ref().is_some_and(|masks| masks.restorable().has_secrets()),
+            order: Order::new(policy.rules().seam_bytes()),
             dialect,
             policy,
             masks,
@@ -198,6 +203,15 @@ impl Guard {
             is_failed: false,
             has_replaced: false,
         }
+    }
+
+    /// The same for an answer that goes on from a text of the request, given as far as a match may reach.
+    #[must_use]
+    pub fn going_on_from(mut self, opening: &str) -> Self {
+        if !opening.is_empty() && !self.policy.rules().is_empty() {
+            self.views.opening = Some(Box::new(Text::opening(&self.policy, opening)));
+        }
+        self
     }
 
     /// The dialect, to end the stream in its words.

@@ -269,7 +269,7 @@ fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) ->
     }
     if forwarded.face.streams() {
         let leaves = Dialect::of(forwarded.face).read_whole(text, value);
-        look.is_spelled = said::together(policy, &leaves, &mut look.findings);
+        look.is_spelled = said::together(policy, &leaves, &forwarded.resolved.opening, &mut look.findings);
         look.ambiguity = leaves.ambiguity.filter(|_| policy.is_strict());
         said::counted(&leaves).for_each(|leaf| look.count.add(&leaf.text()));
         look.echoes = leaves.echoes.iter().map(|(place, new)| (place.clone(), (*new).to_owned())).collect();

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use zos_core::RoomPolicy;
 use zos_rules::{Action, Room, RuleKind, RuleSpec, Ruleset, Term};
 
+mod conversation;
+
 const TERM: &str = "Kestrel Harbor";
 
 /// A sentence that only says the term, in letters and blanks: what used to pass as base64.

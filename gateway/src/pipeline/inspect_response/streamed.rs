@@ -54,7 +54,8 @@ pub(super) fn respond(
         forwarded.policy.clone(),
         forwarded.resolved.masks.clone(),
         limit_bytes,
-    );
+    )
+    .going_on_from(&forwarded.resolved.opening);
     let translator =
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
