@@ -79,6 +79,8 @@ struct Held {
     spots: Vec<Spot>,
     /// Rules that found something in its other strings, about which the owner has yet to decide.
     asked: SmallVec<[usize; 1]>,
+    /// The tool whose call it is about, where secrets may be restored in its other strings.
+    tool: Option<Box<str>>,
     /// Where calls that stand whole in it point, about which the owner has yet to decide.
     confirm: Vec<Destination>,
     since: Instant,
@@ -291,6 +293,7 @@ impl Guard {
             echoes: SmallVec::new(),
             spots: Vec::new(),
             asked: SmallVec::new(),
+            tool: None,
             confirm: Vec::new(),
             since: now,
         };
@@ -393,6 +396,9 @@ impl Guard {
         if self.holds_calls {
             held.confirm =
                 self.whole_calls(&reading.leaves, value).inspect_err(|_| held.is_refused = true)?;
+            if self.masks.is_some() {
+                held.tool = self.tool_of(&reading.leaves).map(Box::from);
+            }
         }
         for leaf in &reading.leaves.all {
             if matches!(leaf.role, Role::Piece | Role::Echo) {

@@ -7,6 +7,7 @@ mod opening;
 mod order;
 mod recorded;
 mod responses;
+mod unseen;
 
 use super::Guard;
 use super::client::accumulated;
