@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use zos_core::Home;
+use zos_gateway::BindError;
 use zos_gateway::config::Config;
-use zos_gateway::server::BindError;
 use zos_gateway::{House, Server};
 
 /// How long calls in progress may take when the gateway is told to stop.

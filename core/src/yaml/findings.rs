@@ -1,6 +1,6 @@
 //! Collects what is wrong with one file.
 
-use super::tree::Place;
+use super::node::Place;
 use crate::problem::{Problem, Severity};
 
 /// What is wrong with one file, in the order in which it was found.
@@ -38,13 +38,13 @@ impl Findings {
     }
 
     /// Adds an error at a place.
-    pub fn error(&mut self, place: Place, message: impl Into<String>, mend: impl Into<String>) {
-        self.push(Problem::error(&self.file, message, mend).at(place.line, place.column));
+    pub fn error(&mut self, place: Place, message: impl Into<String>, fix: impl Into<String>) {
+        self.push(Problem::error(&self.file, message, fix).at(place.line, place.column));
     }
 
     /// Adds a warning at a place.
-    pub fn warn(&mut self, place: Place, message: impl Into<String>, mend: impl Into<String>) {
-        self.push(Problem::warning(&self.file, message, mend).at(place.line, place.column));
+    pub fn warn(&mut self, place: Place, message: impl Into<String>, fix: impl Into<String>) {
+        self.push(Problem::warning(&self.file, message, fix).at(place.line, place.column));
     }
 
     /// Adds a problem as it is.

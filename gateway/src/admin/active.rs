@@ -3,7 +3,7 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{Active, AdminProblem};
+use crate::views::{Active, AdminProblem};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -38,7 +38,7 @@ pub(crate) async fn set_active(
                     "zos_context_broken",
                     "The file of this context never loaded.",
                 )
-                .hint("Mend it first: `zos lint` names file and line.")
+                .hint("Fix it first: `zos lint` names file and line.")
                 .problems(state.problems()));
             }
             Some(_) => {}
