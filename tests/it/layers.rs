@@ -19,7 +19,7 @@ const CRATES: &[Crate] = &[
         folder: "libs/meter",
         layers: &[
             &["day", "estimate", "tokens"],
-            &["clock", "usage"],
+            &["answer", "clock", "usage"],
             &["price"],
             &["limit"],
             &["ledger"],

@@ -50,7 +50,7 @@ use std::time::{Duration, Instant};
 use text::Text;
 use views::Views;
 use zos_core::Effect;
-use zos_meter::{TextCount, Tier, UsageReader};
+use zos_meter::{AnswerText, Tier, UsageReader};
 use zos_wire::dialect::{Delivered, Reading};
 use zos_wire::faces::{Dialect, messages};
 use zos_wire::json::{self, Value};
@@ -155,8 +155,8 @@ pub struct Guard {
     is_call_stopped: bool,
     /// What was found so far, reports included.
     pub findings: Findings,
-    /// Text that arrived, for an estimate.
-    pub count: TextCount,
+    /// Text that arrived, to be counted where the provider reports no usage.
+    pub said: AnswerText,
     /// What the provider reported that it used.
     pub usage: UsageReader,
     /// The terms that the provider last said it serves at.
@@ -199,7 +199,7 @@ impl Guard {
             tools: HashMap::new(),
             is_call_stopped: false,
             findings: Findings::default(),
-            count: TextCount::default(),
+            said: AnswerText::default(),
             tier: None,
             is_complete: false,
             is_failed: false,

@@ -6,6 +6,7 @@
 //! reported, [`TextCount`] estimates where nothing was reported, [`tokens`] counts with a tokenizer. [`Day`] and [`Clock`] are time,
 //! [`Ledger`] is the contract of a budget, [`SqliteLedger`] keeps it in one file, [`Interim`] holds calls while it is away.
 
+mod answer;
 mod clock;
 mod day;
 mod estimate;
@@ -19,6 +20,7 @@ mod sqlite;
 pub mod tokens;
 mod usage;
 
+pub use answer::AnswerText;
 pub use clock::Clock;
 pub use day::{Day, ParseDayError};
 pub use estimate::{Estimate, TextCount, estimate_tokens};

@@ -21,7 +21,7 @@ impl Guard {
     pub(super) fn piece(&mut self, leaf: &Leaf<'_>, held: &mut Held) -> Result<(), Stop> {
         let words = leaf.text();
         if leaf.role == Role::Piece {
-            self.count.add(&words);
+            self.said.add(&words);
         }
         if self.policy.rules().is_empty() && !self.policy.judges_calls() {
             return Ok(());
