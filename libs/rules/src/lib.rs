@@ -60,6 +60,7 @@ mod pattern;
 mod rule;
 mod ruleset;
 mod scanner;
+mod seam;
 mod seek;
 mod trie;
 mod unseen;

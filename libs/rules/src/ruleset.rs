@@ -226,6 +226,12 @@ impl<'a> Walks<'a> {
         }
     }
 
+    /// Whether a term may go on behind the end of the text.
+    pub(crate) fn is_alive_at_end(&mut self, found: &mut Vec<Found>) -> bool {
+        self.go_on(self.text.len(), found);
+        !self.matcher.is_idle()
+    }
+
     pub(crate) fn end(&mut self, found: &mut Vec<Found>) {
         self.go_on(self.text.len(), found);
         self.matcher.end(self.rules, found);

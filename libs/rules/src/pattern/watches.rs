@@ -276,6 +276,12 @@ impl Watches {
         self.shortest
     }
 
+    /// Bytes of the longest match of the patterns that no pack brought; 0 where there are none.
+    pub(crate) fn longest_own(&self) -> usize {
+        let own = self.all.iter().filter(|watch| watch.detector.is_none());
+        own.map(|watch| watch.max_len).max().unwrap_or(0)
+    }
+
     /// Whether a match can begin with a byte.
     pub(crate) fn may_begin_with(&self, byte: u8) -> bool {
         self.first.get(usize::from(byte)).is_some_and(|begins| *begins)
