@@ -165,7 +165,7 @@ impl Admin {
             .body(Full::new(body))
             .expect("method, path and header are valid");
         self.runtime()?.block_on(async {
-            let Ok(answer) = zos_gateway::admin::window_router(house.clone()).oneshot(request).await;
+            let Ok(answer) = zos_gateway::window_router(house.clone()).oneshot(request).await;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes);
             house.stop(Duration::ZERO).await;

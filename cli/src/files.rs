@@ -34,7 +34,7 @@ pub(crate) fn active(snapshot: &Snapshot) -> Result<ContextName> {
             NoContext::NoneActive | NoContext::Missing(_) => {
                 "Name one with --context NAME, or choose one: `zos context use NAME`."
             }
-            NoContext::Unknown => "Choose it again, which mends the file: `zos context use NAME`.",
+            NoContext::Unknown => "Choose it again, which fixes the file: `zos context use NAME`.",
         };
         Failure::wrong(Code::UnknownContext, sentence(&why)).hint(hint)
     })
@@ -153,7 +153,7 @@ pub(crate) fn check_known(home: &Home, name: &ContextName) -> Result<()> {
 pub(crate) fn broken(name: &ContextName, state: &ContextState) -> Failure {
     let mut failure =
         Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
-            .hint(format!("Mend it: `zos context edit {name}`."));
+            .hint(format!("Fix it: `zos context edit {name}`."));
     if let Failure::Failed(reason) = &mut failure {
         reason.problems = state.problems().iter().map(|problem| value(&FileProblem::from(problem))).collect();
     }

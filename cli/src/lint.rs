@@ -10,7 +10,7 @@ use zos_core::{Home, Problem, lint::lint_home};
 use zos_gateway::admin::types::FileProblem;
 use zos_gateway::config::Config;
 
-/// Check every file, with line and mend
+/// Check every file, with line and fix
 #[derive(Args)]
 pub(crate) struct Command {
     /// Let warnings count as findings too

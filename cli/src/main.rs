@@ -52,7 +52,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let (Arguments { everywhere, command }, rooms) = arguments::read();
-    let session = Session::new(&everywhere, rooms);
+    let session = Session::new(everywhere.home, rooms, arguments::command);
     let mut output = Output::new(everywhere.json);
     let done = command.run(&session, &mut output).and_then(|outcome| {
         output.flush()?;

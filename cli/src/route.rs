@@ -144,7 +144,7 @@ fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output:
     let Some(route) = plan.routes.first() else {
         let why = plan.refusal().expect("a plan without a route has a reason");
         output.line(output.toned(Tone::Bad, &sentence(why)))?;
-        output.line(mend(why, context))?;
+        output.line(fix(why, context))?;
         return dropped(plan, output);
     };
     let provider = &route.provider;
@@ -190,7 +190,7 @@ fn dropped(plan: &Plan, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-fn mend(why: &RouteError, context: &str) -> String {
+fn fix(why: &RouteError, context: &str) -> String {
     match why {
         RouteError::NotPermitted { .. } => format!("`models` in contexts/{context}.yml decides that."),
         RouteError::UnknownModel { .. } => "Add it under `models` in routing/fleet.yml.".to_owned(),

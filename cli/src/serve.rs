@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use zos_core::{Code, Home};
+use zos_gateway::BindError;
 use zos_gateway::config::Config;
-use zos_gateway::server::BindError;
 use zos_gateway::{House, Server};
 
 /// Run the gateway, without a window

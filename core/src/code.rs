@@ -106,10 +106,10 @@ codes! {
         "`zos context list`, `zos context use NAME`.";
     ContextBroken "zos_context_broken" Call [503, 409] Owner:
         "The room's file never loaded, or is empty. 409 from the admin API.",
-        "`zos lint` names file, line and mend.";
+        "`zos lint` names file, line and fix.";
     CanonInvalid "zos_canon_invalid" Call [503] Owner:
         "The canon of a hard room is broken and has no good version.",
-        "`zos canon lint` names file, line and mend.";
+        "`zos canon lint` names file, line and fix.";
     UnknownEndpoint "zos_unknown_endpoint" Call [404, 405, 426] Caller:
         "zOS does not know this path, so nothing passes through it; 426 for a WebSocket.",
         "[endpoints.md](endpoints.md) lists what there is.";
@@ -151,8 +151,8 @@ codes! {
         "The file changed since it was read, the name is taken, or what was to be decided is decided already. Nothing was written.",
         "Read it again and make the change once more.";
     InvalidContext "zos_invalid_context" Admin [422] Caller:
-        "The new text of a room's file is not valid; the file is untouched. `problems` names line and mend.",
-        "Mend the lines that are named.";
+        "The new text of a room's file is not valid; the file is untouched. `problems` names line and fix.",
+        "Fix the lines that are named.";
     UnknownApproval "zos_unknown_approval" Admin [404] Caller:
         "Nothing of that id waits for a decision: it was answered, or ten minutes have passed.",
         "`zos allow` lists what waits.";
@@ -182,8 +182,8 @@ codes! {
         "The machine is not as it must be: a file or folder cannot be read or written, or is damaged.",
         "The sentence names the file; `zos doctor` tells more.";
     InvalidConfig "zos_invalid_config" Command [] Owner:
-        "`gateway/config.yml` cannot be used. `problems` names line and mend.",
-        "Mend the lines that are named.";
+        "`gateway/config.yml` cannot be used. `problems` names line and fix.",
+        "Fix the lines that are named.";
     HomeInUse "zos_home_in_use" Command [] Owner:
         "Another zOS, or another command, works on this home.",
         "Wait for it or end it, or give another home: `--home DIR`.";

@@ -12,7 +12,7 @@ mod slips;
 
 pub use budget::{Budget, Limits, ModelPrice};
 pub use entries::Entry;
-pub use models::{Glob, ModelFilter};
+pub use models::ModelFilter;
 pub use name::{ContextName, NameError};
 pub use parse::{ParsedContext, known_keys, parse_context, parse_context_with};
 

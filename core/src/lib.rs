@@ -1,6 +1,6 @@
 //! The brain of zOS: what an AI knows, obeys and remembers, as plain files that a person owns.
 //!
-//! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to mend
+//! This crate reads the files of a home (`ZOS_HOME`), says what is wrong with them and how to fix
 //! it, watches them, and publishes what is in force as an immutable [`Snapshot`]. It knows no HTTP
 //! and keeps no secret.
 //!
@@ -18,7 +18,9 @@ pub mod canon;
 pub mod code;
 pub mod context;
 pub mod edit;
+mod files;
 pub mod fleet;
+pub mod glob;
 pub mod home;
 pub mod lint;
 pub mod memory;
@@ -36,10 +38,11 @@ pub use brain::{
 pub use canon::{Canon, CanonState};
 pub use code::Code;
 pub use context::{
-    Attachments, Budget, Context, ContextName, Effect, Entry, Glob, Isolation, Limits, Micros, ModelFilter,
+    Attachments, Budget, Context, ContextName, Effect, Entry, Isolation, Limits, Micros, ModelFilter,
     ModelPrice, ProviderState,
 };
 pub use fleet::{Api, Environment, Fleet, KeySource, Plan, Provider, Route, RouteError, Wish};
+pub use glob::Glob;
 pub use home::{Home, HomeError};
 pub use lint::lint;
 pub use problem::{Problem, Severity};

@@ -43,7 +43,7 @@ pub(crate) enum AdminError {
 
 impl Admin {
     pub(crate) fn new(house: Arc<House>) -> Self {
-        let router = zos_gateway::admin::window_router(house);
+        let router = zos_gateway::window_router(house);
         Self {
             answer: Arc::new(move |request| {
                 let router = router.clone();

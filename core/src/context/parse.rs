@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use super::budget::read_budget;
 use super::entries::{Defaults, read_evasions, read_list};
 use super::{
-    Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
-    ProviderState,
+    Attachments, CanonDelivery, Context, ContextName, Isolation, MemoryRules, ModelFilter, ProviderState,
 };
+use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::rules::Packs;
 use crate::targets::{PROVIDER_TOOLS, TargetEntry, TargetVerdict, Targets};
@@ -122,11 +122,11 @@ fn check_name(name: &ContextName, fields: &mut Fields<'_>, findings: &mut Findin
     {
         let place = fields.entry("name").map_or(fields.place(), |entry| entry.value.place);
         let message = format!("the name \"{stated}\" differs from the file name \"{name}.yml\"");
-        let mend = match stated.parse::<ContextName>() {
+        let fix = match stated.parse::<ContextName>() {
             Ok(stated) => format!("write `name: {name}`, or rename the file to {stated}.yml"),
             Err(_) => format!("write `name: {name}`, or remove the line; `title:` may be any text"),
         };
-        findings.error(place, message, mend);
+        findings.error(place, message, fix);
     }
 }
 
@@ -136,14 +136,14 @@ fn read_isolation(fields: &mut Fields<'_>, findings: &mut Findings) -> Isolation
         Value::Text(word) if word == "open" => Isolation::Open,
         Value::Text(word) if word == "hard" => Isolation::Hard,
         Value::Text(word) => {
-            let mend = match closest(word, ["open", "hard"]) {
+            let fix = match closest(word, ["open", "hard"]) {
                 Some(near) => format!("write `isolation: {near}`"),
                 None => "write `isolation: hard` or `isolation: open`".to_owned(),
             };
             findings.warn(
                 node.place,
                 format!("the isolation \"{word}\" is unknown and treated as hard"),
-                mend,
+                fix,
             );
             Isolation::Hard
         }
@@ -230,16 +230,16 @@ fn read_entries(inner: &mut Fields<'_>, key: &'static str, findings: &mut Findin
                 if let Some(name) = entry.unknown_provider() {
                     let message =
                         format!("`targets.{key}`: no provider is known to run a tool called \"{name}\"");
-                    let mend = match closest(name, PROVIDER_TOOLS.iter().copied()) {
+                    let fix = match closest(name, PROVIDER_TOOLS.iter().copied()) {
                         Some(near) => format!("did you mean `provider:{near}`?"),
                         None => format!("known are {}", PROVIDER_TOOLS.join(", ")),
                     };
-                    findings.warn(place, message, mend);
+                    findings.warn(place, message, fix);
                 }
                 entries.push(entry);
             }
             Err(error) => {
-                findings.error(place, format!("`targets.{key}`: {error}"), error.mend);
+                findings.error(place, format!("`targets.{key}`: {error}"), error.fix);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::Place;
+use super::node::Place;
 use crate::problem::{Problem, Severity};
 
 /// What is wrong with one file, in the order in which it was found.
@@ -59,13 +59,13 @@ impl Findings {
     }
 
     /// Adds an error at a place.
-    pub fn error(&mut self, place: Place, message: impl Into<String>, mend: impl Into<String>) {
-        self.push(Problem::error(&self.file, message, mend).at(place.line, place.column));
+    pub fn error(&mut self, place: Place, message: impl Into<String>, fix: impl Into<String>) {
+        self.push(Problem::error(&self.file, message, fix).at(place.line, place.column));
     }
 
     /// Adds a warning at a place.
-    pub fn warn(&mut self, place: Place, message: impl Into<String>, mend: impl Into<String>) {
-        self.push(Problem::warning(&self.file, message, mend).at(place.line, place.column));
+    pub fn warn(&mut self, place: Place, message: impl Into<String>, fix: impl Into<String>) {
+        self.push(Problem::warning(&self.file, message, fix).at(place.line, place.column));
     }
 
     /// Adds a problem as it is.

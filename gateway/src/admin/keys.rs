@@ -3,7 +3,7 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
+use crate::views::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;

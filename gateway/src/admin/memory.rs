@@ -2,14 +2,13 @@
 //!
 //! Every answer is about one context. What the owner decides here is recorded; texts are not.
 
-mod shapes;
-
-pub use shapes::*;
+pub use crate::views::memory::*;
 
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::AdminProblem;
+use crate::views::AdminProblem;
+
 use crate::house::House;
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -290,6 +289,12 @@ async fn work<T: Send + 'static>(
 fn id(text: &str) -> Result<Id, AdminRefusal> {
     // What is no id is the id of nothing.
     text.parse().map_err(|_| MemoryError::UnknownId.into())
+}
+
+impl From<WrongField> for AdminRefusal {
+    fn from(wrong: WrongField) -> Self {
+        AdminRefusal::invalid(wrong.to_string())
+    }
 }
 
 impl From<MemoryError> for AdminRefusal {

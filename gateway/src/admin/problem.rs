@@ -1,6 +1,6 @@
 //! Refusals of the admin API: a code, a sentence, a hint, and findings where a file was sent.
 
-use super::types::{AdminError, AdminProblem, FileProblem};
+use crate::views::{AdminError, AdminProblem, FileProblem};
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
@@ -113,19 +113,6 @@ impl AdminRefusal {
 impl IntoResponse for AdminRefusal {
     fn into_response(self) -> Response {
         (self.status, Json(AdminProblem { error: self.error })).into_response()
-    }
-}
-
-impl From<&zos_core::Problem> for FileProblem {
-    fn from(problem: &zos_core::Problem) -> Self {
-        FileProblem {
-            severity: problem.severity.name().to_owned(),
-            file: problem.file.clone(),
-            line: problem.line.map(|line| line as u64),
-            column: problem.column.map(|column| column as u64),
-            message: problem.message.clone(),
-            mend: problem.mend.clone(),
-        }
     }
 }
 

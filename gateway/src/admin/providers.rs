@@ -3,11 +3,11 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
 use crate::house::{House, millis};
-use crate::models;
 use crate::upstream::credentials::{self, Credential};
 use crate::upstream::departing::Departing;
+use crate::upstream::lists;
+use crate::views::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
@@ -117,7 +117,7 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
     let Some(mut url) = provider.endpoint("/v1/models") else {
         return Ok((
             "The demo is built in and needs no key.".to_owned(),
-            Some(models::DEMO_MODELS.len() as u64),
+            Some(lists::DEMO_MODELS.len() as u64),
         ));
     };
     let credential = match credentials::find(&provider.keys, &house.vault).await {
@@ -132,14 +132,15 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
         version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         url.set_query(Some("limit=1000"));
     }
-    let headers = Departing::checked(house, version, Credential::Owners(credential))
-        .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
+    let headers =
+        Departing::checked(&house.own_secrets, &house.keys, version, Credential::Owners(credential))
+            .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
     let mut answer =
         house.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
     let status = answer.status;
     match status.as_u16() {
         200..=299 => {
-            let listed = models::read_list(&mut answer.body).await;
+            let listed = lists::read_list(&mut answer.body).await;
             let message = match &listed {
                 Some(ids) => format!("The provider accepted the call and lists {} models.", ids.len()),
                 None => "The provider accepted the call, but did not list its models.".to_owned(),
