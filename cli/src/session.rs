@@ -2,7 +2,7 @@
 
 use crate::admin::Admin;
 use crate::failure::Result;
-use crate::{files, opening};
+use crate::{opening, room};
 use clap::Command;
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ impl Session {
     /// # Errors
     /// When there is no such room, or the home cannot be read.
     pub(crate) fn check_rooms(&self) -> Result<()> {
-        self.rooms.iter().try_for_each(|room| files::check_known(self.home()?, room))
+        self.rooms.iter().try_for_each(|name| room::check_known(self.home()?, name))
     }
 
     fn opened(&self) -> Result<&(Home, Admin)> {
