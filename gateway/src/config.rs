@@ -184,12 +184,12 @@ impl Config {
 }
 
 fn unreadable(file: &str, path: &Path, error: &std::io::Error) -> ConfigError {
-    let mend = match error.kind() {
+    let fix = match error.kind() {
         _ if path.is_dir() => "replace the folder by a file",
         std::io::ErrorKind::InvalidInput => "replace it by a plain text file",
         _ => "make it readable for you, or remove it",
     };
-    ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), mend)])
+    ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), fix)])
 }
 
 fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio::task::AbortHandle;
 use zos_audit::{Kind, OnDamage};
 use zos_core::memory::Memories;
-use zos_core::{Brain, Home};
+use zos_core::{Brain, Fleet, Home, Snapshot};
 use zos_meter::{Clock, Ledger, LedgerError, SqliteLedger};
 
 /// Everything a gateway has open.
@@ -116,7 +116,7 @@ impl Gateway {
         zos_seal::private_folder(home.root())?;
         zos_seal::private_folder(&home.root().join("gateway"))?;
         if let Some(problem) = home.exposed() {
-            tracing::warn!(mend = problem.mend, "{}", problem.message);
+            tracing::warn!(fix = problem.fix, "{}", problem.message);
         }
         let brain = Brain::open(home.clone())?;
         let clock = clock.unwrap_or_else(Clock::system);
@@ -202,12 +202,7 @@ impl Gateway {
                 unread.file, unread.message
             ));
         }
-        problems.extend(
-            snapshot
-                .fleet
-                .broken()
-                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
-        );
+        problems.extend(fleet_never_loaded(&snapshot.fleet));
         problems.extend(self.journal.unsigned());
         let ok = problems.is_empty();
         problems.extend(listening.notice);
@@ -229,6 +224,8 @@ impl Gateway {
         let mut snapshots = self.files.brain.subscribe();
         self.attest_ahead();
         let mut told = None;
+        let mut before = snapshots.borrow().clone();
+        tell_of_the_start(&before);
         tokio::spawn(verify_log(self.files.brain.home().clone(), Arc::downgrade(&self.journal)));
         self.books.look_ahead(&self.files.brain.snapshot()).await;
         loop {
@@ -238,6 +235,8 @@ impl Gateway {
                 () = self.drain.is_begun() => return,
             }
             let snapshot = snapshots.borrow_and_update().clone();
+            self.tell_of_changes(&before, &snapshot);
+            before = Arc::clone(&snapshot);
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.journal.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
@@ -245,16 +244,27 @@ impl Gateway {
         }
     }
 
+    /// Logs and counts each difference in what governs.
+    fn tell_of_changes(&self, before: &Snapshot, now: &Snapshot) {
+        for change in now.changes_since(before) {
+            self.journal.counters.config_changed(change.is_failure());
+            let revision = now.revision;
+            if change.is_failure() {
+                tracing::warn!(revision, "{change}");
+            } else {
+                tracing::info!(revision, "{change}");
+            }
+        }
+    }
+
     /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
     fn tell_of_the_fleet(&self, told: &mut Option<String>) {
-        let now = self.files.brain.snapshot().fleet.broken().map(ToString::to_string);
+        let now = fleet_never_loaded(&self.files.brain.snapshot().fleet);
         if *told == now {
             return;
         }
         match &now {
-            Some(problem) => {
-                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
-            }
+            Some(problem) => tracing::error!("{problem}"),
             None => tracing::info!("the fleet is loaded"),
         }
         *told = now;
@@ -290,6 +300,25 @@ async fn tell_of_health(gateway: Weak<Gateway>, moved: Arc<Notify>) {
         moved.notified().await;
         let Some(gateway) = gateway.upgrade() else { return };
         gateway.journal.announce(Event::Health { health: gateway.health(), shield: gateway.shield() });
+    }
+}
+
+/// Sentence about the file of the fleet where it never loaded. The built-in providers that served before it was written go
+/// on to serve open rooms; after a start with it nobody knows where the owner wants any call to go.
+fn fleet_never_loaded(fleet: &Fleet) -> Option<String> {
+    let problem = fleet.broken()?;
+    let barred =
+        if fleet.is_builtin() { "hard rooms reach no provider" } else { "no room reaches a provider" };
+    Some(format!("The fleet never loaded, so {barred}: {problem}"))
+}
+
+/// Logs how many contexts govern at the start and which one governs calls that name none, and each error of a file.
+fn tell_of_the_start(snapshot: &Snapshot) {
+    let governing = snapshot.contexts.values().filter(|state| state.context().is_some()).count();
+    let active = snapshot.effective_active().ok().map(ToString::to_string);
+    tracing::info!(contexts = governing, active, "what governs is loaded");
+    for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
+        tracing::warn!("{problem}");
     }
 }
 

@@ -36,4 +36,4 @@ pub use gateway::{Gateway, OpenError, Opening};
 pub use journal::{attest, audit_head, system, terms};
 pub use listener::{BindError, Server};
 pub use routes::window_router;
-pub use upstream::install_tls;
+pub use upstream::{install_tls, providers};

@@ -9,6 +9,7 @@ mod decode;
 pub(crate) mod demo;
 pub(crate) mod departing;
 pub(crate) mod lists;
+pub mod providers;
 
 use crate::access::is_on_this_machine;
 use crate::config::UpstreamLimits;

@@ -6,14 +6,13 @@ use super::problem::{AdminRefusal, Body};
 use crate::views::{Active, AdminProblem};
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use zos_core::ContextName;
 
 /// The active context.
 #[utoipa::path(get, path = "/zos/v1/active", responses((status = 200, body = Active)))]
 pub(crate) async fn active(State(gateway): Admin) -> Json<Active> {
     let snapshot = gateway.files.brain.snapshot();
-    Json(Active { context: snapshot.effective_active().ok().map(ToString::to_string) })
+    Json(Active::new(&snapshot))
 }
 
 /// Switches the active context. The next call is governed by it; no client is touched.
@@ -33,13 +32,9 @@ pub(crate) async fn set_active(
         match gateway.files.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
-                return Err(AdminRefusal::new(
-                    StatusCode::CONFLICT,
-                    "zos_context_broken",
-                    "The file of this context never loaded.",
-                )
-                .hint("Mend it first: `zos lint` names file and line.")
-                .problems(state.problems()));
+                return Err(
+                    AdminRefusal::context_broken(state).hint("Fix it first: `zos lint` names file and line.")
+                );
             }
             Some(_) => {}
         }

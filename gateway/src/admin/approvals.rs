@@ -9,9 +9,8 @@ use crate::gateway::Gateway;
 use crate::views::{AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, Decision, Event};
 use axum::Json;
 use axum::extract::{Path, State};
-use http::StatusCode;
 use zos_core::edit;
-use zos_core::{ContextName, WriteError};
+use zos_core::{Code, ContextName, WriteError};
 use zos_guard::approvals::{self, Unknown};
 
 /// What can be answered, oldest first. It never holds the words that were found; targets of tool calls it
@@ -112,20 +111,15 @@ fn write_rules(gateway: &Gateway, asked: &approvals::Approval) -> Result<Vec<Str
 
 fn unknown() -> AdminRefusal {
     AdminRefusal::new(
-        StatusCode::NOT_FOUND,
-        "zos_unknown_approval",
+        Code::UnknownApproval,
         "Nothing of that id waits for a decision: it was answered, or ten minutes have passed.",
     )
     .hint("`zos allow` lists what waits; a call that is sent again asks again.")
 }
 
 fn not_here(why: &str) -> AdminRefusal {
-    AdminRefusal::new(
-        StatusCode::CONFLICT,
-        "zos_rule_not_editable",
-        format!("The rule cannot be changed from here: {why}."),
-    )
-    .hint("Allow it once, and edit the rule's own file.")
+    AdminRefusal::new(Code::RuleNotEditable, format!("The rule cannot be changed from here: {why}."))
+        .hint("Allow it once, and edit the rule's own file.")
 }
 
 fn refusal(error: WriteError) -> AdminRefusal {

@@ -6,6 +6,7 @@ use crate::views::{AdminProblem, FirewallTest, FirewallVerdict, judge};
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use zos_core::Code;
 
 /// Tries a text against a context's rules.
 #[utoipa::path(
@@ -22,10 +23,10 @@ pub(crate) async fn test(
     // The owner's own text may be as slow to read as anybody's.
     let Ok(weight) = gateway.guards.inspectors.weigh(wanted.text.as_bytes()) else {
         return Err(AdminRefusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "zos_invalid_request",
+            Code::InvalidRequest,
             "The text holds too many small values to be tried at once.",
-        ));
+        )
+        .status(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let judge = move || judge(&name, &policy, &wanted.text);
     Ok(Json(gateway.guards.inspectors.run(weight, judge).await))

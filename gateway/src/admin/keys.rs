@@ -3,11 +3,11 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use crate::views::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
+use crate::views::{AdminProblem, KeyRequest, Keys, NewKey};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use zos_core::ContextName;
+use zos_core::{Code, ContextName};
 
 /// The longest client name.
 const CLIENT_LIMIT: usize = 64;
@@ -15,19 +15,9 @@ const CLIENT_LIMIT: usize = 64;
 /// All zOS keys, without their values.
 #[utoipa::path(get, path = "/zos/v1/keys", operation_id = "list_keys", responses((status = 200, body = Keys)))]
 pub(crate) async fn list(State(gateway): Admin) -> Result<Json<Keys>, AdminRefusal> {
-    let keys = gateway
-        .access
-        .keys
-        .list()
-        .map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
-    let keys = keys.into_iter().map(|key| KeyInfo {
-        id: key.id,
-        context: key.context,
-        client: key.client,
-        created: key.created,
-        last_used: key.last_used,
-    });
-    Ok(Json(Keys { keys: keys.collect() }))
+    let keys = gateway.access.keys.list();
+    let keys = keys.map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
+    Ok(Json(keys.into()))
 }
 
 /// Makes a zOS key. The answer is the only place that ever holds its value.
@@ -75,9 +65,7 @@ pub(crate) async fn revoke(
     let deed = Deed::key(None, "revoke a zOS key");
     deeds::act(gateway, deed, move |gateway| match gateway.access.keys.revoke(&id) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("zOS key revoked: {id}"))),
-        Ok(false) => {
-            Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "There is no key of that id."))
-        }
+        Ok(false) => Err(AdminRefusal::new(Code::UnknownKey, "There is no key of that id.")),
         Err(error) => Err(AdminRefusal::failed("The key could not be revoked", &error)),
     })
     .await

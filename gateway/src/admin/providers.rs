@@ -8,48 +8,21 @@ use crate::journal::millis;
 use crate::upstream::credentials::{self, Credential};
 use crate::upstream::departing::Departing;
 use crate::upstream::lists;
-use crate::views::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
+use crate::upstream::providers::{self, keychain_name};
+use crate::views::{AdminProblem, ProviderKey, ProviderTest, Providers};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
-use zos_core::{Api, KeySource, Provider};
+use zos_core::{Api, Code, Provider};
 use zos_seal::Secret;
 
 /// All providers, and where their keys come from.
 #[utoipa::path(get, path = "/zos/v1/providers", operation_id = "list_providers", responses((status = 200, body = Providers)))]
 pub(crate) async fn list(State(gateway): Admin) -> Json<Providers> {
     let fleet = gateway.files.brain.snapshot().fleet.clone();
-    let providers: Vec<Arc<Provider>> = fleet.providers().cloned().collect();
-    let infos = futures::future::join_all(providers.iter().map(|provider| info(&gateway, provider)));
-    Json(Providers { providers: infos.await })
-}
-
-async fn info(gateway: &Gateway, provider: &Provider) -> ProviderInfo {
-    let (key, source) = credentials::presence(provider, &gateway.upstreams.vault).await;
-    let key_name = match source {
-        Some(KeySource::Env(name) | KeySource::Keychain(name)) => Some(name),
-        None if key == "none" => None,
-        None => keychain_name(provider).map(str::to_owned),
-    };
-    ProviderInfo {
-        id: provider.name.clone(),
-        api: provider.api.name().to_owned(),
-        base_url: provider.base_url.as_ref().map(ToString::to_string),
-        key: key.to_owned(),
-        key_name,
-        key_writable: keychain_name(provider).is_some(),
-        demo: provider.is_demo(),
-    }
-}
-
-/// The keychain item that a provider's key is stored in, where its file names one.
-fn keychain_name(provider: &Provider) -> Option<&str> {
-    provider.keys.iter().find_map(|source| match source {
-        KeySource::Keychain(name) => Some(name.as_str()),
-        KeySource::Env(_) => None,
-    })
+    Json(providers::all(&fleet, &gateway.upstreams.vault).await)
 }
 
 /// Stores a provider's key in the OS keychain. No endpoint ever returns it.
@@ -89,11 +62,7 @@ pub(crate) async fn delete_key(
     let deed = Deed::key(None, format!("remove the provider key of {id}"));
     deeds::act(gateway, deed, move |gateway| match gateway.upstreams.vault.delete(&name) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key removed: {id}"))),
-        Ok(false) => Err(AdminRefusal::new(
-            StatusCode::NOT_FOUND,
-            "zos_unknown_key",
-            "The keychain holds no key for this provider.",
-        )),
+        Ok(false) => Err(AdminRefusal::new(Code::UnknownKey, "The keychain holds no key for this provider.")),
         Err(error) => Err(keychain(&error)),
     })
     .await
@@ -159,26 +128,18 @@ async fn try_provider(gateway: &Gateway, provider: &Provider) -> Result<(String,
 fn provider(gateway: &Gateway, id: &str) -> Result<Arc<Provider>, AdminRefusal> {
     let fleet = gateway.files.brain.snapshot().fleet.clone();
     fleet.provider(id).cloned().ok_or_else(|| {
-        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_provider", "There is no provider of that id.")
+        AdminRefusal::new(Code::UnknownProvider, "There is no provider of that id.")
             .hint("routing/fleet.yml lists them.")
     })
 }
 
 fn writable(gateway: &Gateway, id: &str) -> Result<String, AdminRefusal> {
     keychain_name(&*provider(gateway, id)?).map(str::to_owned).ok_or_else(|| {
-        AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_key_not_writable",
-            "The key of this provider does not come from the keychain.",
-        )
-        .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
+        AdminRefusal::new(Code::KeyNotWritable, "The key of this provider does not come from the keychain.")
+            .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
     })
 }
 
 fn keychain(error: &zos_seal::VaultError) -> AdminRefusal {
-    AdminRefusal::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "zos_keychain",
-        format!("The keychain did not take it: {error}."),
-    )
+    AdminRefusal::new(Code::Keychain, format!("The keychain did not take it: {error}."))
 }

@@ -34,9 +34,9 @@ pub fn file(home: &Home) -> PathBuf {
 #[must_use]
 pub fn problem(home: &Home) -> Option<Problem> {
     let error = load(home).err()?;
-    let mend =
-        "mend it, or delete it and the prices that come with zOS hold; `zos models update` makes it anew";
-    let wrong = |message: String| Problem::error("routing/prices.json", message, mend);
+    let fix =
+        "fix it, or delete it and the prices that come with zOS hold; `zos models update` makes it anew";
+    let wrong = |message: String| Problem::error("routing/prices.json", message, fix);
     Some(match error {
         PricesError::Read(error) => wrong(format!("the file cannot be read: {error}")),
         PricesError::Catalogue(CatalogueError::Shape { line, column, message }) => {

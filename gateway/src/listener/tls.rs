@@ -19,9 +19,9 @@ const FILE_BYTES: usize = 1 << 20;
 /// A problem with the place in the configuration: a file that cannot be read or holds something else, or a
 /// key of another certificate.
 pub(crate) fn acceptor(home: &Home, tls: &Tls) -> Result<TlsAcceptor, Box<Problem>> {
-    let about = |file: &NamedFile, message: String, mend: &str| {
+    let about = |file: &NamedFile, message: String, fix: &str| {
         let config = home.relative(&home.gateway_config());
-        Box::new(Problem::error(config, message, mend).at(file.place.line, file.place.column))
+        Box::new(Problem::error(config, message, fix).at(file.place.line, file.place.column))
     };
     let text = |file: &NamedFile, key: &str| {
         read(home, file).map_err(|error| {

@@ -12,6 +12,7 @@ use super::reserve::{Reserved, hold};
 use super::route::{Prepared, prepare, wish};
 use crate::access::Access;
 use crate::call::{Call, Cost, Fact, HiddenModel};
+use crate::journal::Journal;
 use crate::pipeline::inspect_request::Inspected;
 use crate::upstream::breaker::{Permit, Scope};
 use crate::upstream::departing::{Departing, HoldsOwnSecret};
@@ -41,6 +42,8 @@ pub(crate) struct Forwarded {
     pub(super) governed: Governed,
     /// The placeholders of this call, where the room may redact.
     pub(super) masks: Option<Masks>,
+    /// End of the text of the request that the answer goes on from; empty where there is none.
+    pub(super) opening: String,
     /// Digest of the request's body as it arrived, by which the owner's answer to an ask is known again.
     pub(super) digest: [u8; 32],
     pub(super) answer: Answer,
@@ -99,6 +102,10 @@ pub(super) async fn run(
         };
         match tried {
             Ok(answered) => {
+                if first_failure.is_some() {
+                    call.journal.counters.fell_back();
+                    tracing::info!(provider = answered.0.route.provider.name, "a fallback answered");
+                }
                 served = Some(answered);
                 break;
             }
@@ -131,6 +138,7 @@ pub(super) async fn run(
         input_tokens: inspected.input_tokens,
         governed: inspected.governed,
         masks: inspected.masks,
+        opening: inspected.opening,
         digest: inspected.digest,
         answer,
         pair: prepared.pair,
@@ -214,9 +222,7 @@ impl Attempts<'_> {
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
-                    if let Some(permit) = permit {
-                        permit.succeeded();
-                    }
+                    self.succeeded(permit, &provider.name, &call.journal);
                     self.tell(&prepared.route, answer.status.as_u16());
                     return Ok((prepared, answer));
                 }
@@ -224,17 +230,13 @@ impl Attempts<'_> {
                     self.tell(&prepared.route, answer.status.as_u16());
                     call.came_to_nothing();
                     // Too many requests is no failure of the provider.
-                    if answer.status != StatusCode::TOO_MANY_REQUESTS
-                        && let Some(permit) = permit
-                    {
-                        permit.failed(&self.defaults.breaker, Instant::now());
+                    if answer.status != StatusCode::TOO_MANY_REQUESTS {
+                        self.failed(permit, &provider.name, &call.journal);
                     }
                     (retry_after(&answer.headers).unwrap_or(pause), Ok(answer))
                 }
                 Err(error) => {
-                    if let Some(permit) = permit {
-                        permit.failed(&self.defaults.breaker, Instant::now());
-                    }
+                    self.failed(permit, &provider.name, &call.journal);
                     // What never arrived costs nothing; what was sent and not answered is charged as read,
                     // to the model that read it, and the next attempt is held anew.
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
@@ -268,6 +270,24 @@ impl Attempts<'_> {
             endpoint: self.face(prepared).path(),
         };
         self.upstreams.breakers.ask(scope, Instant::now()).map(Some)
+    }
+
+    /// Says to the breaker that the provider answered. The log names no model: its name may be a caller's words.
+    fn succeeded(&self, permit: Option<Permit>, provider: &str, journal: &Journal) {
+        if permit.is_some_and(Permit::succeeded) {
+            journal.counters.breaker_closed();
+            tracing::info!(provider, "a model answers again and is asked as before");
+        }
+    }
+
+    /// Says to the breaker that the provider failed.
+    fn failed(&self, permit: Option<Permit>, provider: &str, journal: &Journal) {
+        let breaker = &self.defaults.breaker;
+        if permit.is_some_and(|permit| permit.failed(breaker, Instant::now())) {
+            journal.counters.breaker_opened();
+            let seconds = breaker.open.as_secs();
+            tracing::warn!(provider, seconds, "a model failed too often and is left alone for a while");
+        }
     }
 
     /// The API as the provider is called by it.

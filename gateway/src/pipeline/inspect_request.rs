@@ -16,7 +16,7 @@ use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::fleet::SLOTS;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Canon, Context, ContextName, ContextState, Effect, ProviderState, Wish};
+use zos_core::{Attachments, Canon, Context, ContextName, ContextState, Effect, ProviderState, RouteRequest};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
@@ -24,6 +24,7 @@ use zos_guard::policy::Policy;
 use zos_guard::redact::Masks;
 use zos_guard::redact::sessions::{Speaker, TooMany};
 use zos_guard::redact::spots::{self, Edit};
+use zos_guard::seams::SEAM_BYTES;
 use zos_guard::targets;
 use zos_guard::targets::taint::{self, Session};
 use zos_meter::tokens::Vocabulary;
@@ -32,6 +33,7 @@ use zos_wire::face::Face;
 use zos_wire::faces::Dialect;
 use zos_wire::hosted;
 use zos_wire::json;
+use zos_wire::prefill;
 use zos_wire::problem::{Code, Problem};
 
 /// What stands in a record in the place of a model's name that is not kept, before its hash.
@@ -44,6 +46,8 @@ pub(crate) struct Inspected {
     pub(super) asked: Asked,
     /// The placeholders of this call, where the room may redact.
     pub(super) masks: Option<Masks>,
+    /// End of the text that the answer goes on from; empty where there is none.
+    pub(super) opening: String,
     /// Digest of the body as it arrived; all zeros where the owner is asked about nothing.
     pub(super) digest: [u8; 32],
     /// Tokens of the input, estimated.
@@ -61,6 +65,7 @@ pub(crate) struct Judged {
     governed: Governed,
     arrived: Arrived,
     asked: Asked,
+    opening: String,
     digest: [u8; 32],
     findings: Findings,
     waiting: Option<Waiting>,
@@ -79,7 +84,8 @@ pub(super) fn run(
     governed.policy = with_targets(files, guards, &governed, &arrived, body.text, call);
     name_model(&governed, arrived.face, &asked.model, call);
     let mut findings = Findings::default();
-    inspect::tree(&governed.policy, value, &[], &mut findings);
+    let opening = prefill::end(value, SEAM_BYTES);
+    inspect::request(&governed.policy, value, &mut findings);
     if inspect::ids::are_in(value) {
         let vocabularies = vocabularies(&governed, arrived.face, &asked);
         inspect::ids::inspect(&governed.policy, value, &vocabularies, &mut findings);
@@ -112,7 +118,7 @@ pub(super) fn run(
     let subject = findings.subject(&governed.policy);
     let waiting = subject
         .map(|subject| Waiting::begin(guards, call, &governed, &findings, subject, (Side::Request, digest)));
-    Ok(Judged { governed, arrived, asked, digest, findings, waiting })
+    Ok(Judged { governed, arrived, asked, opening, digest, findings, waiting })
 }
 
 impl Judged {
@@ -165,7 +171,7 @@ impl Decided {
         call: &mut Call,
         last: impl FnOnce(Inspected, &Body<'_>, &mut Call) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let Judged { governed, mut arrived, mut asked, digest, mut findings, .. } = self.0;
+        let Judged { governed, mut arrived, mut asked, opening, digest, mut findings, .. } = self.0;
         let (masks, redacted) = redact(guards, &governed, &arrived, body.text, &mut findings, call)?;
         let mut edits = Edits::default();
         if !redacted.is_empty() {
@@ -192,6 +198,7 @@ impl Decided {
             arrived,
             asked,
             masks,
+            opening,
             digest,
             input_tokens,
             measured: None,
@@ -318,7 +325,7 @@ pub(super) fn finds_nothing(policy: &Policy, text: &str) -> bool {
 
 /// The vocabularies of the models that may be asked, by the names that their providers know them by.
 fn vocabularies(governed: &Governed, face: Face, asked: &Asked) -> Vec<Option<Vocabulary>> {
-    let wish = Wish {
+    let wish = RouteRequest {
         face: face.api(),
         model: &asked.model,
         filter: &governed.context.models,

@@ -29,7 +29,7 @@ use zos_guard::redact::restore;
 use zos_guard::redact::spots::Edit;
 use zos_guard::stream::said;
 use zos_guard::targets::{self, Court};
-use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+use zos_meter::{AnswerText, Estimate, Usage, UsageReader};
 use zos_wire::charset;
 use zos_wire::faces::Dialect;
 use zos_wire::json::{self, Value};
@@ -217,9 +217,9 @@ fn read(forwarded: &Forwarded, body: Bytes, provider: &str, call: &mut Call) -> 
     // What is no UTF-8 is none that we could vouch for, whatever it reads like with its bytes replaced.
     let parsed = matches!(text, Cow::Borrowed(_)).then(|| json::parse(&text).ok()).flatten();
     let look = looked_over(forwarded, &text, parsed.as_ref());
-    let usage = usage(forwarded, &body, parsed.as_ref(), &look);
+    let usage = usage(forwarded, &body, parsed.as_ref(), &look, call);
     let mut made = Made::new(forwarded.face);
-    if let Some(value) = parsed.as_ref().filter(|_| zos_wire::state::keeps(forwarded.face)) {
+    if let Some(value) = parsed.as_ref().filter(|_| zos_wire::state::keeps(forwarded.face, &told)) {
         made.read(value);
     }
     let policy = &forwarded.governed.policy;
@@ -288,7 +288,7 @@ struct Look {
     /// What two readers may read differently.
     ambiguity: Option<&'static str>,
     /// Its words, to be counted where the provider reports none.
-    count: TextCount,
+    said: AnswerText,
 }
 
 /// Looks a plain answer over. An error page may be anything.
@@ -311,9 +311,9 @@ fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) ->
     }
     if let Some(dialect) = Dialect::of(forwarded.face) {
         let leaves = dialect.read_whole(text, value);
-        look.is_spelled = said::together(policy, &leaves, &mut look.findings);
+        look.is_spelled = said::together(policy, &leaves, &forwarded.opening, &mut look.findings);
         look.ambiguity = leaves.ambiguity.filter(|_| policy.is_strict());
-        said::counted(&leaves).for_each(|leaf| look.count.add(&leaf.text()));
+        said::counted(&leaves).for_each(|leaf| look.said.add(&leaf.text()));
         look.echoes = leaves.echoes.iter().map(|(place, new)| (place.clone(), (*new).to_owned())).collect();
     }
     look
@@ -337,7 +337,7 @@ fn told(forwarded: &Forwarded, provider: &str, body: &Bytes, now_ms: u64) -> Res
 
 /// What an answer cost, by the provider's own report where it has one: `body` is what the provider sent, `told` the tree of
 /// the same in the caller's format.
-fn usage(forwarded: &Forwarded, body: &Bytes, told: Option<&Value<'_>>, look: &Look) -> Usage {
+fn usage(forwarded: &Forwarded, body: &Bytes, told: Option<&Value<'_>>, look: &Look, call: &Call) -> Usage {
     let provider_face = forwarded.pair.map_or(forwarded.face, Pair::provider);
     let mut reader = UsageReader::new(provider_face.counting());
     let read = || std::str::from_utf8(body).ok().and_then(|text| json::parse(text).ok());
@@ -350,7 +350,8 @@ fn usage(forwarded: &Forwarded, body: &Bytes, told: Option<&Value<'_>>, look: &L
             reader.report(usage);
         }
     }
-    reader.finish(Estimate { input: forwarded.input_tokens, output: look.count.tokens(), cut: false })
+    let output = if reader.needs_output(false) { call.output_tokens(&look.said) } else { 0 };
+    reader.finish(Estimate { input: forwarded.input_tokens, output, cut: false })
 }
 
 /// Whether an answer can be read as its API has it: one that is no JSON object is none that we could vouch for.

@@ -8,7 +8,7 @@ use crate::journal::Journal;
 use crate::journal::system;
 use bytes::Bytes;
 use std::ops::Range;
-use zos_core::{Api, Provider, Route, RouteError, Wish};
+use zos_core::{Api, Provider, Route, RouteError, RouteRequest};
 use zos_wire::asked::Asked;
 use zos_wire::pair::Pair;
 use zos_wire::problem::{Code, Problem};
@@ -33,6 +33,11 @@ pub(super) struct Prepared {
 }
 
 pub(super) fn run(access: &Access, inspected: Inspected, call: &mut Call) -> Result<Routed, Problem> {
+    // The provider may choose among them, so each has to pass the filter by itself.
+    let filter = &inspected.governed.context.models;
+    if let Some(model) = inspected.asked.others.iter().find(|model| !filter.permits(model)) {
+        return Err(refusal(&RouteError::NotPermitted { model: model.clone() }));
+    }
     let plan = inspected.governed.snapshot.fleet.plan(&wish(&inspected));
     if let Some(reason) = plan.refusal() {
         return Err(refusal(reason));
@@ -46,10 +51,10 @@ pub(super) fn run(access: &Access, inspected: Inspected, call: &mut Call) -> Res
 }
 
 /// What the call asks of the fleet.
-pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
+pub(super) fn wish(inspected: &Inspected) -> RouteRequest<'_> {
     let governed = &inspected.governed;
     let face = inspected.arrived.face;
-    Wish {
+    RouteRequest {
         face: face.api(),
         model: &inspected.asked.model,
         filter: &governed.context.models,

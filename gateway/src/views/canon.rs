@@ -83,7 +83,7 @@ pub struct CanonLayer {
 pub struct CanonFinding {
     /// The name of the rule that was broken.
     pub lint: String,
-    /// Where, what, and the mend.
+    /// Where, what, and the fix.
     #[serde(flatten)]
     pub problem: FileProblem,
 }

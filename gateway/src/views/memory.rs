@@ -78,18 +78,18 @@ pub struct NewMemory {
 
 /// A field of a new memory that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("`{field}` is wrong: {mend}.")]
+#[error("`{field}` is wrong: {fix}.")]
 pub(crate) struct WrongField {
     field: &'static str,
     /// What to write instead.
-    mend: String,
+    fix: String,
 }
 
 impl NewMemory {
     /// The memory, or which field is wrong.
     pub(crate) fn read(self, now: Moment) -> Result<New, WrongField> {
         let wanted = self;
-        let wrong = |field: &'static str, mend: String| WrongField { field, mend };
+        let wrong = |field: &'static str, fix: String| WrongField { field, fix };
         let (origin, reference) = match wanted.source {
             None => ("user".to_owned(), None),
             Some(NewMemorySource::Type(origin)) => (origin, None),
@@ -98,9 +98,9 @@ impl NewMemory {
         let origin: Origin = origin
             .trim()
             .parse()
-            .map_err(|mend: String| wrong("source", format!("{mend}, alone or as `type` beside a `ref`")))?;
+            .map_err(|fix: String| wrong("source", format!("{fix}, alone or as `type` beside a `ref`")))?;
         let kind: Kind =
-            wanted.kind.as_deref().unwrap_or("fact").parse().map_err(|mend| wrong("kind", mend))?;
+            wanted.kind.as_deref().unwrap_or("fact").parse().map_err(|fix| wrong("kind", fix))?;
         let expires = wanted.expires.map(|text| memory::parse_expiry(&text, now)).transpose();
         Ok(New {
             text: wanted.text,

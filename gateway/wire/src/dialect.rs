@@ -43,6 +43,10 @@ pub(crate) trait Stream: Send + Sync {
     /// An error answer of a provider as the event that says the same in a stream.
     fn foreign_failure(&self, error: &serde_json::Value) -> Bytes;
 
+    /// The same stream without any words of the provider: an ending of it tells what is open and how it ended, in words
+    /// of ours alone.
+    fn without_words(&self) -> Box<dyn Stream>;
+
     /// What keeps a stream alive that has nothing to say.
     fn ping(&self) -> Bytes;
 }

@@ -108,6 +108,8 @@ impl Keeps {
 pub(crate) enum KeptIds {
     /// None.
     None,
+    /// Those of answers in sound.
+    Sounds,
     /// Those of files, containers and sealed items.
     Parts,
     /// Those, and every `id`: the answer and its items can be referred to.

@@ -20,7 +20,7 @@ macro_rules! faces {
     ($($name:ident: $endpoint:path,)*) => {
         #[expect(non_upper_case_globals, reason = "they are read like the variants of a closed set")]
         impl Face {
-            $(#[doc = concat!("The face `", stringify!($endpoint), "`.")]
+            $(#[doc = concat!("The face of `", stringify!($endpoint), "`.")]
             pub const $name: Face = Face::new(&$endpoint);)*
         }
 
@@ -124,6 +124,13 @@ impl Dialect {
     /// The native ending of an answer that was refused.
     pub fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {
         self.stream.refusal(problem, request_id, output_tokens)
+    }
+
+    /// The same stream without any words of the provider: an ending of it tells what is open and how it ended, in
+    /// words of ours alone.
+    #[must_use]
+    pub fn without_words(&self) -> Dialect {
+        Dialect { face: self.face, stream: self.stream.without_words() }
     }
 
     /// What keeps a stream alive that has nothing to say.

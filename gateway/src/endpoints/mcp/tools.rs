@@ -10,7 +10,7 @@ use crate::views::{self, BudgetState, CanonWhy};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zos_core::memory::{self, Kind, MemoryError, New, Origin, Source, Status};
-use zos_core::{Api, Effect, Route, Wish};
+use zos_core::{Api, Effect, Route, RouteRequest};
 use zos_meter::Day;
 use zos_wire::problem::Code;
 
@@ -113,17 +113,17 @@ const TOOLS: &[Tool] = &[
 
 /// Why a tool did nothing; the model is told, and may do better.
 struct Refusal {
-    code: &'static str,
+    code: Code,
     message: String,
 }
 
 impl Refusal {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
+    fn new(code: Code, message: impl Into<String>) -> Self {
         Refusal { code, message: message.into() }
     }
 
     fn invalid(message: impl Into<String>) -> Self {
-        Self::new(Code::InvalidRequest.as_str(), message)
+        Self::new(Code::InvalidRequest, message)
     }
 }
 
@@ -133,9 +133,9 @@ impl From<MemoryError> for Refusal {
             // The owner's disk is none of the model's business.
             MemoryError::Disk(_) | MemoryError::Index(_) | MemoryError::Linked { .. } => {
                 tracing::error!(%error, "the memory failed under an MCP call");
-                Self::new(Code::Internal.as_str(), "The memory of this room failed; the log says why.")
+                Self::new(Code::Internal, "The memory of this room failed; the log says why.")
             }
-            MemoryError::UnknownId => Self::new("zos_unknown_memory", "This room has no memory of that id."),
+            MemoryError::UnknownId => Self::new(Code::UnknownMemory, "This room has no memory of that id."),
             error => Self::invalid(format!("It is not kept: {error}.")),
         }
     }
@@ -198,7 +198,7 @@ pub(super) async fn call(asked: &mut Asked, params: &Map<String, Value>) -> Resu
             Ok(data)
         }
         Err(rules) => Err(Refusal::new(
-            Code::FirewallResponse.as_str(),
+            Code::FirewallResponse,
             format!("The answer is withheld by this room's {}.", named(&rules)),
         )),
     });
@@ -221,7 +221,7 @@ fn check(room: &str, tool: &Tool, arguments: &Map<String, Value>) -> Result<(), 
                 continue;
             }
             return Err(Refusal::new(
-                Code::ContextMismatch.as_str(),
+                Code::ContextMismatch,
                 "This call is bound to another room than the one that is named. Leave the room out.",
             ));
         }
@@ -276,15 +276,14 @@ async fn run(asked: &mut Asked, tool: &str, arguments: &Map<String, Value>) -> R
 }
 
 fn value(shape: &impl serde::Serialize) -> Result<Value, Refusal> {
-    serde_json::to_value(shape)
-        .map_err(|_| Refusal::new(Code::Internal.as_str(), "The answer could not be written."))
+    serde_json::to_value(shape).map_err(|_| Refusal::new(Code::Internal, "The answer could not be written."))
 }
 
 /// The canon of the room as it is in force.
 fn canon(asked: &Asked) -> Result<Value, Refusal> {
     let snapshot = &asked.governed.snapshot;
     let Some(state) = snapshot.canon(&asked.governed.name) else {
-        return Err(Refusal::new(Code::ContextBroken.as_str(), "The file of this room never loaded."));
+        return Err(Refusal::new(Code::ContextBroken, "The file of this room never loaded."));
     };
     let canon = state.canon();
     Ok(json!({
@@ -379,7 +378,7 @@ fn check_target(asked: &Asked, tool: &str, arguments: &Value) -> Result<Value, R
     let governed = &asked.governed;
     match views::verdict(&governed.snapshot, &governed.name, tool, &arguments) {
         Some(verdict) => value(&verdict),
-        None => Err(Refusal::new(Code::ContextBroken.as_str(), "The file of this room never loaded.")),
+        None => Err(Refusal::new(Code::ContextBroken, "The file of this room never loaded.")),
     }
 }
 
@@ -392,7 +391,7 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
     };
     let governed = &asked.governed;
     let fleet = &governed.snapshot.fleet;
-    let plan = fleet.plan(&Wish {
+    let plan = fleet.plan(&RouteRequest {
         face,
         model,
         filter: &governed.context.models,
@@ -436,15 +435,14 @@ async fn budget(asked: &Asked) -> Result<Value, Refusal> {
     let balance = asked.gateway.books.ledger.balance(asked.room(), Day::from_unix_ms(now_ms), &limits).await;
     let balance = balance.map_err(|error| {
         tracing::error!(%error, "a budget could not be read under an MCP call");
-        Refusal::new(Code::Internal.as_str(), "The budget could not be read; the log says why.")
+        Refusal::new(Code::Internal, "The budget could not be read; the log says why.")
     })?;
     value(&BudgetState::new(&balance, now_ms))
 }
 
 fn attested(asked: &Asked) -> Result<Value, Refusal> {
     let governed = &asked.governed;
-    let unsigned =
-        || Refusal::new(Code::AuditUnavailable.as_str(), "What governs this room is not signed for.");
+    let unsigned = || Refusal::new(Code::AuditUnavailable, "What governs this room is not signed for.");
     // The statement is kept before its id is told.
     let id = asked
         .gateway

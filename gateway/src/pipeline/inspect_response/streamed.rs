@@ -51,7 +51,8 @@ pub(super) fn respond(
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     let status = forwarded.answer.status;
     let limit_bytes = guards.body_bytes;
-    let guard = Guard::new(dialect, forwarded.governed.policy.clone(), forwarded.masks.clone(), limit_bytes);
+    let guard = Guard::new(dialect, forwarded.governed.policy.clone(), forwarded.masks.clone(), limit_bytes)
+        .going_on_from(&forwarded.opening);
     let now_s = call.now_ms() / 1000;
     let translator = forwarded.pair.map(|pair| pair.stream(&forwarded.request, now_s, limit_bytes));
     let pump = Pump {
@@ -133,7 +134,7 @@ impl Pump {
                 }
                 match self.wait(&mut out).await {
                     None => {
-                        out.push(self.guard.dialect().ping());
+                        out.push(self.guard.ping());
                         break;
                     }
                     Some(None) => continue,
@@ -339,7 +340,7 @@ impl Pump {
                     self.failure(&problem)
                 } else {
                     self.call.note(&problem);
-                    self.guard.dialect().refusal(&problem, &self.call.request_id, usage.output)
+                    self.guard.refusal(&problem, &self.call.request_id, usage.output)
                 };
                 (Outcome::Cut, Some(ending))
             }
@@ -349,7 +350,7 @@ impl Pump {
         self.call.settle(Cost::Spent(usage)).await;
         if let Err(problem) = self.call.finish(outcome, Some(self.status.as_u16())).await {
             out.clear();
-            return Some(self.guard.dialect().failure(&problem, &self.call.request_id));
+            return Some(self.guard.failure(&problem, &self.call.request_id));
         }
         ending
     }
@@ -367,7 +368,7 @@ impl Pump {
 
     fn failure(&mut self, problem: &Problem) -> Bytes {
         self.call.note(problem);
-        self.guard.dialect().failure(problem, &self.call.request_id)
+        self.guard.failure(problem, &self.call.request_id)
     }
 
     /// What the provider reported, and an estimate for what it did not.
@@ -377,7 +378,8 @@ impl Pump {
         if let Some(tier) = self.guard.tier {
             reader.served_at(tier);
         }
-        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
+        let output = if reader.needs_output(cut) { self.call.output_tokens(&self.guard.said) } else { 0 };
+        let estimate = Estimate { input: self.input_tokens, output, cut };
         reader.finish(estimate)
     }
 }

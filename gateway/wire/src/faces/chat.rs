@@ -63,7 +63,7 @@ impl Endpoint for Chat {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps { ids: KeptIds::None, store: Store::OnRequest }
+        Keeps { ids: KeptIds::Sounds, store: Store::OnRequest }
     }
 
     fn has_instructions(&self) -> bool {

@@ -133,6 +133,10 @@ impl dialect::Stream for Stream {
         Bytes::from(format!("data: {error}\n\n"))
     }
 
+    fn without_words(&self) -> Box<dyn dialect::Stream> {
+        Box::new(Stream { created: self.created, choices: self.choices, ..Stream::new(self.form) })
+    }
+
     fn ping(&self) -> Bytes {
         COMMENT
     }
@@ -150,7 +154,7 @@ fn strings<'a>(
         if name != "choices" {
             return walk.value(place, name, value, Scene::whole());
         }
-        walk.elements(place, value, |walk, place, element| {
+        walk.elements(place, value, Scene::whole().pieces(), |walk, place, element| {
             let index = element.get("index").and_then(Value::as_u64).unwrap_or(0);
             let scene = Scene::whole().of(place, place);
             walk.members(place, element, scene, |walk, name, place, member| match name {

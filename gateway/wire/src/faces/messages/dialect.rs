@@ -117,6 +117,10 @@ impl dialect::Stream for Stream {
         Bytes::from(event("error", error))
     }
 
+    fn without_words(&self) -> Box<dyn dialect::Stream> {
+        Box::new(Stream { started: self.started, open_block: self.open_block })
+    }
+
     fn ping(&self) -> Bytes {
         Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
     }

@@ -125,6 +125,10 @@ impl dialect::Stream for Stream {
         Bytes::from(event("error", error))
     }
 
+    fn without_words(&self) -> Box<dyn dialect::Stream> {
+        Box::new(Stream { sequence: self.sequence, ..Stream::default() })
+    }
+
     fn ping(&self) -> Bytes {
         COMMENT
     }
