@@ -10,8 +10,8 @@ use std::time::Duration;
 use tauri::{AppHandle, Manager, RunEvent, Wry};
 use zos_core::{Home, HomeError};
 use zos_gateway::Gateway;
-use zos_gateway::attest::Keys;
 use zos_gateway::Opening;
+use zos_gateway::attest::Keys;
 
 /// Time that tasks may take to end after everything that matters has ended.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
