@@ -89,7 +89,9 @@ async fn a_call_that_waits_for_the_owner_is_read_again_when_it_goes_on_and_its_a
     let room = "outbound_deny: [{term: Falcon, action: ask}]\n";
     let (count, status, answer) = read(room, "Falcon lands").await;
     assert_eq!((count, status.as_u16()), (3, 200), "{answer}");
-    // The word is met in the answer alone: it is looked over once, before the owner is asked.
+    // An open room does not read a request backwards, so the word is met in the answer alone: that is looked over once,
+    // before the owner is asked.
+    let room = "isolation: open\noutbound_deny: [{term: Falcon, action: ask}]\n";
     let (count, status, answer) = read(room, "say backwards: noclaF").await;
     assert_eq!((count, status.as_u16()), (2, 200), "{answer}");
     assert!(answer.contains("Falcon"), "{answer}");
@@ -97,7 +99,8 @@ async fn a_call_that_waits_for_the_owner_is_read_again_when_it_goes_on_and_its_a
 
 #[tokio::test]
 async fn a_call_that_is_refused_is_read_once() {
-    let (count, status, answer) = read("outbound_deny: [Falcon]\n", "say backwards: noclaF").await;
+    let room = "isolation: open\noutbound_deny: [{term: Falcon, action: deny}]\n";
+    let (count, status, answer) = read(room, "say backwards: noclaF").await;
     assert_eq!(status, 502, "{answer}");
     assert_eq!(count, 2, "the answer is what is refused");
 }
