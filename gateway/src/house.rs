@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
-use zos_core::{Brain, Home, Provider};
+use zos_core::{Brain, Home, Provider, Snapshot};
 use zos_guard::approvals::Approvals;
 use zos_guard::redact::Sessions;
 use zos_guard::shield::Shield;
@@ -419,6 +419,8 @@ impl House {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
         let mut told = None;
+        let mut before = snapshots.borrow().clone();
+        tell_of_the_start(&before);
         tokio::spawn(verify_log(Arc::downgrade(self)));
         ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
@@ -428,10 +430,25 @@ impl House {
                 () = self.drain.is_begun() => return,
             }
             let snapshot = snapshots.borrow_and_update().clone();
+            self.tell_of_changes(&before, &snapshot);
+            before = Arc::clone(&snapshot);
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
             ledger::look_ahead(self, &snapshot).await;
+        }
+    }
+
+    /// Logs and counts each difference in what governs.
+    fn tell_of_changes(&self, before: &Snapshot, now: &Snapshot) {
+        for change in now.changes_since(before) {
+            self.counters.config_changed(change.is_failure());
+            let revision = now.revision;
+            if change.is_failure() {
+                tracing::warn!(revision, "{change}");
+            } else {
+                tracing::info!(revision, "{change}");
+            }
         }
     }
 
@@ -540,4 +557,14 @@ fn make_private_folder(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(failed)
+}
+
+/// Logs how many contexts govern at the start and which one governs calls that name none, and each error of a file.
+fn tell_of_the_start(snapshot: &Snapshot) {
+    let governing = snapshot.contexts.values().filter(|state| state.context().is_some()).count();
+    let active = snapshot.effective_active().ok().map(ToString::to_string);
+    tracing::info!(contexts = governing, active, "what governs is loaded");
+    for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
+        tracing::warn!("{problem}");
+    }
 }

@@ -1,7 +1,8 @@
 //! Fallback, retries and the breaker, over real sockets. No failure leads out of the filter.
 
 use serde_json::{Value, json};
-use zos_tests::gateway::{Gateway, Scratch};
+use std::time::Duration;
+use zos_tests::gateway::{Gateway, Scratch, client};
 use zos_tests::{Provider, Step};
 
 const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
@@ -31,6 +32,46 @@ fn failing(status: u16, headers: &str) -> Vec<Step> {
 async fn ask(gateway: &Gateway) -> reqwest::Response {
     let body = json!({"model": "one", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]});
     gateway.post("/v1/chat/completions", body.to_string()).await
+}
+
+/// A counter of `GET /metrics`.
+async fn counter(gateway: &Gateway, name: &str) -> u64 {
+    let answer = client().get(format!("{}/metrics", gateway.url)).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.expect(name).parse().unwrap()
+}
+
+/// Waits until a counter is above a value. A minute is no measure of speed: it ends a test that hangs.
+async fn grows(gateway: &Gateway, name: &str, above: u64) {
+    for _ in 0..1200 {
+        if counter(gateway, name).await > above {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{name} stays at {above}");
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_and_closes_and_every_change_of_what_governs_is_counted() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let more = "fallback: {one: [two]}\ndefaults: {breaker: {failures: 1, window_s: 60, open_s: 1}}\n";
+    let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
+    a.play(zos_tests::provider::json(200, ANSWER));
+    while ask(&gateway).await.headers()["x-zos-route"] != "a/one" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(counter(&gateway, "zos_breakers_opened_total").await, 1);
+    assert_eq!(counter(&gateway, "zos_breakers_closed_total").await, 1);
+    assert_eq!(counter(&gateway, "zos_config_failures_total").await, 0);
+
+    let before = counter(&gateway, "zos_config_changes_total").await;
+    gateway.write("contexts/acme.yml", "isolation: hard\noutbound_deny: [Heron]\n");
+    grows(&gateway, "zos_config_changes_total", before).await;
+    gateway.write("contexts/acme.yml", "isolation: [\n");
+    grows(&gateway, "zos_config_failures_total", 0).await;
 }
 
 #[tokio::test]
@@ -154,6 +195,8 @@ async fn a_provider_that_fails_too_often_is_left_alone_where_another_route_is() 
         assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
     }
     assert_eq!((a.received().len(), b.received().len()), (2, 3));
+    assert_eq!(counter(&gateway, "zos_breakers_opened_total").await, 1);
+    assert_eq!(counter(&gateway, "zos_fallbacks_total").await, 3);
     b.play(failing(500, ""));
     for _ in 0..2 {
         assert_eq!(ask(&gateway).await.status(), 503, "that of the model that was asked for");

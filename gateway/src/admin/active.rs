@@ -12,7 +12,7 @@ use zos_core::ContextName;
 #[utoipa::path(get, path = "/zos/v1/active", responses((status = 200, body = Active)))]
 pub(crate) async fn active(State(house): Admin) -> Json<Active> {
     let snapshot = house.brain.snapshot();
-    Json(Active { context: snapshot.effective_active().ok().map(ToString::to_string) })
+    Json(Active::new(&snapshot))
 }
 
 /// Switches the active context. The next call is governed by it; no client is touched.
@@ -32,8 +32,9 @@ pub(crate) async fn set_active(
         match house.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
-                return Err(AdminRefusal::context_broken(state)
-                    .hint("Fix it first: `zos lint` names file and line."));
+                return Err(
+                    AdminRefusal::context_broken(state).hint("Fix it first: `zos lint` names file and line.")
+                );
             }
             Some(_) => {}
         }

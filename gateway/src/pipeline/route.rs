@@ -8,7 +8,7 @@ use crate::journal::system;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
-use zos_core::{Api, Provider, Route, RouteError, Wish};
+use zos_core::{Api, Provider, Route, RouteError, RouteRequest};
 use zos_wire::asked::Asked;
 use zos_wire::face::Face;
 use zos_wire::pair::Pair;
@@ -57,10 +57,10 @@ pub(super) fn run(
 }
 
 /// What the call asks of the fleet.
-pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
+pub(super) fn wish(inspected: &Inspected) -> RouteRequest<'_> {
     let resolved = &inspected.resolved;
     let face = inspected.arrived.face;
-    Wish {
+    RouteRequest {
         face: face.api(),
         model: &inspected.asked.model,
         filter: &resolved.context.models,

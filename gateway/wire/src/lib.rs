@@ -24,6 +24,7 @@ mod limits;
 mod needs;
 pub mod pair;
 pub mod places;
+pub mod prefill;
 pub mod problem;
 mod spelling;
 pub mod sse;

@@ -7,6 +7,8 @@ use zos_rules::{Room, RuleKind, RuleSpec, Ruleset, Term};
 use zos_wire::face::Face;
 use zos_wire::sse::Framer;
 
+mod repeats;
+
 const TERM: &str = "Project Falcon";
 const LIMIT_BYTES: usize = 1 << 20;
 

@@ -54,7 +54,8 @@ pub(super) fn respond(
         forwarded.policy.clone(),
         forwarded.resolved.masks.clone(),
         limit_bytes,
-    );
+    )
+    .going_on_from(&forwarded.resolved.opening);
     let translator =
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
@@ -362,7 +363,8 @@ impl Pump {
         if let Some(tier) = self.guard.tier {
             reader.served_at(tier);
         }
-        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
+        let output = if reader.needs_output(cut) { self.call.output_tokens(&self.guard.said) } else { 0 };
+        let estimate = Estimate { input: self.input_tokens, output, cut };
         reader.finish(estimate)
     }
 }
