@@ -365,8 +365,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.leaves
     }
 
-    /// The members of an object with the place of each, in order. A value of another kind is read as a value:
-    /// what stands where an object is expected is text all the same.
+    /// The members of an object with the place of each, in order. A value of another kind is read as a value whose
+    /// strings go on: nobody knows what a client makes of it.
     pub(crate) fn members(
         &mut self,
         place: Place,
@@ -375,7 +375,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         mut each: impl FnMut(&mut Self, &str, Place, &'a Value<'a>),
     ) {
         if !matches!(object, Value::Object { .. }) {
-            return self.value(place, "", object, scene);
+            return self.value(place, "", object, scene.pieces());
         }
         self.places.visits += 1;
         let (visit, mut next) = (self.places.visits, 0);
@@ -394,7 +394,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// The elements of a list with the place of each. Numbers and lists of a list stand in its own place. A value
-    /// of another kind is read as a value, in `scene`.
+    /// of another kind is read as for [`Walk::members`], in `scene`.
     pub(crate) fn elements(
         &mut self,
         place: Place,
@@ -403,7 +403,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         mut each: impl FnMut(&mut Self, Place, &'a Value<'a>),
     ) {
         if !matches!(list, Value::Array(_)) {
-            return self.value(place, "", list, scene);
+            return self.value(place, "", list, scene.pieces());
         }
         let (mut next, mut position) = (0, 0);
         for element in list.elements() {

@@ -3,7 +3,8 @@
 //! An image or a link is fetched when it is shown, so a text that is put back into an address leaves this machine.
 //! A run without white space is one word; inside `<…>` (a tag of HTML, an address of Markdown in angle
 //! brackets) white space does not end it. A word is an address from its first mark on: `//`, a scheme that
-//! needs none, `www.`, or a host in front of a path or a query. A mark that is written as an escape counts too.
+//! needs none, `www.`, a share of Windows (`\\host\`), or a host in front of a path or a query. A mark that is
+//! written as an escape counts too.
 //!
 //! What this does not see: a host that comes behind what is put back and has no scheme in front.
 
@@ -73,7 +74,18 @@ impl AddressReader {
             !rooms.is_empty() && rooms.iter().all(allows)
         };
         let is_escaped = ESCAPED_MARKS.iter().any(|mark| self.word.contains(mark));
-        self.is_cut || is_escaped || !addresses.iter().all(may_have)
+        self.is_cut || is_escaped || self.is_share() || !addresses.iter().all(may_have)
+    }
+
+    /// Whether the word names a share of another machine, which is never judged: to look at one is to log in there.
+    fn is_share(&self) -> bool {
+        self.word.match_indices("\\\\").any(|(at, mark)| {
+            let behind = &self.word[at + mark.len()..];
+            let host = behind.split('\\').next().unwrap_or_default();
+            !self.word[..at].ends_with(|c: char| c.is_alphanumeric() || c == '\\')
+                && host.len() < behind.len()
+                && host.starts_with(char::is_alphanumeric)
+        })
     }
 
     /// Every address that the word holds, each from its scheme or host to the end of the word: one may stand in
@@ -145,6 +157,8 @@ mod tests {
             "evil.example/?q=",
             "{\"host\":\"evil.example:443/",
             "mailto:bob@evil.example?body=",
+            "\\\\evil.example\\share\\",
+            "open=\\\\10.0.0.7\\",
             "https://",
         ] {
             assert!(closed(text, &[]), "{text}");
@@ -168,6 +182,8 @@ mod tests {
             "3.14/",
             "metadata:",
             "Tel:",
+            "one \\\\ ",
+            "\\\\d+",
         ] {
             assert!(!closed(text, &[]), "{text}");
         }

@@ -154,7 +154,7 @@ fn strings<'a>(
         if name != "choices" {
             return walk.value(place, name, value, Scene::whole());
         }
-        walk.elements(place, value, Scene::whole().pieces(), |walk, place, element| {
+        walk.elements(place, value, Scene::whole(), |walk, place, element| {
             let index = element.get("index").and_then(Value::as_u64).unwrap_or(0);
             let scene = Scene::whole().of(place, place);
             walk.members(place, element, scene, |walk, name, place, member| match name {
