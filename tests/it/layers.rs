@@ -138,7 +138,8 @@ const CRATES: &[Crate] = &[
         folder: "cli",
         layers: &[
             &["failure", "listening", "port"],
-            &["opening", "output"],
+            &["output"],
+            &["opening"],
             &["admin", "findings", "prices"],
             &["room"],
             &["session"],
