@@ -10,7 +10,7 @@ use crate::session::Session;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
-use zos_core::{Api, KeySource, Plan, Provider, RouteError, Wish};
+use zos_core::{Api, KeySource, Plan, Provider, RouteError, RouteRequest};
 
 /// Where a call for a model would go
 #[derive(Subcommand)]
@@ -56,7 +56,7 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
         state.and_then(|state| state.context()).ok_or_else(|| room::unusable(&snapshot, &name))?;
     let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
     let plan = |face| {
-        snapshot.fleet.plan(&Wish {
+        snapshot.fleet.plan(&RouteRequest {
             face,
             model,
             filter: &governing.models,

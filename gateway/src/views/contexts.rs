@@ -3,7 +3,7 @@
 use super::FileProblem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use zos_core::{ContextName, ContextState, Entry, Snapshot, Source};
+use zos_core::{ContextName, ContextSource, ContextState, Entry, Snapshot};
 use zos_rules::{Action, RuleKind};
 
 /// One context as the list shows it.
@@ -130,7 +130,7 @@ impl ContextDetail {
         snapshot: &Snapshot,
         name: &ContextName,
         state: &ContextState,
-        source: Option<Source>,
+        source: Option<ContextSource>,
     ) -> Self {
         let entries = |list: &[Entry]| list.iter().map(ListEntry::from).collect();
         let context = state.context();
