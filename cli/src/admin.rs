@@ -230,12 +230,12 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value> {
     let message = text("message").unwrap_or_else(|| format!("zOS answered {status}."));
     let is_wrong_use = matches!(status.as_u16(), 400..=404)
         && !NOT_THERE.iter().any(|not_there| code == Some(not_there.as_str()));
-    let mut failure = Failure::refused(code, message, is_wrong_use);
-    if let Failure::Wrong(reason) | Failure::Failed(reason) = &mut failure {
-        reason.hint = text("hint");
-        reason.problems = error["problems"].as_array().cloned().unwrap_or_default();
-    }
-    Err(failure)
+    let failure = Failure::refused(code, message, is_wrong_use)
+        .problems(error["problems"].as_array().cloned().unwrap_or_default());
+    Err(match text("hint") {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
 }
 
 #[cfg(test)]

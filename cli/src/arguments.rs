@@ -171,4 +171,53 @@ mod tests {
             assert_eq!(help.matches(&line).count(), usize::from(!subcommand.is_hide_set()), "{name}");
         }
     }
+
+    /// Every command that does something, as its way from `zos` on and as its row of `docs/commands.md`.
+    fn rows() -> Vec<(String, String)> {
+        fn below(command: &mut Command, found: &mut Vec<(String, String)>) {
+            for inner in command.get_subcommands_mut().filter(|inner| !inner.is_hide_set()) {
+                let way = inner.get_bin_name().unwrap_or_default().to_owned();
+                if !inner.is_subcommand_required_set() {
+                    let usage = inner.render_usage().to_string();
+                    let usage = usage.trim_start_matches("Usage: ").lines().next().unwrap_or_default();
+                    let usage = usage.replace(" [OPTIONS]", "").replace(" [COMMAND]", "");
+                    let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
+                    found.push((way, format!("| `{}` | {about} |", usage.replace('|', "\\|"))));
+                }
+                below(inner, found);
+            }
+        }
+        let mut command = command();
+        command.build();
+        let mut found = Vec::new();
+        below(&mut command, &mut found);
+        found
+    }
+
+    #[test]
+    fn the_page_of_commands_shows_every_command() {
+        let page = include_str!("../../docs/commands.md");
+        let found = rows();
+        assert!(found.len() > 50, "{found:?}");
+        let wanted: Vec<&str> = found.iter().map(|(_, row)| row.as_str()).collect();
+        let shown: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(shown, wanted, "\n{}", wanted.join("\n"));
+    }
+
+    #[test]
+    fn every_command_is_run_in_a_test() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let tests: String = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .collect();
+        let tests: String = tests.split_whitespace().collect::<Vec<_>>().join(" ");
+        let found = rows();
+        let is_missing = |way: &&String| {
+            let words: Vec<String> = way.split(' ').skip(1).map(|word| format!("\"{word}\"")).collect();
+            !tests.contains(&words.join(", "))
+        };
+        let missing: Vec<&String> = found.iter().map(|(way, _)| way).filter(is_missing).collect();
+        assert!(missing.is_empty(), "no test in cli/tests runs {missing:?}");
+    }
 }

@@ -120,19 +120,10 @@ impl Room {
     fn canon(&self) -> Result<Option<&Canon>> {
         match &self.state {
             CanonState::Broken { findings } => {
-                let mut failure = Failure::failed(
-                    Code::CanonInvalid,
-                    format!("The canon of the room {} cannot be built.", self.name()),
-                );
-                if let Failure::Failed(reason) = &mut failure {
-                    let errors: Vec<Problem> = findings
-                        .iter()
-                        .filter(|finding| finding.is_error())
-                        .map(|f| f.problem.clone())
-                        .collect();
-                    reason.problems = shapes(&errors);
-                }
-                Err(failure)
+                let errors = findings.iter().filter(|finding| finding.is_error());
+                let errors: Vec<Problem> = errors.map(|finding| finding.problem.clone()).collect();
+                let message = format!("The canon of the room {} cannot be built.", self.name());
+                Err(Failure::failed(Code::CanonInvalid, message).problems(shapes(&errors)))
             }
             state => Ok(state.canon().map(AsRef::as_ref)),
         }

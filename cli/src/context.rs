@@ -206,13 +206,7 @@ fn activate(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut
         // It watches `state.json`, so the switch works although the decision cannot be recorded.
         Running::Deaf(why) => activate_unrecorded(home, name, why).map(|()| wanted),
         _ => admin.ask(&Ask::put(&["active"], &wanted)),
-    };
-    let done = done.map_err(|failure| match (name, failure) {
-        (Some(name), Failure::Wrong(reason)) if reason.is(Code::UnknownContext) => {
-            Failure::unknown_context(name.as_str())
-        }
-        (_, failure) => failure,
-    })?;
+    }?;
     if output.is_json() {
         output.json(&done)?;
     } else {

@@ -36,6 +36,8 @@ pub(crate) struct Reason {
     pub(crate) hint: Option<String>,
     /// Findings in a file, as the admin API gives them.
     pub(crate) problems: Vec<Value>,
+    /// Whether the zOS that was asked said so, which does not repeat what it was asked for.
+    is_refusal: bool,
 }
 
 /// The result of a command, or of a part of it.
@@ -55,7 +57,7 @@ impl Failure {
     /// Refused by the zOS that was asked: the code that it gave, or that of a defect where it gave none.
     pub(crate) fn refused(code: Option<&str>, message: String, is_wrong_use: bool) -> Self {
         let code = code.map_or(Cow::Borrowed(Code::Internal.as_str()), |code| Cow::Owned(code.to_owned()));
-        let reason = Reason::new(code, message);
+        let reason = Reason { is_refusal: true, ..Reason::new(code, message) };
         if is_wrong_use { Failure::Wrong(reason) } else { Failure::Failed(reason) }
     }
 
@@ -72,16 +74,26 @@ impl Failure {
         self
     }
 
+    /// Findings in a file.
+    pub(crate) fn problems(mut self, problems: Vec<Value>) -> Self {
+        if let Failure::Wrong(reason) | Failure::Failed(reason) = &mut self {
+            reason.problems = problems;
+        }
+        self
+    }
+
     /// There is no context of this name.
     pub(crate) fn unknown_context(name: &str) -> Self {
         Failure::wrong(Code::UnknownContext, format!("There is no room called {name}."))
             .hint(format!("`zos context list` shows them; `zos context new {name}` makes it."))
     }
 
-    /// The same failure; where it is that there is no such room, and one room was named, it says which.
+    /// The same failure. A refusal because there is no such room says which, where the command line names one.
     pub(crate) fn naming(self, rooms: &[ContextName]) -> Self {
         match (&self, rooms) {
-            (Failure::Wrong(reason) | Failure::Failed(reason), [room]) if reason.is(Code::UnknownContext) => {
+            (Failure::Wrong(reason) | Failure::Failed(reason), [room])
+                if reason.is_refusal && reason.is(Code::UnknownContext) =>
+            {
                 Self::unknown_context(room.as_str())
             }
             _ => self,
@@ -108,7 +120,7 @@ impl Failure {
 
 impl Reason {
     fn new(code: impl Into<Cow<'static, str>>, message: String) -> Self {
-        Reason { code: code.into(), message, hint: None, problems: Vec::new() }
+        Reason { code: code.into(), message, hint: None, problems: Vec::new(), is_refusal: false }
     }
 
     /// Whether this is why.
@@ -176,6 +188,18 @@ mod tests {
             sentence(&std::io::Error::other("gateway/config.yml:1: wrong")),
             "gateway/config.yml:1: wrong."
         );
+    }
+
+    #[test]
+    fn only_a_refusal_is_given_the_name_of_the_room() {
+        let room = ["acme".parse().unwrap()];
+        let message = |failure: Failure| failure.naming(&room).reason().unwrap().message.clone();
+        let refused = Failure::refused(Some("zos_unknown_context"), "No such context.".to_owned(), true);
+        assert_eq!(message(refused), "There is no room called acme.");
+        let own = Failure::wrong(Code::UnknownContext, "No room is active.");
+        assert_eq!(message(own), "No room is active.");
+        let other = Failure::refused(Some("zos_of_tomorrow"), "Something else.".to_owned(), true);
+        assert_eq!(message(other), "Something else.");
     }
 
     #[test]

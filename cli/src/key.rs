@@ -71,12 +71,7 @@ fn add(admin: &Admin, client: &str, context: Option<&ContextName>, output: &mut 
 /// Makes a key; the answer holds its id and value.
 pub(crate) fn make(admin: &Admin, client: &str, context: Option<&ContextName>) -> Result<Value> {
     let wanted = json!({"client": client, "context": context.map(ContextName::as_str)});
-    admin.ask(&Ask::post(&["keys"], &wanted)).map_err(|failure| match (context, failure) {
-        (Some(name), Failure::Wrong(reason)) if reason.is(Code::UnknownContext) => {
-            Failure::unknown_context(name.as_str())
-        }
-        (_, failure) => failure,
-    })
+    admin.ask(&Ask::post(&["keys"], &wanted))
 }
 
 /// Revokes a key.

@@ -28,12 +28,7 @@ const MESSAGE_BYTES: usize = 4 << 20;
 pub(crate) fn run(session: &Session, command: &Command, _output: &mut Output) -> Result<Outcome> {
     let (home, context) = (session.home()?, &command.context);
     // A client shows why its server did not start better than why each message failed.
-    Admin::new(home).ask(&Ask::get(&["contexts", context.as_str()])).map_err(|failure| {
-        match failure.reason() {
-            Some(reason) if reason.is(Code::UnknownContext) => Failure::unknown_context(context.as_str()),
-            _ => failure,
-        }
-    })?;
+    Admin::new(home).ask(&Ask::get(&["contexts", context.as_str()]))?;
     serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock(), |message| {
         Admin::new(home).ask(&Ask::post(&["mcp", context.as_str()], message))
     })

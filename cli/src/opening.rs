@@ -2,11 +2,13 @@
 //! folder that is not there. Why zOS itself cannot be opened is put into words here, too.
 
 use crate::failure::{Failure, Result};
+use crate::output::shape;
 use std::path::Path;
 use std::sync::Arc;
 use zos_core::{Brain, Code, Home};
 use zos_gateway::OpenError;
 use zos_gateway::config::{Config, ConfigError};
+use zos_gateway::views::FileProblem;
 use zos_meter::{Ledger, SqliteLedger, SqliteOptions};
 
 /// What is wrong, where, and what to do.
@@ -32,12 +34,8 @@ pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {
 pub(crate) fn configuration(home: &Home, error: &ConfigError) -> Failure {
     let findings: String = error.0.iter().map(|problem| format!("\n  {problem}")).collect();
     let sentence = format!("The configuration in {} cannot be used:{findings}", home.root().display());
-    let mut failure = Failure::wrong(Code::InvalidConfig, sentence);
-    if let Failure::Wrong(reason) = &mut failure {
-        let problems = error.0.iter().map(zos_gateway::views::FileProblem::from);
-        reason.problems = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect();
-    }
-    failure
+    let problems = error.0.iter().map(|problem| shape(&FileProblem::from(problem)));
+    Failure::wrong(Code::InvalidConfig, sentence).problems(problems.collect())
 }
 
 /// The home that was asked for.

@@ -72,13 +72,9 @@ pub(crate) fn unusable(snapshot: &Snapshot, name: &ContextName) -> Failure {
 
 /// The file of a room never loaded.
 fn broken(name: &ContextName, state: &ContextState) -> Failure {
-    let mut failure =
-        Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
-            .hint(format!("Fix it: `zos context edit {name}`."));
-    if let Failure::Failed(reason) = &mut failure {
-        reason.problems = shapes(state.problems());
-    }
-    failure
+    Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
+        .hint(format!("Fix it: `zos context edit {name}`."))
+        .problems(shapes(state.problems()))
 }
 
 /// Refuses a room that neither the files nor the log know.

@@ -38,14 +38,7 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
     let context = context.context.as_ref();
     let asked = json!({"context": context.map(ContextName::as_str), "tool": tool, "arguments": arguments});
     let ask = Ask::post(&["targets", "check"], &asked);
-    let verdict = admin.ask_or(&ask, || from_files(home, context, tool, &arguments));
-    let verdict = verdict.map_err(|failure| match (context, failure) {
-        // The room by its name, as without a zOS that runs.
-        (Some(name), Failure::Wrong(reason)) if reason.is(Code::UnknownContext) => {
-            Failure::unknown_context(name.as_str())
-        }
-        (_, failure) => failure,
-    })?;
+    let verdict = admin.ask_or(&ask, || from_files(home, context, tool, &arguments))?;
     if output.is_json() {
         output.json(&verdict)?;
     } else {

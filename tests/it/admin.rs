@@ -130,3 +130,26 @@ fn operation_ids_are_unique() {
     ids.sort_unstable();
     assert!(ids.len() > 15 && ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
 }
+
+#[tokio::test]
+async fn the_log_is_signed_its_key_replaced_and_old_records_removed() {
+    let provider = Provider::json("{}").await;
+    let gateway = Scratch::new().provider(&provider).start().await;
+    let (status, sealed) = gateway.admin("POST", "/zos/v1/audit/seal", None).await;
+    assert_eq!(status, 200);
+    assert!(sealed["size"].as_u64().unwrap() > 0, "{sealed}");
+
+    let (status, first) = gateway.admin("POST", "/zos/v1/audit/rotate-key", None).await;
+    let (_, second) = gateway.admin("POST", "/zos/v1/audit/rotate-key", None).await;
+    assert_eq!((status, &first["id"]), (200, &second["previous"]));
+    assert_ne!(first["id"], first["previous"]);
+
+    for (before, status) in [("2020-01-01", 200), ("yesterday", 400), ("2020-13-01", 400)] {
+        let wanted = json!({"before": before});
+        let (answered, pruned) = gateway.admin("POST", "/zos/v1/audit/prune", Some(wanted)).await;
+        assert_eq!(answered, status, "{before}: {pruned}");
+        if status == 200 {
+            assert_eq!(pruned["records"], 0, "no record is as old");
+        }
+    }
+}

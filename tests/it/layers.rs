@@ -156,7 +156,8 @@ const CRATES: &[Crate] = &[
         folder: "cli",
         layers: &[
             &["failure", "listening", "port"],
-            &["opening", "output"],
+            &["output"],
+            &["opening"],
             &["admin", "findings", "prices"],
             &["room"],
             &["session"],

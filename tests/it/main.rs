@@ -5,6 +5,7 @@
     reason = "helpers of tests fail like tests do; clippy knows only the test functions"
 )]
 
+mod additions;
 mod admin;
 mod architecture;
 mod ask;

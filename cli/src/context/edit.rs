@@ -16,14 +16,7 @@ use zos_core::{Code, ContextName, Home};
 
 /// Edits until the file is valid or the person gives up.
 pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut Output) -> Result<Outcome> {
-    let before = admin.ask_or(&Ask::get(&["contexts", name.as_str()]), || from_files(home, name)).map_err(
-        |failure| match failure {
-            Failure::Wrong(reason) if reason.is(Code::UnknownContext) => {
-                Failure::unknown_context(name.as_str())
-            }
-            failure => failure,
-        },
-    )?;
+    let before = admin.ask_or(&Ask::get(&["contexts", name.as_str()]), || from_files(home, name))?;
     if before.text("etag").is_empty() {
         return Err(Failure::unknown_context(name.as_str())
             .hint(format!("This one is built in and has no file. `zos context new {name}` makes one.")));

@@ -32,7 +32,7 @@ pub(super) fn listener(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
                 Check::note(
                     "shield",
                     "The shield is paused: rules only report.",
-                    "Resume it on the screens or in the tray.",
+                    "Resume it: zos shield resume, or in the tray or on the screens.",
                 )
             });
             let listens = Check::ok(

@@ -13,6 +13,7 @@ use zos_wire::problem::{self, Code};
 /// A refusal.
 #[derive(Debug)]
 pub(crate) struct AdminRefusal {
+    code: Code,
     status: StatusCode,
     error: AdminError,
 }
@@ -21,6 +22,7 @@ impl AdminRefusal {
     /// A refusal with the usual status of its code.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         AdminRefusal {
+            code,
             status: problem::status(code),
             error: AdminError {
                 code: code.as_str().to_owned(),
@@ -33,6 +35,7 @@ impl AdminRefusal {
 
     /// Replaces the code's usual status.
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        debug_assert!(self.code.statuses().contains(&status.as_u16()), "{:?} lacks {status}", self.code);
         self.status = status;
         self
     }
