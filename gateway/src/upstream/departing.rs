@@ -35,7 +35,8 @@ impl Departing {
             Credential::Callers(headers) => by_shape(headers),
             Credential::Owners(headers) => headers.values().any(|value| {
                 secrets.find(value.as_bytes()).iter().any(|spotted| {
-                    spotted.kind == zos_seal::own_secrets::Kind::AdminToken || keys.has(spotted.text.expose())
+                    spotted.kind == zos_seal::own_secrets::SecretKind::AdminToken
+                        || keys.has(spotted.text.expose())
                 })
             }),
         };
