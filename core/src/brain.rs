@@ -5,6 +5,7 @@
 //! [`Brain::subscribe`], which cost nanoseconds.
 
 mod canons;
+mod changes;
 mod contexts;
 mod load;
 mod look;
@@ -15,6 +16,7 @@ mod source;
 mod state;
 mod watch;
 
+pub use changes::Change;
 pub use policy::{RoomPolicy, RulePlace};
 pub use snapshot::{ContextState, NoContext, Snapshot};
 pub use source::{ContextSource, WriteError};

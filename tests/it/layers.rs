@@ -19,7 +19,7 @@ const CRATES: &[Crate] = &[
         folder: "libs/meter",
         layers: &[
             &["day", "estimate", "tokens"],
-            &["clock", "usage"],
+            &["answer", "clock", "usage"],
             &["price"],
             &["limit"],
             &["ledger"],
@@ -90,7 +90,7 @@ const CRATES: &[Crate] = &[
         layers: &[
             &["packs", "policy"],
             &["look", "snapshot"],
-            &["canons", "contexts", "state"],
+            &["canons", "changes", "contexts", "state"],
             &["load"],
             &["source", "watch"],
         ],
@@ -98,10 +98,10 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/wire",
         layers: &[
-            &["json", "problem", "blob", "charset"],
+            &["json", "problem", "blob", "charset", "spelling"],
             &["sse", "declared", "envelope", "usage", "hosted", "places"],
             &["face", "dialect"],
-            &["needs", "limits", "state", "system", "canon"],
+            &["needs", "limits", "state", "system", "prefill", "canon"],
             &["asked"],
             &["translate"],
             &["faces"],
@@ -116,6 +116,7 @@ const CRATES: &[Crate] = &[
             &["redact"],
             &["targets"],
             &["findings"],
+            &["seams"],
             &["inspect"],
             &["stream"],
             &["fuzzing"],

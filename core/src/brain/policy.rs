@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use zos_rules::{Action, CompileError, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
+use zos_rules::{Action, CompileError, Evasions, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 
-use crate::context::{Context, ContextName, Effect, Entry};
+use crate::context::{Context, ContextName, Effect, Entry, Isolation};
 use crate::targets::RestoreTo;
 
 /// The rules that govern calls in one context.
@@ -114,7 +114,12 @@ fn room(
             // The owner's own id is not used: it could tell another room's calls what it is about.
             let id = format!("elsewhere/{owner_number}.{}", position + 1);
             let effect = owner.effective_elsewhere(entry, context.isolation);
-            rules.push(RuleSpec { id, action: acting(effect), ..entry.rule.clone() });
+            // An open owner says nothing of what a hard room looks for.
+            let evasions = match (context.isolation, entry.rule.evasions) {
+                (Isolation::Hard, Evasions::ORDINARY) => Evasions::ALL,
+                (_, evasions) => evasions,
+            };
+            rules.push(RuleSpec { id, action: acting(effect), evasions, ..entry.rule.clone() });
             // Nor are its own words for the term.
             side.push(effect, owner, entry, kind_label(&entry.rule).to_owned());
         }

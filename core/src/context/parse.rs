@@ -78,9 +78,13 @@ pub fn known_keys(bytes: &[u8]) -> BTreeSet<(String, &'static str)> {
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {
     check_name(name, &mut fields, findings);
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
-    let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
-    let defaults = EntryDefaults { packs, evasions };
     let isolation = read_isolation(&mut fields, findings);
+    let all = match isolation {
+        Isolation::Hard => Evasions::ALL,
+        Isolation::Open => Evasions::ORDINARY,
+    };
+    let evasions = read_evasions(&mut fields, all, findings).unwrap_or(all);
+    let defaults = EntryDefaults { packs, evasions, all };
     let context = Context {
         title: fields.text("title", findings).map(str::to_owned),
         isolation,

@@ -23,6 +23,7 @@ use zos_guard::inspect;
 use zos_guard::policy::Policy;
 use zos_guard::redact::sessions::{Speaker, TooMany};
 use zos_guard::redact::spots::{self, Edit};
+use zos_guard::seams::SEAM_BYTES;
 use zos_guard::targets;
 use zos_guard::targets::taint::{self, Session};
 use zos_meter::tokens::Vocabulary;
@@ -30,6 +31,7 @@ use zos_wire::asked::{Asked, asked};
 use zos_wire::face::Face;
 use zos_wire::hosted;
 use zos_wire::json;
+use zos_wire::prefill;
 use zos_wire::problem::{Code, Problem};
 
 /// What stands in a record in the place of a model's name that is not kept, before its hash.
@@ -77,7 +79,8 @@ pub(super) fn run(
     resolved.policy = with_targets(house, &resolved, &arrived, body, call);
     name_model(house, &resolved, arrived.face, &asked.model, call);
     let mut findings = Findings::default();
-    inspect::tree(&resolved.policy, &value, &[], &mut findings);
+    resolved.opening = prefill::end(&value, SEAM_BYTES);
+    inspect::request(&resolved.policy, &value, &mut findings);
     if inspect::ids::are_in(&value) {
         let vocabularies = vocabularies(&resolved, arrived.face, &asked);
         inspect::ids::inspect(&resolved.policy, &value, &vocabularies, &mut findings);

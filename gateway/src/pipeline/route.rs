@@ -39,6 +39,11 @@ pub(super) fn run(
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Routed, Problem> {
+    // The provider may choose among them, so each has to pass the filter by itself.
+    let filter = &inspected.resolved.context.models;
+    if let Some(model) = inspected.asked.others.iter().find(|model| !filter.permits(model)) {
+        return Err(refusal(&RouteError::NotPermitted { model: model.clone() }));
+    }
     let plan = inspected.resolved.snapshot.fleet.plan(&wish(&inspected));
     if let Some(reason) = plan.refusal() {
         return Err(refusal(reason));

@@ -24,6 +24,7 @@
 //! bound on spending. [`Ledger`] is the contract of a store of budgets, [`SqliteLedger`] keeps it in one file, [`Interim`]
 //! holds calls while a store is away.
 
+mod answer;
 mod clock;
 mod day;
 mod estimate;
@@ -37,6 +38,7 @@ mod sqlite;
 pub mod tokens;
 mod usage;
 
+pub use answer::AnswerText;
 pub use clock::Clock;
 pub use day::{Day, ParseDayError};
 pub use estimate::{Estimate, TextCount, estimate_tokens};

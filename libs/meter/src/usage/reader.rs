@@ -80,6 +80,13 @@ impl UsageReader {
         }
     }
 
+    /// Whether the output is a matter of estimating: then [`UsageReader::finish`] needs the count of the text. `cut` says
+    /// that the answer did not come to its end.
+    #[must_use]
+    pub fn needs_output(&self, cut: bool) -> bool {
+        self.output(Estimate { input: 0, output: 1, cut }).1
+    }
+
     /// The input, and whether any of it is estimated. Every call sends something, so a report of
     /// nothing at all is no report.
     fn input(&self, estimate: Estimate) -> (Input, bool) {
