@@ -40,6 +40,7 @@ commands! {
         #[command(subcommand)] Firewall firewall,
         #[command(subcommand)] Target target,
         Allow allow,
+        #[command(subcommand)] Shield shield,
         #[command(subcommand)] Canon canon,
         Lint lint
     ];

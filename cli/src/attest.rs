@@ -2,8 +2,9 @@
 
 use crate::admin::Ask;
 use crate::failure::{Failure, Outcome, Result};
+use crate::opening;
 use crate::output::{Cell, Members, Output, Tone, grouped};
-use crate::room::InContext;
+use crate::room::{self, InContext};
 use crate::session::Session;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zos_audit::Bundle;
-use zos_core::{Brain, Code, ContextName, Home};
+use zos_core::{Code, ContextName, Home};
 use zos_gateway::attest::{PREDICATE_TYPE, STATEMENT_TYPE, SUCCESSOR_TYPE};
 use zos_seal::{Envelope, PublicKey, sha256_hex};
 
@@ -92,12 +93,8 @@ fn show(
             (id, statement["predicate"]["state"].clone())
         }
         None => {
-            let brain = Brain::open(home.clone()).map_err(|error| Failure::environment(&error))?;
-            let snapshot = brain.snapshot();
-            let name = match context {
-                Some(name) => name.clone(),
-                None => snapshot.effective_active().map_err(|error| Failure::environment(&error))?.clone(),
-            };
+            let snapshot = opening::brain(home)?.snapshot();
+            let name = room::named_or_active(&snapshot, context)?;
             let governing =
                 snapshot.governing(&name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
             (governing.id, governing.state)

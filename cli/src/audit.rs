@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zos_audit::{Filter, Page, ReadError, Record};
 use zos_core::{Code, ContextName, Home};
-use zos_gateway::admin::types::AuditRecord;
+use zos_gateway::views::AuditRecord;
 use zos_meter::Micros;
 
 /// Read the log of calls and decisions

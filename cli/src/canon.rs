@@ -4,11 +4,11 @@
 mod changes;
 
 use crate::failure::{Failure, Outcome, Result, sentence};
-use crate::lint::{count, shapes};
+use crate::findings::{self, count, shapes};
+use crate::opening;
 use crate::output::{Cell, Output, Table, Tone, grouped, shown};
-use crate::room::InContext;
+use crate::room::{self, InContext};
 use crate::session::Session;
-use crate::{files, findings};
 use clap::{Subcommand, ValueEnum, ValueHint};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use zos_core::canon::{
 };
 use zos_core::lint::lint_canons;
 use zos_core::{Brain, Canon, CanonState, Code, Context, ContextName, Problem};
-use zos_gateway::admin::types::{CanonFinding, CanonView, CanonWhy};
+use zos_gateway::views::{CanonFinding, CanonView, CanonWhy};
 
 /// What your AI is told in a room, and which file says it
 #[derive(Subcommand)]
@@ -81,7 +81,7 @@ pub(crate) enum ClientFile {
 
 /// Runs one of them.
 pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
-    let brain = files::brain(session.home()?)?;
+    let brain = opening::brain(session.home()?)?;
     match command {
         Command::Build(of) => build(&brain, of, output),
         Command::Why { context, text } => why(&brain, context, text, output),
@@ -104,18 +104,11 @@ struct Room {
 impl Room {
     fn of(brain: &Brain, name: Option<&ContextName>) -> Result<Self> {
         let snapshot = brain.snapshot();
-        let name = match name {
-            Some(name) => name.clone(),
-            None => files::active(&snapshot)?,
-        };
-        let state = snapshot.context(&name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
-        match (state.context(), snapshot.canon(&name)) {
+        let name = room::named_or_active(&snapshot, name)?;
+        let context = snapshot.context(&name).and_then(|state| state.context());
+        match (context, snapshot.canon(&name)) {
             (Some(context), Some(canon)) => Ok(Room { context: Arc::clone(context), state: canon.clone() }),
-            _ => Err(Failure::failed(
-                Code::ContextBroken,
-                format!("The file of the room {name} cannot be used."),
-            )
-            .hint("`zos lint` says why.")),
+            _ => Err(room::unusable(&snapshot, &name)),
         }
     }
 

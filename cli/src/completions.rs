@@ -1,6 +1,5 @@
 //! `zos completions`: the script that completes words of `zos` in a shell.
 
-use crate::arguments;
 use crate::failure::{Outcome, Result};
 use crate::output::Output;
 use crate::session::Session;
@@ -15,9 +14,9 @@ pub(crate) struct Command {
 }
 
 /// Prints it.
-pub(crate) fn run(_session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
     let mut script = Vec::new();
-    clap_complete::generate(command.shell, &mut arguments::command(), "zos", &mut script);
+    clap_complete::generate(command.shell, &mut session.commands(), "zos", &mut script);
     output.exact(&String::from_utf8_lossy(&script))?;
     Ok(Outcome::Fine)
 }

@@ -4,12 +4,13 @@ mod edit;
 
 use crate::admin::{Admin, Ask, Running};
 use crate::failure::{Failure, Outcome, Result, sentence};
-use crate::output::{Cell, Members, Output, Table, Tone, grouped, note};
+use crate::output::{Cell, Members, Output, Table, Tone, grouped, note, shape};
 use crate::session::Session;
-use crate::{files, findings};
+use crate::{findings, opening, room};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use zos_core::{ActiveError, Code, ContextName, Home};
+use zos_core::{ActiveError, Code, ContextName, Home, WriteError};
+use zos_gateway::views::{ContextDetail, Contexts};
 
 /// List, show, choose, make and edit rooms
 #[derive(Subcommand)]
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     /// Make a room
     New {
         /// Its name: a to z, 0 to 9, - and _
+        #[arg(value_parser = room::new_name)]
         name: ContextName,
         /// What people call it
         #[arg(long)]
@@ -62,7 +64,8 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
 }
 
 fn list(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
-    let contexts = admin.ask_or(&Ask::get(&["contexts"]), || files::contexts(home))?;
+    let contexts = admin
+        .ask_or(&Ask::get(&["contexts"]), || Ok(shape(&Contexts::new(&opening::brain(home)?.snapshot()))))?;
     if output.is_json() {
         output.json(&contexts)?;
         return Ok(Outcome::Fine);
@@ -111,11 +114,10 @@ fn named(home: &Home, admin: &Admin, name: Option<&ContextName>) -> Result<Strin
         return Ok(name.to_string());
     }
     let from_files =
-        || files::active(&files::brain(home)?.snapshot()).map(|name| json!({"context": name.as_str()}));
+        || room::active(&opening::brain(home)?.snapshot()).map(|name| json!({"context": name.as_str()}));
     let active = admin.ask_or(&Ask::get(&["active"]), from_files)?;
     match active.text("context") {
-        "" => Err(Failure::wrong(Code::UnknownContext, "No room is active.")
-            .hint("Name one, or choose one: `zos context use NAME`.")),
+        "" => Err(room::none_active()),
         name => Ok(name.to_owned()),
     }
 }
@@ -123,7 +125,7 @@ fn named(home: &Home, admin: &Admin, name: Option<&ContextName>) -> Result<Strin
 fn show(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut Output) -> Result<Outcome> {
     let name = named(home, admin, name)?;
     let parsed: ContextName = name.parse().map_err(|_| Failure::unknown_context(&name))?;
-    let context = admin.ask_or(&Ask::get(&["contexts", &name]), || files::context(home, &parsed))?;
+    let context = admin.ask_or(&Ask::get(&["contexts", &name]), || from_files(home, &parsed))?;
     if output.is_json() {
         output.json(&context)?;
         return Ok(Outcome::Fine);
@@ -132,11 +134,16 @@ fn show(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut Out
     let active = if summary.flag("active") { ", active" } else { "" };
     output.line(output.toned(Tone::Strong, &format!("{} ({name}{active})", summary.text("title"))))?;
     let (tone, state) = state(summary);
-    let tokens = summary
-        .number("daily_tokens")
-        .map_or_else(|| "no limit".to_owned(), |limit| format!("{} tokens a day", grouped(limit)));
     output.line("")?;
-    let mut facts = vec![("isolation", summary.text("isolation").into()), ("budget", tokens.into())];
+    let mut facts = Vec::new();
+    // Of a file that never loaded nothing is known.
+    if !summary.text("isolation").is_empty() {
+        let tokens = summary
+            .number("daily_tokens")
+            .map_or_else(|| "no limit".to_owned(), |limit| format!("{} tokens a day", grouped(limit)));
+        facts.push(("isolation", summary.text("isolation").into()));
+        facts.push(("budget", tokens.into()));
+    }
     if !state.is_empty() {
         facts.push(("state", Cell(tone, state.to_owned())));
     }
@@ -153,6 +160,19 @@ fn show(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut Out
         findings::show(summary.list("problems"), output)?;
     }
     Ok(Outcome::Fine)
+}
+
+/// One room as the admin API shows it, from the files.
+fn from_files(home: &Home, name: &ContextName) -> Result<Value> {
+    let brain = opening::brain(home)?;
+    let snapshot = brain.snapshot();
+    let state = snapshot.context(name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
+    let source = match brain.source(name) {
+        Ok(source) => Some(source),
+        Err(WriteError::Unknown(_)) => None,
+        Err(error) => return Err(Failure::environment(&error)),
+    };
+    Ok(shape(&ContextDetail::new(&snapshot, name, state, source)))
 }
 
 fn entries(head: &str, list: &[Value], output: &mut Output) -> Result<()> {
@@ -205,7 +225,7 @@ fn activate(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut
 }
 
 fn activate_unrecorded(home: &Home, name: Option<&ContextName>, why: &str) -> Result<()> {
-    files::brain(home)?.set_active(name).map_err(|error| match error {
+    opening::brain(home)?.set_active(name).map_err(|error| match error {
         ActiveError::Unknown(name) => Failure::unknown_context(name.as_str()),
         ActiveError::Broken(_) => Failure::failed(Code::ContextBroken, sentence(&error)),
         ActiveError::Io(_) => Failure::environment(&error),

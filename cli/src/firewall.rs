@@ -2,9 +2,9 @@
 
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Result};
-use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone, note, shown};
-use crate::room::InContext;
+use crate::opening;
+use crate::output::{Cell, Members, Output, Table, Tone, note, shape, shown};
+use crate::room::{self, InContext};
 use crate::session::Session;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -57,7 +57,12 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
 }
 
 fn judge(home: &Home, admin: &Admin, context: Option<&ContextName>, text: &str) -> Result<Value> {
-    let from_files = || files::firewall_test(home, context, text);
+    let from_files = || {
+        let snapshot = opening::brain(home)?.snapshot();
+        let name = room::named_or_active(&snapshot, context)?;
+        let policy = snapshot.policy(&name).ok_or_else(|| room::unusable(&snapshot, &name))?;
+        Ok(shape(&zos_gateway::views::judge(&name, &policy, text)))
+    };
     if text.len() > SENT_BYTES {
         return from_files();
     }

@@ -2,12 +2,13 @@
 
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Result};
-use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone, short_time};
+use crate::output::{Cell, Members, Output, Table, Tone, shape, short_time};
 use crate::session::Session;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use zos_core::{Code, ContextName, Home};
+use zos_gateway::views::Keys;
+use zos_seal::ClientKeys;
 
 /// zOS keys, which bind an AI client to a room
 #[derive(Subcommand)]
@@ -90,7 +91,10 @@ pub(crate) fn revoke(admin: &Admin, id: &str) -> Result<()> {
 }
 
 fn list(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
-    let keys = admin.ask_or(&Ask::get(&["keys"]), || files::keys(home))?;
+    let keys = admin.ask_or(&Ask::get(&["keys"]), || {
+        let keys = ClientKeys::open(&home.keys()).and_then(|keys| keys.list());
+        Ok(shape(&Keys::from(keys.map_err(|error| Failure::environment(&error))?)))
+    })?;
     if output.is_json() {
         output.json(&keys)?;
         return Ok(Outcome::Fine);

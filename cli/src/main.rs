@@ -4,7 +4,8 @@
 //! in force there is the truth, and its log holds the record of every decision. It makes no rules of its own.
 //!
 //! Reading order: [`arguments`] (the list of commands), [`session`] (what each works with), [`admin`] (the two ways to
-//! the admin API), [`files`] (the same answers without one), then a file for each command.
+//! the admin API), [`opening`] (the files, for when no zOS runs), then a file for each command. An answer has the shape of
+//! [`zos_gateway::views`] either way, made by the same function.
 //!
 //! Exit codes: 0 fine, 1 found something or failed, 2 wrong use or environment.
 
@@ -19,7 +20,6 @@ mod completions;
 mod context;
 mod doctor;
 mod failure;
-mod files;
 mod findings;
 mod firewall;
 mod init;
@@ -39,6 +39,7 @@ mod room;
 mod route;
 mod serve;
 mod session;
+mod shield;
 mod status;
 mod target;
 mod token;
@@ -52,7 +53,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let (Arguments { everywhere, command }, rooms) = arguments::read();
-    let session = Session::new(&everywhere, rooms);
+    let session = Session::new(everywhere.home, rooms, arguments::command);
     let mut output = Output::new(everywhere.json);
     let done = command.run(&session, &mut output).and_then(|outcome| {
         output.flush()?;

@@ -1,16 +1,18 @@
 //! `zos memory`: what a room remembers, and what waits for the owner's review.
 
 use crate::admin::{Admin, Ask};
-use crate::failure::{Failure, Outcome, Result};
-use crate::output::{Cell, Members, Output, Tone, short_time, shown};
-use crate::room::InContext;
+use crate::failure::{Failure, Outcome, Result, sentence};
+use crate::output::{Cell, Members, Output, Tone, shape, short_time, shown};
+use crate::room::{self, InContext};
 use crate::session::Session;
-use crate::{files, findings, lint};
+use crate::{findings, opening};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::io::Read;
-use zos_core::memory::Memories;
-use zos_core::{Code, ContextName, Home, Problem};
+use std::sync::Arc;
+use zos_core::memory::{Memories, MemoryError, Moment, Room};
+use zos_core::{Code, ContextName, Home, Problem, RoomPolicy};
+use zos_gateway::views::memory::{MemoryRecall, MemoryReview, MemoryShown};
 
 /// What a room remembers: add, search, review, forget
 #[derive(Subcommand)]
@@ -124,7 +126,10 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
             let room = room(home, context)?;
             let ask = Ask::get(&["memory"]);
             let ask = ask.query("context", Some(&room)).query("q", Some(query)).query("limit", Some(limit));
-            let recall = admin.ask_or(&ask, || files::memory_search(home, &room, query, *limit))?;
+            let recall = admin.ask_or(&ask, || {
+                let found = stored(home, &room)?.0.search(query, *limit as usize, Moment::now());
+                Ok(shape(&MemoryRecall::from(found.map_err(unread)?)))
+            })?;
             search(&recall, output)
         }
         Command::Review { context, accept, supersede, reject, accept_all, reject_all, source } => {
@@ -136,7 +141,11 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
                 return decide(admin, &room, id, "reject", &[], output);
             }
             let ask = Ask::get(&["memory", "review"]).query("context", Some(&room));
-            let mut waiting = admin.ask_or(&ask, || files::memory_review(home, &room))?;
+            let mut waiting = admin.ask_or(&ask, || {
+                let (room, policy) = stored(home, &room)?;
+                let rules = policy.as_deref().map(|policy| &policy.rules);
+                Ok(shape(&MemoryReview::from(room.review(rules, Moment::now()).map_err(unread)?)))
+            })?;
             if let (Some(source), Some(items)) = (source, waiting["items"].as_array_mut()) {
                 items.retain(|item| item["source"].text("type") == source);
             }
@@ -148,7 +157,12 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
         Command::Show { context, id } => {
             let room = room(home, context)?;
             let ask = Ask::get(&["memory", &room, id]);
-            show(&admin.ask_or(&ask, || files::memory_show(home, &room, id))?, output)
+            let item = admin.ask_or(&ask, || {
+                let id = id.parse().map_err(|_| unread(MemoryError::UnknownId))?;
+                let found = stored(home, &room)?.0.show(&id, Moment::now());
+                Ok(shape(&MemoryShown::from(found.map_err(unread)?)))
+            });
+            show(&item?, output)
         }
         Command::Forget { context, id } => {
             let answer = admin.ask(&Ask::delete(&["memory", &room(home, context)?, id]))?;
@@ -167,7 +181,25 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
 fn room(home: &Home, context: &InContext) -> Result<String> {
     match &context.context {
         Some(name) => Ok(name.to_string()),
-        None => files::active(&files::brain(home)?.snapshot()).map(|name| name.to_string()),
+        None => room::active(&opening::brain(home)?.snapshot()).map(|name| name.to_string()),
+    }
+}
+
+/// Memory of a room as its files have it, and the room's rules for what may be noticed about it.
+fn stored(home: &Home, room: &str) -> Result<(Arc<Room>, Option<Arc<RoomPolicy>>)> {
+    let name: ContextName = room.parse().map_err(|_| Failure::unknown_context(room))?;
+    let snapshot = opening::brain(home)?.snapshot();
+    if snapshot.context(&name).is_none() {
+        return Err(Failure::unknown_context(room));
+    }
+    Ok((Memories::new(home.clone()).room(&name), snapshot.policy(&name)))
+}
+
+/// Why memory was not read.
+fn unread(error: MemoryError) -> Failure {
+    match error {
+        MemoryError::UnknownId => Failure::failed(Code::UnknownMemory, sentence(&error)),
+        error => Failure::environment(&error),
     }
 }
 
@@ -399,7 +431,7 @@ fn reindex(home: &Home, context: Option<&ContextName>, output: &mut Output) -> R
         told.extend(made.errors.into_iter().chain(made.warnings));
     }
     let (errors, warnings): (Vec<Problem>, Vec<Problem>) = told.into_iter().partition(Problem::is_error);
-    let (errors, warnings) = (lint::shapes(&errors), lint::shapes(&warnings));
+    let (errors, warnings) = (findings::shapes(&errors), findings::shapes(&warnings));
     if output.is_json() {
         output.json(&json!({"indexed": indexed, "errors": errors, "warnings": warnings}))?;
     } else {

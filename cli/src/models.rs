@@ -1,17 +1,17 @@
 //! `zos models`: what routing/fleet.yml says about models, and what a room permits of it. What providers
 //! list beyond that is not asked for here: `GET /v1/models` of a running zOS has it.
 
-use crate::failure::{Failure, Outcome, Result};
-use crate::files;
+use crate::failure::{Outcome, Result};
+use crate::opening;
 use crate::output::{Cell, Members, Output, Table, Tone, grouped};
 use crate::prices;
-use crate::room::InContext;
+use crate::room::{self, InContext};
 use crate::session::Session;
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use zos_core::fleet::{DEMO, ModelMatch, ModelRule};
-use zos_core::{Api, Code, ContextName, Fleet, Home, ModelFilter};
+use zos_core::{Api, ContextName, Fleet, Home, ModelFilter};
 
 /// Which models can be asked for, who serves them, and what they cost
 #[derive(Args)]
@@ -53,7 +53,7 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
 }
 
 fn list_models(home: &Home, context: Option<&ContextName>, output: &mut Output) -> Result<Outcome> {
-    let snapshot = files::brain(home)?.snapshot();
+    let snapshot = opening::brain(home)?.snapshot();
     let name = match context {
         Some(name) => Some(name.clone()),
         None => snapshot.effective_active().ok().cloned(),
@@ -61,12 +61,8 @@ fn list_models(home: &Home, context: Option<&ContextName>, output: &mut Output) 
     let filter = match &name {
         None => ModelFilter::default(),
         Some(name) => {
-            let state = snapshot.context(name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
-            let broken = || {
-                Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
-                    .hint("`zos lint` says why.")
-            };
-            state.context().ok_or_else(broken)?.models.clone()
+            let context = snapshot.context(name).and_then(|state| state.context());
+            context.ok_or_else(|| room::unusable(&snapshot, name))?.models.clone()
         }
     };
     let models = list(&snapshot.fleet, &filter);

@@ -2,14 +2,15 @@
 
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Result};
-use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone, shown};
+use crate::opening;
+use crate::output::{Cell, Members, Output, Table, Tone, shape, shown};
 use crate::session::Session;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
+use std::sync::Arc;
 use zos_core::{Code, Home};
-use zos_seal::Secret;
+use zos_seal::{Secret, Vault, VaultOptions};
 
 /// Whose models you use, and your keys for them
 #[derive(Subcommand)]
@@ -85,7 +86,7 @@ fn done(output: &mut Output, id: &str, text: &str) -> Result<Outcome> {
 }
 
 fn list(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
-    let providers = admin.ask_or(&Ask::get(&["providers"]), || files::providers(home))?;
+    let providers = all(home, admin)?;
     if output.is_json() {
         output.json(&providers)?;
         return Ok(Outcome::Fine);
@@ -101,6 +102,15 @@ fn list(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
     }
     output.table(&table)?;
     Ok(Outcome::Fine)
+}
+
+/// All providers as the admin API shows them. Asks the keychain, which may take a few seconds.
+pub(crate) fn all(home: &Home, admin: &Admin) -> Result<Value> {
+    admin.ask_or(&Ask::get(&["providers"]), || {
+        let fleet = Arc::clone(&opening::brain(home)?.snapshot().fleet);
+        let vault = Arc::new(Vault::new(VaultOptions::default()));
+        opening::wait(zos_gateway::providers::all(&fleet, &vault)).map(|all| shape(&all))
+    })
 }
 
 fn key_of(provider: &Value) -> Cell {

@@ -1,16 +1,16 @@
 //! `zos route explain`: where a call for a model would go, what would be tried after it, and why not the
 //! others. A key is only looked for, never shown; whether a provider takes it is `zos providers test`.
 
-use crate::admin::Ask;
-use crate::failure::{Failure, Outcome, Result, sentence};
-use crate::files;
+use crate::failure::{Outcome, Result, sentence};
+use crate::opening;
 use crate::output::{Cell, Members, Output, Tone};
-use crate::room::InContext;
+use crate::providers;
+use crate::room::{self, InContext};
 use crate::session::Session;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
-use zos_core::{Api, Code, KeySource, Plan, Provider, RouteError, RouteRequest};
+use zos_core::{Api, KeySource, Plan, Provider, RouteError, RouteRequest};
 
 /// Where a call for a model would go
 #[derive(Subcommand)]
@@ -49,17 +49,11 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
     let (home, admin) = (session.home()?, session.admin()?);
     let Command::Explain { model, named, context, api, caps, tokens } = command;
     let model = named.as_ref().or(model.as_ref()).expect("clap asks for one of the two");
-    let snapshot = files::brain(home)?.snapshot();
-    let name = match &context.context {
-        Some(name) => name.clone(),
-        None => files::active(&snapshot)?,
-    };
-    let state = snapshot.context(&name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
-    let broken = || {
-        Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
-            .hint("`zos lint` says why.")
-    };
-    let governing = state.context().ok_or_else(broken)?;
+    let snapshot = opening::brain(home)?.snapshot();
+    let name = room::named_or_active(&snapshot, context.context.as_ref())?;
+    let state = snapshot.context(&name);
+    let governing =
+        state.and_then(|state| state.context()).ok_or_else(|| room::unusable(&snapshot, &name))?;
     let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
     let plan = |face| {
         snapshot.fleet.plan(&RouteRequest {
@@ -86,7 +80,7 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
         }
     };
     // The running zOS may have keys in its environment that this process has not.
-    let told = admin.ask_or(&Ask::get(&["providers"]), || files::providers(home))?;
+    let told = providers::all(home, admin)?;
     let keys: Keys = told
         .list("providers")
         .iter()

@@ -1,9 +1,9 @@
 //! What every command works with: the home that was asked for, its admin API, and the rooms that were named.
 
 use crate::admin::Admin;
-use crate::arguments::Everywhere;
 use crate::failure::Result;
-use crate::{files, opening};
+use crate::{opening, room};
+use clap::Command;
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use zos_core::{ContextName, Home};
@@ -12,13 +12,14 @@ use zos_core::{ContextName, Home};
 pub(crate) struct Session {
     asked: Option<PathBuf>,
     rooms: Vec<ContextName>,
+    commands: fn() -> Command,
     opened: OnceCell<(Home, Admin)>,
 }
 
 impl Session {
-    /// A session with what the command line says.
-    pub(crate) fn new(everywhere: &Everywhere, rooms: Vec<ContextName>) -> Self {
-        Session { asked: everywhere.home.clone(), rooms, opened: OnceCell::new() }
+    /// A session on the home that was asked for, if any, with the rooms that were named and the commands that there are.
+    pub(crate) fn new(asked: Option<PathBuf>, rooms: Vec<ContextName>, commands: fn() -> Command) -> Self {
+        Session { asked, rooms, commands, opened: OnceCell::new() }
     }
 
     /// The home that was asked for. It need not exist.
@@ -42,13 +43,18 @@ impl Session {
         &self.rooms
     }
 
+    /// All commands with their options.
+    pub(crate) fn commands(&self) -> Command {
+        (self.commands)()
+    }
+
     /// Refuses a room that neither files nor the log know: an empty answer would read as one about a room that there
     /// is.
     ///
     /// # Errors
     /// When there is no such room, or the home cannot be read.
     pub(crate) fn check_rooms(&self) -> Result<()> {
-        self.rooms.iter().try_for_each(|room| files::check_known(self.home()?, room))
+        self.rooms.iter().try_for_each(|name| room::check_known(self.home()?, name))
     }
 
     fn opened(&self) -> Result<&(Home, Admin)> {

@@ -2,9 +2,9 @@
 
 use crate::admin::Ask;
 use crate::failure::{Failure, Outcome, Result};
-use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone, shown};
-use crate::room::InContext;
+use crate::opening;
+use crate::output::{Cell, Members, Output, Table, Tone, shape, shown};
+use crate::room::{self, InContext};
 use crate::session::Session;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -55,14 +55,10 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
 }
 
 fn from_files(home: &Home, context: Option<&ContextName>, tool: &str, arguments: &str) -> Result<Value> {
-    let snapshot = files::brain(home)?.snapshot();
-    let name = match context {
-        Some(name) => name.clone(),
-        None => files::active(&snapshot)?,
-    };
-    let Some(state) = snapshot.context(&name) else { return Err(Failure::unknown_context(name.as_str())) };
-    let verdict = zos_gateway::admin::targets::verdict(&snapshot, &name, tool, arguments);
-    verdict.map(|verdict| files::value(&verdict)).ok_or_else(|| files::broken(&name, state))
+    let snapshot = opening::brain(home)?.snapshot();
+    let name = room::named_or_active(&snapshot, context)?;
+    let verdict = zos_gateway::views::verdict(&snapshot, &name, tool, arguments);
+    verdict.map(|verdict| shape(&verdict)).ok_or_else(|| room::unusable(&snapshot, &name))
 }
 
 fn show(verdict: &Value, output: &mut Output) -> Result<()> {

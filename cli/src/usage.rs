@@ -1,15 +1,16 @@
 //! `zos usage`: tokens and money by day, room, model and client.
 
 use crate::admin::{Ask, Running, deaf};
-use crate::failure::{Outcome, Result};
-use crate::files;
-use crate::output::{Cell, Members, Output, Table, Tone, grouped};
+use crate::failure::{Failure, Outcome, Result};
+use crate::opening;
+use crate::output::{Cell, Members, Output, Table, Tone, grouped, shape};
 use crate::room::InContext;
 use crate::session::Session;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use zos_core::ContextName;
+use zos_gateway::views::UsageHistory;
 use zos_meter::{Clock, Day, HistoryQuery, Micros};
 
 /// Tokens and money by day, room, model and client
@@ -59,7 +60,14 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
         .query("context", context.as_ref())
         .query("since", Some(since))
         .query("until", Some(until));
-    let history = admin.ask_or(&ask, || files::usage(home, HistoryQuery { context, since, until }))?;
+    let history = admin.ask_or(&ask, || {
+        let rows = match opening::ledger(home)? {
+            None => Vec::new(),
+            Some(ledger) => opening::wait(ledger.history(HistoryQuery { context, since, until }))?
+                .map_err(|error| Failure::environment(&error))?,
+        };
+        Ok(shape(&UsageHistory::from(rows)))
+    })?;
     let rows = summed(history.list("rows"), &arguments.by);
     if arguments.csv {
         csv(&rows, &columns(&arguments.by), output)?;

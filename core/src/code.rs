@@ -190,6 +190,9 @@ codes! {
     Unreachable "zos_unreachable" Command [] Owner:
         "A zOS runs on this home and does not answer.",
         "`zos doctor` looks for the reason.";
+    NotRunning "zos_not_running" Command [] Owner:
+        "No zOS runs on this home, and what was asked for lives in the one that runs.",
+        "`zos serve`, or open the app.";
     PortTaken "zos_port_taken" Command [] Owner:
         "Another program listens on the port.",
         "End it, or listen elsewhere: `zos serve --listen 127.0.0.1:PORT`.";

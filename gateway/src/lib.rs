@@ -35,4 +35,4 @@ pub use house::House;
 pub use journal::{attest, system, terms};
 pub use listener::{BindError, Server};
 pub use routes::window_router;
-pub use upstream::install_tls;
+pub use upstream::{install_tls, providers};

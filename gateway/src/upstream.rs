@@ -9,6 +9,7 @@ mod decode;
 pub(crate) mod demo;
 pub(crate) mod departing;
 pub(crate) mod lists;
+pub mod providers;
 
 use crate::config::UpstreamLimits;
 use crate::inspectors::{BodyMemory, Inspectors};

@@ -34,8 +34,11 @@ pub use keys::{KeyInfo, KeyRequest, Keys, NewKey};
 pub use providers::{ProviderInfo, ProviderKey, ProviderTest, Providers};
 pub use targets::{TargetFound, TargetTest, TargetVerdict, verdict};
 
+pub use zos_guard::shield::MINUTES_LIMIT as SHIELD_MINUTES_LIMIT;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use zos_core::{Home, Snapshot};
 use zos_guard::shield;
 
 /// The state of the house at a glance.
@@ -204,6 +207,35 @@ impl From<&zos_core::Problem> for FileProblem {
             message: problem.message.clone(),
             fix: problem.fix.clone(),
         }
+    }
+}
+
+impl Status {
+    /// Status of a home on which no zOS runs, as its files have it.
+    #[must_use]
+    pub fn at_rest(home: &Home, snapshot: &Snapshot) -> Self {
+        let why = "zOS does not run on this home.".to_owned();
+        let fleet = snapshot.fleet.broken().map(|problem| format!("The fleet cannot be loaded: {problem}"));
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: None,
+            listen_error: Some(why.clone()),
+            home: home.root().display().to_string(),
+            active: Active::new(snapshot).context,
+            active_is_builtin: snapshot.is_builtin(),
+            shield: Shield { paused: false, until: None },
+            health: Health { ok: false, problems: std::iter::once(why).chain(fleet).collect() },
+            counts: Counts::default(),
+            uptime_s: 0,
+        }
+    }
+}
+
+impl Active {
+    /// Context that governs calls which name none.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
+        Active { context: snapshot.effective_active().ok().map(ToString::to_string) }
     }
 }
 

@@ -2,10 +2,11 @@
 //! put in force only when it is a valid room and nobody else changed the file meanwhile. The copy stays
 //! when it was not taken, so that no work is lost.
 
+use super::from_files;
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Result};
+use crate::findings;
 use crate::output::{Members, Output};
-use crate::{files, findings};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -15,14 +16,14 @@ use zos_core::{Code, ContextName, Home};
 
 /// Edits until the file is valid or the person gives up.
 pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut Output) -> Result<Outcome> {
-    let before = admin
-        .ask_or(&Ask::get(&["contexts", name.as_str()]), || files::context(home, name))
-        .map_err(|failure| match failure {
+    let before = admin.ask_or(&Ask::get(&["contexts", name.as_str()]), || from_files(home, name)).map_err(
+        |failure| match failure {
             Failure::Wrong(reason) if reason.is(Code::UnknownContext) => {
                 Failure::unknown_context(name.as_str())
             }
             failure => failure,
-        })?;
+        },
+    )?;
     if before.text("etag").is_empty() {
         return Err(Failure::unknown_context(name.as_str())
             .hint(format!("This one is built in and has no file. `zos context new {name}` makes one.")));

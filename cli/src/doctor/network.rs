@@ -4,7 +4,7 @@ use super::Check;
 use crate::admin::{Admin, Ask, Running, reachable};
 use crate::failure::Result;
 use crate::output::Members;
-use crate::{files, listening, port};
+use crate::{listening, opening, port};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -106,7 +106,7 @@ pub(super) fn environment(home: &Home, _: &Admin) -> Result<Vec<Check>> {
             )
         });
     }
-    for provider in files::brain(home)?.snapshot().fleet.providers() {
+    for provider in opening::brain(home)?.snapshot().fleet.providers() {
         let (Some(url), Some(own)) = (&provider.base_url, own) else { continue };
         if is_own(url, own) && !checks.iter().any(|check| check.state == super::State::Problem) {
             let message =
@@ -136,7 +136,7 @@ fn is_own(url: &reqwest::Url, own: SocketAddr) -> bool {
 
 /// Providers that have no key.
 pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
-    let providers = admin.ask_or(&Ask::get(&["providers"]), || files::providers(home))?;
+    let providers = crate::providers::all(home, admin)?;
     let mut checks = Vec::new();
     let mut ready = Vec::new();
     for provider in providers.list("providers") {
@@ -161,7 +161,7 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     if !ready.is_empty() {
         checks.insert(0, Check::ok("provider", format!("ready: {}", ready.join(", "))));
     }
-    if let Some(problem) = files::brain(home)?.snapshot().fleet.broken() {
+    if let Some(problem) = opening::brain(home)?.snapshot().fleet.broken() {
         let message = format!("{problem}. Without a version of it that loads, hard rooms reach no provider.");
         checks.insert(0, Check::problem("provider", message, "Fix the file; what runs takes it up at once."));
     }

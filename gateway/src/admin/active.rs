@@ -12,7 +12,7 @@ use zos_core::ContextName;
 #[utoipa::path(get, path = "/zos/v1/active", responses((status = 200, body = Active)))]
 pub(crate) async fn active(State(house): Admin) -> Json<Active> {
     let snapshot = house.brain.snapshot();
-    Json(Active { context: snapshot.effective_active().ok().map(ToString::to_string) })
+    Json(Active::new(&snapshot))
 }
 
 /// Switches the active context. The next call is governed by it; no client is touched.

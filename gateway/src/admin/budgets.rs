@@ -2,8 +2,8 @@
 
 use super::Admin;
 use super::problem::AdminRefusal;
-use crate::books::budget::all_limits;
-use crate::views::{AdminProblem, BudgetState, Budgets, UsageHistory, UsageQuery, UsageRow};
+use crate::books::budget;
+use crate::views::{AdminProblem, Budgets, UsageHistory, UsageQuery};
 use axum::Json;
 use axum::extract::{Query, State};
 use zos_meter::{Day, HistoryQuery};
@@ -14,18 +14,9 @@ const DEFAULT_DAYS: u32 = 30;
 /// How every context stands today.
 #[utoipa::path(get, path = "/zos/v1/budgets", responses((status = 200, body = Budgets), (status = 500, body = AdminProblem)))]
 pub(crate) async fn budgets(State(house): Admin) -> Result<Json<Budgets>, AdminRefusal> {
-    let now_ms = house.now_ms();
-    let day = Day::from_unix_ms(now_ms);
     let snapshot = house.brain.snapshot();
-    let mut budgets = Vec::new();
-    for (name, state) in &snapshot.contexts {
-        let limits = state.context().map(|context| all_limits(&context.budget)).unwrap_or_default();
-        let balance = house.ledger.balance(name.as_str(), day, &limits).await;
-        let balance =
-            balance.map_err(|error| AdminRefusal::failed("The budget could not be read", &error))?;
-        budgets.push(BudgetState::new(&balance, now_ms));
-    }
-    Ok(Json(Budgets { budgets }))
+    let standing = budget::standing(&snapshot, Some(&*house.ledger), house.now_ms()).await;
+    standing.map(Json).map_err(|error| AdminRefusal::failed("The budget could not be read", &error))
 }
 
 /// Usage by day, context, model, provider and client.
@@ -49,7 +40,6 @@ pub(crate) async fn usage(
         until: day(&query.until, today)?,
     };
     let history = house.ledger.history(asked).await;
-    let mut rows = history.map_err(|error| AdminRefusal::failed("Usage could not be read", &error))?;
-    rows.reverse();
-    Ok(Json(UsageHistory { rows: rows.into_iter().map(UsageRow::from).collect() }))
+    let rows = history.map_err(|error| AdminRefusal::failed("Usage could not be read", &error))?;
+    Ok(Json(rows.into()))
 }

@@ -5,25 +5,18 @@ use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body, Name};
 use crate::views::{
-    AdminProblem, ContextChange, ContextDetail, ContextSummary, ContextWritten, Contexts, EtagQuery,
-    FileProblem, ListEntry,
+    AdminProblem, ContextChange, ContextDetail, ContextWritten, Contexts, EtagQuery, ListEntry,
 };
 use axum::Json;
 use axum::extract::{Query, State};
 use http::StatusCode;
 use zos_core::edit::{self, EntryText};
-use zos_core::{Code, ContextName, Entry, WriteError};
+use zos_core::{Code, ContextName, WriteError};
 
 /// All contexts, with what is broken and why.
 #[utoipa::path(get, path = "/zos/v1/contexts", operation_id = "list_contexts", responses((status = 200, body = Contexts)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
-    let snapshot = house.brain.snapshot();
-    let contexts: Vec<_> =
-        snapshot.contexts.iter().map(|(name, state)| ContextSummary::new(&snapshot, name, state)).collect();
-    let shown: Vec<&FileProblem> = contexts.iter().flat_map(|context| &context.problems).collect();
-    let others = snapshot.problems.iter().map(FileProblem::from).filter(|problem| !shown.contains(&problem));
-    let problems = others.collect();
-    Json(Contexts { contexts, problems })
+    Json(Contexts::new(&house.brain.snapshot()))
 }
 
 /// One context with its file.
@@ -37,23 +30,12 @@ pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<C
     let brain = house.brain.clone();
     let of = name.clone();
     let source = match tokio::task::spawn_blocking(move || brain.source(&of)).await {
-        Ok(Ok(source)) => source,
-        // The built-in context has no file yet: an empty one is what a first change starts from.
-        Ok(Err(WriteError::Unknown(_))) => {
-            zos_core::ContextSource { yaml: String::new(), etag: String::new() }
-        }
+        Ok(Ok(source)) => Some(source),
+        Ok(Err(WriteError::Unknown(_))) => None,
         Ok(Err(error)) => return Err(AdminRefusal::failed("The context's file could not be read", &error)),
         Err(error) => return Err(AdminRefusal::failed("The context's file could not be read", &error)),
     };
-    let entries = |list: &[Entry]| list.iter().map(ListEntry::from).collect();
-    let context = state.context();
-    Ok(Json(ContextDetail {
-        summary: ContextSummary::new(&snapshot, &name, state),
-        yaml: source.yaml,
-        etag: source.etag,
-        outbound_deny: context.map(|context| entries(&context.outbound_deny)).unwrap_or_default(),
-        confidential: context.map(|context| entries(&context.confidential)).unwrap_or_default(),
-    }))
+    Ok(Json(ContextDetail::new(&snapshot, &name, state, source)))
 }
 
 /// Writes a context's file: its whole text, or only its lists. It is in force when this answers.

@@ -3,7 +3,7 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use crate::views::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
+use crate::views::{AdminProblem, KeyRequest, Keys, NewKey};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
@@ -17,14 +17,7 @@ const CLIENT_LIMIT: usize = 64;
 pub(crate) async fn list(State(house): Admin) -> Result<Json<Keys>, AdminRefusal> {
     let keys =
         house.keys.list().map_err(|error| AdminRefusal::failed("The zOS keys could not be read", &error))?;
-    let keys = keys.into_iter().map(|key| KeyInfo {
-        id: key.id,
-        context: key.context,
-        client: key.client,
-        created: key.created,
-        last_used: key.last_used,
-    });
-    Ok(Json(Keys { keys: keys.collect() }))
+    Ok(Json(keys.into()))
 }
 
 /// Makes a zOS key. The answer is the only place that ever holds its value.

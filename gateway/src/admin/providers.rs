@@ -7,48 +7,21 @@ use crate::house::{House, millis};
 use crate::upstream::credentials::{self, Credential};
 use crate::upstream::departing::Departing;
 use crate::upstream::lists;
-use crate::views::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
+use crate::upstream::providers::{self, keychain_name};
+use crate::views::{AdminProblem, ProviderKey, ProviderTest, Providers};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
-use zos_core::{Api, Code, KeySource, Provider};
+use zos_core::{Api, Code, Provider};
 use zos_seal::Secret;
 
 /// All providers, and where their keys come from.
 #[utoipa::path(get, path = "/zos/v1/providers", operation_id = "list_providers", responses((status = 200, body = Providers)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Providers> {
     let fleet = house.brain.snapshot().fleet.clone();
-    let providers: Vec<Arc<Provider>> = fleet.providers().cloned().collect();
-    let infos = futures::future::join_all(providers.iter().map(|provider| info(&house, provider)));
-    Json(Providers { providers: infos.await })
-}
-
-async fn info(house: &House, provider: &Provider) -> ProviderInfo {
-    let (key, source) = credentials::presence(provider, &house.vault).await;
-    let key_name = match source {
-        Some(KeySource::Env(name) | KeySource::Keychain(name)) => Some(name),
-        None if key == "none" => None,
-        None => keychain_name(provider).map(str::to_owned),
-    };
-    ProviderInfo {
-        id: provider.name.clone(),
-        api: provider.api.name().to_owned(),
-        base_url: provider.base_url.as_ref().map(ToString::to_string),
-        key: key.to_owned(),
-        key_name,
-        key_writable: keychain_name(provider).is_some(),
-        demo: provider.is_demo(),
-    }
-}
-
-/// The keychain item that a provider's key is stored in, where its file names one.
-fn keychain_name(provider: &Provider) -> Option<&str> {
-    provider.keys.iter().find_map(|source| match source {
-        KeySource::Keychain(name) => Some(name.as_str()),
-        KeySource::Env(_) => None,
-    })
+    Json(providers::all(&fleet, &house.vault).await)
 }
 
 /// Stores a provider's key in the OS keychain. No endpoint ever returns it.

@@ -177,6 +177,13 @@ impl BudgetLimit {
     }
 }
 
+impl From<Vec<zos_meter::UsageRow>> for UsageHistory {
+    /// Newest first; the ledger gives the oldest first.
+    fn from(rows: Vec<zos_meter::UsageRow>) -> Self {
+        UsageHistory { rows: rows.into_iter().rev().map(UsageRow::from).collect() }
+    }
+}
+
 impl From<zos_meter::UsageRow> for UsageRow {
     fn from(row: zos_meter::UsageRow) -> Self {
         UsageRow {

@@ -3,7 +3,7 @@
 use super::FileProblem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use zos_core::{ContextName, ContextState, Entry, Snapshot};
+use zos_core::{ContextName, ContextSource, ContextState, Entry, Snapshot};
 use zos_rules::{Action, RuleKind};
 
 /// One context as the list shows it.
@@ -104,6 +104,45 @@ pub struct EtagQuery {
 pub struct ContextWritten {
     /// The new digest.
     pub etag: String,
+}
+
+impl Contexts {
+    /// All contexts of a snapshot, and what is wrong with files of none of them.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let contexts: Vec<_> = snapshot
+            .contexts
+            .iter()
+            .map(|(name, state)| ContextSummary::new(snapshot, name, state))
+            .collect();
+        let shown: Vec<&FileProblem> = contexts.iter().flat_map(|context| &context.problems).collect();
+        let all = snapshot.problems.iter().map(FileProblem::from);
+        let problems = all.filter(|problem| !shown.contains(&problem)).collect();
+        Contexts { contexts, problems }
+    }
+}
+
+impl ContextDetail {
+    /// A context with its file. `source` is `None` for the built-in context, which has no file yet: an empty one is what
+    /// a first change starts from.
+    #[must_use]
+    pub fn new(
+        snapshot: &Snapshot,
+        name: &ContextName,
+        state: &ContextState,
+        source: Option<ContextSource>,
+    ) -> Self {
+        let entries = |list: &[Entry]| list.iter().map(ListEntry::from).collect();
+        let context = state.context();
+        let (yaml, etag) = source.map(|source| (source.yaml, source.etag)).unwrap_or_default();
+        ContextDetail {
+            summary: ContextSummary::new(snapshot, name, state),
+            yaml,
+            etag,
+            outbound_deny: context.map(|context| entries(&context.outbound_deny)).unwrap_or_default(),
+            confidential: context.map(|context| entries(&context.confidential)).unwrap_or_default(),
+        }
+    }
 }
 
 impl ContextSummary {

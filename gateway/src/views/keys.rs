@@ -42,3 +42,16 @@ pub struct NewKey {
     /// The key.
     pub key: String,
 }
+
+impl From<Vec<zos_seal::KeyInfo>> for Keys {
+    fn from(keys: Vec<zos_seal::KeyInfo>) -> Self {
+        let info = |key: zos_seal::KeyInfo| KeyInfo {
+            id: key.id,
+            context: key.context,
+            client: key.client,
+            created: key.created,
+            last_used: key.last_used,
+        };
+        Keys { keys: keys.into_iter().map(info).collect() }
+    }
+}
