@@ -15,6 +15,7 @@ pub use entries::Entry;
 pub use models::ModelFilter;
 pub use name::{ContextName, NameError};
 pub use parse::{ParsedContext, known_keys, parse_context, parse_context_with};
+pub use zos_meter::Micros;
 
 use crate::targets::{TargetVerdict, Targets};
 use zos_rules::Action;
@@ -169,10 +170,6 @@ impl Effect {
         }
     }
 }
-
-/// An amount of US dollars in millionths.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Micros(pub u64);
 
 /// Rules for content that cannot be inspected: images, audio, unreadable documents.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -136,7 +136,7 @@ fn bundle(
             whose = key.to_string();
             match bundle.verify(&key) {
                 Err(error) => findings.push(error.to_string()),
-                Ok(zos_audit::proof::Judged { key: signing, good, bad }) => {
+                Ok(zos_audit::proof::BundleReport { key: signing, good, bad }) => {
                     is_vouched = signing != key;
                     whose = signing.to_string();
                     records = good.len() as u64;

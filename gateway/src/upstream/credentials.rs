@@ -9,7 +9,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::Arc;
 use zos_core::{Api, KeySource, Provider};
-use zos_seal::own_secrets::{Kind, Spotted};
+use zos_seal::own_secrets::{SecretKind, Spotted};
 use zos_seal::{OwnSecrets, Secret, Vault, VaultError};
 
 /// What SDKs that insist on a key may be given in place of one.
@@ -155,12 +155,14 @@ fn bare<'v>(header: &str, value: &'v str) -> &'v str {
 
 /// Refuses every secret of ours but the one that stands there rightly.
 fn refuse(spotted: &[Spotted], place: &str, rightful: &str) -> Result<(), Misplaced> {
-    match spotted.iter().find(|spotted| spotted.kind != Kind::ClientKey || spotted.text.expose() != rightful)
+    match spotted
+        .iter()
+        .find(|spotted| spotted.kind != SecretKind::ClientKey || spotted.text.expose() != rightful)
     {
         None => Ok(()),
-        Some(Spotted { kind: Kind::AdminToken, .. }) => Err(Misplaced::AdminToken),
-        Some(Spotted { kind: Kind::ClientKey, .. }) => Err(Misplaced::Key { place: place.to_owned() }),
-        Some(Spotted { kind: Kind::Unknown, .. }) => Err(Misplaced::Unsearchable),
+        Some(Spotted { kind: SecretKind::AdminToken, .. }) => Err(Misplaced::AdminToken),
+        Some(Spotted { kind: SecretKind::ClientKey, .. }) => Err(Misplaced::Key { place: place.to_owned() }),
+        Some(Spotted { kind: SecretKind::Unknown, .. }) => Err(Misplaced::Unsearchable),
     }
 }
 

@@ -35,7 +35,7 @@ impl Departing {
             Credential::Callers(headers) => by_shape(headers),
             Credential::Owners(headers) => headers.values().any(|value| {
                 access.own_secrets.find(value.as_bytes()).iter().any(|spotted| {
-                    spotted.kind == zos_seal::own_secrets::Kind::AdminToken
+                    spotted.kind == zos_seal::own_secrets::SecretKind::AdminToken
                         || access.keys.has(spotted.text.expose())
                 })
             }),

@@ -289,7 +289,7 @@ impl Bundle {
     ///
     /// # Errors
     /// When the checkpoint is none that this key signed: then nothing is proven.
-    pub fn verify(&self, key: &VerifierKey) -> Result<Judged, BadProof> {
+    pub fn verify(&self, key: &VerifierKey) -> Result<BundleReport, BadProof> {
         let (head, key) = open(&self.checkpoint, key, &self.key_lines)?;
         if self.size != head.size || self.format != BUNDLE_FORMAT {
             return Err(BadProof::Mismatch);
@@ -304,13 +304,13 @@ impl Bundle {
                 (Ok(()), Err(_)) => bad.push((proven.index, BadProof::Mismatch)),
             }
         }
-        Ok(Judged { key, good, bad })
+        Ok(BundleReport { key, good, bad })
     }
 }
 
 /// Result of checking the records of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct BundleReport {
     /// Key that signed: the given one, or one that its replacements lead to.
     pub key: VerifierKey,
     /// Records that are proven.

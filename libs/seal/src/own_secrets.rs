@@ -40,7 +40,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// Kinds of secrets that zOS hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SecretKind {
     /// A key of a client.
     ClientKey,
     /// The token of the admin API.
@@ -53,7 +53,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Spotted {
     /// Kind of the secret.
-    pub kind: Kind,
+    pub kind: SecretKind,
     /// Characters of the text that could belong to the secret.
     pub text: Secret,
 }
@@ -95,7 +95,7 @@ impl Search<'_> {
         self.texts += 1;
         if self.texts > TEXTS {
             if self.texts == TEXTS + 1 {
-                self.found.push(Spotted { kind: Kind::Unknown, text: Secret::from("") });
+                self.found.push(Spotted { kind: SecretKind::Unknown, text: Secret::from("") });
             }
             return;
         }
@@ -124,7 +124,7 @@ impl Search<'_> {
             let admin = &admin_token::PREFIX.as_bytes()[prefix.len()..];
             let is_admin = run >= admin.len() + RANDOM_CHARS
                 && text[after..after + admin.len()].eq_ignore_ascii_case(admin);
-            let kind = if is_admin { Kind::AdminToken } else { Kind::ClientKey };
+            let kind = if is_admin { SecretKind::AdminToken } else { SecretKind::ClientKey };
             self.push(kind, &text[start..after + run]);
             from = after + run;
         }
@@ -135,8 +135,8 @@ impl Search<'_> {
         let token = token.expose().as_bytes();
         let is_there = words(text, is_base64url, token.len())
             .any(|word| word.windows(token.len()).any(|window| window == token));
-        if is_there && !self.found.iter().any(|spotted| spotted.kind == Kind::AdminToken) {
-            self.push(Kind::AdminToken, token);
+        if is_there && !self.found.iter().any(|spotted| spotted.kind == SecretKind::AdminToken) {
+            self.push(SecretKind::AdminToken, token);
         }
     }
 
@@ -169,7 +169,7 @@ impl Search<'_> {
         }
     }
 
-    fn push(&mut self, kind: Kind, text: &[u8]) {
+    fn push(&mut self, kind: SecretKind, text: &[u8]) {
         let text = String::from_utf8_lossy(text).into_owned();
         if !self.found.iter().any(|spotted| *spotted.text.expose() == text) {
             self.found.push(Spotted { kind, text: Secret::new(text) });
@@ -262,7 +262,8 @@ mod tests {
     #[test]
     fn each_of_our_secrets_is_found_in_every_form() {
         let (own, key, admin, old) = secrets();
-        for (secret, kind) in [(&key, Kind::ClientKey), (&admin, Kind::AdminToken), (&old, Kind::AdminToken)]
+        for (secret, kind) in
+            [(&key, SecretKind::ClientKey), (&admin, SecretKind::AdminToken), (&old, SecretKind::AdminToken)]
         {
             for form in forms(secret) {
                 let found = own.find(form.as_bytes());
@@ -274,7 +275,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(own.find(key.to_uppercase().as_bytes())[0].kind, Kind::ClientKey);
+        assert_eq!(own.find(key.to_uppercase().as_bytes())[0].kind, SecretKind::ClientKey);
     }
 
     #[test]
@@ -298,7 +299,7 @@ mod tests {
         let (own, ..) = secrets();
         let words = [STANDARD.encode([b'a'; 60]), "ab".repeat(90)].join(" ");
         let found = own.find([words.as_str(); 2000].join(" ").as_bytes());
-        assert!(found.iter().any(|spotted| spotted.kind == Kind::Unknown), "{found:?}");
+        assert!(found.iter().any(|spotted| spotted.kind == SecretKind::Unknown), "{found:?}");
     }
 
     proptest! {
