@@ -23,7 +23,7 @@ mod shell;
 
 pub use always::{NotAlways, for_the_owner};
 pub use arguments::{extract, links};
-pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted};
+pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted, undated};
 pub use receive::RestoreTo;
 pub use rules::{EntryError, TargetEntry, Targets};
 

@@ -40,6 +40,7 @@ mod redact;
 mod restore;
 mod routing;
 mod routing_budget;
+mod seams;
 #[cfg(feature = "postgres")]
 mod shared_ledger;
 mod state;
@@ -49,3 +50,4 @@ mod taint;
 mod targets;
 mod translation;
 mod translation_governed;
+mod without_usage;

@@ -39,7 +39,7 @@ impl HostedTool<'_> {
             vec![Target { kind, shown: name.clone(), form: Form::Word(name) }]
         };
         match self {
-            Self::Provider(name) => named(TargetKind::Provider, undated(&name.to_ascii_lowercase())),
+            Self::Provider(name) => named(TargetKind::Provider, &plain_tool(name)),
             Self::Connector(id) => named(TargetKind::Connector, id),
             Self::Address(address) => Finder::of_url(address),
             Self::Host(host) => Finder::of_host(host),
@@ -47,8 +47,10 @@ impl HostedTool<'_> {
     }
 }
 
-/// `web_search_20250305` and `web_search_preview_2025_03_11` without what changes from version to version.
-fn undated(name: &str) -> &str {
+/// Name of a provider's tool without what changes from version to version: `web_search` for `web_search_20250305` and
+/// `web_search_preview_2025_03_11`.
+#[must_use]
+pub fn undated(name: &str) -> &str {
     let is_version =
         |part: &str| part == "preview" || !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut name = name;
@@ -57,12 +59,23 @@ fn undated(name: &str) -> &str {
     {
         name = head;
     }
-    match name {
+    name
+}
+
+/// Name by which lists know a provider's tool, whatever its API calls it: one word for one tool.
+fn plain_tool(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let plain = match undated(&name) {
         "computer_use" => "computer",
         "local_shell" | "bash" => "shell",
-        "code_execution" => "code_interpreter",
+        "code_execution" | "codeexecution" => "code_interpreter",
+        "google_search" | "googlesearch" => "web_search",
+        "url_context" | "urlcontext" => "web_fetch",
+        "filesearch" => "file_search",
+        "mcp_toolset" => "mcp",
         name => name,
-    }
+    };
+    plain.to_owned()
 }
 
 /// Judges what a request hands to a provider, before the call goes up.
@@ -93,6 +106,31 @@ mod tests {
             deny: entries(deny),
             confirm: entries(confirm),
             check_links: false,
+        }
+    }
+
+    #[test]
+    fn one_tool_has_one_name() {
+        for (name, plain) in [
+            ("web_search", "web_search"),
+            ("web_search_20250305", "web_search"),
+            ("Web_Search_Preview_2025_03_11", "web_search"),
+            ("googleSearch", "web_search"),
+            ("google_search", "web_search"),
+            ("web_fetch_20250910", "web_fetch"),
+            ("urlContext", "web_fetch"),
+            ("code_execution_20250825", "code_interpreter"),
+            ("codeExecution", "code_interpreter"),
+            ("computer_use_preview", "computer"),
+            ("computer_20250124", "computer"),
+            ("fileSearch", "file_search"),
+            ("mcp_toolset", "mcp"),
+            ("bash_20250124", "shell"),
+            ("20250101", "20250101"),
+            ("_7", "_7"),
+            ("", ""),
+        ] {
+            assert_eq!(plain_tool(name), plain, "{name}");
         }
     }
 

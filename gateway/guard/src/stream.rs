@@ -4,7 +4,8 @@
 //! scanner for each place in which it comes, which says how much of it can no longer be part of a match. Such
 //! an event waits until that reaches its own end; events leave in the order in which they came. What is said
 //! at once is inspected as a whole, and over the seam to what the same place said before. Besides, views read
-//! what a client reads together (`views`). Nothing but the end of the stream ends a scanner: where a provider
+//! what a client reads together (`views`), also where an answer goes on from a turn of the request and where blocks
+//! come out of the order of their indexes (`order`). Nothing but the end of the stream ends a scanner: where a provider
 //! says that a block is over, calls are judged and what waits for more of the block is let go, but what is
 //! known of it is kept.
 //!

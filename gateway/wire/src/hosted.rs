@@ -9,13 +9,15 @@
 //! of some providers that search by default.
 
 use crate::json::Value;
+use zos_core::targets::undated;
 
 /// One place or tool that the provider reaches by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// Address that it contacts or fetches.
     Address(String),
-    /// Tool that it runs, without the version: `web_search`, `file_search`, `code_interpreter`.
+    /// Tool that it runs, by the name that the API has for it: `web_search_20250305`. What lists call it is for
+    /// whoever judges it.
     Tool(String),
     /// Service that it is connected to, by the provider's name for it.
     Connector(String),
@@ -24,7 +26,7 @@ pub enum Reach {
 /// The most places of one request. More are one tool of the name `too-many`, which no list allows by name.
 const REACH_LIMIT: usize = 256;
 
-/// Kinds of tools that the client runs, or that only choose among tools of the request.
+/// Kinds of tools that the client runs, or that only choose among tools of the request; without their versions.
 const CLIENT_RUN: &[&str] = &[
     "apply_patch",
     "bash",
@@ -39,19 +41,6 @@ const CLIENT_RUN: &[&str] = &[
     "tool_search_tool",
     "tool_search_tool_bm25",
     "tool_search_tool_regex",
-];
-
-/// Other names of one tool, so that one word in a list stands for it at every provider.
-const ALIASES: &[(&str, &str)] = &[
-    ("code_execution", "code_interpreter"),
-    ("computer_use", "computer"),
-    ("mcp_toolset", "mcp"),
-    ("google_search", "web_search"),
-    ("googleSearch", "web_search"),
-    ("url_context", "web_fetch"),
-    ("urlContext", "web_fetch"),
-    ("codeExecution", "code_interpreter"),
-    ("fileSearch", "file_search"),
 ];
 
 /// Everything that the provider reaches by itself for this request, in the order of the body.
@@ -104,15 +93,16 @@ fn tools(list: &Value<'_>, found: &mut Vec<Reach>) {
             }
             continue;
         };
-        let kind = plain(&kind);
-        let is_local = kind == "shell" && text(tool.at(&["environment", "type"])).as_deref() == Some("local");
-        if is_local || CLIENT_RUN.contains(&kind) {
+        let plain = undated(&kind);
+        let is_local =
+            plain == "shell" && text(tool.at(&["environment", "type"])).as_deref() == Some("local");
+        if is_local || CLIENT_RUN.contains(&plain) {
             continue;
         }
-        if kind == "mcp" {
+        if plain == "mcp" {
             mcp(tool, "server_url", found);
         } else {
-            push(found, named(kind));
+            push(found, named(&kind));
         }
     }
 }
@@ -134,17 +124,7 @@ fn plugins(list: &Value<'_>, found: &mut Vec<Reach>) {
 }
 
 fn named(kind: &str) -> Reach {
-    let kind = plain(kind);
-    let known = ALIASES.iter().find(|(alias, _)| *alias == kind);
-    Reach::Tool(known.map_or(kind, |(_, name)| name).to_owned())
-}
-
-/// The kind without its version: `web_search_20250305` and `web_search_preview_2025_03_11` are `web_search`.
-fn plain(kind: &str) -> &str {
-    let is_version = |c: char| c.is_ascii_digit() || c == '_' || c == '-';
-    let without = kind.trim_end_matches(is_version);
-    let kind = if without.is_empty() { kind } else { without };
-    kind.strip_suffix("_preview").unwrap_or(kind)
+    Reach::Tool(kind.to_owned())
 }
 
 /// Addresses of pictures and files that the provider fetches.
@@ -216,22 +196,22 @@ mod tests {
             ),
             (
                 r#"{"tools":[{"type":"web_search_20250305","name":"web_search"},{"type":"web_search_preview_2025_03_11"}]}"#,
-                vec![tool("web_search")],
+                vec![tool("web_search_20250305"), tool("web_search_preview_2025_03_11")],
             ),
             (
                 r#"{"tools":[{"type":"web_fetch_20250910","name":"f"},{"type":"code_execution_20250825","name":"c"}]}"#,
-                vec![tool("web_fetch"), tool("code_interpreter")],
+                vec![tool("web_fetch_20250910"), tool("code_execution_20250825")],
             ),
             (
                 r#"{"tools":[{"type":"computer_use_preview"},{"type":"computer_20250124","name":"c"}]}"#,
-                vec![tool("computer")],
+                vec![tool("computer_use_preview"), tool("computer_20250124")],
             ),
             (
                 r#"{"tools":[{"type":"shell"},{"type":"shell","environment":{"type":"local"}}]}"#,
                 vec![tool("shell")],
             ),
             (r#"{"tools":[{"type":"a_new_thing"}]}"#, vec![tool("a_new_thing")]),
-            (r#"{"tools":[{"googleSearch":{}}]}"#, vec![tool("web_search")]),
+            (r#"{"tools":[{"googleSearch":{}}]}"#, vec![tool("googleSearch")]),
             (
                 r#"{"tools":[{"type":"namespace","name":"n","tools":[{"type":"file_search","vector_store_ids":["v"]}]}]}"#,
                 vec![tool("file_search")],
