@@ -1,15 +1,25 @@
 //! `zos lint`: everything that is wrong with the files of a home.
 
 use crate::failure::{Failure, Outcome, Result};
-use crate::findings;
+use crate::findings::{self, count, shapes};
 use crate::output::{Output, Tone};
-use serde_json::{Value, json};
+use crate::session::Session;
+use clap::Args;
+use serde_json::json;
 use zos_core::{Home, Problem, lint::lint_home};
-use zos_gateway::admin::types::FileProblem;
 use zos_gateway::config::Config;
 
+/// Check every file, with line and fix
+#[derive(Args)]
+pub(crate) struct Command {
+    /// Let warnings count as findings too
+    #[arg(long)]
+    strict: bool,
+}
+
 /// Checks all files; finds errors, and with `strict` warnings too.
-pub(crate) fn run(home: &Home, strict: bool, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, strict) = (session.home()?, command.strict);
     let problems = problems(home)?;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;
@@ -36,22 +46,4 @@ pub(crate) fn problems(home: &Home) -> Result<Vec<Problem>> {
     problems.extend(lint_home(home.clone()).map_err(|error| Failure::environment(&error))?);
     problems.sort_by_key(|problem| problem.severity);
     Ok(problems)
-}
-
-/// Findings as the admin API gives them.
-pub(crate) fn shapes(problems: &[Problem]) -> Vec<Value> {
-    let shape = |problem| {
-        serde_json::to_value(FileProblem::from(problem)).expect("a finding holds only strings and numbers")
-    };
-    problems.iter().map(shape).collect()
-}
-
-/// "1 error, 2 warnings".
-pub(crate) fn count(errors: usize, warnings: usize) -> String {
-    let some = |number: usize, word: &str| match number {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        number => Some(format!("{number} {word}s")),
-    };
-    [some(errors, "error"), some(warnings, "warning")].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,7 @@
 //! out. Standard output and standard error are reached here alone; a test walks the other files.
 
 use crate::failure::Result;
+use serde::Serialize;
 use serde_json::Value;
 use std::io::{IsTerminal, StdoutLock, Write};
 use unicode_width::UnicodeWidthStr;
@@ -53,6 +54,11 @@ macro_rules! shown {
     };
 }
 pub(crate) use shown;
+
+/// An answer of the admin API as JSON.
+pub(crate) fn shape(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).expect("the API's shapes hold only strings, numbers and maps of them")
+}
 
 /// Writes a line on standard error. Nothing better can be done when it cannot be written.
 pub(crate) fn note(text: impl Into<Shown>) {

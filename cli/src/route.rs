@@ -1,33 +1,62 @@
 //! `zos route explain`: where a call for a model would go, what would be tried after it, and why not the
 //! others. A key is only looked for, never shown; whether a provider takes it is `zos providers test`.
 
-use crate::admin::{Admin, Ask};
-use crate::arguments::{Face, Route};
-use crate::failure::{Failure, Outcome, Result, sentence};
-use crate::files;
+use crate::failure::{Outcome, Result, sentence};
+use crate::opening;
 use crate::output::{Cell, Members, Output, Tone};
+use crate::providers;
+use crate::room::{self, InContext};
+use crate::session::Session;
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
-use zos_core::{Api, Home, KeySource, Plan, Provider, RouteError, Wish};
+use zos_core::{Api, KeySource, Plan, Provider, RouteError, RouteRequest};
+
+/// Where a call for a model would go
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Who would serve a model, and why not
+    Explain {
+        /// The model or slot as a client asks for it
+        #[arg(required_unless_present = "named")]
+        model: Option<String>,
+        /// The same, by name
+        #[arg(long = "model", id = "named", value_name = "MODEL", conflicts_with = "model")]
+        named: Option<String>,
+        #[command(flatten)]
+        context: InContext,
+        /// The API that the client speaks [default: that of the model's provider]
+        #[arg(long, value_enum)]
+        api: Option<Face>,
+        /// What the call needs the model to do, such as vision or tools
+        #[arg(long, value_delimiter = ',')]
+        caps: Vec<String>,
+        /// Tokens of the call's input
+        #[arg(long, default_value_t = 0)]
+        tokens: u64,
+    },
+}
+
+/// The APIs that clients speak.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Face {
+    Anthropic,
+    Openai,
+}
 
 /// Explains the route of a model; finds that there is none.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Output) -> Result<Outcome> {
-    let Route::Explain { model, named, context, api, caps, tokens } = command;
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    let Command::Explain { model, named, context, api, caps, tokens } = command;
     let model = named.as_ref().or(model.as_ref()).expect("clap asks for one of the two");
-    let snapshot = files::brain(home)?.snapshot();
-    let name = match &context.context {
-        Some(name) => name.clone(),
-        None => files::active(&snapshot)?,
-    };
-    let state = snapshot.context(&name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
-    let broken = || {
-        Failure::failed("zos_context_broken", format!("The file of the room {name} cannot be used."))
-            .hint("`zos lint` says why.")
-    };
-    let governing = state.context().ok_or_else(broken)?;
+    let snapshot = opening::brain(home)?.snapshot();
+    let name = room::named_or_active(&snapshot, context.context.as_ref())?;
+    let state = snapshot.context(&name);
+    let governing =
+        state.and_then(|state| state.context()).ok_or_else(|| room::unusable(&snapshot, &name))?;
     let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
     let plan = |face| {
-        snapshot.fleet.plan(&Wish {
+        snapshot.fleet.plan(&RouteRequest {
             face,
             model,
             filter: &governing.models,
@@ -51,7 +80,7 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Outp
         }
     };
     // The running zOS may have keys in its environment that this process has not.
-    let told = admin.ask_or(&Ask::get(&["providers"]), || files::providers(home))?;
+    let told = providers::all(home, admin)?;
     let keys: Keys = told
         .list("providers")
         .iter()
@@ -109,7 +138,7 @@ fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output:
     let Some(route) = plan.routes.first() else {
         let why = plan.refusal().expect("a plan without a route has a reason");
         output.line(output.toned(Tone::Bad, &sentence(why)))?;
-        output.line(mend(why, context))?;
+        output.line(fix(why, context))?;
         return dropped(plan, output);
     };
     let provider = &route.provider;
@@ -155,7 +184,7 @@ fn dropped(plan: &Plan, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-fn mend(why: &RouteError, context: &str) -> String {
+fn fix(why: &RouteError, context: &str) -> String {
     match why {
         RouteError::NotPermitted { .. } => format!("`models` in contexts/{context}.yml decides that."),
         RouteError::UnknownModel { .. } => "Add it under `models` in routing/fleet.yml.".to_owned(),

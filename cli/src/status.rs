@@ -1,15 +1,24 @@
 //! `zos status`: what runs, where, and which room governs. Exits with 1 unless all is well.
 
-use crate::admin::{Admin, Ask, Running};
+use crate::admin::{Ask, Running};
 use crate::failure::{Outcome, Result};
-use crate::files;
-use crate::output::{Cell, Members, Output, Tone, grouped, short_time};
+use crate::opening;
+use crate::output::{Cell, Members, Output, Tone, grouped, shape, short_time};
+use crate::session::Session;
+use clap::Args;
 use serde_json::Value;
-use zos_core::Home;
+use zos_gateway::views::Status;
+
+/// What runs, where, and which room governs
+#[derive(Args)]
+pub(crate) struct Command;
 
 /// Shows it.
-pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
-    let mut status = admin.ask_or(&Ask::get(&["status"]), || files::status(home))?;
+pub(crate) fn run(session: &Session, _command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    let mut status = admin.ask_or(&Ask::get(&["status"]), || {
+        Ok(shape(&Status::at_rest(home, &opening::brain(home)?.snapshot())))
+    })?;
     if let Running::Deaf(why) = admin.running()? {
         status["listen_error"] = why.as_str().into();
         status["health"]["problems"] = vec![why.as_str()].into();

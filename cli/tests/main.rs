@@ -1,6 +1,7 @@
 //! The real binary on scratch homes, with and without a zOS that runs. No test needs a network or a keychain.
 
 mod allow;
+mod answers;
 mod audit;
 mod canon;
 mod contexts;
@@ -15,6 +16,7 @@ mod models;
 mod rules;
 mod serving;
 mod shell;
+mod shield;
 mod spending;
 mod target;
 mod world;

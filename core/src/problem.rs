@@ -1,4 +1,4 @@
-//! What is wrong with a file the person owns, where, and what to write instead.
+//! Problem of a file that the person owns: its place, the fault, and the fix.
 //!
 //! Problems are for the owner's eyes and for logs, so they never repeat a term of a firewall list.
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -29,7 +29,7 @@ impl Severity {
 /// One finding about one file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Problem {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
     /// The file, relative to the home, with `/` between folders on every system.
     pub file: String,
@@ -37,28 +37,28 @@ pub struct Problem {
     pub line: Option<usize>,
     /// Column in characters, from 1.
     pub column: Option<usize>,
-    /// What is wrong.
+    /// The fault, as a part of a sentence.
     pub message: String,
-    /// What to write or do instead.
-    pub mend: String,
+    /// Text to write, or step to take, instead.
+    pub fix: String,
 }
 
 impl Problem {
     /// An error about a whole file.
-    pub fn error(file: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn error(file: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             file: file.into(),
             line: None,
             column: None,
             message: message.into(),
-            mend: mend.into(),
+            fix: fix.into(),
         }
     }
 
     /// A warning about a whole file.
-    pub fn warning(file: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(file, message, mend) }
+    pub fn warning(file: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(file, message, fix) }
     }
 
     /// The same problem at a place in the file; both count from 1.
@@ -79,7 +79,7 @@ impl fmt::Display for Problem {
         for number in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{number}")?;
         }
-        write!(f, ": {}; {}", self.message, self.mend)
+        write!(f, ": {}; {}", self.message, self.fix)
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_reads_as_file_line_column_message_and_mend() {
+    fn a_problem_reads_as_file_line_column_message_and_fix() {
         let problem = Problem::error("contexts/acme.yml", "this is wrong", "write that");
         assert_eq!(problem.to_string(), "contexts/acme.yml: this is wrong; write that");
         assert_eq!(problem.at(3, 12).to_string(), "contexts/acme.yml:3:12: this is wrong; write that");

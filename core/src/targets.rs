@@ -1,27 +1,28 @@
-//! Where a tool call points, and whether a room lets it.
+//! Targets of tool calls, and a room's verdict on them.
 //!
 //! [`extract()`] finds the targets of a call's arguments: by the tool's known schema, by the names of the
 //! arguments, and by syntax everywhere else. Each is normalised first and compared then, never matched
 //! by a regular expression. [`check`] puts a room's lists over them: deny, then confirm, then allow, then the
 //! default.
 //!
-//! What this does not do: it does not run a shell, resolve names, follow redirects or links of the disk.
-//! What it cannot read (a variable, a broken address) is on no allow list.
+//! Not done: it does not run a shell, resolve names, follow redirects or links of the disk.
+//! A target that cannot be read (a variable, a broken address) is on no allow list.
 
 mod address;
 mod always;
-mod extract;
+mod arguments;
+mod finder;
 mod hosted;
 mod json;
 mod names;
 mod path;
 mod receive;
 mod rules;
+mod script;
 mod shell;
-mod text;
 
 pub use always::{NotAlways, for_the_owner};
-pub use extract::{extract, links};
+pub use arguments::{extract, links};
 pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted};
 pub use receive::RestoreTo;
 pub use rules::{EntryError, TargetEntry, Targets};
@@ -32,14 +33,14 @@ use path::Written;
 /// The most targets of one call. A call with more is stopped where the room has rules.
 pub const TARGETS_LIMIT: usize = 256;
 
-/// What is made of a target, in the order of strictness.
+/// Verdicts on a target, in the order of strictness.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum TargetVerdict {
     /// The tool call goes on.
     Allow,
     /// The owner decides.
     Confirm,
-    /// It is stopped.
+    /// The tool call is stopped.
     Deny,
 }
 
@@ -55,7 +56,7 @@ impl TargetVerdict {
     }
 }
 
-/// What sort of place a target is.
+/// Kinds of targets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TargetKind {
     /// An address with a scheme.
@@ -106,19 +107,29 @@ impl TargetKind {
             Self::Connector => "connector",
         }
     }
+
+    /// A name of this kind in its normal form: lower case, without what a name of the kind may be written with.
+    fn normal(self, name: &str) -> String {
+        let name = name.trim();
+        match self {
+            Self::Channel => name.trim_start_matches(['#', '@']).to_lowercase(),
+            Self::Repo => name.trim_matches('/').trim_end_matches(".git").to_lowercase(),
+            _ => name.to_lowercase(),
+        }
+    }
 }
 
 /// One place that a tool call points at, normalised.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// What sort of place.
+    /// Kind.
     pub kind: TargetKind,
     /// Its normal form, for the owner's eyes.
     pub shown: String,
     pub(crate) form: Form,
 }
 
-/// What is compared.
+/// Normal form of a target, which is compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     Web(Address),
@@ -129,11 +140,11 @@ pub(crate) enum Form {
         written: Written,
     },
     Word(String),
-    /// It points somewhere, and nobody can say where.
+    /// A target that points somewhere unknown.
     Unreadable,
-    /// More targets than are looked at.
+    /// Stand-in for all targets beyond [`TARGETS_LIMIT`].
     TooMany,
-    /// More paths of commands than are looked at.
+    /// Stand-in for all paths of commands beyond their limit.
     TooManyPaths,
 }
 
@@ -154,13 +165,13 @@ impl Form {
 pub struct JudgedTarget {
     /// The target.
     pub target: Target,
-    /// What is made of it.
+    /// Verdict on it.
     pub verdict: TargetVerdict,
     /// The rule that decided: `target-deny/2`, `target-default`, …
     pub rule: String,
 }
 
-/// What a room makes of a whole tool call.
+/// Verdict of a room on a whole tool call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Judged {
     /// The strictest verdict of all.
@@ -172,25 +183,13 @@ pub struct Judged {
 /// Judges a tool call. `arguments` is the text of its JSON, or plain text for tools that take that.
 #[must_use]
 pub fn check(rules: &Targets, tool: &str, arguments: &str) -> Judged {
-    judge(rules, extract(tool, arguments))
+    rules.judge_all(extract(tool, arguments))
 }
 
 /// Judges the links and image addresses of a Markdown text.
 #[must_use]
 pub fn check_links(rules: &Targets, text: &str) -> Judged {
-    judge(rules, links(text))
-}
-
-fn judge(rules: &Targets, targets: Vec<Target>) -> Judged {
-    let targets: Vec<JudgedTarget> = targets
-        .into_iter()
-        .map(|target| {
-            let (verdict, rule) = rules.judge(&target);
-            JudgedTarget { target, verdict, rule }
-        })
-        .collect();
-    let verdict = targets.iter().map(|target| target.verdict).max().unwrap_or(TargetVerdict::Allow);
-    Judged { verdict, targets }
+    rules.judge_all(links(text))
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
 //! Everything a call needs, opened once and shared by all of them.
 
-use crate::admin::types::{BudgetLimit, Event, Health};
-use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
+pub(crate) mod ledger;
+
+use crate::access::exposure::Strangers;
+use crate::books::ledger::{LedgerHealth, SharedLedgerError, address, open_shared};
+use crate::books::prices::Prices;
 use crate::config::{Config, ConfigError};
-use crate::counters::Counters;
-use crate::deed_notes::DeedNotes;
 use crate::drain::Drain;
-use crate::exposure::Strangers;
+use crate::guards::provider_state::ProviderStates;
 use crate::inspectors::Inspectors;
-use crate::ledger::{self, LedgerHealth, SharedLedgerError};
-use crate::log_damage::LogDamage;
-use crate::models::ModelLists;
-use crate::prices::Prices;
-use crate::provider_state::ProviderStates;
-use crate::telemetry::Telemetry;
+use crate::journal::attest::{Attester, Keys, LogSigner, PrivateKeys};
+use crate::journal::counters::Counters;
+use crate::journal::deed_notes::DeedNotes;
+use crate::journal::log_damage::LogDamage;
+use crate::journal::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
+use crate::views::{self, BudgetLimit, Event, Health};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
-use zos_core::{Brain, Home, Provider};
+use zos_core::{Brain, Home, Provider, Snapshot};
 use zos_guard::approvals::Approvals;
 use zos_guard::redact::Sessions;
 use zos_guard::shield::Shield;
@@ -78,8 +79,7 @@ pub struct House {
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) vault: Arc<Vault>,
-    pub(crate) upstreams: Upstreams,
-    pub(crate) models: ModelLists,
+    pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) prices: Prices,
     /// Rooms of what providers keep.
     pub(crate) provider_states: Arc<ProviderStates>,
@@ -192,7 +192,7 @@ impl House {
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
         if let Some(problem) = home.exposed() {
-            tracing::warn!(mend = problem.mend, "{}", problem.message);
+            tracing::warn!(fix = problem.fix, "{}", problem.message);
         }
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
@@ -220,8 +220,8 @@ impl House {
         };
         let audit = Log::open(&home.audit_dir(), options)?;
         let log_damage = LogDamage::new(&audit, opening.on_damage);
-        let ledger = match ledger::address(&config) {
-            Some(address) => ledger::open_shared(&address)?,
+        let ledger = match address(&config) {
+            Some(address) => open_shared(&address)?,
             None => Arc::clone(&own),
         };
         let keys = ClientKeys::open(&home.keys())?;
@@ -230,7 +230,7 @@ impl House {
         let telemetry = Telemetry::new(config.telemetry.clone());
         let inspectors = Inspectors::new(config.limits.body_bytes);
         let house = Arc::new(House {
-            upstreams: Upstreams::new(&config.upstream)?,
+            upstreams: Arc::new(Upstreams::new(&config.upstream)?),
             watching: Mutex::new(Some(brain.watch()?)),
             memories: Memories::new(home.clone()),
             brain,
@@ -249,7 +249,6 @@ impl House {
             log_damage,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
-            models: ModelLists::default(),
             provider_states: Arc::new(ProviderStates::new(home.state_db())),
             prices: Prices::new(home),
             factors: Factors::default(),
@@ -383,7 +382,12 @@ impl House {
     }
 
     pub(crate) fn announce_health(&self) {
-        self.announce(Event::Health { health: self.health(), shield: crate::admin::shield::state(self) });
+        self.announce(Event::Health { health: self.health(), shield: self.shield_state() });
+    }
+
+    /// The owner's pause, as it stands.
+    pub(crate) fn shield_state(&self) -> views::Shield {
+        views::Shield::new(&self.shield, self.now_ms())
     }
 
     /// Health of the parts, without asking anything that could block.
@@ -403,13 +407,7 @@ impl House {
                 unread.file, unread.message
             ));
         }
-        problems.extend(
-            self.brain
-                .snapshot()
-                .fleet
-                .broken()
-                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
-        );
+        problems.extend(fleet_never_loaded(&self.brain.snapshot().fleet));
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         let ok = problems.is_empty();
         problems.extend(listening.notice);
@@ -421,6 +419,8 @@ impl House {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
         let mut told = None;
+        let mut before = snapshots.borrow().clone();
+        tell_of_the_start(&before);
         tokio::spawn(verify_log(Arc::downgrade(self)));
         ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
@@ -430,6 +430,8 @@ impl House {
                 () = self.drain.is_begun() => return,
             }
             let snapshot = snapshots.borrow_and_update().clone();
+            self.tell_of_changes(&before, &snapshot);
+            before = Arc::clone(&snapshot);
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
@@ -437,16 +439,27 @@ impl House {
         }
     }
 
+    /// Logs and counts each difference in what governs.
+    fn tell_of_changes(&self, before: &Snapshot, now: &Snapshot) {
+        for change in now.changes_since(before) {
+            self.counters.config_changed(change.is_failure());
+            let revision = now.revision;
+            if change.is_failure() {
+                tracing::warn!(revision, "{change}");
+            } else {
+                tracing::info!(revision, "{change}");
+            }
+        }
+    }
+
     /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
     fn tell_of_the_fleet(&self, told: &mut Option<String>) {
-        let now = self.brain.snapshot().fleet.broken().map(ToString::to_string);
+        let now = fleet_never_loaded(&self.brain.snapshot().fleet);
         if *told == now {
             return;
         }
         match &now {
-            Some(problem) => {
-                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
-            }
+            Some(problem) => tracing::error!("{problem}"),
             None => tracing::info!("the fleet is loaded"),
         }
         *told = now;
@@ -504,6 +517,15 @@ impl House {
     }
 }
 
+/// Sentence about the file of the fleet where it never loaded. The built-in providers that served before it was written go
+/// on to serve open rooms; after a start with it nobody knows where the owner wants any call to go.
+fn fleet_never_loaded(fleet: &zos_core::Fleet) -> Option<String> {
+    let problem = fleet.broken()?;
+    let barred =
+        if fleet.is_builtin() { "hard rooms reach no provider" } else { "no room reaches a provider" };
+    Some(format!("The fleet never loaded, so {barred}: {problem}"))
+}
+
 /// Verifies the whole log beside the calls. Opening looked at its newest segment only.
 async fn verify_log(house: Weak<House>) {
     let Some(home) = house.upgrade().map(|house| house.brain.home().clone()) else { return };
@@ -535,4 +557,14 @@ fn make_private_folder(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(failed)
+}
+
+/// Logs how many contexts govern at the start and which one governs calls that name none, and each error of a file.
+fn tell_of_the_start(snapshot: &Snapshot) {
+    let governing = snapshot.contexts.values().filter(|state| state.context().is_some()).count();
+    let active = snapshot.effective_active().ok().map(ToString::to_string);
+    tracing::info!(contexts = governing, active, "what governs is loaded");
+    for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
+        tracing::warn!("{problem}");
+    }
 }

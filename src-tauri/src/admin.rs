@@ -26,7 +26,7 @@ pub(crate) enum AdminError {
     /// It refused.
     #[error("{message}")]
     Refused {
-        /// What is wrong.
+        /// The fault, as a sentence.
         message: String,
         /// Our code.
         code: String,
@@ -34,7 +34,7 @@ pub(crate) enum AdminError {
     /// Its answer is not what this program expects.
     #[error("the answer of {path} cannot be read")]
     Unreadable {
-        /// What was asked.
+        /// Path of the request.
         path: String,
         /// Why.
         source: serde_json::Error,
@@ -43,7 +43,7 @@ pub(crate) enum AdminError {
 
 impl Admin {
     pub(crate) fn new(house: Arc<House>) -> Self {
-        let router = zos_gateway::admin::window_router(house);
+        let router = zos_gateway::window_router(house);
         Self {
             answer: Arc::new(move |request| {
                 let router = router.clone();
@@ -70,7 +70,7 @@ impl Admin {
         (self.answer)(request).await
     }
 
-    /// Reads.
+    /// GET.
     ///
     /// # Errors
     /// When it refuses, or answers what `T` cannot hold.
@@ -80,7 +80,7 @@ impl Admin {
             .map_err(|source| AdminError::Unreadable { path: path.to_owned(), source })
     }
 
-    /// Changes.
+    /// PUT.
     ///
     /// # Errors
     /// When it refuses.
@@ -89,7 +89,7 @@ impl Admin {
         self.ask(Method::PUT, path, body.into()).await.map(|_| ())
     }
 
-    /// Does.
+    /// POST.
     ///
     /// # Errors
     /// When it refuses.
@@ -125,8 +125,12 @@ fn is_endless(headers: &http::HeaderMap) -> bool {
 
 /// An answer through the scheme is handed over whole, so one without an end would never arrive.
 fn refuse_endless() -> Response<Bytes> {
-    let words = r#"{"error":{"code":"zos_invalid_request","message":"The window gets live events through its channel, not here.","hint":"Use the command `events`."}}"#;
-    let mut answer = Response::new(Bytes::from_static(words.as_bytes()));
+    let words = serde_json::json!({"error": {
+        "code": zos_core::Code::InvalidRequest,
+        "message": "The window gets live events through its channel, not here.",
+        "hint": "Use the command `events`.",
+    }});
+    let mut answer = Response::new(Bytes::from(words.to_string()));
     *answer.status_mut() = StatusCode::NOT_ACCEPTABLE;
     answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     answer

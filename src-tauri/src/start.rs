@@ -13,7 +13,7 @@ use zos_gateway::House;
 use zos_gateway::attest::Keys;
 use zos_gateway::house::Opening;
 
-/// How long tasks may take to end after everything that matters has ended.
+/// Time that tasks may take to end after everything that matters has ended.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why zOS cannot start.
@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
     app.manage(Desk::new(House::open_with(home, opening)?));
     let handle = app.handle().clone();
     tauri::async_runtime::spawn(async move { listen::listen(&handle).await });
+    quit::follow(app.handle());
     quit::on_signals(app.handle());
 
     let is_hidden = arguments.hidden;
@@ -85,8 +86,7 @@ fn shell(arguments: &Arguments, home: &Home) -> tauri::Builder<Wry> {
 /// A name for the one zOS on this home: zOS on another home is another one.
 fn instance_name(home: &Home) -> String {
     let digest = Sha256::digest(home.root().as_os_str().as_encoded_bytes());
-    let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("org.zos.desktop.home_{short}")
+    format!("org.zos.desktop.home_{}", hex::encode(&digest[..8]))
 }
 
 fn follow(app: &AppHandle, event: &RunEvent, is_hidden: bool) {

@@ -2,27 +2,28 @@
 //! put in force only when it is a valid room and nobody else changed the file meanwhile. The copy stays
 //! when it was not taken, so that no work is lost.
 
+use super::from_files;
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Result};
+use crate::findings;
 use crate::output::{Members, Output};
-use crate::{files, findings};
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
 
 /// Edits until the file is valid or the person gives up.
 pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut Output) -> Result<Outcome> {
-    let before = admin
-        .ask_or(&Ask::get(&["contexts", name.as_str()]), || files::context(home, name))
-        .map_err(|failure| match failure {
-            Failure::Wrong(reason) if reason.code == "zos_unknown_context" => {
+    let before = admin.ask_or(&Ask::get(&["contexts", name.as_str()]), || from_files(home, name)).map_err(
+        |failure| match failure {
+            Failure::Wrong(reason) if reason.is(Code::UnknownContext) => {
                 Failure::unknown_context(name.as_str())
             }
             failure => failure,
-        })?;
+        },
+    )?;
     if before.text("etag").is_empty() {
         return Err(Failure::unknown_context(name.as_str())
             .hint(format!("This one is built in and has no file. `zos context new {name}` makes one.")));
@@ -44,9 +45,7 @@ pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut O
                 );
             }
             Err(Failure::Failed(reason))
-                if reason.code == "zos_invalid_context"
-                    && std::io::stdin().is_terminal()
-                    && !output.is_json() =>
+                if reason.is(Code::InvalidContext) && std::io::stdin().is_terminal() && !output.is_json() =>
             {
                 output.line("This is no valid room yet:\n")?;
                 findings::show(&reason.problems, output)?;
@@ -82,13 +81,13 @@ impl Copy {
             Ok(Copy { folder, path })
         });
         made.map_err(|error| {
-            Failure::wrong("zos_environment", format!("A copy to edit cannot be made: {error}."))
+            Failure::wrong(Code::Environment, format!("A copy to edit cannot be made: {error}."))
         })
     }
 
     fn read(&self) -> Result<String> {
         std::fs::read_to_string(&self.path).map_err(|error| {
-            Failure::failed("zos_environment", format!("The edited copy cannot be read: {error}."))
+            Failure::failed(Code::Environment, format!("The edited copy cannot be read: {error}."))
         })
     }
 
@@ -112,12 +111,12 @@ fn open_editor(path: &Path) -> Result<()> {
     match ended {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::failed(
-            "zos_editor",
+            Code::Editor,
             format!("The editor {program} ended with {status}, so nothing was changed."),
         )
         .hint(choose)),
         Err(error) => {
-            Err(Failure::wrong("zos_editor", format!("The editor {program} cannot be started: {error}."))
+            Err(Failure::wrong(Code::Editor, format!("The editor {program} cannot be started: {error}."))
                 .hint(choose))
         }
     }

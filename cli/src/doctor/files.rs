@@ -42,7 +42,7 @@ pub(super) fn home(home: &Home, _: &Admin) -> Result<Vec<Check>> {
 pub(super) fn lint(home: &Home, _: &Admin) -> Result<Vec<Check>> {
     let problems = lint::problems(home)?;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let count = lint::count(errors, problems.len() - errors);
+    let count = crate::findings::count(errors, problems.len() - errors);
     Ok(vec![match problems.first() {
         None => Check::ok("files", "all in order"),
         Some(first) if errors == 0 => {
@@ -150,21 +150,21 @@ pub(super) fn ledger(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     if !is_shared && !matches!(admin.running()?, Running::No) {
         return Ok(vec![Check::ok("ledger", format!("{}, kept by the zOS that runs", path.display()))]);
     }
-    Ok(vec![match crate::files::ledger(home) {
+    Ok(vec![match crate::opening::ledger(home) {
         Ok(None) => Check::ok("ledger", "none yet; the first run of zOS makes it"),
         Ok(Some(_)) if is_shared => Check::ok("ledger", "the PostgreSQL of ledger.url answers"),
         Ok(Some(_)) => Check::ok("ledger", path.display().to_string()),
         Err(failure) => {
             let why = failure.reason().map_or_else(String::new, |reason| reason.message.clone());
-            let mend = if is_shared {
-                "Mend ledger.url or ZOS_LEDGER_URL, or see to the server that it names.".to_owned()
+            let fix = if is_shared {
+                "Fix ledger.url or ZOS_LEDGER_URL, or see to the server that it names.".to_owned()
             } else {
                 format!(
                     "Make it readable and writable for you, or move {} away: budgets then start anew.",
                     path.display()
                 )
             };
-            Check::problem("ledger", why, mend)
+            Check::problem("ledger", why, fix)
         }
     }])
 }

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use zos_rules::Violation;
 
-use super::files::FileRead;
 use super::policy::{Policies, RoomPolicy};
-use super::snapshot::ContextState;
+use super::snapshot::{ContextState, Sources};
 use crate::canon::{Build, Canon, CanonFiles, CanonState, Finding, Lint, MANIFEST, build, overlay_of};
 use crate::context::{CanonDelivery, Context, ContextName, Effect, Isolation};
+use crate::files::FileRead;
 use crate::problem::Problem;
-
-/// The files of a canon that is in force: the manifest and the layers, by path in the home.
-pub(super) type Sources = BTreeMap<String, Arc<[u8]>>;
 
 /// The canons of all rooms, with what is remembered of each.
 #[derive(Default)]
@@ -112,12 +109,12 @@ fn nothing_to_inject(context: &Context) -> Finding {
     let overlay = overlay_of(&context.name);
     let message =
         "`canon.deliver: inject` has nothing to put in front of calls: no file says anything to this room";
-    let mend = format!("list layers in manifest.json, or write {overlay}");
-    let problem = Problem::warning(format!("contexts/{}.yml", context.name), message, mend);
+    let fix = format!("list layers in manifest.json, or write {overlay}");
+    let problem = Problem::warning(format!("contexts/{}.yml", context.name), message, fix);
     Finding::new(Lint::NothingToInject, problem)
 }
 
-/// What a room denies must not leave in its canon either. The canon is the owner's text and not the
+/// Findings about what a room denies and its canon says. The canon is the owner's text and not the
 /// caller's, so it is read here, once, instead of with every call; a room whose rules forbid its canon has
 /// a broken canon. The finding never says what was found.
 fn denied(canon: &Canon, policy: &RoomPolicy, isolation: Isolation) -> Vec<Finding> {

@@ -12,15 +12,15 @@ use base64::Engine;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Canon, CanonFiles, MANIFEST, build, hex, manifest};
-use crate::brain::files::{self, FileRead};
+use super::{Canon, CanonFiles, MANIFEST, build, manifest};
 use crate::context::{ContextName, Isolation, parse_context};
+use crate::files::{self, FileRead};
 use crate::home::Home;
 
 /// The most states that are looked through; older ones are not.
 const STATES_MAX: usize = 10_000;
 
-/// What the newest attested state says of a context.
+/// Canon of a context in the newest attested state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attested {
     /// The state.
@@ -51,7 +51,7 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
-struct Statement {
+struct AttestedStatement {
     predicate: Predicate,
 }
 
@@ -104,7 +104,7 @@ fn covered(path: &std::path::Path) -> Option<Vec<Covered>> {
     let bytes = files::read_bounded(path).ok()??;
     let envelope: Envelope = serde_json::from_slice(&bytes).ok()?;
     let payload = base64::engine::general_purpose::STANDARD.decode(envelope.payload).ok()?;
-    let statement: Statement = serde_json::from_slice(&payload).ok()?;
+    let statement: AttestedStatement = serde_json::from_slice(&payload).ok()?;
     Some(statement.predicate.files)
 }
 
@@ -129,7 +129,7 @@ fn rebuild(
         let bytes = is_digest(digest)
             .then(|| files::read_bounded(&home.root().join("attest/objects").join(digest)).ok().flatten())
             .flatten()
-            .filter(|bytes| hex(&Sha256::digest(bytes)) == digest);
+            .filter(|bytes| hex::encode(Sha256::digest(bytes)) == digest);
         let incomplete =
             || AttestedError::Incomplete { state_id: state_id.to_owned(), path: file.path.clone() };
         kept.insert(file.path.clone(), bytes.ok_or_else(incomplete)?);

@@ -1,4 +1,4 @@
-//! What a canon may say and its owner probably does not mean.
+//! Lints: text that a canon may have and its owner probably does not mean.
 //!
 //! Nothing here changes what is in force. These checks read every line against every other, so they run
 //! when they are asked for, not whenever a file is saved. They are rules of thumb over English text:
@@ -21,7 +21,7 @@ const WORDS_MIN: usize = 6;
 /// Shared words, in hundredths of all words of both, from which two lines say almost the same.
 const ALIKE_PERCENT: usize = 80;
 
-/// Everything that is to be said about a canon that can be built.
+/// Findings about a canon that can be built.
 pub fn lint_canon(canon: &Canon, home: &Home) -> Vec<Finding> {
     let mut found = Vec::new();
     let lines: Vec<(&str, &CanonLine)> = canon.text.lines().zip(&canon.lines).collect();
@@ -40,11 +40,11 @@ pub fn lint_canon(canon: &Canon, home: &Home) -> Vec<Finding> {
     found
 }
 
-fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, mend: impl Into<String>) -> Finding {
-    Finding::new(lint, Problem::warning(&*origin.file, message, mend).at(origin.file_line, 1))
+fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding::new(lint, Problem::warning(&*origin.file, message, fix).at(origin.file_line, 1))
 }
 
-/// A character that nobody sees and a model reads all the same.
+/// Lint for a character that no reader sees and a model reads all the same.
 fn hidden(line: &str) -> Option<String> {
     let (_, character) = zos_rules::unseen(line).next()?;
     Some(format!("the line holds a hidden character (U+{:04X})", u32::from(character)))
@@ -67,7 +67,7 @@ const MONTHS: [&str; 12] = [
 
 /// Dates and identifiers: what changes spoils the cache of everything after it.
 fn changing(line: &str, origin: &CanonLine, found: &mut Vec<Finding>) {
-    let mend = "move it to a clause that is marked volatile: {#some-id volatile}";
+    let fix = "move it to a clause that is marked volatile: {#some-id volatile}";
     let words: Vec<&str> =
         line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '/' | '.'))).collect();
     let is_date = |index: usize, word: &str| {
@@ -77,11 +77,11 @@ fn changing(line: &str, origin: &CanonLine, found: &mut Vec<Finding>) {
         is_numeric_date(word) || (MONTHS.contains(&word.to_lowercase().as_str()) && next_is_year())
     };
     if words.iter().enumerate().any(|(index, word)| is_date(index, word)) {
-        found.push(warning(Lint::Date, origin, "a date stands in the stable part of the canon", mend));
+        found.push(warning(Lint::Date, origin, "a date stands in the stable part of the canon", fix));
     }
     if words.iter().any(|word| is_identifier(word)) {
         let message = "what looks like an identifier stands in the stable part of the canon";
-        found.push(warning(Lint::Identifier, origin, message, mend));
+        found.push(warning(Lint::Identifier, origin, message, fix));
     }
 }
 
@@ -164,8 +164,8 @@ fn secrets(canon: &Canon, found: &mut Vec<Finding>) {
     rules.scan(&canon.text, &mut violations);
     for violation in violations {
         if let Some(origin) = canon.line_at(violation.span.start) {
-            let mend = "take it out: a canon goes to the provider with every call";
-            found.push(warning(Lint::Secret, origin, "what looks like a key or password stands here", mend));
+            let fix = "take it out: a canon goes to the provider with every call";
+            found.push(warning(Lint::Secret, origin, "what looks like a key or password stands here", fix));
         }
     }
 }

@@ -16,13 +16,13 @@ use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value
 /// One entry of `outbound_deny` or `confidential`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// What is looked for and what is asked for.
+    /// Pattern and action of the rule.
     pub rule: RuleSpec,
     /// Line in the file, from 1.
     pub line: usize,
     /// The person's own note.
     pub note: Option<String>,
-    /// Places that what was redacted may be put back for, where the file names them.
+    /// Targets that may receive redacted text in clear again, where the file names them.
     pub restore_to: Option<RestoreTo>,
     /// Whether the action was written; one that was not is softened in an open context.
     pub explicit_action: bool,
@@ -32,8 +32,8 @@ pub struct Entry {
 const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
 
-/// What entries of a context are read with.
-pub(super) struct Defaults<'p> {
+/// Settings that entries of a context are read with.
+pub(super) struct EntryDefaults<'p> {
     /// The packs that an entry may name.
     pub(super) packs: &'p Packs,
     /// The evasions of an entry that says nothing about them.
@@ -47,7 +47,7 @@ pub(super) fn read_list(
     fields: &mut Fields<'_>,
     key: &'static str,
     prefix: &str,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Vec<Entry> {
     let Some(items) = fields.list(key, "terms", findings) else { return Vec::new() };
@@ -69,7 +69,7 @@ fn read_entry(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     match &node.value {
@@ -101,7 +101,7 @@ fn read_map(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     let mut fields = Fields::of(node, path, findings)?.confidential();
@@ -125,7 +125,7 @@ fn read_restore_to(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<R
     let mut places = RestoreTo::default();
     for (word, place) in fields.texts("restore_to", findings)? {
         if let Err(error) = places.add(word) {
-            findings.error(place, format!("`restore_to`: {error}"), error.mend);
+            findings.error(place, format!("`restore_to`: {error}"), error.fix);
         }
     }
     Some(places)
@@ -194,9 +194,9 @@ fn read_kind(
             match pattern(text, max_len, findings) {
                 Ok(pattern) => Some(RuleKind::Pattern(pattern)),
                 Err(error) => {
-                    let mend = match error {
+                    let fix = match error {
                         PatternRefusal::Pattern(PatternError::Syntax { .. }) => {
-                            "look-around and back-references are not possible; mend it or write plain terms: - …"
+                            "look-around and back-references are not possible; fix it or write plain terms: - …"
                         }
                         PatternRefusal::Pattern(PatternError::Unbounded) => {
                             "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
@@ -204,11 +204,11 @@ fn read_kind(
                         PatternRefusal::NoRoom => {
                             "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
                         }
-                        _ => "mend it, or write the words it should find as plain terms: - …",
+                        _ => "fix it, or write the words it should find as plain terms: - …",
                     };
                     // A parser may draw its message over several lines.
                     let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-                    findings.error(place, message, mend);
+                    findings.error(place, message, fix);
                     None
                 }
             }
@@ -227,12 +227,12 @@ fn read_term(text: &str, place: Place, style: Style, findings: &mut Findings) ->
     match Term::new(slips::without(text, place, style, findings)) {
         Ok(term) => Some(term),
         Err(error) => {
-            let mend = match error {
+            let fix = match error {
                 TermError::Empty => "write the word or phrase, or remove the entry",
                 TermError::TooLong { .. } => "keep the part of it that gives it away",
                 _ => "write a term that holds letters or digits",
             };
-            findings.error(place, error.to_string(), mend);
+            findings.error(place, error.to_string(), fix);
             None
         }
     }
@@ -249,8 +249,8 @@ fn read_selection<'n>(
     if fields.entry("pack").is_none() {
         findings.error(place, format!("`{key}` is for packs only"), "remove it");
     } else if names.is_empty() {
-        let mend = "name some of its detectors, or remove the line";
-        findings.error(place, format!("`{key}` names no detector"), mend);
+        let fix = "name some of its detectors, or remove the line";
+        findings.error(place, format!("`{key}` names no detector"), fix);
     }
     Some(names)
 }
@@ -277,11 +277,11 @@ fn select(
     let mut narrowed = Some(pack.clone());
     for (name, place) in &names {
         if narrow(pack.clone(), &[name]).is_err() {
-            let mend = match closest(name, known.iter().map(String::as_str)) {
+            let fix = match closest(name, known.iter().map(String::as_str)) {
                 Some(near) => format!("write {near}"),
                 None => format!("write some of {}", known.join(", ")),
             };
-            findings.error(*place, format!("the pack \"{}\" has no such detector", pack.name()), mend);
+            findings.error(*place, format!("the pack \"{}\" has no such detector", pack.name()), fix);
             narrowed = None;
         }
     }
@@ -293,11 +293,11 @@ fn read_pack(name: &str, place: Place, packs: &Packs, findings: &mut Findings) -
     let found = packs.find(name);
     if found.is_none() {
         let names = packs.names();
-        let mend = match closest(name, names.iter().copied()) {
+        let fix = match closest(name, names.iter().copied()) {
             Some(near) => format!("write {near}"),
             None => format!("write one of {}, or add rules/NAME.yml", names.join(", ")),
         };
-        findings.error(place, "there is no detector pack of this name", mend);
+        findings.error(place, "there is no detector pack of this name", fix);
     }
     found
 }
@@ -352,11 +352,11 @@ fn read_evasion_names(names: &[(&str, Place)], deep: Evasions, findings: &mut Fi
             None => {
                 let known: Vec<&str> =
                     Evasion::ALL.iter().map(|evasion| evasion.name()).chain([DEEP]).collect();
-                let mend = match closest(name, known.iter().copied()) {
+                let fix = match closest(name, known.iter().copied()) {
                     Some(near) => format!("write {near}"),
                     None => format!("write some of {}", known.join(", ")),
                 };
-                findings.error(*place, format!("there is no evasion called \"{name}\""), mend);
+                findings.error(*place, format!("there is no evasion called \"{name}\""), fix);
             }
         }
     }

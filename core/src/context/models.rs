@@ -1,46 +1,13 @@
-//! Which models a context may use.
+//! Filter of the models that a context may use.
 
-use std::fmt;
+use crate::glob::Glob;
 
-use wildmatch::WildMatch;
-
-/// A pattern over a whole model name: `*` is any run of characters, `?` is one. Upper and lower
-/// case are the same, so that a denied model cannot be had by shouting.
-#[derive(Clone, PartialEq)]
-pub struct Glob {
-    source: String,
-    pattern: WildMatch,
-}
-
-impl Glob {
-    /// A glob; every text is one.
-    pub fn new(source: &str) -> Self {
-        Self { source: source.to_owned(), pattern: WildMatch::new_case_insensitive(source) }
-    }
-
-    /// Whether the whole of `name` fits.
-    pub fn matches(&self, name: &str) -> bool {
-        self.pattern.matches(name)
-    }
-
-    /// The glob as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.source
-    }
-}
-
-impl fmt::Debug for Glob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Glob({:?})", self.source)
-    }
-}
-
-/// Which models a context may use. The default permits all.
+/// Filter of the models that a context may use. The default permits all.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct ModelFilter {
-    /// Only these; absent means all, empty means none.
+    /// Models that may be used; absent means all, empty means none.
     pub allow: Option<Vec<Glob>>,
-    /// Never these, whatever `allow` says.
+    /// Models that may never be used, whatever `allow` says.
     pub deny: Vec<Glob>,
 }
 

@@ -27,7 +27,7 @@ impl ContextName {
     }
 
     /// The name that someone who wrote `text` probably wants, if there is one.
-    pub(crate) fn suggest(text: &str) -> Option<Self> {
+    pub fn suggest(text: &str) -> Option<Self> {
         let mapped: String = text
             .trim()
             .chars()

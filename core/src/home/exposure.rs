@@ -1,14 +1,14 @@
 //! Whether other users of this machine can look into a home.
 //!
 //! Our own folders are made for their owner alone. A home that was copied, unpacked or made by hand may be open,
-//! and the names of confidential things in its rooms with it. It is told and not mended: the owner may want it
+//! and the names of confidential things in its rooms with it. It is told and not fixed: the owner may want it
 //! so, and a mode that changes by itself surprises.
 
 use super::Home;
 use crate::problem::Problem;
 
 impl Home {
-    /// What is wrong where other users can enter the home; `None` where they cannot, or where the system has
+    /// Problem of a home that other users can enter; `None` where they cannot, or where the system has
     /// no such rights. A home is as closed as any folder above it.
     #[cfg(unix)]
     pub fn exposed(&self) -> Option<Problem> {
@@ -32,7 +32,7 @@ impl Home {
         ))
     }
 
-    /// What is wrong where other users can enter the home: this system has no such rights.
+    /// Problem of a home that other users can enter: this system has no such rights.
     #[cfg(not(unix))]
     pub fn exposed(&self) -> Option<Problem> {
         None
@@ -58,7 +58,7 @@ mod tests {
         let exposed = |above: u32, own: u32| {
             set_permissions(folder.path(), Permissions::from_mode(above)).unwrap();
             set_permissions(&root, Permissions::from_mode(own)).unwrap();
-            home.exposed().map(|problem| problem.mend)
+            home.exposed().map(|problem| problem.fix)
         };
         for (above, own) in [(0o700, 0o755), (0o755, 0o700), (0o755, 0o600), (0o755, 0o744)] {
             assert_eq!(exposed(above, own), None, "{above:o} {own:o}");

@@ -1,7 +1,7 @@
-//! Tools that run at the provider: nobody sees their calls, so they are judged where a request hands them out.
+//! Tools that run at the provider. Their calls never pass the gateway, so they are judged when a request offers them.
 
-use super::extract::{Finder, word};
-use super::{Form, Judged, Target, TargetKind, Targets, judge};
+use super::finder::Finder;
+use super::{Form, Judged, Target, TargetEntry, TargetKind, Targets};
 
 /// The names of `provider:` that the APIs of today's providers have.
 pub const PROVIDER_TOOLS: &[&str] = &[
@@ -17,7 +17,7 @@ pub const PROVIDER_TOOLS: &[&str] = &[
     "tool_search",
 ];
 
-/// What a request hands to a provider to reach out with.
+/// Means that a request hands to a provider to reach out with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HostedTool<'a> {
     /// A tool of the provider's own, by the name of an entry: `web_search`. The dated names of an API
@@ -32,10 +32,10 @@ pub enum HostedTool<'a> {
 }
 
 impl HostedTool<'_> {
-    /// What it points at.
+    /// Targets that it points at.
     fn targets(&self) -> Vec<Target> {
-        let named = |kind, name: &str| {
-            let name = word(kind, name);
+        let named = |kind: TargetKind, name: &str| {
+            let name = kind.normal(name);
             vec![Target { kind, shown: name.clone(), form: Form::Word(name) }]
         };
         match self {
@@ -68,12 +68,20 @@ fn undated(name: &str) -> &str {
 /// Judges what a request hands to a provider, before the call goes up.
 #[must_use]
 pub fn check_hosted(rules: &Targets, tools: &[HostedTool<'_>]) -> Judged {
-    judge(rules, tools.iter().flat_map(HostedTool::targets).collect())
+    rules.judge_all(tools.iter().flat_map(HostedTool::targets).collect())
+}
+
+impl TargetEntry {
+    /// The name of a tool that providers run, where the entry names one that none is known to run.
+    pub(crate) fn unknown_provider(&self) -> Option<&str> {
+        let names = self.provider()?;
+        (!PROVIDER_TOOLS.iter().any(|tool| names.matches(tool))).then_some(names.as_str())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{TargetEntry, TargetVerdict};
+    use super::super::TargetVerdict;
     use super::*;
 
     fn room(default: TargetVerdict, allow: &[&str], deny: &[&str], confirm: &[&str]) -> Targets {

@@ -3,17 +3,16 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{Active, AdminProblem};
+use crate::views::{Active, AdminProblem};
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use zos_core::ContextName;
 
 /// The active context.
 #[utoipa::path(get, path = "/zos/v1/active", responses((status = 200, body = Active)))]
 pub(crate) async fn active(State(house): Admin) -> Json<Active> {
     let snapshot = house.brain.snapshot();
-    Json(Active { context: snapshot.effective_active().ok().map(ToString::to_string) })
+    Json(Active::new(&snapshot))
 }
 
 /// Switches the active context. The next call is governed by it; no client is touched.
@@ -33,13 +32,9 @@ pub(crate) async fn set_active(
         match house.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
-                return Err(AdminRefusal::new(
-                    StatusCode::CONFLICT,
-                    "zos_context_broken",
-                    "The file of this context never loaded.",
-                )
-                .hint("Mend it first: `zos lint` names file and line.")
-                .problems(state.problems()));
+                return Err(
+                    AdminRefusal::context_broken(state).hint("Fix it first: `zos lint` names file and line.")
+                );
             }
             Some(_) => {}
         }

@@ -1,9 +1,9 @@
-//! Which keys may sign the checkpoints of a log: the one it began with, and each one that the key before
+//! Keys that may sign the checkpoints of a log: the one it began with, and each one that the key before
 //! has vouched for.
 //!
 //! `log.keys` has a line for each replacement: the `seq` of the record that tells of it, both keys, and the
 //! signature of the old one over all three. A key signs for trees that hold its record, its predecessor for
-//! smaller ones; so whoever knows an early key can follow the lines to the newest, and a stolen old key
+//! smaller ones; so a verifier with an early key can follow the lines to the newest, and a stolen old key
 //! signs for nothing that came later. `log.vkey` names the newest key.
 //!
 //! The order is what makes a crash harmless at every point: first the line, then the record, then
@@ -11,16 +11,19 @@
 //! log is opened; everything later is finished.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::log::sealer;
+use crate::files;
 use crate::note::{BadKey, BadNote, Checkpoint, Signer, VerifierKey};
 use crate::read::{Filter, ReadError, recent};
 use crate::record::{Kind, Record};
+
+/// Name of the file with the newest key.
+pub(crate) const VERIFIER_KEY: &str = "log.vkey";
 
 /// The file with the replacements.
 pub(crate) const LINKS: &str = "log.keys";
@@ -28,7 +31,7 @@ pub(crate) const LINKS: &str = "log.keys";
 /// The most replacements of one log.
 pub const LINKS_LIMIT: usize = 1000;
 
-/// What begins the `detail` of a record that tells of a replacement.
+/// Beginning of the `detail` of a record that tells of a replacement.
 const DETAIL: &str = "the log: key ";
 
 /// The word of one key about the next.
@@ -144,7 +147,7 @@ impl Keys {
         }
         let Some(last) = links.last() else { return Ok(Self::new(named.clone())) };
         if *named != last.new && *named != last.old {
-            return Err(format!("{} does not name the newest key", sealer::VERIFIER_KEY));
+            return Err(format!("{} does not name the newest key", VERIFIER_KEY));
         }
         Ok(Self { first: links[0].old.clone(), links })
     }
@@ -155,8 +158,8 @@ impl Keys {
     /// When a file cannot be read; inside, what is wrong with the lines.
     pub(crate) fn read(dir: &Path) -> io::Result<Result<Option<(Self, VerifierKey)>, String>> {
         // In this order: the line is written before the name.
-        let named = sealer::read(&dir.join(sealer::VERIFIER_KEY))?;
-        let lines = sealer::read(&dir.join(LINKS))?.unwrap_or_default();
+        let named = files::read(&dir.join(VERIFIER_KEY))?;
+        let lines = files::read(&dir.join(LINKS))?.unwrap_or_default();
         let named = named.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<VerifierKey>().ok());
         let Some(named) = named else { return Ok(Ok(None)) };
         let lines = match std::str::from_utf8(&lines) {
@@ -218,7 +221,7 @@ impl Keys {
         Some(Self { first: known.clone(), links: self.links[at + 1..].to_vec() })
     }
 
-    /// How many replacements lead to this key.
+    /// Number of replacements that lead to this key.
     pub(crate) fn changes_to(&self, key: &VerifierKey) -> u64 {
         self.links.iter().position(|link| link.new == *key).map_or(0, |at| at as u64 + 1)
     }
@@ -250,7 +253,7 @@ impl Keys {
     }
 }
 
-/// The key that whoever opens the log in `dir` next has to sign with; `None` where there is no log with a
+/// Key that the next writer of the log in `dir` has to sign with; `None` where there is no log with a
 /// tree yet.
 ///
 /// # Errors
@@ -266,48 +269,6 @@ pub fn signing_key(dir: &Path) -> Result<Option<VerifierKey>, ReadError> {
     let newest = recent(dir, &Filter::default(), None, 1)?;
     let end = newest.records.first().map_or(0, |record| record.seq + 1);
     Ok(Some(keys.told_by(end, &named).newest().clone()))
-}
-
-/// Why the key of a log was not replaced.
-#[derive(Debug, thiserror::Error)]
-pub enum RotateError {
-    /// Nothing signs.
-    #[error("this log is not signed, so no key can vouch for the next; bring its key back first")]
-    NoTree,
-    /// The one before is not done.
-    #[error("the key was replaced a moment ago and has signed nothing yet; try again")]
-    Busy,
-    /// There is no end to it.
-    #[error("the key of this log was replaced {LINKS_LIMIT} times; begin a new log")]
-    TooMany,
-    /// It is none.
-    #[error(transparent)]
-    Key(#[from] BadKey),
-    /// A file cannot be written. The old key goes on.
-    #[error("could not write {}: {source}", .path.file_name().unwrap_or_default().display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The record of it cannot be written. The old key goes on.
-    #[error("the record of it could not be written: {0}")]
-    Record(io::Error),
-    /// The new key is the one from here on, and its first checkpoint is yet to come.
-    #[error("the new key counts from now on, but could not sign yet: {0}")]
-    Unsealed(#[source] crate::log::AppendError),
-}
-
-/// A key that was replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rotated {
-    /// The key that signed so far.
-    pub old: VerifierKey,
-    /// The key that signs from now on.
-    pub new: VerifierKey,
-    /// The record that tells of it.
-    pub seq: u64,
 }
 
 #[cfg(test)]

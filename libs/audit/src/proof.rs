@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Keys;
-use crate::log::sealer;
+use crate::checkpoints::CHECKPOINT;
+use crate::files;
+use crate::keys::{Keys, VERIFIER_KEY};
 use crate::note::{BadNote, Checkpoint, VerifierKey};
 use crate::read::{ReadError, segments};
 use crate::record::{Head, Record};
@@ -33,7 +34,7 @@ pub struct Proof {
     pub hashes: Vec<String>,
     /// The signed note.
     pub checkpoint: String,
-    /// The words of the log's keys about the next ones, for who knows it by an earlier key.
+    /// Lines in which each key of the log vouches for the next, for a verifier that knows an earlier key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_lines: Vec<String>,
 }
@@ -52,7 +53,7 @@ pub enum ProofError {
     Unsigned {
         /// The record.
         seq: u64,
-        /// What is covered.
+        /// Number of records that are covered.
         size: u64,
     },
     /// The record is gone.
@@ -89,7 +90,7 @@ impl Proof {
     }
 }
 
-/// Reads the note that a log's keys signed, as who knows `key` sees it, and says which of them did.
+/// Checkpoint of a note that a key of the log signed, checked by a verifier that knows `key`; and the key that signed.
 fn open(note: &str, key: &VerifierKey, lines: &[String]) -> Result<(Checkpoint, VerifierKey), BadProof> {
     let newest = lines.last().and_then(|line| line.split(' ').nth(2)?.parse::<VerifierKey>().ok());
     let keys = match (newest, lines) {
@@ -135,11 +136,11 @@ impl Prover {
     pub fn open(dir: &Path) -> Result<Self, ProofError> {
         segments(dir)?;
         let io = |path: PathBuf| move |source| ReadError::Io { path, source };
-        let path = dir.join(sealer::CHECKPOINT);
-        let note = sealer::read(&path).map_err(io(path))?;
+        let path = dir.join(CHECKPOINT);
+        let note = files::read(&path).map_err(io(path))?;
         let note = note.and_then(|note| String::from_utf8(note).ok());
         let note = note.ok_or_else(|| ProofError::NoHead("the checkpoint is missing".to_owned()))?;
-        let keys = Keys::read(dir).map_err(io(dir.join(sealer::VERIFIER_KEY)))?;
+        let keys = Keys::read(dir).map_err(io(dir.join(VERIFIER_KEY)))?;
         let keys = keys.map_err(|why| ProofError::NoHead(format!("{}: {why}", crate::keys::LINKS)))?;
         let (keys, _) = keys.ok_or_else(|| ProofError::NoHead("log.vkey is missing".to_owned()))?;
         let opened = keys.open(note.as_bytes()).map(|(head, key)| (head, key.clone()));
@@ -261,9 +262,9 @@ pub struct Proven {
 pub struct Bundle {
     /// [`BUNDLE_FORMAT`].
     pub format: String,
-    /// The verifier key; whoever verifies should have it from elsewhere.
+    /// Verifier key. A verifier should have it from elsewhere too.
     pub key: String,
-    /// The words of the log's keys about the next ones, for who knows it by an earlier key.
+    /// Lines in which each key of the log vouches for the next, for a verifier that knows an earlier key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_lines: Vec<String>,
     /// The signed note that all proofs lead to.
@@ -284,7 +285,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Which records are proven, and which are not.
+    /// Records that the bundle proves, and how many it does not.
     ///
     /// # Errors
     /// When the checkpoint is none that this key signed: then nothing is proven.
@@ -307,12 +308,12 @@ impl Bundle {
     }
 }
 
-/// What the records of a bundle are worth.
+/// Result of checking the records of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
-    /// The key that signed, which is the one that was given or one that it leads to.
+    /// Key that signed: the given one, or one that its replacements lead to.
     pub key: VerifierKey,
-    /// Those that are proven, read.
+    /// Records that are proven.
     pub good: Vec<Record>,
     /// The places of those that are not, with the reason.
     pub bad: Vec<(u64, BadProof)>,

@@ -48,7 +48,7 @@ pub fn root_of(hashes: &[Hash]) -> Hash {
     }
 }
 
-/// How many of `size` leaves, at least two, stand left of the root: the largest power of two below it.
+/// Number of leaves left of the root in a tree of `size` leaves, at least two: the largest power of two below `size`.
 fn split(size: u64) -> u64 {
     1 << (63 - (size - 1).leading_zeros())
 }
@@ -83,7 +83,7 @@ impl Edge {
         is_whole.then_some(Self { size, levels })
     }
 
-    /// How many leaves the tree has.
+    /// Number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -227,8 +227,7 @@ mod tests {
     fn the_leaf_hash_is_that_of_rfc_6962() {
         // The hash of the empty leaf, as RFC 6962 implementations know it.
         let expected = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
-        let hex: String = leaf_hash(b"").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, expected);
+        assert_eq!(hex::encode(leaf_hash(b"")), expected);
     }
 
     #[test]

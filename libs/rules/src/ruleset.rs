@@ -98,6 +98,7 @@ impl Ruleset {
                         check: Check::None,
                         detector: None,
                         need: None,
+                        cue: None,
                         block: None,
                         shortest: pattern.expression().shortest(),
                         counts_examples: false,
@@ -223,6 +224,12 @@ impl<'a> Walks<'a> {
                 return;
             }
         }
+    }
+
+    /// Whether a term may go on behind the end of the text.
+    pub(crate) fn is_alive_at_end(&mut self, found: &mut Vec<Found>) -> bool {
+        self.go_on(self.text.len(), found);
+        !self.matcher.is_idle()
     }
 
     pub(crate) fn end(&mut self, found: &mut Vec<Found>) {

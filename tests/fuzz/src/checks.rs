@@ -10,7 +10,8 @@ use zos_core::context::parse_context;
 use zos_core::fleet::parse_fleet;
 use zos_guard::fuzzing;
 use zos_rules::{
-    Evasions, PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, StreamViolation, Term, Violation,
+    Evasions, PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, StreamViolation, Term,
+    Violation,
 };
 
 /// Terms that share beginnings, hold separators, and are short or in other scripts.
@@ -312,7 +313,8 @@ pub fn rules(data: &[u8]) {
 /// The decoders: the same of any bytes, encoded in one of the ways that they read, with every disguise looked for.
 pub fn disguises(data: &[u8]) {
     let [way, seed, bytes @ ..] = data else { return };
-    let numbers = |between: &str, show: fn(&u8) -> String| bytes.iter().map(show).collect::<Vec<_>>().join(between);
+    let numbers =
+        |between: &str, show: fn(&u8) -> String| bytes.iter().map(show).collect::<Vec<_>>().join(between);
     let text = match way % 7 {
         0 => String::from_utf8_lossy(bytes).into_owned(),
         1 => base64(bytes),

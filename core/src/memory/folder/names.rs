@@ -1,4 +1,4 @@
-//! How memories are called whose files a person named.
+//! Ids of memories whose files a person named.
 //!
 //! A file whose name is an id keeps it. Every other one is called after its name, in letters that an id
 //! may have, and a digest of its path: the same at each reading and on each machine, and no other file's.
@@ -72,7 +72,7 @@ fn made(path: &str, attempt: usize) -> Id {
         digested.push_str(&format!("\0{attempt}"));
     }
     let digest = Sha256::digest(digested.as_bytes());
-    let digits: String = digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex::encode(&digest[..DIGEST_BYTES]);
     let id = format!("{}-{digits}", slug(stem(path).unwrap_or(path)));
     id.parse().expect("a slug, a hyphen and digits are an id")
 }

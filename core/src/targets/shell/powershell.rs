@@ -1,6 +1,6 @@
-//! Where the commands of PowerShell that speak to the network point.
+//! Targets of the commands of PowerShell that speak to the network.
 
-use super::super::extract::Finder;
+use super::super::finder::Finder;
 use super::Word;
 use super::network::address;
 

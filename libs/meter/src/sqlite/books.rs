@@ -59,14 +59,14 @@ INSERT INTO reservation (seq, id, context, day, tokens, micros, limits, closed_m
     FROM reservation_1;
 DROP TABLE reservation_1;";
 
-/// How long a closed id is remembered. After it, settling again is answered with
+/// Time for which a closed id is remembered. After it, settling again is answered with
 /// [`LedgerError::UnknownId`] and still charges nothing.
 const REMEMBERED_MS: i64 = 3_600_000;
 
 /// The most ids looked at in one round of forgetting, so that it never holds up a commit.
 const FORGET_AT_ONCE: i64 = 1_024;
 
-/// Holds what is asked for if every limit allows it.
+/// Holds the amounts of a request if every limit allows it.
 pub(super) fn reserve(books: &Connection, ask: &Ask) -> rusqlite::Result<Result<Balance, ReserveError>> {
     // The transaction holds the only right to write, so nothing changes between looking and booking.
     for limit in &ask.limits {
@@ -177,7 +177,7 @@ pub(super) fn forget_some(books: &Connection, now_ms: u64) -> rusqlite::Result<(
     Ok(())
 }
 
-/// How a context stands on a day.
+/// Balance of a context on a day.
 pub(super) fn balance(
     books: &Connection,
     context: &str,
@@ -292,7 +292,7 @@ fn close(books: &Connection, id: &str, now_ms: u64) -> rusqlite::Result<Option<H
         .optional()
 }
 
-/// Where the budget of a reservation that was closed before stands now.
+/// Present balance for a reservation that was closed before.
 fn closed_balance(books: &Connection, id: &str) -> rusqlite::Result<Result<Balance, LedgerError>> {
     let closed = books
         .prepare_cached("SELECT context, day, limits FROM reservation WHERE id = ?1")?
@@ -304,7 +304,7 @@ fn closed_balance(books: &Connection, id: &str) -> rusqlite::Result<Result<Balan
     }
 }
 
-/// What is added to a purse; what is given back is negative.
+/// Amounts that are added to a purse; those given back are negative.
 #[derive(Debug, Clone, Copy, Default)]
 struct Booking {
     used: i64,

@@ -22,7 +22,7 @@ use crate::{Balance, Clock, LedgerError, ReserveError, Trouble};
 /// Pages of SQLite's log at which it is carried over into the file, as SQLite itself would do it.
 const CHECKPOINT_PAGES: u64 = 1000;
 
-/// How many calls are closed between two rounds of forgetting old ids.
+/// Number of closed calls between two rounds of forgetting old ids.
 const FORGET_EVERY: usize = 512;
 
 pub(super) struct Writer {
@@ -33,7 +33,7 @@ pub(super) struct Writer {
     queue: Queue,
     reads: Sender<Read>,
     standings: Arc<Standings>,
-    /// What could not be committed yet.
+    /// Jobs that could not be committed yet.
     owed: VecDeque<Job>,
     /// The last failure, until a commit succeeds.
     trouble: Option<LedgerError>,
@@ -253,7 +253,7 @@ impl Writer {
     }
 }
 
-/// What became of a job in its transaction.
+/// Outcome of a job in its transaction.
 enum Outcome {
     Reserved(Result<Balance, ReserveError>),
     Settled(Result<Balance, LedgerError>),
@@ -317,7 +317,7 @@ fn answer<T>(reply: Option<Reply<T>>, outcome: Result<T, LedgerError>) {
     }
 }
 
-/// A failure that is not the disk's but of what was to be written. Trying that again would hold up
+/// Whether a failure is about the data of one job and not about the disk. Trying that again would hold up
 /// everything behind it for ever.
 fn is_about_one_job(error: &LedgerError) -> bool {
     matches!(error, LedgerError::Storage { trouble: Trouble::Other, .. })

@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
 use super::{KeyInfo, KeysError};
-use crate::digest::{hex, parse_hex};
+use crate::digest::parse_hex;
 use crate::files::{FileError, atomic_write, failed, read_regular};
 
 /// The largest file of keys that is read: some hundred thousand keys.
 const FILE_BYTES: usize = 64 << 20;
 
-/// How long a process waits for another to finish its change.
+/// Time that a process waits for another to finish its change.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A key as the file has it.
@@ -88,7 +88,7 @@ impl KeyFile {
             "client": client,
             "created": created,
             "last_used": last_used,
-            "sha256": hex(&key.sha256),
+            "sha256": hex::encode(key.sha256),
         }));
     }
 
@@ -133,7 +133,7 @@ impl KeyInfo {
     }
 }
 
-/// What tells one version of a file from the next without reading it.
+/// Version of a file by its metadata (time, size, inode), told without reading it; `None` inside if there is no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp(Option<(SystemTime, u64, u64)>);
 

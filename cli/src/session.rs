@@ -1,0 +1,68 @@
+//! What every command works with: the home that was asked for, its admin API, and the rooms that were named.
+
+use crate::admin::Admin;
+use crate::failure::Result;
+use crate::{opening, room};
+use clap::Command;
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use zos_core::{ContextName, Home};
+
+/// One run of `zos`. The home is found when a command first needs it: some need none.
+pub(crate) struct Session {
+    asked: Option<PathBuf>,
+    rooms: Vec<ContextName>,
+    commands: fn() -> Command,
+    opened: OnceCell<(Home, Admin)>,
+}
+
+impl Session {
+    /// A session on the home that was asked for, if any, with the rooms that were named and the commands that there are.
+    pub(crate) fn new(asked: Option<PathBuf>, rooms: Vec<ContextName>, commands: fn() -> Command) -> Self {
+        Session { asked, rooms, commands, opened: OnceCell::new() }
+    }
+
+    /// The home that was asked for. It need not exist.
+    ///
+    /// # Errors
+    /// When no folder can be told, or it is none.
+    pub(crate) fn home(&self) -> Result<&Home> {
+        Ok(&self.opened()?.0)
+    }
+
+    /// The admin API of the home.
+    ///
+    /// # Errors
+    /// As [`Session::home`].
+    pub(crate) fn admin(&self) -> Result<&Admin> {
+        Ok(&self.opened()?.1)
+    }
+
+    /// Rooms that the command line names, whatever for.
+    pub(crate) fn rooms(&self) -> &[ContextName] {
+        &self.rooms
+    }
+
+    /// All commands with their options.
+    pub(crate) fn commands(&self) -> Command {
+        (self.commands)()
+    }
+
+    /// Refuses a room that neither files nor the log know: an empty answer would read as one about a room that there
+    /// is.
+    ///
+    /// # Errors
+    /// When there is no such room, or the home cannot be read.
+    pub(crate) fn check_rooms(&self) -> Result<()> {
+        self.rooms.iter().try_for_each(|name| room::check_known(self.home()?, name))
+    }
+
+    fn opened(&self) -> Result<&(Home, Admin)> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let home = opening::home(self.asked.as_deref())?;
+        let admin = Admin::new(&home);
+        Ok(self.opened.get_or_init(|| (home, admin)))
+    }
+}
