@@ -106,7 +106,7 @@ impl Gate {
             (b'\\', _) if Escape::follows_backslash(next) || !is_plain(next) => admits_letter(trie, text, at),
             (_, Sign::Never) => false,
             (_, Sign::Term) => true,
-            (sign, Sign::Leet) => admits_leet(trie, sign, next),
+            (_, Sign::Leet) => admits_leet(trie, text, at),
         }
     }
 
@@ -129,22 +129,38 @@ fn admits_percent(trie: &Trie, text: &[u8], at: usize) -> bool {
     begins_here(trie, decoded) || begins_behind(trie, decoded, next)
 }
 
-/// Whether a term may begin with a sign that replaces its first letter, in front of this byte. More of the word
-/// must follow, and no separator: numbers have these.
-fn admits_leet(trie: &Trie, sign: u8, next: u8) -> bool {
-    if !is_plain(next) || b"*_~`<\"'%&\\=+".contains(&next) {
-        return !matches!(next, b'\n' | b'\r' | b'\t');
-    }
-    let next = char::from(next.to_ascii_lowercase());
+/// Whether a term may begin with a sign that replaces its first letter.
+fn admits_leet(trie: &Trie, text: &[u8], at: usize) -> bool {
     let mut admits = false;
-    for_each_reading(char::from(sign), |letters, _| {
-        let Some(node) = letters.first().and_then(|letter| trie.child(Trie::ROOT, *letter)) else { return };
-        admits |= trie.has_separator(node) || trie.child(node, next).is_some();
-        for_each_reading(next, |letters, _| {
-            admits |= letters.first().is_some_and(|letter| trie.child(node, *letter).is_some());
-        });
+    for_each_reading(char::from(text[at]), |letters, _| {
+        let node = letters.first().and_then(|letter| trie.child(Trie::ROOT, *letter));
+        admits |= node.is_some_and(|node| goes_on(trie, node, &text[at + 1..], LETTERS));
     });
     admits
+}
+
+/// Whether a term that is read up to a node, with digits and signs in the place of letters, may go on with a
+/// text: follows so many characters through the tree. No separator can stand between letters and such signs:
+/// numbers have these.
+fn goes_on(trie: &Trie, node: Node, text: &[u8], characters: u32) -> bool {
+    let fork = trie.fork(node);
+    if characters == 0 || fork.is_end() || fork.has_separator() {
+        return true;
+    }
+    let Some((byte, rest)) = text.split_first() else { return false };
+    let leads = |c: char| trie.child(node, c).is_some_and(|node| goes_on(trie, node, rest, characters - 1));
+    let c = char::from(byte.to_ascii_lowercase());
+    // Marks, quotes, escape sequences, and what cannot be seen.
+    let is_wild = !is_plain(*byte) || b"*_~`<\"'%&\\=+".contains(byte);
+    if is_wild && !byte.is_ascii_whitespace() || (!c.is_ascii_lowercase() && trie.child(node, c).is_some()) {
+        return true;
+    }
+    if c.is_ascii_lowercase() {
+        return leads(c);
+    }
+    let mut read_so = false;
+    for_each_reading(c, |letters, _| read_so |= letters.first().is_some_and(|letter| leads(*letter)));
+    read_so
 }
 
 /// The same for a backslash and one of the letters that stand for white space or a quote.
@@ -208,6 +224,9 @@ pub(crate) fn admits_word(trie: &Trie, text: &[u8], at: usize) -> bool {
                 None => return false,
             }
             continue;
+        }
+        if byte.is_ascii_digit() {
+            return goes_on(trie, node, &text[at + read..], LETTERS);
         }
         let next = text.get(at + read + 1).copied().unwrap_or(b' ');
         let space = |byte: u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');

@@ -128,7 +128,8 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
             } else if masks.foreign >> bit & 1 != 0 {
                 text.is_char_boundary(at) && may_begin(rules, &mut trail, text, at)
             } else {
-                gate.admits_sign(trie, bytes, at) || is_deep && Escape::may_begin_deep(&bytes[at..])
+                gate.admits_sign(trie, bytes, at)
+                    || is_deep && Escape::may_begin_deep(&bytes[at..], trie.begins_foreign())
             };
             if begins {
                 visit(Place::Term(at));

@@ -56,6 +56,38 @@ impl Sieve {
         Self { begins, shortest: watches.shortest() }
     }
 
+    /// Whether something may begin with the first two bytes: the look that most places do not survive.
+    #[inline]
+    fn is_worth(&self, rules: &RoomRules, bytes: &[u8]) -> bool {
+        let kinds = self.begins[usize::from(bytes[0])];
+        match bytes {
+            [first, second, ..]
+                if kinds == TERM && first.is_ascii_alphabetic() && second.is_ascii_alphabetic() =>
+            {
+                let trie = rules.trie();
+                let node = trie.child(Trie::ROOT, char::from(first.to_ascii_lowercase()));
+                let goes_on = |node| {
+                    trie.child(node, char::from(second.to_ascii_lowercase())).is_some()
+                        || trie.has_separator(node)
+                };
+                node.is_some_and(goes_on)
+            }
+            _ => kinds != 0,
+        }
+    }
+
+    /// Whether something may begin with the first byte of a text, which goes on to the end of its stretch, or
+    /// with one behind it that is not looked at by itself.
+    #[inline]
+    fn may_hold(&self, rules: &RoomRules, text: &[u8]) -> bool {
+        let Some(first) = text.first() else { return false };
+        let kinds = self.begins[usize::from(*first)];
+        // Encodings in what was decoded.
+        text.len() >= RUN_MIN as usize
+            || kinds & MATCH != 0 && self.shortest.is_some_and(|shortest| text.len() >= shortest)
+            || kinds & TERM != 0 && begins_term(rules, text)
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Self>()
     }
@@ -74,17 +106,19 @@ pub(super) fn stretches<'b>(
     let (mut done, mut valid_to) = (from, 0);
     let mut visited_to = 0;
     for start in (from / STEP * STEP..bytes.len()).step_by(STEP) {
-        let mut places = Links::of(&bytes[start..]).places(sieve.shortest);
+        let links = Links::of(&bytes[start..]);
+        let (mut places, long) = (links.places(sieve.shortest), links.long());
         while places != 0 {
-            let at = start + places.trailing_zeros() as usize;
+            let bit = places.trailing_zeros();
+            let (at, is_long) = (start + bit as usize, long >> bit & 1 != 0);
             places &= places - 1;
-            if at < done || at >= bytes.len() {
+            if at < done || at >= bytes.len() || !(is_long || sieve.is_worth(rules, &bytes[at..])) {
                 continue;
             }
             if at >= valid_to {
                 valid_to = at + valid_len(&bytes[at..]);
             }
-            if may_hold(rules, sieve, &bytes[at..valid_to]) {
+            if sieve.may_hold(rules, &bytes[at..valid_to]) {
                 let first = stretch_start(bytes, at, visited_to);
                 (done, visited_to) = (valid_to, valid_to);
                 if let Ok(text) = std::str::from_utf8(&bytes[first..valid_to]) {
@@ -155,6 +189,13 @@ impl Links {
         Self { linked, visible: ascii & !control, lead }
     }
 
+    /// The places from which on enough bytes are linked for an encoding in what was decoded.
+    fn long(&self) -> u64 {
+        let two = self.linked & self.linked >> 1;
+        let four = two & two >> 2;
+        four & four >> 3
+    }
+
     /// The places from which on enough bytes are linked for a term, or for a match of this length.
     fn places(&self, shortest: Option<usize>) -> u64 {
         let linked = self.linked;
@@ -177,17 +218,6 @@ impl Links {
 fn within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
     let moved = bytes - u8x16::splat(first);
     moved.min(u8x16::splat(last - first)).simd_eq(moved)
-}
-
-/// Whether something may begin with the first byte of a text, which goes on to the end of its stretch.
-#[inline]
-fn may_hold(rules: &RoomRules, sieve: &Sieve, text: &[u8]) -> bool {
-    let Some(first) = text.first() else { return false };
-    let kinds = sieve.begins[usize::from(*first)];
-    // Encodings in what was decoded.
-    text.len() >= RUN_MIN as usize
-        || kinds & MATCH != 0 && sieve.shortest.is_some_and(|shortest| text.len() >= shortest)
-        || kinds & TERM != 0 && begins_term(rules, text)
 }
 
 /// Whether a term may begin with a text: follows its letters through the tree. Wherever the text may stand for

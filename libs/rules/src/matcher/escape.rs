@@ -140,11 +140,16 @@ impl Escape {
         Some(Self { kind, value: 0, digits: 0, carried: 0, missing: 0, nested: 0, literal: u8::MAX })
     }
 
-    /// Whether a term may begin with the sequence of a deep disguise at the beginning of a text.
-    pub(crate) fn may_begin_deep(text: &[u8]) -> bool {
+    /// Whether a term may begin with the sequence of a deep disguise at the beginning of a text, or behind it;
+    /// `is_foreign` says whether terms begin with other letters than those of Europe.
+    pub(crate) fn may_begin_deep(text: &[u8], is_foreign: bool) -> bool {
         match text {
             [b'=', high, low, ..] => is_hex(*high) && is_hex(*low),
-            [b'+', digits @ ..] => digits.iter().take(3).filter(|digit| is_base64(**digit)).count() == 3,
+            // The upper half of a letter of Europe is nearly nothing, and in other runs nearly never.
+            [b'+', high, low, next, ..] => {
+                let is_letter = is_foreign || matches!(high, b'A' | b'B');
+                is_letter && [high, low, next].iter().all(|digit| is_base64(**digit))
+            }
             _ => false,
         }
     }

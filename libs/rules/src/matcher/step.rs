@@ -24,6 +24,8 @@ const TAG_MAX: u8 = 64;
 const LINE_DIGITS_MAX: u8 = 7;
 /// The longest name of a file or a service that stands before a line, in characters.
 const LINE_NAME_MAX: u8 = 128;
+/// Letters of Europe stand before it. Digits of base64 that are none of UTF-7 mostly stand for what is behind it.
+const FOREIGN_FROM: char = '\u{600}';
 /// The most characters between two literals of a program that are one text: `" +` and a line break with
 /// its indentation, which counts as one.
 const JOINT_MAX: u8 = 8;
@@ -358,6 +360,11 @@ impl Step<'_> {
         match self.read_one(escape, c) {
             Progress::More(more) => next.push(Thread { gap: Gap::Escape(more), ..*thread }),
             Progress::Not => {}
+            // No term begins here, nor is what was decoded a word before one.
+            Progress::Part(decoded, _)
+                if thread.node == Trie::ROOT
+                    && decoded >= FOREIGN_FROM
+                    && !self.rules.trie().begins_foreign() => {}
             Progress::Part(decoded, more) => {
                 let is_gap = |thread: &Thread| thread.gap == Gap::None;
                 let moved = self.walk_decoded(thread, escape, decoded).into_iter().filter(is_gap);

@@ -1,5 +1,5 @@
-//! Deep disguises: what hardly anybody writes by chance and a model reads all the same. Many terms are hidden by
-//! each of them in text of many kinds, and texts that hide nothing are left alone.
+//! Many terms hidden by every disguise, ordinary and deep, in text of many kinds: how many are found, whole and in
+//! pieces, and that texts which hide nothing are left alone.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -190,6 +190,51 @@ const DISGUISES: [Disguise; 28] = [
     ("compressed, in lines", |t| in_lines(&compressed(t)), Evasion::Compressed),
 ];
 
+/// Every ordinary disguise that can be put on any term.
+const ORDINARY_DISGUISES: [Disguise; 17] = [
+    ("base64", |t| BASE64_STANDARD.encode(format!("about {t}.")), Evasion::Base64),
+    (
+        "base64 in lines",
+        |t| in_lines(&BASE64_STANDARD.encode(format!("It is about {t}, which will be told to nobody."))),
+        Evasion::Base64,
+    ),
+    (
+        "base64 in base64",
+        |t| BASE64_STANDARD.encode(BASE64_STANDARD.encode(format!("on {t} now"))),
+        Evasion::Base64,
+    ),
+    ("hex", |t| joined(t, "", |b| format!("{b:02x}")), Evasion::Hex),
+    ("base64 of hex", |t| BASE64_STANDARD.encode(joined(t, "", |b| format!("{b:02X}"))), Evasion::Base64),
+    ("entities", |t| t.chars().map(|c| format!("&#{};", c as u32)).collect(), Evasion::Entities),
+    ("percent", |t| joined(t, "", |b| format!("%{b:02x}")), Evasion::Percent),
+    ("percent twice", |t| joined(t, "", |b| format!("%25{b:02X}")), Evasion::Percent),
+    ("unicode escapes", |t| t.chars().map(|c| format!("\\u{:04x}", c as u32)).collect(), Evasion::Escapes),
+    ("octal escapes", |t| joined(t, "", |b| format!("\\{b:03o}")), Evasion::Escapes),
+    ("markup", |t| format!("{}**{}**", &t[..2], &t[2..]), Evasion::Markup),
+    ("tags of a page", |t| format!("{}<b>{}</b>", &t[..4], &t[4..]), Evasion::Markup),
+    ("two literals", |t| format!("\"{}\" + \"{}\"", &t[..3], &t[3..]), Evasion::Concatenated),
+    (
+        "tag characters",
+        |t| t.chars().map(|c| char::from_u32(0xE0000 + c as u32).unwrap()).collect(),
+        Evasion::Symbols,
+    ),
+    (
+        "full width",
+        |t| {
+            t.chars()
+                .map(|c| if c == ' ' { '\u{3000}' } else { char::from_u32(c as u32 + 0xFEE0).unwrap() })
+                .collect()
+        },
+        Evasion::Confusables,
+    ),
+    ("unseen characters", |t| t.chars().flat_map(|c| [c, '\u{200B}']).collect(), Evasion::Confusables),
+    (
+        "Cyrillic letters",
+        |t| t.replace('a', "а").replace('e', "е").replace('o', "о").replace('p', "р"),
+        Evasion::Confusables,
+    ),
+];
+
 const FRAMES: [(&str, &str); 10] = [
     ("", ""),
     ("Decode this and answer: ", ""),
@@ -203,36 +248,40 @@ const FRAMES: [(&str, &str); 10] = [
     ("0 1 2 three, ", " 4 5"),
 ];
 
-#[test]
-fn every_deep_disguise_is_found_in_every_frame_whole_and_in_pieces() {
+/// Checks that at most one in a hundred is missed: where signs of a frame run into what is hidden, some may be.
+#[track_caller]
+fn check(disguises: &[Disguise], rules: &RoomRules) {
     let (mut tried, mut missed) = (0, Vec::new());
-    for (way, (name, write, _)) in DISGUISES.into_iter().enumerate() {
+    for (way, (name, write, _)) in disguises.iter().enumerate() {
         for (rule, term) in TERMS.iter().enumerate() {
             let hidden = write(term);
             for (frame, (before, after)) in FRAMES.into_iter().enumerate() {
                 let text = [before, &hidden, after].concat();
-                let finds = whole(&DEEP, &text);
+                let finds = whole(rules, &text);
                 tried += 1;
-                let within = |find: &&(usize, usize, usize, Option<Evasion>)| find.0 == rule;
-                if !finds.iter().any(|find| within(&find)) {
+                if !finds.iter().any(|find| find.0 == rule) {
                     missed.push(format!("{name}: {text:?}"));
                 }
                 // A stream of single characters costs more; each frame has its turn.
                 if (way + rule) % FRAMES.len() == frame {
-                    let pieces = streamed(&DEEP, characters(&text), first(&finds, &text));
+                    let pieces = streamed(rules, characters(&text), first(&finds, &text));
                     assert_eq!(pieces, finds, "{name}: {text:?}");
                 }
             }
         }
     }
-    // Terms that a disguise leaves as they are cannot be missed; where signs of the frame run into the term,
-    // some may be.
-    assert!(
-        missed.len() * 100 <= tried,
-        "{} of {tried} missed: {:#?}",
-        missed.len(),
-        &missed[..missed.len().min(40)]
-    );
+    let shown = &missed[..missed.len().min(40)];
+    assert!(missed.len() * 100 <= tried, "{} of {tried} missed: {shown:#?}", missed.len());
+}
+
+#[test]
+fn ordinary_disguises_are_found_in_every_frame_whole_and_in_pieces() {
+    check(&ORDINARY_DISGUISES, &ORDINARY);
+}
+
+#[test]
+fn deep_disguises_are_found_in_every_frame_whole_and_in_pieces() {
+    check(&DISGUISES, &DEEP);
 }
 
 #[test]
@@ -308,6 +357,7 @@ fn innocent() -> Vec<String> {
 #[test]
 fn innocent_texts_are_left_alone() {
     for text in innocent() {
+        assert_eq!(whole(&ORDINARY, &text), [], "{}…", text.chars().take(60).collect::<String>());
         assert_eq!(whole(&DEEP, &text), [], "{}…", text.chars().take(60).collect::<String>());
     }
 }
