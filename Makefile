@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Where the system's Node.js is too old, scripts/setup puts a newer one there.
 export PATH := $(CURDIR)/.scratch/node/node_modules/node/bin:$(PATH)
-.PHONY: help run test test-desktop test-pages fuzz real-model test-real-model bench server bundle api ui lint
+.PHONY: help run test test-desktop test-pages screens fuzz real-model test-real-model bench server bundle api ui lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,10 +24,20 @@ test-pages: ui ## Walk the screens in headless Chromium against a real gateway
 	cargo build -p zos-cli
 	scripts/test-pages
 
+screens: ui ## Take pictures of every screen, light and dark, into docs/screens
+	@scripts/setup pages
+	cargo build -p zos-cli
+	scripts/screens
+
 real-model: ## Play governed chats over a small real model on this machine
 	@scripts/real-model play
 
-test-real-model: ## Test them over both SDKs: token counts, tools, a denied word that the model says by itself
+test-screens: ui ## Take pictures of every screen, light and dark, into docs/screens
+	@scripts/setup pages
+	cargo build -p zos-cli
+	scripts/screens
+
+real-model: ## Test them over both SDKs: token counts, tools, a denied word that the model says by itself
 	@scripts/real-model test
 
 fuzz: ## Run every fuzz target for 60 s each; SECONDS=10 for less, TARGETS="json stream" for some

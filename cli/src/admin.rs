@@ -18,7 +18,7 @@ use std::cell::OnceCell;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
-use zos_core::Home;
+use zos_core::{Code, Home};
 use zos_gateway::House;
 use zos_gateway::house::OpenError;
 
@@ -165,12 +165,12 @@ impl Admin {
             .body(Full::new(body))
             .expect("method, path and header are valid");
         self.runtime()?.block_on(async {
-            let Ok(answer) = zos_gateway::admin::window_router(house.clone()).oneshot(request).await;
+            let Ok(answer) = zos_gateway::window_router(house.clone()).oneshot(request).await;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes);
             house.stop(Duration::ZERO).await;
             let body = body.map_err(|error| {
-                Failure::failed("zos_internal", format!("The answer broke off: {error}."))
+                Failure::failed(Code::Internal, format!("The answer broke off: {error}."))
             })?;
             read(head.status, &body)
         })
@@ -199,22 +199,27 @@ impl Admin {
 
 /// Another command works on this home, and does not end.
 pub(crate) fn in_use(home: &Home, busy: &turn::Busy) -> Failure {
-    Failure::wrong("zos_home_in_use", busy.sentence(home))
+    Failure::wrong(Code::HomeInUse, busy.sentence(home))
         .hint("Wait until it is done, or end it, and try again.")
 }
 
 /// zOS runs and does not answer.
 pub(crate) fn deaf(why: &str) -> Failure {
-    Failure::wrong("zos_unreachable", why)
+    Failure::wrong(Code::Unreachable, why)
         .hint("`zos doctor` looks for the reason; the desktop's own window works meanwhile.")
 }
+
+/// Refusals with a status of wrong use that are none: the command was right, and what it asked for is not there or may
+/// not be.
+const NOT_THERE: [Code; 4] =
+    [Code::UnknownKey, Code::UnknownMemory, Code::MemoryDenied, Code::UnknownApproval];
 
 /// What an answer says: its body, or the refusal in it.
 fn read(status: StatusCode, body: &[u8]) -> Result<Value> {
     let value: Value = match body {
         [] => Value::Null,
         body => serde_json::from_slice(body).map_err(|_| {
-            Failure::failed("zos_internal", format!("zOS answered {status} with something that is no JSON."))
+            Failure::failed(Code::Internal, format!("zOS answered {status} with something that is no JSON."))
         })?,
     };
     if status.is_success() {
@@ -222,15 +227,11 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value> {
     }
     let error = &value["error"];
     let text = |key: &str| error[key].as_str().map(str::to_owned);
-    let code = text("code").unwrap_or_else(|| "zos_internal".to_owned());
+    let code = error["code"].as_str();
     let message = text("message").unwrap_or_else(|| format!("zOS answered {status}."));
     let is_wrong_use = matches!(status.as_u16(), 400..=404)
-        && !matches!(
-            code.as_str(),
-            "zos_unknown_key" | "zos_unknown_memory" | "zos_memory_denied" | "zos_unknown_approval"
-        );
-    let mut failure =
-        if is_wrong_use { Failure::wrong(&code, message) } else { Failure::failed(&code, message) };
+        && !NOT_THERE.iter().any(|not_there| code == Some(not_there.as_str()));
+    let mut failure = Failure::refused(code, message, is_wrong_use);
     if let Failure::Wrong(reason) | Failure::Failed(reason) = &mut failure {
         reason.hint = text("hint");
         reason.problems = error["problems"].as_array().cloned().unwrap_or_default();
@@ -261,7 +262,7 @@ mod tests {
         );
         let reason = failure.reason().unwrap();
         assert_eq!(
-            (reason.code.as_str(), reason.hint.as_deref(), failure.exit_code()),
+            (&*reason.code, reason.hint.as_deref(), failure.exit_code()),
             ("zos_unknown_context", Some("Yes."), 2)
         );
         assert_eq!(refused(StatusCode::CONFLICT, "{}").exit_code(), 1);

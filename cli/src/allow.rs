@@ -1,24 +1,45 @@
 //! `zos allow`: what waits for the owner, and the owner's decision.
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::Allow;
 use crate::failure::{Outcome, Result};
 use crate::output::{Cell, Members, Output, Table, Tone, short_time};
+use crate::session::Session;
+use clap::Args;
 use serde_json::{Value, json};
 
+/// Answer what waits for you, or list it
+#[derive(Args)]
+#[command(after_help = "\
+A call that meets a rule with `action: ask` waits for you. Without an option it may pass this once; a
+call that no longer waits may pass once when the same words are sent again within ten minutes.")]
+pub(crate) struct Command {
+    /// What waits, as the refusal and the list name it [default: list what waits]
+    id: Option<String>,
+    /// Send placeholders in the place of what was found
+    #[arg(long, requires = "id", group = "decision")]
+    redact: bool,
+    /// Refuse it
+    #[arg(long, requires = "id", group = "decision")]
+    deny: bool,
+    /// Let the rule only report from now on: changes the room's file, and says how
+    #[arg(long, requires = "id", group = "decision")]
+    always: bool,
+}
+
 /// Does what was asked.
-pub(crate) fn run(admin: &Admin, arguments: &Allow, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -> Result<Outcome> {
+    let admin = session.admin()?;
     match &arguments.id {
         None => list(admin, output),
         Some(id) => decide(admin, id, arguments, output),
     }
 }
 
-fn decide(admin: &Admin, id: &str, arguments: &Allow, output: &mut Output) -> Result<Outcome> {
+fn decide(admin: &Admin, id: &str, arguments: &Command, output: &mut Output) -> Result<Outcome> {
     let decision = match arguments {
-        Allow { redact: true, .. } => "redact",
-        Allow { deny: true, .. } => "deny",
-        Allow { always: true, .. } => "always",
+        Command { redact: true, .. } => "redact",
+        Command { deny: true, .. } => "deny",
+        Command { always: true, .. } => "always",
         _ => "allow_once",
     };
     let decided = admin.ask(&Ask::post(&["approvals", id], &json!({"decision": decision})))?;

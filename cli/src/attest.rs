@@ -1,31 +1,65 @@
 //! `zos attest`: what governed a call, shown and verified from the files alone.
 
-use crate::admin::{Admin, Ask};
-use crate::arguments::Attest;
+use crate::admin::Ask;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Cell, Members, Output, Tone, grouped};
+use crate::room::InContext;
+use crate::session::Session;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zos_audit::Bundle;
-use zos_core::{Brain, ContextName, Home};
+use zos_core::{Brain, Code, ContextName, Home};
 use zos_gateway::attest::{PREDICATE_TYPE, STATEMENT_TYPE, SUCCESSOR_TYPE};
 use zos_seal::{Envelope, PublicKey, sha256_hex};
 
+/// Show and verify what governed a call
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// What governs a room now, or what governed a call
+    Show {
+        /// A state id [default: that of the room now]
+        id: Option<String>,
+        #[command(flatten)]
+        context: InContext,
+        /// The state that governed the call with this number in the log
+        #[arg(long, value_name = "SEQ", conflicts_with = "id")]
+        record: Option<u64>,
+    },
+    /// Are the statements that the log names, and the files they cover, what was signed?
+    Verify {
+        /// A state id [default: all]
+        id: Option<String>,
+        /// The public key that you know them by, or a file with it
+        #[arg(long, value_name = "PUB")]
+        key: Option<String>,
+        /// The folder of the statements [default: attest/ of this home]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Do without the files that the statements cover, as beside a copy that lacks them
+        #[arg(long)]
+        without_objects: bool,
+    },
+    /// Make a new key; the one before vouches for it
+    Rotate,
+}
+
 /// Does what was asked.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Attest, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     match command {
-        Attest::Show { id, context, record } => {
+        Command::Show { id, context, record } => {
             show(home, id.as_deref(), context.context.as_ref(), *record, output)
         }
-        Attest::Verify { id, key, dir, without_objects } => {
+        Command::Verify { id, key, dir, without_objects } => {
             let folder = dir.clone().unwrap_or_else(|| home.attest());
             let sought = Sought { id: id.as_deref(), key: key.as_deref(), has_objects: !without_objects };
             verify(&folder, &sought, output)
         }
-        Attest::Rotate => {
+        Command::Rotate => {
             let rotated = admin.ask(&Ask::post(&["attest", "rotate"], &json!({})))?;
             if output.is_json() {
                 output.json(&rotated)?;
@@ -104,15 +138,15 @@ fn state_of(home: &Home, seq: u64) -> Result<String> {
     let entry = entries.find(|entry| entry.as_ref().is_ok_and(|entry| entry.record.seq == seq));
     let record = match entry {
         Some(Ok(entry)) => entry.record,
-        _ => return Err(Failure::failed("zos_unknown_record", format!("There is no record {seq}."))),
+        _ => return Err(Failure::failed(Code::UnknownRecord, format!("There is no record {seq}."))),
     };
     record.state_id.ok_or_else(|| {
-        Failure::failed("zos_unknown_state", format!("Record {seq} is about nothing that a state governed."))
+        Failure::failed(Code::UnknownState, format!("Record {seq} is about nothing that a state governed."))
     })
 }
 
 fn unknown(id: &str) -> Failure {
-    Failure::failed("zos_unknown_state", format!("There is no statement about state {id}."))
+    Failure::failed(Code::UnknownState, format!("There is no statement about state {id}."))
         .hint("`zos attest verify` lists those that are there.")
 }
 
@@ -141,7 +175,7 @@ impl Trust {
         let found: BTreeMap<String, PublicKey> = found.collect();
         let Some(key) = key else { return Ok(Self { keys: found, is_given: false }) };
         let key = PublicKey::parse(&text_or_file(key)?).ok_or_else(|| {
-            Failure::wrong("zos_environment", "This is no public key of statements.")
+            Failure::wrong(Code::Environment, "This is no public key of statements.")
                 .hint("It is the content of attest/keys/*.pub.")
         })?;
         let mut keys = BTreeMap::from([(key.id(), key)]);
@@ -310,7 +344,7 @@ fn verify(folder: &Path, sought: &Sought<'_>, output: &mut Output) -> Result<Out
             let named = named_by_log(folder)?;
             if ids.is_empty() && named.is_empty() {
                 let message = format!("There are no statements in {}.", folder.display());
-                return Err(Failure::wrong("zos_environment", message)
+                return Err(Failure::wrong(Code::Environment, message)
                     .hint("Statements are made by the first call of a room."));
             }
             for (id, records) in named.iter().filter(|(id, _)| !ids.contains(id)) {

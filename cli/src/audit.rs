@@ -5,16 +5,96 @@ mod export;
 mod verify;
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::{Audit, Tail};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Cell, Members, Output, Table, Tone, grouped, short_time};
+use crate::room::InContext;
+use crate::session::Session;
+use clap::{Args, Subcommand};
+use export::Export;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zos_audit::{Filter, Page, ReadError, Record};
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
 use zos_gateway::admin::types::AuditRecord;
 use zos_meter::Micros;
+
+/// Read the log of calls and decisions
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// The last records, and with -f those that come
+    Tail(Tail),
+    /// Is the log, or a bundle from it, exactly what was signed for?
+    Verify {
+        /// A folder of a log or a bundle [default: the log of this home]
+        path: Option<PathBuf>,
+        /// The verifier key that you know the log by, or a file with it
+        #[arg(long, value_name = "VKEY")]
+        key: Option<String>,
+        /// The public key of statements that you know the bundle by, or a file with it
+        #[arg(long, value_name = "PUB")]
+        attest_key: Option<String>,
+    },
+    /// Prove that one record is in the log
+    Prove {
+        /// Its number
+        seq: u64,
+        /// The folder of the log [default: that of this home]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Write records for other programs, or as a bundle that proves itself
+    Export(Export),
+    /// Was this term ever found in a room? Exit 0 if so, 1 if never
+    FindTerm {
+        /// The room
+        #[arg(long, short, value_name = "NAME")]
+        context: ContextName,
+        /// The term
+        term: String,
+    },
+    /// Did this system text go to a provider from a room? Exit 0 if so, 1 if never
+    FindSystem {
+        /// The room
+        #[arg(long, short, value_name = "NAME")]
+        context: ContextName,
+        /// The file with the text, exactly as it was sent; - for standard input
+        file: PathBuf,
+    },
+    /// Make a new key for the log; the one before vouches for it, and a record tells of it
+    RotateKey,
+    /// Remove old records; what is left stays provable
+    Prune {
+        /// All whole segments of days before this one: 2026-01-02
+        #[arg(long, value_name = "DAY", value_parser = day)]
+        before: String,
+    },
+}
+
+/// `zos audit tail`.
+#[derive(Args)]
+pub(crate) struct Tail {
+    /// Go on with what comes, until Ctrl-C
+    #[arg(long, short)]
+    follow: bool,
+    /// How many of the last records
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
+    lines: usize,
+    #[command(flatten)]
+    context: InContext,
+    /// Only this verdict
+    #[arg(long, value_name = "VERDICT", value_parser = verdict)]
+    verdict: Option<zos_audit::Verdict>,
+    /// Only records with this rule
+    #[arg(long, value_name = "ID")]
+    rule: Option<String>,
+    /// Only this AI client
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// Only from this time on: 2026-01-02 or 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = zos_audit::parse_time)]
+    since: Option<u64>,
+}
 
 /// How often the log is looked at for new records.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -23,18 +103,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 256;
 
 /// Does what was asked.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Audit, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    session.check_rooms()?;
     match command {
-        Audit::Tail(arguments) => tail(home, arguments, output),
-        Audit::Verify { path, key, attest_key } => {
+        Command::Tail(arguments) => tail(home, arguments, output),
+        Command::Verify { path, key, attest_key } => {
             verify::run(home, path.as_deref(), key.as_deref(), attest_key.as_deref(), output)
         }
-        Audit::Prove { seq, dir } => export::prove(home, admin, *seq, dir.as_deref(), output),
-        Audit::Export(arguments) => export::run(home, admin, arguments, output),
-        Audit::FindTerm { context, term } => find_term(home, context, term, output),
-        Audit::FindSystem { context, file } => find_system(home, context, file, output),
-        Audit::RotateKey => rotate_key(admin, output),
-        Audit::Prune { before } => prune(admin, before, output),
+        Command::Prove { seq, dir } => export::prove(home, admin, *seq, dir.as_deref(), output),
+        Command::Export(arguments) => export::run(home, admin, arguments, output),
+        Command::FindTerm { context, term } => find_term(home, context, term, output),
+        Command::FindSystem { context, file } => find_system(home, context, file, output),
+        Command::RotateKey => rotate_key(admin, output),
+        Command::Prune { before } => prune(admin, before, output),
     }
 }
 
@@ -60,7 +142,7 @@ fn find_system(home: &Home, context: &ContextName, file: &Path, output: &mut Out
         std::fs::read(file)
     };
     let text = text.map_err(|error| {
-        Failure::wrong("zos_environment", format!("{}: {error}.", file.display()))
+        Failure::wrong(Code::Environment, format!("{}: {error}.", file.display()))
             .hint("Give the file with the system text, or - and the text on standard input.")
     })?;
     let keys = zos_seal::TermKeys::new(home.private_keys().join("terms"));
@@ -120,7 +202,7 @@ fn find(
             "The key of room {context} is gone, so nobody can tell what the hashes in {} of its records stand for.",
             grouped(hashed)
         );
-        return Err(Failure::wrong("zos_environment", message)
+        return Err(Failure::wrong(Code::Environment, message)
             .hint("Put gateway/keys/terms back from a copy of this home."));
     }
     if output.is_json() {
@@ -347,4 +429,15 @@ fn what(record: &Value, is_call: bool) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join("  ")
+}
+
+/// A UTC day.
+fn day(text: &str) -> std::result::Result<String, String> {
+    let is_day = text.len() == 10 && zos_audit::parse_time(text).is_ok();
+    is_day.then(|| text.to_owned()).ok_or_else(|| "write a day such as 2026-01-02".to_owned())
+}
+
+/// A verdict of the records' own vocabulary.
+fn verdict(text: &str) -> std::result::Result<zos_audit::Verdict, String> {
+    serde_json::from_value(text.into()).map_err(|_| "write allow, warn, redact or deny".to_owned())
 }

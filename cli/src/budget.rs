@@ -1,20 +1,26 @@
 //! `zos budget`: what is left of each room's tokens and money, and when it ends at this pace.
 
-use crate::admin::{Admin, Ask, Running, deaf};
+use crate::admin::{Ask, Running, deaf};
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, grouped, short_time};
+use crate::room::InContext;
+use crate::session::Session;
+use clap::Args;
 use serde_json::Value;
-use zos_core::{ContextName, Home};
 use zos_meter::Micros;
 
+/// What is left of each room's tokens and money, and until when
+#[derive(Args)]
+pub(crate) struct Command {
+    #[command(flatten)]
+    context: InContext,
+}
+
 /// Shows all budgets, or one.
-pub(crate) fn run(
-    home: &Home,
-    admin: &Admin,
-    context: Option<&ContextName>,
-    output: &mut Output,
-) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    let context = command.context.context.as_ref();
     // The ledger belongs to the zOS that runs, also when that one cannot be reached.
     if let Running::Deaf(why) = admin.running()? {
         return Err(deaf(why));

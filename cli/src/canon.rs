@@ -3,24 +3,85 @@
 
 mod changes;
 
-use crate::arguments::{Canon as Command, ClientFile, InContext};
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::lint::{count, shapes};
 use crate::output::{Cell, Output, Table, Tone, grouped, shown};
+use crate::room::InContext;
+use crate::session::Session;
 use crate::{files, findings};
+use clap::{Subcommand, ValueEnum, ValueHint};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zos_core::canon::{
     ClientFormat, ExportCheck, ExportError, Finding, Lint, attested, check_export, export, rendered,
 };
 use zos_core::lint::lint_canons;
-use zos_core::{Brain, Canon, CanonState, Context, ContextName, Home, Problem};
+use zos_core::{Brain, Canon, CanonState, Code, Context, ContextName, Problem};
 use zos_gateway::admin::types::{CanonFinding, CanonView, CanonWhy};
 
+/// What your AI is told in a room, and which file says it
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print it, byte for byte as it is delivered
+    Build(InContext),
+    /// Which file and line says this. Exits with 1 when none does
+    Why {
+        #[command(flatten)]
+        context: InContext,
+        /// A part of a line, or several lines
+        text: String,
+    },
+    /// Lines that one room is told and another is not, or was not when it was attested last. Exits with 1
+    /// when there are any
+    Diff {
+        /// The one room
+        #[arg(value_name = "ROOM")]
+        one: ContextName,
+        /// The other room [default: the same one, as it was attested last]
+        #[arg(value_name = "OTHER")]
+        other: Option<ContextName>,
+    },
+    /// What is wrong with it, or probably not meant; of all rooms unless one is named
+    Lint(InContext),
+    /// What it costs, file by file. Exits with 1 when that is too much
+    Budget(InContext),
+    /// Write it into the file that an AI client reads
+    Export {
+        #[command(flatten)]
+        context: InContext,
+        /// The client
+        #[arg(long, value_enum)]
+        format: ClientFile,
+        /// The folder to write to: a project, mostly
+        #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+        /// Write nothing; exit with 1 when the file does not hold this canon
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// The AI clients that read a file of their own.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ClientFile {
+    /// CLAUDE.md
+    Claude,
+    /// AGENTS.md
+    Agents,
+    /// GEMINI.md
+    Gemini,
+    /// .cursor/rules/zos-canon.mdc
+    Cursor,
+    /// .github/copilot-instructions.md
+    Copilot,
+    /// zos-canon/SKILL.md
+    Skill,
+}
+
 /// Runs one of them.
-pub(crate) fn run(home: &Home, command: &Command, output: &mut Output) -> Result<Outcome> {
-    let brain = files::brain(home)?;
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let brain = files::brain(session.home()?)?;
     match command {
         Command::Build(of) => build(&brain, of, output),
         Command::Why { context, text } => why(&brain, context, text, output),
@@ -51,7 +112,7 @@ impl Room {
         match (state.context(), snapshot.canon(&name)) {
             (Some(context), Some(canon)) => Ok(Room { context: Arc::clone(context), state: canon.clone() }),
             _ => Err(Failure::failed(
-                "zos_context_broken",
+                Code::ContextBroken,
                 format!("The file of the room {name} cannot be used."),
             )
             .hint("`zos lint` says why.")),
@@ -67,7 +128,7 @@ impl Room {
         match &self.state {
             CanonState::Broken { findings } => {
                 let mut failure = Failure::failed(
-                    "zos_canon_invalid",
+                    Code::CanonInvalid,
                     format!("The canon of the room {} cannot be built.", self.name()),
                 );
                 if let Failure::Failed(reason) = &mut failure {
@@ -133,7 +194,7 @@ fn diff_attested(brain: &Brain, name: &ContextName, output: &mut Output) -> Resu
     let now = room.canon()?;
     let before = attested(brain.home(), name).map_err(|error| Failure::environment(&error))?;
     let before = before.ok_or_else(|| {
-        Failure::wrong("zos_no_attested_state", format!("No attested state covers the room {name} yet."))
+        Failure::wrong(Code::NoAttestedState, format!("No attested state covers the room {name} yet."))
             .hint("Name another room to compare with, or serve once: `zos serve` attests what is in force.")
     })?;
     let changes = changes::between(before.canon.as_ref(), now);
@@ -244,7 +305,7 @@ fn export_to(
     let room = Room::of(brain, of.context.as_ref())?;
     let Some(canon) = room.canon()? else {
         return Err(Failure::failed(
-            "zos_canon_invalid",
+            Code::CanonInvalid,
             format!("No file says anything to the room {}.", room.name()),
         )
         .hint("`zos init` makes some to begin with."));
@@ -256,7 +317,7 @@ fn export_to(
     };
     let before = result.map_err(|error| match &error {
         ExportError::Foreign(_) | ExportError::Edited(_) => {
-            Failure::failed("zos_export_refused", sentence(&error))
+            Failure::failed(Code::ExportRefused, sentence(&error))
                 .hint("Move it away, or export to another folder with --out.")
         }
         ExportError::Io { .. } => Failure::environment(&error),

@@ -3,21 +3,61 @@
 mod edit;
 
 use crate::admin::{Admin, Ask, Running};
-use crate::arguments::Context;
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::output::{Cell, Members, Output, Table, Tone, grouped, note};
+use crate::session::Session;
 use crate::{files, findings};
+use clap::Subcommand;
 use serde_json::{Value, json};
-use zos_core::{ActiveError, ContextName, Home};
+use zos_core::{ActiveError, Code, ContextName, Home};
+
+/// List, show, choose, make and edit rooms
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// All rooms; a star marks the active one
+    #[command(visible_alias = "ls")]
+    List,
+    /// One room: its lists, its budget, its file
+    Show {
+        /// The room [default: the active one]
+        name: Option<ContextName>,
+    },
+    /// Make a room the active one; the next call is governed by it
+    Use {
+        /// The room
+        #[arg(required_unless_present = "none")]
+        name: Option<ContextName>,
+        /// None: calls that name no room are refused, or governed by the room `default`
+        #[arg(long, conflicts_with = "name")]
+        none: bool,
+    },
+    /// Make a room
+    New {
+        /// Its name: a to z, 0 to 9, - and _
+        name: ContextName,
+        /// What people call it
+        #[arg(long)]
+        title: Option<String>,
+        /// Findings are only reported; without it, every doubt stops the call
+        #[arg(long)]
+        open: bool,
+    },
+    /// Edit a room's file in $EDITOR; a broken version is never put in force
+    Edit {
+        /// The room
+        name: ContextName,
+    },
+}
 
 /// Does what was asked.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Context, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     match command {
-        Context::List => list(home, admin, output),
-        Context::Show { name } => show(home, admin, name.as_ref(), output),
-        Context::Use { name, .. } => activate(home, admin, name.as_ref(), output),
-        Context::New { name, title, open } => new(home, admin, name, title.as_deref(), *open, output),
-        Context::Edit { name } => edit::run(home, admin, name, output),
+        Command::List => list(home, admin, output),
+        Command::Show { name } => show(home, admin, name.as_ref(), output),
+        Command::Use { name, .. } => activate(home, admin, name.as_ref(), output),
+        Command::New { name, title, open } => new(home, admin, name, title.as_deref(), *open, output),
+        Command::Edit { name } => edit::run(home, admin, name, output),
     }
 }
 
@@ -74,7 +114,7 @@ fn named(home: &Home, admin: &Admin, name: Option<&ContextName>) -> Result<Strin
         || files::active(&files::brain(home)?.snapshot()).map(|name| json!({"context": name.as_str()}));
     let active = admin.ask_or(&Ask::get(&["active"]), from_files)?;
     match active.text("context") {
-        "" => Err(Failure::wrong("zos_unknown_context", "No room is active.")
+        "" => Err(Failure::wrong(Code::UnknownContext, "No room is active.")
             .hint("Name one, or choose one: `zos context use NAME`.")),
         name => Ok(name.to_owned()),
     }
@@ -148,7 +188,7 @@ fn activate(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut
         _ => admin.ask(&Ask::put(&["active"], &wanted)),
     };
     let done = done.map_err(|failure| match (name, failure) {
-        (Some(name), Failure::Wrong(reason)) if reason.code == "zos_unknown_context" => {
+        (Some(name), Failure::Wrong(reason)) if reason.is(Code::UnknownContext) => {
             Failure::unknown_context(name.as_str())
         }
         (_, failure) => failure,
@@ -167,7 +207,7 @@ fn activate(home: &Home, admin: &Admin, name: Option<&ContextName>, output: &mut
 fn activate_unrecorded(home: &Home, name: Option<&ContextName>, why: &str) -> Result<()> {
     files::brain(home)?.set_active(name).map_err(|error| match error {
         ActiveError::Unknown(name) => Failure::unknown_context(name.as_str()),
-        ActiveError::Broken(_) => Failure::failed("zos_context_broken", sentence(&error)),
+        ActiveError::Broken(_) => Failure::failed(Code::ContextBroken, sentence(&error)),
         ActiveError::Io(_) => Failure::environment(&error),
     })?;
     // The switch is done; the note is all that is left to do.
@@ -186,8 +226,8 @@ fn new(
     let yaml = first_text(title, open);
     let made = admin.ask(&Ask::put(&["contexts", name.as_str()], &json!({"yaml": yaml})));
     let made = made.map_err(|failure| match failure {
-        Failure::Failed(reason) if reason.code == "zos_conflict" => {
-            Failure::failed("zos_conflict", format!("There is a room called {name} already."))
+        Failure::Failed(reason) if reason.is(Code::Conflict) => {
+            Failure::failed(Code::Conflict, format!("There is a room called {name} already."))
                 .hint(format!("`zos context edit {name}` changes it."))
         }
         failure => failure,

@@ -1,4 +1,4 @@
-//! `zos doctor`: looks at everything that a governed call needs, says what is wrong and how to mend it.
+//! `zos doctor`: looks at everything that a governed call needs, says what is wrong and how to fix it.
 //! It changes nothing, and sends nothing to a provider.
 
 mod files;
@@ -8,9 +8,15 @@ mod network;
 use crate::admin::Admin;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, Tone, shown};
+use crate::session::Session;
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use zos_core::Home;
+
+/// Look for what is wrong, and say how to fix it
+#[derive(Args)]
+pub(crate) struct Command;
 
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,20 +38,20 @@ struct Check {
     /// What was found.
     message: String,
     /// What to do.
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 impl Check {
     fn ok(name: &'static str, message: impl Into<String>) -> Self {
-        Check { name, state: State::Ok, message: message.into(), mend: None }
+        Check { name, state: State::Ok, message: message.into(), fix: None }
     }
 
-    fn note(name: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Check { name, state: State::Note, message: message.into(), mend: Some(mend.into()) }
+    fn note(name: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Check { name, state: State::Note, message: message.into(), fix: Some(fix.into()) }
     }
 
-    fn problem(name: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Check { name, state: State::Problem, message: message.into(), mend: Some(mend.into()) }
+    fn problem(name: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Check { name, state: State::Problem, message: message.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -53,7 +59,8 @@ impl Check {
 type Part = fn(&Home, &Admin) -> Result<Vec<Check>>;
 
 /// Checks everything; finds problems.
-pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, _command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     let parts: [(&'static str, Part); 11] = [
         ("home", files::home),
         ("files", files::lint),
@@ -95,8 +102,8 @@ fn cannot_look(name: &'static str, failure: Failure) -> Result<Vec<Check>> {
     match failure {
         Failure::Closed => Err(Failure::Closed),
         Failure::Wrong(reason) | Failure::Failed(reason) => {
-            let mend = reason.hint.unwrap_or_else(|| "Mend that first.".to_owned());
-            Ok(vec![Check::problem(name, reason.message, mend)])
+            let fix = reason.hint.unwrap_or_else(|| "Fix that first.".to_owned());
+            Ok(vec![Check::problem(name, reason.message, fix)])
         }
     }
 }
@@ -111,9 +118,9 @@ fn show(check: &Check, output: &mut Output) -> Result<()> {
     let name = output.toned(Tone::Strong, &format!("{:<11}", check.name));
     let message = output.toned(Tone::Plain, &check.message);
     output.line(shown![mark, "  ", name, "  ", message])?;
-    if let Some(mend) = &check.mend {
-        let mend = output.toned(Tone::Quiet, mend);
-        output.line(shown![" ".repeat(22), mend])?;
+    if let Some(fix) = &check.fix {
+        let fix = output.toned(Tone::Quiet, fix);
+        output.line(shown![" ".repeat(22), fix])?;
     }
     output.flush()
 }

@@ -1,8 +1,9 @@
 //! Why a command did not do what was asked, in words, with a code for programs and an exit code.
 
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::error::Error;
-use zos_core::ContextName;
+use zos_core::{Code, ContextName};
 
 /// What a command came to when nothing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub(crate) enum Failure {
 /// A failure in words.
 #[derive(Debug)]
 pub(crate) struct Reason {
-    /// A code to match on; the admin API's where it has one.
-    pub(crate) code: String,
+    /// Code to match on. Text, because a zOS of another version may answer with one that is not known here.
+    pub(crate) code: Cow<'static, str>,
     /// What is wrong, and where.
     pub(crate) message: String,
     /// What to do.
@@ -42,18 +43,25 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     /// Wrong use or environment.
-    pub(crate) fn wrong(code: &str, message: impl Into<String>) -> Self {
-        Failure::Wrong(Reason::new(code, message.into()))
+    pub(crate) fn wrong(code: Code, message: impl Into<String>) -> Self {
+        Failure::Wrong(Reason::new(code.as_str(), message.into()))
     }
 
     /// Tried and failed.
-    pub(crate) fn failed(code: &str, message: impl Into<String>) -> Self {
-        Failure::Failed(Reason::new(code, message.into()))
+    pub(crate) fn failed(code: Code, message: impl Into<String>) -> Self {
+        Failure::Failed(Reason::new(code.as_str(), message.into()))
+    }
+
+    /// Refused by the zOS that was asked: the code that it gave, or that of a defect where it gave none.
+    pub(crate) fn refused(code: Option<&str>, message: String, is_wrong_use: bool) -> Self {
+        let code = code.map_or(Cow::Borrowed(Code::Internal.as_str()), |code| Cow::Owned(code.to_owned()));
+        let reason = Reason::new(code, message);
+        if is_wrong_use { Failure::Wrong(reason) } else { Failure::Failed(reason) }
     }
 
     /// The machine is not as it must be: an error of a library, as a sentence.
     pub(crate) fn environment(error: &(dyn Error + 'static)) -> Self {
-        Failure::wrong("zos_environment", sentence(error))
+        Failure::wrong(Code::Environment, sentence(error))
     }
 
     /// What to do about it.
@@ -66,16 +74,14 @@ impl Failure {
 
     /// There is no context of this name.
     pub(crate) fn unknown_context(name: &str) -> Self {
-        Failure::wrong("zos_unknown_context", format!("There is no room called {name}."))
+        Failure::wrong(Code::UnknownContext, format!("There is no room called {name}."))
             .hint(format!("`zos context list` shows them; `zos context new {name}` makes it."))
     }
 
     /// The same failure; where it is that there is no such room, and one room was named, it says which.
     pub(crate) fn naming(self, rooms: &[ContextName]) -> Self {
         match (&self, rooms) {
-            (Failure::Wrong(reason) | Failure::Failed(reason), [room])
-                if reason.code == "zos_unknown_context" =>
-            {
+            (Failure::Wrong(reason) | Failure::Failed(reason), [room]) if reason.is(Code::UnknownContext) => {
                 Self::unknown_context(room.as_str())
             }
             _ => self,
@@ -101,8 +107,13 @@ impl Failure {
 }
 
 impl Reason {
-    fn new(code: &str, message: String) -> Self {
-        Reason { code: code.to_owned(), message, hint: None, problems: Vec::new() }
+    fn new(code: impl Into<Cow<'static, str>>, message: String) -> Self {
+        Reason { code: code.into(), message, hint: None, problems: Vec::new() }
+    }
+
+    /// Whether this is why.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.code == code.as_str()
     }
 
     /// In the shape of the admin API's refusals.
@@ -120,7 +131,7 @@ impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Failure::Closed,
-            _ => Failure::wrong("zos_environment", format!("The output cannot be written: {error}.")),
+            _ => Failure::wrong(Code::Environment, format!("The output cannot be written: {error}.")),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Result, sentence};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use zos_core::Code;
 use zos_core::memory::{Memories, MemoryError, Moment, Room};
 use zos_core::{
     Brain, ContextName, ContextState, Entry, Home, KeySource, NoContext, Provider, RoomPolicy, Snapshot,
@@ -33,9 +34,9 @@ pub(crate) fn active(snapshot: &Snapshot) -> Result<ContextName> {
             NoContext::NoneActive | NoContext::Missing(_) => {
                 "Name one with --context NAME, or choose one: `zos context use NAME`."
             }
-            NoContext::Unknown => "Choose it again, which mends the file: `zos context use NAME`.",
+            NoContext::Unknown => "Choose it again, which fixes the file: `zos context use NAME`.",
         };
-        Failure::wrong("zos_unknown_context", sentence(&why)).hint(hint)
+        Failure::wrong(Code::UnknownContext, sentence(&why)).hint(hint)
     })
 }
 
@@ -151,8 +152,8 @@ pub(crate) fn check_known(home: &Home, name: &ContextName) -> Result<()> {
 /// The file of a context never loaded.
 pub(crate) fn broken(name: &ContextName, state: &ContextState) -> Failure {
     let mut failure =
-        Failure::failed("zos_context_broken", format!("The file of the room {name} cannot be used."))
-            .hint(format!("Mend it: `zos context edit {name}`."));
+        Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
+            .hint(format!("Fix it: `zos context edit {name}`."));
     if let Failure::Failed(reason) = &mut failure {
         reason.problems = state.problems().iter().map(|problem| value(&FileProblem::from(problem))).collect();
     }
@@ -288,7 +289,7 @@ fn memory(home: &Home, context: &str) -> Result<(Arc<Room>, Option<Arc<RoomPolic
 
 fn memory_failure(error: MemoryError) -> Failure {
     match error {
-        MemoryError::UnknownId => Failure::failed("zos_unknown_memory", sentence(&error)),
+        MemoryError::UnknownId => Failure::failed(Code::UnknownMemory, sentence(&error)),
         error => Failure::environment(&error),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// A finding on one line.
 pub(crate) fn line(problem: &Value) -> String {
-    format!("{}: {}; {}", place(problem), problem.text("message"), problem.text("mend"))
+    format!("{}: {}; {}", place(problem), problem.text("message"), problem.text("fix"))
 }
 
 /// Shows findings, two lines each.
@@ -18,8 +18,8 @@ pub(crate) fn show(problems: &[Value], output: &mut Output) -> Result<()> {
         let place = output.toned(Tone::Strong, &place(problem));
         let message = output.toned(Tone::Plain, problem.text("message"));
         output.line(shown![head, "  ", place, "  ", message])?;
-        let mend = output.toned(Tone::Quiet, problem.text("mend"));
-        output.line(shown!["         ", mend])?;
+        let fix = output.toned(Tone::Quiet, problem.text("fix"));
+        output.line(shown!["         ", fix])?;
     }
     Ok(())
 }

@@ -1,13 +1,31 @@
 //! `zos firewall test`: what a room's rules make of a text. Nothing is sent anywhere.
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::Firewall;
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, note, shown};
+use crate::room::InContext;
+use crate::session::Session;
+use clap::Subcommand;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
+
+/// Try words against a room's rules; nothing is sent
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// What a room's rules make of a text. Exits with 1 when it would be stopped
+    ///
+    /// Each finding is explained: the rule, where it stands, where in the text it was found, by which
+    /// detector and behind which disguise, and what would be sent. Only the text given here is tried:
+    /// records keep no text, so a new rule cannot be tried against calls of the past.
+    Test {
+        #[command(flatten)]
+        context: InContext,
+        /// The text [default: standard input]
+        text: Option<String>,
+    },
+}
 
 /// The largest text that is sent to a running zOS: escaped as JSON it stays below what the API reads.
 /// A larger one is tried on the files.
@@ -20,8 +38,9 @@ const TEXT_BYTES: u64 = 32 << 20;
 const SHOWN_CHARS: usize = 48;
 
 /// Tries a text; finds what would be stopped.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Firewall, output: &mut Output) -> Result<Outcome> {
-    let Firewall::Test { context, text } = command;
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    let Command::Test { context, text } = command;
     let context = context.context.as_ref();
     let text = match text {
         Some(text) => text.clone(),
@@ -122,16 +141,16 @@ fn read_input() -> Result<String> {
     }
     let mut text = Vec::new();
     let unreadable = |error: std::io::Error| {
-        Failure::wrong("zos_environment", format!("Standard input cannot be read: {error}."))
+        Failure::wrong(Code::Environment, format!("Standard input cannot be read: {error}."))
     };
     input.by_ref().take(TEXT_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
     if text.len() as u64 > TEXT_BYTES {
         return Err(
-            Failure::wrong("zos_invalid_request", "The text is larger than 32 MiB.").hint("Try it in parts.")
+            Failure::wrong(Code::InvalidRequest, "The text is larger than 32 MiB.").hint("Try it in parts.")
         );
     }
     String::from_utf8(text).map_err(|_| {
-        Failure::wrong("zos_invalid_request", "The text is not UTF-8.")
+        Failure::wrong(Code::InvalidRequest, "The text is not UTF-8.")
             .hint("Convert it first, for example with iconv.")
     })
 }

@@ -3,11 +3,18 @@
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Output, Tone, shown};
+use crate::session::Session;
+use clap::Args;
 use serde_json::json;
-use zos_core::{Home, starter};
+use zos_core::starter;
+
+/// Begin: a canon, two rooms and an example, where they are missing
+#[derive(Args)]
+pub(crate) struct Command;
 
 /// Makes what is missing, and says what it made.
-pub(crate) fn run(home: &Home, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, _command: &Command, output: &mut Output) -> Result<Outcome> {
+    let home = session.home()?;
     let brain = files::brain(home)?;
     let started = starter::start(&brain).map_err(|error| Failure::environment(&error))?;
     let active = started.active.as_ref().map(ToString::to_string);

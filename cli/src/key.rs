@@ -1,19 +1,43 @@
 //! `zos key`: zOS keys, which bind an AI client to a room.
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::Key;
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, short_time};
+use crate::session::Session;
+use clap::Subcommand;
 use serde_json::{Value, json};
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
+
+/// zOS keys, which bind an AI client to a room
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a key and show it, this once
+    Add {
+        /// The AI client that will use it
+        client: String,
+        /// Bind it to this room [default: the active one at each call]
+        #[arg(long, short, value_name = "NAME")]
+        context: Option<ContextName>,
+    },
+    /// All keys, without their values
+    #[command(visible_alias = "ls")]
+    List,
+    /// Take a key back; it is refused from now on
+    #[command(visible_alias = "rm")]
+    Revoke {
+        /// Its id, as `zos key list` shows it
+        id: String,
+    },
+}
 
 /// Does what was asked.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Key, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     match command {
-        Key::Add { client, context } => add(admin, client, context.as_ref(), output),
-        Key::List => list(home, admin, output),
-        Key::Revoke { id } => {
+        Command::Add { client, context } => add(admin, client, context.as_ref(), output),
+        Command::List => list(home, admin, output),
+        Command::Revoke { id } => {
             revoke(admin, id)?;
             if output.is_json() {
                 output.json(&json!({"id": id}))?;
@@ -47,7 +71,7 @@ fn add(admin: &Admin, client: &str, context: Option<&ContextName>, output: &mut 
 pub(crate) fn make(admin: &Admin, client: &str, context: Option<&ContextName>) -> Result<Value> {
     let wanted = json!({"client": client, "context": context.map(ContextName::as_str)});
     admin.ask(&Ask::post(&["keys"], &wanted)).map_err(|failure| match (context, failure) {
-        (Some(name), Failure::Wrong(reason)) if reason.code == "zos_unknown_context" => {
+        (Some(name), Failure::Wrong(reason)) if reason.is(Code::UnknownContext) => {
             Failure::unknown_context(name.as_str())
         }
         (_, failure) => failure,
@@ -57,8 +81,8 @@ pub(crate) fn make(admin: &Admin, client: &str, context: Option<&ContextName>) -
 /// Revokes a key.
 pub(crate) fn revoke(admin: &Admin, id: &str) -> Result<()> {
     admin.ask(&Ask::delete(&["keys", id])).map(drop).map_err(|failure| match failure {
-        Failure::Failed(reason) if reason.code == "zos_unknown_key" => {
-            Failure::failed("zos_unknown_key", format!("There is no key with the id {id}."))
+        Failure::Failed(reason) if reason.is(Code::UnknownKey) => {
+            Failure::failed(Code::UnknownKey, format!("There is no key with the id {id}."))
                 .hint("`zos key list` shows the ids.")
         }
         failure => failure,

@@ -3,13 +3,24 @@
 use crate::failure::{Failure, Outcome, Result};
 use crate::findings;
 use crate::output::{Output, Tone};
+use crate::session::Session;
+use clap::Args;
 use serde_json::{Value, json};
 use zos_core::{Home, Problem, lint::lint_home};
 use zos_gateway::admin::types::FileProblem;
 use zos_gateway::config::Config;
 
+/// Check every file, with line and fix
+#[derive(Args)]
+pub(crate) struct Command {
+    /// Let warnings count as findings too
+    #[arg(long)]
+    strict: bool,
+}
+
 /// Checks all files; finds errors, and with `strict` warnings too.
-pub(crate) fn run(home: &Home, strict: bool, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, strict) = (session.home()?, command.strict);
     let problems = problems(home)?;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;

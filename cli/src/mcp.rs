@@ -6,21 +6,31 @@
 
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Reason, Result};
+use crate::output::Output;
+use crate::session::Session;
+use clap::Args;
 use serde_json::{Value, json};
 use std::io::{BufRead, Read, Write};
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName};
+
+/// Offer a room to an AI client, as an MCP server over standard input and output
+#[derive(Args)]
+pub(crate) struct Command {
+    /// The room; the client cannot leave it
+    #[arg(long, short, value_name = "NAME")]
+    context: ContextName,
+}
 
 /// The longest message that is read, in bytes: what the admin API takes.
 const MESSAGE_BYTES: usize = 4 << 20;
 
 /// Serves until standard input ends.
-pub(crate) fn run(home: &Home, context: &ContextName) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, _output: &mut Output) -> Result<Outcome> {
+    let (home, context) = (session.home()?, &command.context);
     // A client shows why its server did not start better than why each message failed.
     Admin::new(home).ask(&Ask::get(&["contexts", context.as_str()])).map_err(|failure| {
         match failure.reason() {
-            Some(reason) if reason.code == "zos_unknown_context" => {
-                Failure::unknown_context(context.as_str())
-            }
+            Some(reason) if reason.is(Code::UnknownContext) => Failure::unknown_context(context.as_str()),
             _ => failure,
         }
     })?;
@@ -42,7 +52,7 @@ fn serve(
         }
         if line.len() > MESSAGE_BYTES {
             let message = format!("A message of more than {MESSAGE_BYTES} bytes arrived.");
-            return Err(Failure::wrong("zos_invalid_request", message).hint("Send less at once."));
+            return Err(Failure::wrong(Code::InvalidRequest, message).hint("Send less at once."));
         }
         if line.trim_ascii().is_empty() {
             continue;
@@ -80,7 +90,7 @@ mod tests {
         let mut output = Vec::new();
         let outcome = serve(&mut &*input, &mut output, |message| match message["method"].as_str() {
             Some("silent") => Ok(Value::Null),
-            Some("bad") => Err(Failure::failed("zos_budget", "Used up.").hint("Wait.")),
+            Some("bad") => Err(Failure::failed(Code::BudgetExceeded, "Used up.").hint("Wait.")),
             _ => Ok(json!({"id": message["id"]})),
         });
         let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -99,7 +109,7 @@ mod tests {
         assert_eq!(
             answers[2],
             json!({"jsonrpc": "2.0", "id": "a", "error": {
-                "code": -32603, "message": "Used up. Wait.", "data": {"code": "zos_budget"},
+                "code": -32603, "message": "Used up. Wait.", "data": {"code": "zos_budget_exceeded"},
             }})
         );
         assert_eq!(answers[3], json!({"id": 2}));

@@ -1,14 +1,106 @@
 //! `zos memory`: what a room remembers, and what waits for the owner's review.
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::{InContext, Memory};
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Cell, Members, Output, Tone, short_time, shown};
+use crate::room::InContext;
+use crate::session::Session;
 use crate::{files, findings, lint};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use std::io::Read;
 use zos_core::memory::Memories;
-use zos_core::{ContextName, Home, Problem};
+use zos_core::{Code, ContextName, Home, Problem};
+
+/// What a room remembers: add, search, review, forget
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Remember something in a room
+    Add {
+        #[command(flatten)]
+        context: InContext,
+        /// What it is about; a newer memory on a subject takes the place of the older one
+        #[arg(long, short, value_name = "SUBJECT")]
+        subject: Option<String>,
+        /// What sort of thing it is
+        #[arg(long, value_name = "KIND", default_value = "fact", value_parser = ["fact", "preference", "decision", "procedure", "episode"])]
+        kind: String,
+        /// Who says it; what is not the user's own waits for review
+        #[arg(long, value_name = "WHO", default_value = "user", value_parser = ["user", "tool", "model", "import"])]
+        source: String,
+        /// Which call, file or page it comes from
+        #[arg(long = "ref", value_name = "REF")]
+        reference: Option<String>,
+        /// When it must no longer be served: a day, a time, or 12h, 30d, 8w from now
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+        /// The text; - reads standard input
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
+    /// Find what a room remembers
+    Search {
+        #[command(flatten)]
+        context: InContext,
+        /// How many at most
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+        limit: u32,
+        /// What is asked for
+        query: String,
+    },
+    /// Show what waits for you, or decide on it
+    Review {
+        #[command(flatten)]
+        context: InContext,
+        /// Accept this proposal: it is in force from now on
+        #[arg(long, value_name = "ID", conflicts_with = "reject")]
+        accept: Option<String>,
+        /// With --accept: this memory is superseded by it, too
+        #[arg(long, value_name = "ID", requires = "accept")]
+        supersede: Vec<String>,
+        /// Turn this proposal down
+        #[arg(long, value_name = "ID")]
+        reject: Option<String>,
+        /// Accept everything that waits and about which nothing was noticed
+        #[arg(long, conflicts_with_all = ["accept", "reject", "reject_all"])]
+        accept_all: bool,
+        /// Turn down everything that waits
+        #[arg(long, conflicts_with_all = ["accept", "reject"])]
+        reject_all: bool,
+        /// Only what comes from there
+        #[arg(long, value_name = "WHO", value_parser = ["tool", "model", "import"], conflicts_with_all = ["accept", "reject"])]
+        source: Option<String>,
+    },
+    /// Show one memory, and what was so before
+    Show {
+        #[command(flatten)]
+        context: InContext,
+        /// Its id
+        id: String,
+    },
+    /// Remove a memory and its file
+    Forget {
+        #[command(flatten)]
+        context: InContext,
+        /// Its id
+        id: String,
+    },
+    /// Copy a memory into another room, through the firewalls of both
+    Promote {
+        #[command(flatten)]
+        context: InContext,
+        /// The other room
+        #[arg(long, value_name = "NAME")]
+        to: ContextName,
+        /// Its id
+        id: String,
+    },
+    /// Make the index anew from the files
+    Reindex {
+        #[command(flatten)]
+        context: InContext,
+    },
+}
 
 /// The longest text that is read from standard input, in bytes: more than a memory may have.
 const TEXT_BYTES: u64 = 1 << 20;
@@ -17,9 +109,10 @@ const TEXT_BYTES: u64 = 1 << 20;
 const DECISIONS_AT_ONCE: usize = 500;
 
 /// Does what was asked.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Memory, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     match command {
-        Memory::Add { context, subject, kind, source, reference, expires, text } => {
+        Command::Add { context, subject, kind, source, reference, expires, text } => {
             let wanted = json!({
                 "context": room(home, context)?, "text": text_of(text)?, "subject": subject, "kind": kind,
                 "source": source, "ref": reference, "expires": expires,
@@ -27,14 +120,14 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Memory, output: &mut Out
             let made = admin.ask(&Ask::post(&["memory"], &wanted));
             added(&made.map_err(|failure| named(failure, wanted.text("context")))?, output)
         }
-        Memory::Search { context, limit, query } => {
+        Command::Search { context, limit, query } => {
             let room = room(home, context)?;
             let ask = Ask::get(&["memory"]);
             let ask = ask.query("context", Some(&room)).query("q", Some(query)).query("limit", Some(limit));
             let recall = admin.ask_or(&ask, || files::memory_search(home, &room, query, *limit))?;
             search(&recall, output)
         }
-        Memory::Review { context, accept, supersede, reject, accept_all, reject_all, source } => {
+        Command::Review { context, accept, supersede, reject, accept_all, reject_all, source } => {
             let room = room(home, context)?;
             if let Some(id) = accept {
                 return decide(admin, &room, id, "accept", supersede, output);
@@ -52,21 +145,21 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Memory, output: &mut Out
                 (accept, _) => decide_all(admin, &room, &waiting, *accept, output),
             }
         }
-        Memory::Show { context, id } => {
+        Command::Show { context, id } => {
             let room = room(home, context)?;
             let ask = Ask::get(&["memory", &room, id]);
             show(&admin.ask_or(&ask, || files::memory_show(home, &room, id))?, output)
         }
-        Memory::Forget { context, id } => {
+        Command::Forget { context, id } => {
             let answer = admin.ask(&Ask::delete(&["memory", &room(home, context)?, id]))?;
             say(&answer, "It is forgotten: the file is gone.", output)
         }
-        Memory::Promote { context, to, id } => {
+        Command::Promote { context, to, id } => {
             let wanted = json!({"to": to.as_str()});
             let made = admin.ask(&Ask::post(&["memory", &room(home, context)?, id, "promote"], &wanted));
             added(&made.map_err(|failure| named(failure, to.as_str()))?, output)
         }
-        Memory::Reindex { context } => reindex(home, context.context.as_ref(), output),
+        Command::Reindex { context } => reindex(home, context.context.as_ref(), output),
     }
 }
 
@@ -81,7 +174,7 @@ fn room(home: &Home, context: &InContext) -> Result<String> {
 /// The failure, with the name of the room where that is what is unknown.
 fn named(failure: Failure, room: &str) -> Failure {
     match failure {
-        Failure::Wrong(reason) if reason.code == "zos_unknown_context" => Failure::unknown_context(room),
+        Failure::Wrong(reason) if reason.is(Code::UnknownContext) => Failure::unknown_context(room),
         failure => failure,
     }
 }
@@ -93,9 +186,9 @@ fn text_of(text: &str) -> Result<String> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(TEXT_BYTES).read_to_end(&mut bytes);
     read.map_err(|error| {
-        Failure::wrong("zos_environment", format!("Standard input cannot be read: {error}."))
+        Failure::wrong(Code::Environment, format!("Standard input cannot be read: {error}."))
     })?;
-    String::from_utf8(bytes).map_err(|_| Failure::wrong("zos_invalid_request", "The text is not UTF-8."))
+    String::from_utf8(bytes).map_err(|_| Failure::wrong(Code::InvalidRequest, "The text is not UTF-8."))
 }
 
 fn added(added: &Value, output: &mut Output) -> Result<Outcome> {

@@ -1,24 +1,54 @@
 //! `zos models`: what routing/fleet.yml says about models, and what a room permits of it. What providers
 //! list beyond that is not asked for here: `GET /v1/models` of a running zOS has it.
 
-use crate::arguments::{self, ModelsCommand};
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, grouped};
 use crate::prices;
+use crate::room::InContext;
+use crate::session::Session;
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use zos_core::fleet::{DEMO, ModelMatch, ModelRule};
-use zos_core::{Api, ContextName, Fleet, Home, ModelFilter};
+use zos_core::{Api, Code, ContextName, Fleet, Home, ModelFilter};
+
+/// Which models can be asked for, who serves them, and what they cost
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Command {
+    #[command(flatten)]
+    context: InContext,
+    #[command(subcommand)]
+    command: Option<Prices>,
+}
+
+/// `zos models …`.
+#[derive(Subcommand)]
+pub(crate) enum Prices {
+    /// Where the prices come from: source, date, digest
+    Prices,
+    /// Put another catalogue of prices in place, once it is checked
+    Update {
+        /// A catalogue: the data.json of genai-prices, or one of ours
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "shipped")]
+        from: Option<PathBuf>,
+        /// Go back to the prices that ship with zOS
+        #[arg(long, conflicts_with = "from")]
+        shipped: bool,
+    },
+}
 
 /// The model of the built-in demo.
 const DEMO_MODEL: &str = "demo/echo";
 
 /// Shows the models of a room, or sees to their prices.
-pub(crate) fn run(home: &Home, arguments: &arguments::Models, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -> Result<Outcome> {
+    let home = session.home()?;
     match &arguments.command {
         None => list_models(home, arguments.context.context.as_ref(), output),
-        Some(ModelsCommand::Prices) => prices::show(home, output),
-        Some(ModelsCommand::Update { from, .. }) => prices::update(home, from.as_deref(), output),
+        Some(Prices::Prices) => prices::show(home, output),
+        Some(Prices::Update { from, .. }) => prices::update(home, from.as_deref(), output),
     }
 }
 
@@ -33,7 +63,7 @@ fn list_models(home: &Home, context: Option<&ContextName>, output: &mut Output) 
         Some(name) => {
             let state = snapshot.context(name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
             let broken = || {
-                Failure::failed("zos_context_broken", format!("The file of the room {name} cannot be used."))
+                Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
                     .hint("`zos lint` says why.")
             };
             state.context().ok_or_else(broken)?.models.clone()

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use std::path::Path;
-use zos_core::Home;
+use zos_core::{Code, Home};
 use zos_gateway::config::ConfigError;
 use zos_gateway::house::OpenError;
 
@@ -10,7 +10,7 @@ use zos_gateway::house::OpenError;
 pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {
     match error {
         OpenError::InUse(_) | OpenError::Audit(zos_audit::OpenError::Locked { .. }) => {
-            Failure::wrong("zos_home_in_use", format!("Another zOS runs on {}.", home.root().display()))
+            Failure::wrong(Code::HomeInUse, format!("Another zOS runs on {}.", home.root().display()))
                 .hint("Stop that one, or give this one a folder of its own: --home DIR.")
         }
         OpenError::Audit(damage @ zos_audit::OpenError::Treeless { .. }) => Failure::environment(damage).hint(
@@ -29,7 +29,7 @@ pub(crate) fn explain(home: &Home, error: &OpenError) -> Failure {
 pub(crate) fn configuration(home: &Home, error: &ConfigError) -> Failure {
     let findings: String = error.0.iter().map(|problem| format!("\n  {problem}")).collect();
     let sentence = format!("The configuration in {} cannot be used:{findings}", home.root().display());
-    let mut failure = Failure::wrong("zos_invalid_config", sentence);
+    let mut failure = Failure::wrong(Code::InvalidConfig, sentence);
     if let Failure::Wrong(reason) = &mut failure {
         let problems = error.0.iter().map(zos_gateway::admin::types::FileProblem::from);
         reason.problems = problems.filter_map(|problem| serde_json::to_value(problem).ok()).collect();
@@ -43,7 +43,7 @@ pub(crate) fn home(explicit: Option<&Path>) -> Result<Home> {
     if std::fs::metadata(home.root()).is_ok_and(|metadata| !metadata.is_dir()) {
         let message = format!("{} is not a folder.", home.root().display());
         return Err(
-            Failure::wrong("zos_environment", message).hint("Give another one: --home DIR or ZOS_HOME.")
+            Failure::wrong(Code::Environment, message).hint("Give another one: --home DIR or ZOS_HOME.")
         );
     }
     Ok(home)

@@ -5,14 +5,14 @@ use crate::output::{Cell, Output, grouped};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
-use zos_core::Home;
+use zos_core::{Code, Home};
 use zos_gateway::prices;
 use zos_meter::Catalogue;
 
 /// Says where the prices in force come from.
 pub(crate) fn show(home: &Home, output: &mut Output) -> Result<Outcome> {
     let own = prices::load(home).map_err(|error| {
-        Failure::failed("zos_prices_broken", format!("The prices of this home cannot be used: {error}."))
+        Failure::failed(Code::PricesBroken, format!("The prices of this home cannot be used: {error}."))
             .hint("Put others in place: `zos models update --from FILE`, or `zos models update --shipped`.")
     })?;
     let is_shipped = own.is_none();
@@ -33,10 +33,10 @@ pub(crate) fn update(home: &Home, from: Option<&Path>, output: &mut Output) -> R
         return Ok(Outcome::Fine);
     };
     let text = std::fs::read_to_string(from).map_err(|error| {
-        Failure::wrong("zos_invalid_request", format!("{} cannot be read: {error}.", from.display()))
+        Failure::wrong(Code::InvalidRequest, format!("{} cannot be read: {error}.", from.display()))
     })?;
     let catalogue = Catalogue::parse(&text).map_err(|error| {
-        Failure::failed("zos_invalid_request", format!("{}: {error}.", from.display()))
+        Failure::failed(Code::InvalidRequest, format!("{}: {error}.", from.display()))
             .hint("Nothing was changed. It takes the data.json of genai-prices, or a file of that shape.")
     })?;
     let place = prices::file(home);

@@ -1,29 +1,63 @@
 //! `zos providers`: whose models are used, and the keys for them on their way into the keychain.
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::{ProviderKey, Providers};
 use crate::failure::{Failure, Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, shown};
+use crate::session::Session;
+use clap::Subcommand;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
-use zos_core::Home;
+use zos_core::{Code, Home};
 use zos_seal::Secret;
+
+/// Whose models you use, and your keys for them
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// All providers, and where their keys come from
+    #[command(visible_alias = "ls")]
+    List,
+    /// Store or remove a provider's key in the keychain
+    #[command(subcommand)]
+    Key(ProviderKey),
+    /// Ask a provider for its models with your key: costs nothing
+    Test {
+        /// The provider
+        id: String,
+    },
+}
+
+/// `zos providers key …`.
+#[derive(Subcommand)]
+pub(crate) enum ProviderKey {
+    /// Store a key, typed without echo or read from standard input
+    Set {
+        /// The provider
+        id: String,
+    },
+    /// Remove the key
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// The provider
+        id: String,
+    },
+}
 
 /// The longest key that is read.
 const KEY_BYTES: u64 = 64 << 10;
 
 /// Does what was asked.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Providers, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     match command {
-        Providers::List => list(home, admin, output),
-        Providers::Test { id } => test(admin, id, output),
-        Providers::Key(ProviderKey::Set { id }) => {
+        Command::List => list(home, admin, output),
+        Command::Test { id } => test(admin, id, output),
+        Command::Key(ProviderKey::Set { id }) => {
             let key = read_key(id)?;
             ask(admin, id, &Ask::put(&["providers", id, "key"], &json!({"key": key.expose()})))?;
             done(output, id, &format!("The key is stored. To try it: zos providers test {id}"))
         }
-        Providers::Key(ProviderKey::Delete { id }) => {
+        Command::Key(ProviderKey::Delete { id }) => {
             ask(admin, id, &Ask::delete(&["providers", id, "key"]))?;
             done(output, id, "The key is removed from the keychain.")
         }
@@ -33,8 +67,8 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Providers, output: &mut 
 /// Asks, and names the provider where it is unknown.
 fn ask(admin: &Admin, id: &str, ask: &Ask<'_>) -> Result<Value> {
     admin.ask(ask).map_err(|failure| match failure {
-        Failure::Wrong(reason) if reason.code == "zos_unknown_provider" => {
-            Failure::wrong("zos_unknown_provider", format!("There is no provider called {id}."))
+        Failure::Wrong(reason) if reason.is(Code::UnknownProvider) => {
+            Failure::wrong(Code::UnknownProvider, format!("There is no provider called {id}."))
                 .hint("`zos providers list` shows them.")
         }
         failure => failure,
@@ -96,7 +130,7 @@ fn test(admin: &Admin, id: &str, output: &mut Output) -> Result<Outcome> {
 /// The key, typed without echo at a terminal, else read from standard input.
 fn read_key(id: &str) -> Result<Secret> {
     let unreadable = |error: std::io::Error| {
-        Failure::wrong("zos_environment", format!("The key cannot be read: {error}."))
+        Failure::wrong(Code::Environment, format!("The key cannot be read: {error}."))
     };
     let key = if std::io::stdin().is_terminal() {
         Secret::new(
@@ -108,7 +142,7 @@ fn read_key(id: &str) -> Result<Secret> {
         Secret::new(text)
     };
     if key.expose().trim().is_empty() {
-        return Err(Failure::wrong("zos_invalid_request", "The key is empty.")
+        return Err(Failure::wrong(Code::InvalidRequest, "The key is empty.")
             .hint(format!("Type it, or pipe it in: zos providers key set {id} < FILE")));
     }
     Ok(key)

@@ -1,18 +1,53 @@
 //! `zos route explain`: where a call for a model would go, what would be tried after it, and why not the
 //! others. A key is only looked for, never shown; whether a provider takes it is `zos providers test`.
 
-use crate::admin::{Admin, Ask};
-use crate::arguments::{Face, Route};
+use crate::admin::Ask;
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::files;
 use crate::output::{Cell, Members, Output, Tone};
+use crate::room::InContext;
+use crate::session::Session;
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
-use zos_core::{Api, Home, KeySource, Plan, Provider, RouteError, Wish};
+use zos_core::{Api, Code, KeySource, Plan, Provider, RouteError, Wish};
+
+/// Where a call for a model would go
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Who would serve a model, and why not
+    Explain {
+        /// The model or slot as a client asks for it
+        #[arg(required_unless_present = "named")]
+        model: Option<String>,
+        /// The same, by name
+        #[arg(long = "model", id = "named", value_name = "MODEL", conflicts_with = "model")]
+        named: Option<String>,
+        #[command(flatten)]
+        context: InContext,
+        /// The API that the client speaks [default: that of the model's provider]
+        #[arg(long, value_enum)]
+        api: Option<Face>,
+        /// What the call needs the model to do, such as vision or tools
+        #[arg(long, value_delimiter = ',')]
+        caps: Vec<String>,
+        /// Tokens of the call's input
+        #[arg(long, default_value_t = 0)]
+        tokens: u64,
+    },
+}
+
+/// The APIs that clients speak.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Face {
+    Anthropic,
+    Openai,
+}
 
 /// Explains the route of a model; finds that there is none.
-pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Output) -> Result<Outcome> {
-    let Route::Explain { model, named, context, api, caps, tokens } = command;
+pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    let Command::Explain { model, named, context, api, caps, tokens } = command;
     let model = named.as_ref().or(model.as_ref()).expect("clap asks for one of the two");
     let snapshot = files::brain(home)?.snapshot();
     let name = match &context.context {
@@ -21,7 +56,7 @@ pub(crate) fn run(home: &Home, admin: &Admin, command: &Route, output: &mut Outp
     };
     let state = snapshot.context(&name).ok_or_else(|| Failure::unknown_context(name.as_str()))?;
     let broken = || {
-        Failure::failed("zos_context_broken", format!("The file of the room {name} cannot be used."))
+        Failure::failed(Code::ContextBroken, format!("The file of the room {name} cannot be used."))
             .hint("`zos lint` says why.")
     };
     let governing = state.context().ok_or_else(broken)?;
@@ -109,7 +144,7 @@ fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output:
     let Some(route) = plan.routes.first() else {
         let why = plan.refusal().expect("a plan without a route has a reason");
         output.line(output.toned(Tone::Bad, &sentence(why)))?;
-        output.line(mend(why, context))?;
+        output.line(fix(why, context))?;
         return dropped(plan, output);
     };
     let provider = &route.provider;
@@ -155,7 +190,7 @@ fn dropped(plan: &Plan, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-fn mend(why: &RouteError, context: &str) -> String {
+fn fix(why: &RouteError, context: &str) -> String {
     match why {
         RouteError::NotPermitted { .. } => format!("`models` in contexts/{context}.yml decides that."),
         RouteError::UnknownModel { .. } => "Add it under `models` in routing/fleet.yml.".to_owned(),

@@ -7,18 +7,37 @@ mod greeting;
 mod signals;
 
 use crate::admin::{in_use, turn};
-use crate::arguments;
 use crate::failure::{Failure, Outcome, Result, sentence};
 use crate::output::{Output, colour_is_wanted, errors_are_read, note};
+use crate::session::Session;
 use crate::{listening, opening, port};
+use clap::Args;
 use signals::Signals;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
-use zos_core::Home;
+use zos_core::{Code, Home};
+use zos_gateway::BindError;
 use zos_gateway::config::Config;
-use zos_gateway::server::BindError;
 use zos_gateway::{House, Server};
+
+/// Run the gateway, without a window
+#[derive(Args)]
+pub(crate) struct Command {
+    /// Listen here instead of where gateway/config.yml says; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    listen: Option<SocketAddr>,
+    /// Rename a damaged log and begin a new one, which says so first
+    #[arg(long)]
+    set_damaged_log_aside: bool,
+    /// Write on in a log that is not what was signed for; nothing in it is signed from then on
+    #[arg(long, conflicts_with = "set_damaged_log_aside")]
+    dangerous_serve_tampered_log: bool,
+    /// Sign for records that no signature covers, though nothing tells that none ever did
+    #[arg(long)]
+    adopt_unsigned_log: bool,
+}
 
 /// How long calls in progress may take when the gateway is told to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,7 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LAST_BYTES: Duration = Duration::from_secs(3);
 
 /// Serves until a signal.
-pub(crate) fn run(home: &Home, arguments: &arguments::Serve, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -> Result<Outcome> {
+    let home = session.home()?;
     let config = Config::load(home).map_err(|error| opening::configuration(home, &error))?;
     log_to_stderr(config.log_level);
     zos_gateway::process::prepare();
@@ -54,7 +74,7 @@ async fn serve(
     home: &Home,
     house: &Arc<House>,
     config: &Config,
-    arguments: &arguments::Serve,
+    arguments: &Command,
     output: &mut Output,
 ) -> Result<Outcome> {
     let mut signals = Signals::new().map_err(|error| Failure::environment(&error))?;
@@ -83,7 +103,7 @@ async fn serve(
         () = house.stop(PATIENCE) => {}
         () = signals.next() => tokio::select! {
             () = house.stop(Duration::ZERO) => {}
-            () = signals.next() => return Err(Failure::failed("zos_killed", "zOS was ended before its records were complete.")),
+            () = signals.next() => return Err(Failure::failed(Code::Killed, "zOS was ended before its records were complete.")),
         },
     }
     // Every call has its record by now; what is left are last bytes on their way.
@@ -119,9 +139,38 @@ fn cannot_bind(error: &BindError) -> Failure {
             let by = port::holders(*port)
                 .first()
                 .map_or_else(|| "another program".to_owned(), ToString::to_string);
-            Failure::wrong("zos_port_taken", format!("Port {port} is taken by {by}, so zOS cannot listen there."))
+            Failure::wrong(Code::PortTaken, format!("Port {port} is taken by {by}, so zOS cannot listen there."))
                 .hint("End that program, or choose another port: --listen 127.0.0.1:PORT, or `listen` in gateway/config.yml.")
         }
-        error => Failure::wrong("zos_cannot_listen", sentence(error)),
+        error => Failure::wrong(Code::CannotListen, sentence(error)),
+    }
+}
+
+/// An address to listen on: `127.0.0.1:8788`, `localhost:8788`, or a port of this machine.
+fn listen_address(text: &str) -> std::result::Result<SocketAddr, String> {
+    let local = |port: &str| port.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    let named = text.strip_prefix("localhost:").unwrap_or(text);
+    text.parse()
+        .or_else(|_| local(named))
+        .map_err(|_| "write an address with a port, for example 127.0.0.1:8788".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_port_or_has_one() {
+        for (text, address) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("8788", "127.0.0.1:8788"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("[::1]:5", "[::1]:5"),
+        ] {
+            assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for text in ["", "localhost", "127.0.0.1", "70000", "example.com:80"] {
+            assert!(listen_address(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,14 +1,20 @@
 //! `zos status`: what runs, where, and which room governs. Exits with 1 unless all is well.
 
-use crate::admin::{Admin, Ask, Running};
+use crate::admin::{Ask, Running};
 use crate::failure::{Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Tone, grouped, short_time};
+use crate::session::Session;
+use clap::Args;
 use serde_json::Value;
-use zos_core::Home;
+
+/// What runs, where, and which room governs
+#[derive(Args)]
+pub(crate) struct Command;
 
 /// Shows it.
-pub(crate) fn run(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, _command: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     let mut status = admin.ask_or(&Ask::get(&["status"]), || files::status(home))?;
     if let Running::Deaf(why) = admin.running()? {
         status["listen_error"] = why.as_str().into();

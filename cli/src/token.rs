@@ -8,16 +8,38 @@
 //! A key that its owner revoked is not made again in silence: that would undo the revocation.
 
 use crate::admin::Admin;
-use crate::arguments;
 use crate::failure::{Failure, Outcome, Result};
 use crate::key;
 use crate::output::{Members, Output};
+use crate::session::Session;
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
 use zos_seal::ClientKeys;
+
+/// Print the zOS key of an AI client
+#[derive(Args)]
+#[command(after_help = "\
+The key is made at the first call and kept in a file that only you can read. Clients that run a
+command to get a key (for example `apiKeyHelper`) use this one. A key that you revoke is not made
+again unless you say --renew.")]
+pub(crate) struct Command {
+    /// The AI client, for example claude-code
+    #[arg(required_unless_present = "admin")]
+    client: Option<String>,
+    /// Bind a new key to this room [default: the active one at each call]
+    #[arg(long, short, value_name = "NAME", conflicts_with = "admin")]
+    context: Option<ContextName>,
+    /// Make a new key, and revoke the old one
+    #[arg(long, conflicts_with = "admin")]
+    renew: bool,
+    /// Print the token of the admin API and the screens instead
+    #[arg(long, conflicts_with = "client")]
+    admin: bool,
+}
 
 /// The longest name of a client's file.
 const NAME_LIMIT: usize = 64;
@@ -30,12 +52,8 @@ struct Kept {
 }
 
 /// Prints the key of a client, or the admin token.
-pub(crate) fn run(
-    home: &Home,
-    admin: &Admin,
-    arguments: &arguments::Token,
-    output: &mut Output,
-) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
     let Some(client) = &arguments.client else {
         return admin_token(home, output);
     };
@@ -97,14 +115,14 @@ fn check(home: &Home, client: &str, kept: &Kept, context: Option<&ContextName>) 
     let renew = |room: &str| format!("`zos token {client}{room} --renew` makes a new one.");
     let Some(info) = info(home, &kept.id)? else {
         return Err(
-            Failure::failed("zos_unknown_key", format!("The key of {client} was revoked.")).hint(renew(""))
+            Failure::failed(Code::UnknownKey, format!("The key of {client} was revoked.")).hint(renew(""))
         );
     };
     match context {
         Some(wanted) if info.context.as_deref() != Some(wanted.as_str()) => {
             let bound =
                 info.context.map_or_else(|| "to no room".to_owned(), |name| format!("to the room {name}"));
-            Err(Failure::failed("zos_context_mismatch", format!("The key of {client} is bound {bound}."))
+            Err(Failure::failed(Code::ContextMismatch, format!("The key of {client} is bound {bound}."))
                 .hint(renew(&format!(" --context {wanted}"))))
         }
         _ => Ok(()),
@@ -127,7 +145,7 @@ fn path(home: &Home, client: &str) -> Result<PathBuf> {
         let message = format!(
             "A client's name here has 1 to {NAME_LIMIT} letters, digits, dots, dashes or underscores."
         );
-        return Err(Failure::wrong("zos_invalid_request", message).hint("For example: zos token claude-code"));
+        return Err(Failure::wrong(Code::InvalidRequest, message).hint("For example: zos token claude-code"));
     }
     Ok(home.root().join("gateway").join("tokens").join(format!("{client}.json")))
 }
@@ -138,14 +156,14 @@ fn read(path: &Path) -> Result<Option<Kept>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             return Err(Failure::wrong(
-                "zos_environment",
+                Code::Environment,
                 format!("{} cannot be read: {error}.", path.display()),
             ));
         }
     };
     check_mode(path)?;
     serde_json::from_slice(&text).map(Some).map_err(|_| {
-        Failure::wrong("zos_environment", format!("{} is damaged.", path.display()))
+        Failure::wrong(Code::Environment, format!("{} is damaged.", path.display()))
             .hint("Remove it; the next call makes a new key.")
     })
 }
@@ -159,7 +177,7 @@ fn check_mode(path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Failure::wrong(
-        "zos_environment",
+        Code::Environment,
         format!(
             "{} may be read by other users (mode {mode:03o}), so its key counts as known to them.",
             path.display()
@@ -180,6 +198,6 @@ fn make_folder(path: &Path) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(|error| {
-        Failure::wrong("zos_environment", format!("The folder {} cannot be made: {error}.", path.display()))
+        Failure::wrong(Code::Environment, format!("The folder {} cannot be made: {error}.", path.display()))
     })
 }

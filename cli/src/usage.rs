@@ -1,25 +1,53 @@
 //! `zos usage`: tokens and money by day, room, model and client.
 
-use crate::admin::{Admin, Ask, Running, deaf};
-use crate::arguments::{self, UsageBy};
+use crate::admin::{Ask, Running, deaf};
 use crate::failure::{Outcome, Result};
 use crate::files;
 use crate::output::{Cell, Members, Output, Table, Tone, grouped};
+use crate::room::InContext;
+use crate::session::Session;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use zos_core::{ContextName, Home};
+use zos_core::ContextName;
 use zos_meter::{Clock, Day, HistoryQuery, Micros};
+
+/// Tokens and money by day, room, model and client
+#[derive(Args)]
+pub(crate) struct Command {
+    #[command(flatten)]
+    context: InContext,
+    /// First UTC day, YYYY-MM-DD [default: 30 days ago]
+    #[arg(long, value_name = "DAY")]
+    since: Option<zos_meter::Day>,
+    /// Last UTC day, YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DAY")]
+    until: Option<zos_meter::Day>,
+    /// One line for each of these instead of all details; several, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    by: Vec<UsageBy>,
+    /// Print comma-separated values, for spreadsheets; amounts are in US dollars
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// What usage can be summed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    Day,
+    Context,
+    Model,
+    Provider,
+    Client,
+}
 
 /// How far back usage is shown when nothing else is asked for; as the admin API does.
 const DEFAULT_DAYS: u32 = 30;
 
 /// Shows it, newest day first.
-pub(crate) fn run(
-    home: &Home,
-    admin: &Admin,
-    arguments: &arguments::Usage,
-    output: &mut Output,
-) -> Result<Outcome> {
+pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -> Result<Outcome> {
+    let (home, admin) = (session.home()?, session.admin()?);
+    session.check_rooms()?;
     if let Running::Deaf(why) = admin.running()? {
         return Err(deaf(why));
     }

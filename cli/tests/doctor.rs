@@ -80,13 +80,13 @@ fn broken_files_open_secrets_and_a_damaged_log_are_problems() {
     for name in ["files", "private", "log", "ledger"] {
         let found = checks(&shown, name);
         assert!(
-            found.iter().any(|check| check["state"] == "problem" && check["mend"].is_string()),
+            found.iter().any(|check| check["state"] == "problem" && check["fix"].is_string()),
             "{name}: {found:?}"
         );
     }
-    let mends: Vec<&str> =
-        checks(&shown, "private").iter().map(|check| check["mend"].as_str().unwrap()).collect();
-    assert!(mends.contains(&format!("chmod 600 {}", token.display()).as_str()), "{mends:?}");
+    let fixes: Vec<&str> =
+        checks(&shown, "private").iter().map(|check| check["fix"].as_str().unwrap()).collect();
+    assert!(fixes.contains(&format!("chmod 600 {}", token.display()).as_str()), "{fixes:?}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn what_cannot_be_tried_is_wrong_use() {
 }
 
 #[test]
-fn lint_names_file_line_and_mend() {
+fn lint_names_file_line_and_fix() {
     let home = Scratch::acme();
     assert_eq!(home.zos(&["lint"]).fine(), "All files are in order.\n");
     home.write("contexts/acme.yml", "isolation: hard\nattachments: allow\noutbound_denied: []\n");

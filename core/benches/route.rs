@@ -3,7 +3,8 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::fmt::Write;
 use std::hint::black_box;
-use zos_core::context::{Glob, Isolation, ModelFilter};
+use zos_core::Glob;
+use zos_core::context::{Isolation, ModelFilter};
 use zos_core::fleet::parse_fleet;
 use zos_core::{Api, Environment, Wish};
 

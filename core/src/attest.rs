@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use zos_rules::RuleKind;
 
-use crate::brain::{RoomPolicy, Snapshot, files};
-use crate::canon::hex;
+use crate::brain::{RoomPolicy, Snapshot};
 use crate::context::ContextName;
+use crate::files;
 
 /// The version of the state's shape.
 const STATE_VERSION: u64 = 1;
@@ -119,7 +119,7 @@ fn policy_digest(policy: &RoomPolicy) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    hex(&files::digest(bytes))
+    hex::encode(files::digest(bytes))
 }
 
 /// The canonical form of RFC 8785, of JSON whose numbers are whole and exact everywhere; else `None`.

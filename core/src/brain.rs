@@ -6,7 +6,6 @@
 
 mod canons;
 mod contexts;
-pub(crate) mod files;
 mod load;
 mod look;
 mod packs;

@@ -135,7 +135,7 @@ impl Canon {
 
     /// The digest of these bytes, as canons are known by it.
     pub fn digest_of(text: &str) -> String {
-        format!("sha256:{}", hex(&Sha256::digest(text.as_bytes())))
+        format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
     }
 
     /// The segment that rarely changes. Together with [`Canon::volatile`] it is exactly the text.
@@ -233,13 +233,4 @@ impl CanonState {
 /// The file with the words that belong to one context alone.
 pub(crate) fn overlay_of(name: &ContextName) -> String {
     format!("contexts/{name}.md")
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-        hex
-    })
 }

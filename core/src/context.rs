@@ -12,9 +12,9 @@ mod slips;
 
 pub use budget::{Budget, Limits, ModelPrice};
 pub use entries::Entry;
-pub use models::{Glob, ModelFilter};
+pub use models::ModelFilter;
 pub use name::{ContextName, NameError};
-pub use parse::{ParsedContext, parse_context, parse_context_with};
+pub use parse::{ParsedContext, known_keys, parse_context, parse_context_with};
 
 use crate::targets::{TargetVerdict, Targets};
 use zos_rules::Action;

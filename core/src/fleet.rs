@@ -19,7 +19,7 @@ pub use route::{Route, RouteError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::context::Glob;
+use crate::glob::Glob;
 use crate::problem::Problem;
 
 /// The name of the built-in provider that needs neither key nor network.

@@ -92,6 +92,6 @@ fn drift(home: &Home, name: &ContextName, state: &CanonState) -> Option<Finding>
     let before = canon.as_ref().map(|canon| &canon.digest);
     let now = state.canon().map(|canon| &canon.digest);
     let message = format!("the canon of \"{name}\" changed since it was attested last");
-    let mend = format!("see what changed: `zos canon diff {name}`");
-    (before != now).then(|| Finding::new(Lint::Drift, Problem::warning(MANIFEST, message, mend)))
+    let fix = format!("see what changed: `zos canon diff {name}`");
+    (before != now).then(|| Finding::new(Lint::Drift, Problem::warning(MANIFEST, message, fix)))
 }

@@ -40,25 +40,25 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// What to write or do instead.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl Problem {
     /// An error about a whole file.
-    pub fn error(file: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn error(file: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             file: file.into(),
             line: None,
             column: None,
             message: message.into(),
-            mend: mend.into(),
+            fix: fix.into(),
         }
     }
 
     /// A warning about a whole file.
-    pub fn warning(file: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(file, message, mend) }
+    pub fn warning(file: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(file, message, fix) }
     }
 
     /// The same problem at a place in the file; both count from 1.
@@ -79,7 +79,7 @@ impl fmt::Display for Problem {
         for number in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{number}")?;
         }
-        write!(f, ": {}; {}", self.message, self.mend)
+        write!(f, ": {}; {}", self.message, self.fix)
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_reads_as_file_line_column_message_and_mend() {
+    fn a_problem_reads_as_file_line_column_message_and_fix() {
         let problem = Problem::error("contexts/acme.yml", "this is wrong", "write that");
         assert_eq!(problem.to_string(), "contexts/acme.yml: this is wrong; write that");
         assert_eq!(problem.at(3, 12).to_string(), "contexts/acme.yml:3:12: this is wrong; write that");

@@ -214,7 +214,7 @@ fn read_detector(node: &Node, path: &str, findings: &mut Findings) -> Option<Dec
     match spec {
         Ok(spec) => Some(Declared { spec, find, ignore }),
         Err(error) => {
-            let mend = match error {
+            let fix = match error {
                 PatternRefusal::Pattern(PatternError::Unbounded) => {
                     "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
                 }
@@ -224,19 +224,19 @@ fn read_detector(node: &Node, path: &str, findings: &mut Findings) -> Option<Dec
                 PatternRefusal::NoRoom => {
                     "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
                 }
-                _ => "mend it; look-around and back-references are not possible",
+                _ => "fix it; look-around and back-references are not possible",
             };
             let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            findings.error(node.place, message, mend);
+            findings.error(node.place, message, fix);
             None
         }
     }
 }
 
 fn read_id(fields: &mut Fields<'_>, path: &str, findings: &mut Findings) -> Option<String> {
-    let mend = "write for example id: badge; it is shown to clients, so it must not hold what is looked for";
+    let fix = "write for example id: badge; it is shown to clients, so it must not hold what is looked for";
     if fields.entry("id").is_none() {
-        findings.error(fields.place(), format!("`{path}` has no `id`"), mend);
+        findings.error(fields.place(), format!("`{path}` has no `id`"), fix);
         return None;
     }
     let id = fields.text("id", findings)?;
@@ -244,7 +244,7 @@ fn read_id(fields: &mut Fields<'_>, path: &str, findings: &mut Findings) -> Opti
         return Some(id.to_owned());
     }
     let place = fields.entry("id").map_or(fields.place(), |entry| entry.value.place);
-    findings.error(place, "`id` must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`", mend);
+    findings.error(place, "`id` must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`", fix);
     None
 }
 
@@ -266,11 +266,11 @@ fn read_check(fields: &mut Fields<'_>, findings: &mut Findings) -> DeclaredCheck
                 "no-placeholders" => check.no_placeholders = true,
                 _ => {
                     let known = ["luhn", "mod97", "no-placeholders"];
-                    let mend = match closest(word, known) {
+                    let fix = match closest(word, known) {
                         Some(near) => format!("write {near}"),
                         None => format!("write some of {}", known.join(", ")),
                     };
-                    findings.error(place, "there is no check of this name", mend);
+                    findings.error(place, "there is no check of this name", fix);
                 }
             }
         }
@@ -316,7 +316,7 @@ fn run_examples(pack: &Pack, declared: &[Declared], findings: &mut Findings) {
         };
         for (_, place) in detector.find.iter().filter(|(text, _)| !finds(text)) {
             let message = format!("\"{}\" does not find this example", detector.spec.id);
-            findings.error(*place, message, "mend the detector or the example");
+            findings.error(*place, message, "fix the detector or the example");
         }
         for (_, place) in detector.ignore.iter().filter(|(text, _)| finds(text)) {
             let message = format!("\"{}\" finds this example, which it must leave alone", detector.spec.id);
@@ -356,7 +356,7 @@ detectors:
         let found = parsed.problems.iter().find(|problem| problem.message.contains(message));
         let found = found.unwrap_or_else(|| panic!("{yaml}: {:?}", parsed.problems));
         assert_eq!(found.line, Some(line), "{found:?}");
-        assert!(!found.mend.is_empty() && found.file == "rules/acme.yml");
+        assert!(!found.fix.is_empty() && found.file == "rules/acme.yml");
     }
 
     #[test]
@@ -370,7 +370,7 @@ detectors:
     }
 
     #[test]
-    fn errors_have_a_place_and_a_mend() {
+    fn errors_have_a_place_and_a_fix() {
         broken("detectors: []\n", 1, "no detectors");
         broken("detectors:\n  - {id: a, pattern: 'x+', find: [x]}\n", 2, "no longest match");
         broken("detectors:\n  - {id: a, pattern: x, literals: [x]}\n", 2, "either `pattern` or `literals`");

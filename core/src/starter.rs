@@ -6,10 +6,10 @@
 use std::fs;
 use std::io;
 
-use crate::brain::files;
 use crate::brain::{ActiveError, Brain};
 use crate::canon::MANIFEST;
 use crate::context::ContextName;
+use crate::files;
 
 /// The room that is active in a new home.
 const FIRST_ROOM: &str = "open";

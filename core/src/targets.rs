@@ -10,18 +10,19 @@
 
 mod address;
 mod always;
-mod extract;
+mod arguments;
+mod finder;
 mod hosted;
 mod json;
 mod names;
 mod path;
 mod receive;
 mod rules;
+mod script;
 mod shell;
-mod text;
 
 pub use always::{NotAlways, for_the_owner};
-pub use extract::{extract, links};
+pub use arguments::{extract, links};
 pub use hosted::{HostedTool, PROVIDER_TOOLS, check_hosted};
 pub use receive::RestoreTo;
 pub use rules::{EntryError, TargetEntry, Targets};
@@ -106,6 +107,16 @@ impl TargetKind {
             Self::Connector => "connector",
         }
     }
+
+    /// A name of this kind in its normal form: lower case, without what a name of the kind may be written with.
+    fn normal(self, name: &str) -> String {
+        let name = name.trim();
+        match self {
+            Self::Channel => name.trim_start_matches(['#', '@']).to_lowercase(),
+            Self::Repo => name.trim_matches('/').trim_end_matches(".git").to_lowercase(),
+            _ => name.to_lowercase(),
+        }
+    }
 }
 
 /// One place that a tool call points at, normalised.
@@ -172,25 +183,13 @@ pub struct Judged {
 /// Judges a tool call. `arguments` is the text of its JSON, or plain text for tools that take that.
 #[must_use]
 pub fn check(rules: &Targets, tool: &str, arguments: &str) -> Judged {
-    judge(rules, extract(tool, arguments))
+    rules.judge_all(extract(tool, arguments))
 }
 
 /// Judges the links and image addresses of a Markdown text.
 #[must_use]
 pub fn check_links(rules: &Targets, text: &str) -> Judged {
-    judge(rules, links(text))
-}
-
-fn judge(rules: &Targets, targets: Vec<Target>) -> Judged {
-    let targets: Vec<JudgedTarget> = targets
-        .into_iter()
-        .map(|target| {
-            let (verdict, rule) = rules.judge(&target);
-            JudgedTarget { target, verdict, rule }
-        })
-        .collect();
-    let verdict = targets.iter().map(|target| target.verdict).max().unwrap_or(TargetVerdict::Allow);
-    Judged { verdict, targets }
+    rules.judge_all(links(text))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The admin API: everything the screens and the command line do, through one router.
 //!
 //! On the listener it asks for the admin token; in the desktop the window reaches the same router inside
-//! the process. One file per group of endpoints; the shapes are in [`types`].
+//! the process. One file per group of endpoints; the shapes are in [`crate::views`].
 
 pub(crate) mod active;
 pub(crate) mod approvals;
@@ -20,15 +20,13 @@ pub(crate) mod screens;
 pub(crate) mod shield;
 pub(crate) mod status;
 pub mod targets;
-pub mod types;
 
-pub use firewall::judge;
+pub use crate::views::{self as types, judge};
 
 use crate::house::House;
-use crate::mcp;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
 use problem::AdminRefusal;
@@ -97,29 +95,18 @@ pub fn openapi() -> String {
     document.to_pretty_json().expect("the document holds nothing that JSON cannot") + "\n"
 }
 
-/// The admin API and the screens for the desktop's own window: in this process, so without a token.
-pub fn window_router(house: Arc<House>) -> Router {
+/// The endpoints and those of another protocol beside them, with the bound of a body.
+pub(crate) fn router(beside: Router<Arc<House>>) -> Router<Arc<House>> {
     let (api, _) = endpoints().split_for_parts();
-    api.merge(mcp::owner_router())
-        .merge(screens::router())
-        .fallback(|| async { AdminRefusal::unknown_endpoint() })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(middleware::from_fn(harden))
-        .with_state(house)
-}
-
-/// The admin API, behind its token, and the screens for the listener.
-pub(crate) fn listener_router(house: Arc<House>) -> Router<Arc<House>> {
-    let (api, _) = endpoints().split_for_parts();
-    api.merge(mcp::owner_router())
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(middleware::from_fn_with_state(house, require_token))
-        .merge(screens::router())
-        .layer(middleware::from_fn(harden))
+    api.merge(beside).layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
 }
 
 /// Asks for the admin token in `Authorization: Bearer`.
-async fn require_token(State(house): Admin, request: Request, next: Next) -> Result<Response, AdminRefusal> {
+pub(crate) async fn require_token(
+    State(house): Admin,
+    request: Request,
+    next: Next,
+) -> Result<Response, AdminRefusal> {
     let Some(token) = &house.admin_token else { return Err(AdminRefusal::no_admin_here()) };
     let presented = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let presented = presented.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
@@ -135,7 +122,7 @@ fn is_same(token: &Secret, presented: &str) -> bool {
 }
 
 /// No answer is kept by a browser, framed by another page, or read as another type.
-async fn harden(request: Request, next: Next) -> Response {
+pub(crate) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [

@@ -4,10 +4,10 @@
 //! once: by [`Call::finish`], or, when the caller leaves or a task panics, by its drop, which settles what
 //! can be known and records the call as abandoned.
 
+use crate::books::tokens::Lesson;
 use crate::drain::Active;
 use crate::house::House;
 use crate::inspectors::BodyMemory;
-use crate::tokens::Lesson;
 use std::sync::Arc;
 use std::time::Instant;
 use zos_audit::{Outcome, Record, Verdict};
@@ -196,7 +196,7 @@ impl Call {
             }
             Err(ReserveError::Ledger(error)) => {
                 let reservation = self.reservation.take();
-                crate::ledger::failed(&self.house, &error);
+                crate::house::ledger::failed(&self.house, &error);
                 match reservation {
                     Some(Reservation { needs, .. }) if goes_on => {
                         tracing::error!(%error, "a call goes on without the ledger");
@@ -283,14 +283,14 @@ impl Call {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the usage of a call could not be written yet");
-                    crate::ledger::failed(&self.house, &error);
+                    crate::house::ledger::failed(&self.house, &error);
                     None
                 }
             },
             Closing::Released(done) => {
                 if let Err(error) = done.await {
                     tracing::error!(%error, "a reservation could not be given back yet");
-                    crate::ledger::failed(&self.house, &error);
+                    crate::house::ledger::failed(&self.house, &error);
                 }
                 None
             }
@@ -329,7 +329,7 @@ impl Call {
             if self.record.terms.len() >= zos_audit::record::LIST_ENTRIES {
                 return;
             }
-            match crate::terms::hash(&self.house.term_keys, &context, term) {
+            match crate::journal::terms::hash(&self.house.term_keys, &context, term) {
                 Ok(hash) if !self.record.terms.contains(&hash) => self.record.terms.push(hash),
                 Ok(_) => {}
                 Err(error) => {
@@ -364,7 +364,7 @@ impl Call {
         };
         match spend {
             _ if !is_in_ledger => {
-                crate::ledger::book_if_back(&self.house);
+                crate::house::ledger::book_if_back(&self.house);
                 Closing::Unheld
             }
             Some(spend) => Closing::Settled(self.house.ledger.settle(id, spend)),

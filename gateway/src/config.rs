@@ -2,7 +2,6 @@
 //! unknown or of a wrong type stops the start with file and line, because a misspelt safety setting that
 //! is silently ignored is none.
 
-use crate::telemetry::{GenAi, TelemetryConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -97,6 +96,24 @@ pub struct AuditConfig {
     pub durability: Durability,
 }
 
+/// Which names the conventions for generative AI have; none of them is stable yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenAi {
+    /// Up to 1.36: `gen_ai.system`.
+    V1_36,
+    /// From 1.37 on: `gen_ai.provider.name`.
+    V1_37,
+}
+
+/// Where spans go.
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryConfig {
+    /// The collector's address for traces; `None` is off.
+    pub otlp: Option<Url>,
+    /// The names of generative AI to use besides our own; `None` uses none.
+    pub genai: Option<GenAi>,
+}
+
 impl Default for Auth {
     fn default() -> Self {
         Auth { keyless: true, allowed_hosts: Vec::new(), allowed_origins: Vec::new() }
@@ -167,12 +184,12 @@ impl Config {
 }
 
 fn unreadable(file: &str, path: &Path, error: &std::io::Error) -> ConfigError {
-    let mend = match error.kind() {
+    let fix = match error.kind() {
         _ if path.is_dir() => "replace the folder by a file",
         std::io::ErrorKind::InvalidInput => "replace it by a plain text file",
         _ => "make it readable for you, or remove it",
     };
-    ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), mend)])
+    ConfigError(vec![Problem::error(file, format!("the file cannot be read: {error}"), fix)])
 }
 
 fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {

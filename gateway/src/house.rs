@@ -1,20 +1,21 @@
 //! Everything a call needs, opened once and shared by all of them.
 
-use crate::admin::types::{BudgetLimit, Event, Health};
-use crate::attest::{Attester, Keys, LogSigner, PrivateKeys};
+pub(crate) mod ledger;
+
+use crate::access::exposure::Strangers;
+use crate::books::ledger::{LedgerHealth, SharedLedgerError, address, open_shared};
+use crate::books::prices::Prices;
 use crate::config::{Config, ConfigError};
-use crate::counters::Counters;
-use crate::deed_notes::DeedNotes;
 use crate::drain::Drain;
-use crate::exposure::Strangers;
+use crate::guards::provider_state::ProviderStates;
 use crate::inspectors::Inspectors;
-use crate::ledger::{self, LedgerHealth, SharedLedgerError};
-use crate::log_damage::LogDamage;
-use crate::models::ModelLists;
-use crate::prices::Prices;
-use crate::provider_state::ProviderStates;
-use crate::telemetry::Telemetry;
+use crate::journal::attest::{Attester, Keys, LogSigner, PrivateKeys};
+use crate::journal::counters::Counters;
+use crate::journal::deed_notes::DeedNotes;
+use crate::journal::log_damage::LogDamage;
+use crate::journal::telemetry::Telemetry;
 use crate::upstream::{self, ClientError, Upstreams};
+use crate::views::{self, BudgetLimit, Event, Health};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -78,8 +79,7 @@ pub struct House {
     /// The token of the admin API on the listener; `None` in the desktop, which needs none.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) vault: Arc<Vault>,
-    pub(crate) upstreams: Upstreams,
-    pub(crate) models: ModelLists,
+    pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) prices: Prices,
     /// Rooms of what providers keep.
     pub(crate) provider_states: Arc<ProviderStates>,
@@ -192,7 +192,7 @@ impl House {
         make_private_folder(home.root())?;
         make_private_folder(&home.root().join("gateway"))?;
         if let Some(problem) = home.exposed() {
-            tracing::warn!(mend = problem.mend, "{}", problem.message);
+            tracing::warn!(fix = problem.fix, "{}", problem.message);
         }
         let brain = Brain::open(home.clone())?;
         let clock = opening.clock.unwrap_or_else(Clock::system);
@@ -220,8 +220,8 @@ impl House {
         };
         let audit = Log::open(&home.audit_dir(), options)?;
         let log_damage = LogDamage::new(&audit, opening.on_damage);
-        let ledger = match ledger::address(&config) {
-            Some(address) => ledger::open_shared(&address)?,
+        let ledger = match address(&config) {
+            Some(address) => open_shared(&address)?,
             None => Arc::clone(&own),
         };
         let keys = ClientKeys::open(&home.keys())?;
@@ -230,7 +230,7 @@ impl House {
         let telemetry = Telemetry::new(config.telemetry.clone());
         let inspectors = Inspectors::new(config.limits.body_bytes);
         let house = Arc::new(House {
-            upstreams: Upstreams::new(&config.upstream)?,
+            upstreams: Arc::new(Upstreams::new(&config.upstream)?),
             watching: Mutex::new(Some(brain.watch()?)),
             memories: Memories::new(home.clone()),
             brain,
@@ -249,7 +249,6 @@ impl House {
             log_damage,
             admin_token: Some(admin_token),
             vault: Arc::new(Vault::new(zos_seal::VaultOptions::default())),
-            models: ModelLists::default(),
             provider_states: Arc::new(ProviderStates::new(home.state_db())),
             prices: Prices::new(home),
             factors: Factors::default(),
@@ -383,7 +382,12 @@ impl House {
     }
 
     pub(crate) fn announce_health(&self) {
-        self.announce(Event::Health { health: self.health(), shield: crate::admin::shield::state(self) });
+        self.announce(Event::Health { health: self.health(), shield: self.shield_state() });
+    }
+
+    /// The owner's pause, as it stands.
+    pub(crate) fn shield_state(&self) -> views::Shield {
+        views::Shield::new(&self.shield, self.now_ms())
     }
 
     /// Health of the parts, without asking anything that could block.

@@ -6,41 +6,33 @@
 //!
 //! What the APIs say is the crate `zos-wire`, what may pass `zos-guard`; here stands who serves it.
 //!
-//! Reading order: [`server`] (which handler serves a path), `pipeline` (the walk of a call), `mcp` (what a room
-//! offers to AI clients), `upstream` (the way to the providers), [`house`] (what all calls share), [`admin`]
-//! (the owner's side), [`config`].
+//! Reading order: `listener` and `routes` (which handler serves a path), `pipeline` (the walk of a call), `endpoints`
+//! (models, and what a room offers through MCP), `upstream` (the way to the providers), [`house`] (what all calls
+//! share), [`admin`] (the owner's side) with the shapes in [`views`], [`config`]. Which module may name which is a table in
+//! ARCHITECTURE.md.
 
+mod access;
 pub mod admin;
-pub mod attest;
-pub mod budget;
+mod books;
 mod call;
-mod caller;
 pub mod config;
-mod connections;
-mod cors;
-mod counters;
-mod deed_notes;
 mod drain;
-mod exposure;
+mod endpoints;
+mod guards;
 pub mod house;
 mod ids;
 mod inspectors;
-pub mod ledger;
-mod log_damage;
-mod mcp;
-mod models;
+mod journal;
+mod listener;
 mod pipeline;
-pub mod prices;
 pub mod process;
-mod provider_state;
-pub mod server;
-pub mod system;
-pub mod telemetry;
-pub mod terms;
-mod tls;
-mod tokens;
+mod routes;
 mod upstream;
+pub mod views;
 
+pub use books::{budget, ledger, prices};
 pub use house::House;
-pub use server::Server;
+pub use journal::{attest, system, terms};
+pub use listener::{BindError, Server};
+pub use routes::window_router;
 pub use upstream::install_tls;

@@ -8,6 +8,7 @@ pub(crate) mod credentials;
 mod decode;
 pub(crate) mod demo;
 pub(crate) mod departing;
+pub(crate) mod lists;
 
 use crate::config::UpstreamLimits;
 use crate::inspectors::{BodyMemory, Inspectors};
@@ -85,6 +86,7 @@ pub(crate) struct Upstreams {
     idle_timeout: Duration,
     /// Which providers are left alone.
     pub(crate) breakers: breaker::Breakers,
+    lists: lists::ModelLists,
 }
 
 /// The kinds of proxies that the HTTP client knows.
@@ -119,6 +121,7 @@ impl Upstreams {
             first_byte_timeout: limits.first_byte_timeout,
             idle_timeout: limits.idle_timeout,
             breakers: breaker::Breakers::default(),
+            lists: lists::ModelLists::default(),
         })
     }
 

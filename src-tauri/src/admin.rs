@@ -43,7 +43,7 @@ pub(crate) enum AdminError {
 
 impl Admin {
     pub(crate) fn new(house: Arc<House>) -> Self {
-        let router = zos_gateway::admin::window_router(house);
+        let router = zos_gateway::window_router(house);
         Self {
             answer: Arc::new(move |request| {
                 let router = router.clone();
@@ -125,8 +125,12 @@ fn is_endless(headers: &http::HeaderMap) -> bool {
 
 /// An answer through the scheme is handed over whole, so one without an end would never arrive.
 fn refuse_endless() -> Response<Bytes> {
-    let words = r#"{"error":{"code":"zos_invalid_request","message":"The window gets live events through its channel, not here.","hint":"Use the command `events`."}}"#;
-    let mut answer = Response::new(Bytes::from_static(words.as_bytes()));
+    let words = serde_json::json!({"error": {
+        "code": zos_core::Code::InvalidRequest,
+        "message": "The window gets live events through its channel, not here.",
+        "hint": "Use the command `events`.",
+    }});
+    let mut answer = Response::new(Bytes::from(words.to_string()));
     *answer.status_mut() = StatusCode::NOT_ACCEPTABLE;
     answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     answer

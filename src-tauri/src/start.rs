@@ -85,8 +85,7 @@ fn shell(arguments: &Arguments, home: &Home) -> tauri::Builder<Wry> {
 /// A name for the one zOS on this home: zOS on another home is another one.
 fn instance_name(home: &Home) -> String {
     let digest = Sha256::digest(home.root().as_os_str().as_encoded_bytes());
-    let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("org.zos.desktop.home_{short}")
+    format!("org.zos.desktop.home_{}", hex::encode(&digest[..8]))
 }
 
 fn follow(app: &AppHandle, event: &RunEvent, is_hidden: bool) {

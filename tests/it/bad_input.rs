@@ -1,4 +1,4 @@
-//! Every file that a person owns, broken in ten ways and more: a sentence with file, line and a mend, and the
+//! Every file that a person owns, broken in ten ways and more: a sentence with file, line and a fix, and the
 //! rest of the house works on.
 
 use zos_core::lint::{lint, lint_home};
@@ -74,7 +74,7 @@ fn check(file: &str, ways: &[(&[u8], usize)], works: impl Fn(&Snapshot)) {
         let told = ours.iter().find(|problem| problem.is_error() && problem.line.is_some());
         let told = told.unwrap_or_else(|| panic!("{file}, {shown:?}: no error with a line in {problems:#?}"));
         assert_eq!(told.line, Some(*line), "{file}, {shown:?}: {told}");
-        assert!(told.message.len() > 10 && told.mend.len() > 3, "{told:?}");
+        assert!(told.message.len() > 10 && told.fix.len() > 3, "{told:?}");
         assert!(told.to_string().starts_with(&format!("{file}:{line}:")), "{told}");
         let others: Vec<&Problem> =
             problems.iter().filter(|problem| problem.is_error() && problem.file != file).collect();

@@ -1,4 +1,4 @@
-//! The committed corpus of the fuzz targets, as an ordinary test: what was once found stays mended.
+//! The committed corpus of the fuzz targets, as an ordinary test: what was once found stays fixed.
 
 use std::path::Path;
 

@@ -16,6 +16,7 @@ mod bad_providers;
 mod budget;
 mod budget_races;
 mod canon;
+mod codes;
 mod confirm;
 mod corpus;
 mod deeds;

@@ -98,9 +98,9 @@ function empty() {
 function trouble() {
   const house = full();
   const [acme, personal] = house.rooms;
-  const broken = (file, line, message, mend) => ({ severity: "error", file, line, column: 12, message, mend });
+  const broken = (file, line, message, fix) => ({ severity: "error", file, line, column: 12, message, fix });
   acme.summary.state = "stale";
-  acme.summary.problems = [broken("contexts/acme.yml", 4, 'unknown isolation word "hrad"', "write `open` or `hard`"), { severity: "warning", file: "contexts/acme.yml", line: 12, column: 1, message: "unknown key `budgte`", mend: "write `budget`, or remove the line" }];
+  acme.summary.problems = [broken("contexts/acme.yml", 4, 'unknown isolation word "hrad"', "write `open` or `hard`"), { severity: "warning", file: "contexts/acme.yml", line: 12, column: 1, message: "unknown key `budgte`", fix: "write `budget`, or remove the line" }];
   acme.yaml = acme.yaml.replace("isolation: hard", "isolation: hrad");
   personal.summary.state = "broken";
   personal.summary.isolation = null;

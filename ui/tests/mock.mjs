@@ -157,8 +157,8 @@ function save(scene, name, room, body, response) {
   }
   if (body.yaml?.includes("bad")) {
     const line = body.yaml.split("\n").findIndex((each) => each.includes("bad")) + 1;
-    return problem(response, 422, "zos_invalid_context", "The file is not valid.", "Mend the places named.", [
-      { severity: "error", file: `contexts/${name}.yml`, line, column: 1, message: 'unknown isolation "bad"', mend: "write `open` or `hard`" },
+    return problem(response, 422, "zos_invalid_context", "The file is not valid.", "Fix the places named.", [
+      { severity: "error", file: `contexts/${name}.yml`, line, column: 1, message: 'unknown isolation "bad"', fix: "write `open` or `hard`" },
     ]);
   }
   room.outbound_deny = body.outbound_deny ?? room.outbound_deny;

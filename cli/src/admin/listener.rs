@@ -13,7 +13,7 @@ use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-use zos_core::Home;
+use zos_core::{Code, Home};
 use zos_gateway::config::Config;
 use zos_seal::Secret;
 
@@ -53,7 +53,7 @@ impl Listener {
         let asked = self.request(ask).send().await;
         let gone = |error: reqwest::Error| {
             let why = if error.is_timeout() { "did not answer in time" } else { "ended the connection" };
-            Failure::failed("zos_unreachable", format!("The zOS at {} {why}.", self.origin))
+            Failure::failed(Code::Unreachable, format!("The zOS at {} {why}.", self.origin))
                 .hint("`zos status` tells whether it still runs.")
         };
         let answer = asked.map_err(gone)?;

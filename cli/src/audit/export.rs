@@ -1,17 +1,40 @@
 //! `zos audit prove` and `zos audit export`: records for other people and programs.
 
 use crate::admin::{Admin, Ask};
-use crate::arguments::Export;
 use crate::attest;
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{Output, Tone, grouped};
+use crate::room::InContext;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use zos_audit::{Filter, ProofError, Prover};
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
+
+/// Arguments of `zos audit export`.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// jsonl, csv, ocsf, cef or otlp
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl", conflicts_with = "bundle")]
+    format: zos_audit::export::Format,
+    /// Write a bundle to this file: records, proofs, checkpoint and statements
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Put the governing files into the bundle too; the terms of your lists stand in them
+    #[arg(long, requires = "bundle")]
+    with_objects: bool,
+    #[command(flatten)]
+    context: InContext,
+    /// Only from this time on: 2026-01-02 or 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME", value_parser = zos_audit::parse_time)]
+    since: Option<u64>,
+    /// The folder of the log [default: that of this home]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
 
 /// Proves one record.
 pub(super) fn prove(
@@ -60,7 +83,7 @@ fn to_be_proven(home: &Home, admin: &Admin, dir: Option<&Path>) -> PathBuf {
 fn failed(error: &ProofError) -> Failure {
     match error {
         ProofError::Tampered(_) | ProofError::Unsigned { .. } | ProofError::Gone(_) => {
-            Failure::failed("zos_unproven", crate::failure::sentence(error))
+            Failure::failed(Code::Unproven, crate::failure::sentence(error))
         }
         ProofError::Read(_) | ProofError::NoHead(_) => Failure::environment(error),
     }

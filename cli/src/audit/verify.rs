@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use zos_audit::{Bundle, VerifierKey};
-use zos_core::Home;
+use zos_core::{Code, Home};
 
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_millis(500);
@@ -117,7 +117,7 @@ fn bundle(
     attest_key: Option<&str>,
     output: &mut Output,
 ) -> Result<Outcome> {
-    let unreadable = |why: String| Failure::wrong("zos_environment", format!("{}: {why}.", path.display()));
+    let unreadable = |why: String| Failure::wrong(Code::Environment, format!("{}: {why}.", path.display()));
     let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if length > BUNDLE_BYTES {
         return Err(unreadable("the bundle is larger than 4 GiB".to_owned()));

@@ -11,14 +11,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-use zos_core::{ContextName, Home};
+use zos_core::{Code, ContextName, Home};
 
 /// Edits until the file is valid or the person gives up.
 pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut Output) -> Result<Outcome> {
     let before = admin
         .ask_or(&Ask::get(&["contexts", name.as_str()]), || files::context(home, name))
         .map_err(|failure| match failure {
-            Failure::Wrong(reason) if reason.code == "zos_unknown_context" => {
+            Failure::Wrong(reason) if reason.is(Code::UnknownContext) => {
                 Failure::unknown_context(name.as_str())
             }
             failure => failure,
@@ -44,9 +44,7 @@ pub(super) fn run(home: &Home, admin: &Admin, name: &ContextName, output: &mut O
                 );
             }
             Err(Failure::Failed(reason))
-                if reason.code == "zos_invalid_context"
-                    && std::io::stdin().is_terminal()
-                    && !output.is_json() =>
+                if reason.is(Code::InvalidContext) && std::io::stdin().is_terminal() && !output.is_json() =>
             {
                 output.line("This is no valid room yet:\n")?;
                 findings::show(&reason.problems, output)?;
@@ -82,13 +80,13 @@ impl Copy {
             Ok(Copy { folder, path })
         });
         made.map_err(|error| {
-            Failure::wrong("zos_environment", format!("A copy to edit cannot be made: {error}."))
+            Failure::wrong(Code::Environment, format!("A copy to edit cannot be made: {error}."))
         })
     }
 
     fn read(&self) -> Result<String> {
         std::fs::read_to_string(&self.path).map_err(|error| {
-            Failure::failed("zos_environment", format!("The edited copy cannot be read: {error}."))
+            Failure::failed(Code::Environment, format!("The edited copy cannot be read: {error}."))
         })
     }
 
@@ -112,12 +110,12 @@ fn open_editor(path: &Path) -> Result<()> {
     match ended {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::failed(
-            "zos_editor",
+            Code::Editor,
             format!("The editor {program} ended with {status}, so nothing was changed."),
         )
         .hint(choose)),
         Err(error) => {
-            Err(Failure::wrong("zos_editor", format!("The editor {program} cannot be started: {error}."))
+            Err(Failure::wrong(Code::Editor, format!("The editor {program} cannot be started: {error}."))
                 .hint(choose))
         }
     }

@@ -156,15 +156,15 @@ pub(super) fn ledger(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
         Ok(Some(_)) => Check::ok("ledger", path.display().to_string()),
         Err(failure) => {
             let why = failure.reason().map_or_else(String::new, |reason| reason.message.clone());
-            let mend = if is_shared {
-                "Mend ledger.url or ZOS_LEDGER_URL, or see to the server that it names.".to_owned()
+            let fix = if is_shared {
+                "Fix ledger.url or ZOS_LEDGER_URL, or see to the server that it names.".to_owned()
             } else {
                 format!(
                     "Make it readable and writable for you, or move {} away: budgets then start anew.",
                     path.display()
                 )
             };
-            Check::problem("ledger", why, mend)
+            Check::problem("ledger", why, fix)
         }
     }])
 }

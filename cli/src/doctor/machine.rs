@@ -42,11 +42,11 @@ pub(super) fn disk(home: &Home, _: &Admin) -> Result<Vec<Check>> {
     } else {
         format!("{} MiB free", free >> 20)
     };
-    let mend = "Free some space: without room for its records zOS refuses the calls of hard rooms.";
+    let fix = "Free some space: without room for its records zOS refuses the calls of hard rooms.";
     Ok(vec![match free {
         LITTLE_BYTES.. if free >= FEW_BYTES => Check::ok("disk", shown),
-        LITTLE_BYTES.. => Check::note("disk", format!("{shown}."), mend),
-        _ => Check::problem("disk", format!("{shown}."), mend),
+        LITTLE_BYTES.. => Check::note("disk", format!("{shown}."), fix),
+        _ => Check::problem("disk", format!("{shown}."), fix),
     }])
 }
 
@@ -73,14 +73,14 @@ pub(super) fn clock(home: &Home, _: &Admin) -> Result<Vec<Check>> {
 }
 
 fn judge(now: u64, newest: Option<u64>) -> Check {
-    let mend = "Set the clock, best by network time: budgets and records go by it.";
+    let fix = "Set the clock, best by network time: budgets and records go by it.";
     let shown = zos_audit::format_time(now);
     match newest {
-        _ if now < BORN_MS => Check::problem("clock", format!("It shows {shown}, which cannot be."), mend),
+        _ if now < BORN_MS => Check::problem("clock", format!("It shows {shown}, which cannot be."), fix),
         Some(newest) if newest > now + DRIFT_MS => Check::problem(
             "clock",
             format!("It shows {shown}, and the newest record is from {}.", zos_audit::format_time(newest)),
-            mend,
+            fix,
         ),
         _ => Check::ok("clock", shown),
     }

@@ -42,13 +42,13 @@ pub(super) fn listener(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
             std::iter::once(listens).chain(unwell).chain(paused).collect()
         }
         Running::Deaf(why) => {
-            let mend = match port::holders(address.port()).first() {
+            let fix = match port::holders(address.port()).first() {
                 Some(holder) => format!(
                     "The port is held by {holder}. End it and restart zOS, or set another `listen` in gateway/config.yml."
                 ),
                 None => "Restart zOS; its own log says why it does not listen.".to_owned(),
             };
-            vec![Check::problem("listener", why.as_str(), mend)]
+            vec![Check::problem("listener", why.as_str(), fix)]
         }
         Running::No if TcpStream::connect_timeout(&reachable(address), KNOCK).is_ok() => {
             let by = port::holders(address.port())
@@ -92,11 +92,11 @@ pub(super) fn environment(home: &Home, _: &Admin) -> Result<Vec<Check>> {
         let leads_back =
             reqwest::Url::parse(value.trim()).is_ok_and(|url| own.is_some_and(|own| is_own(&url, own)));
         checks.push(if leads_back {
-            let mend = format!("Unset {name} where zOS is started, and set it only for the AI clients.");
+            let fix = format!("Unset {name} where zOS is started, and set it only for the AI clients.");
             Check::problem(
                 "environment",
                 format!("{name} points at zOS itself, so its calls would go in a circle."),
-                mend,
+                fix,
             )
         } else {
             Check::note(
@@ -143,12 +143,12 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
         let id = provider.text("id");
         match provider.text("key") {
             "missing" => {
-                let mend = if provider.flag("key_writable") {
+                let fix = if provider.flag("key_writable") {
                     format!("If clients send none of their own: zos providers key set {id}")
                 } else {
                     format!("If clients send none of their own, set ${}.", provider.text("key_name"))
                 };
-                checks.push(Check::note("provider", format!("{id} has no key here."), mend));
+                checks.push(Check::note("provider", format!("{id} has no key here."), fix));
             }
             "unavailable" => checks.push(Check::note(
                 "provider",
@@ -163,8 +163,7 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     }
     if let Some(problem) = files::brain(home)?.snapshot().fleet.broken() {
         let message = format!("{problem}. Without a version of it that loads, hard rooms reach no provider.");
-        checks
-            .insert(0, Check::problem("provider", message, "Mend the file; what runs takes it up at once."));
+        checks.insert(0, Check::problem("provider", message, "Fix the file; what runs takes it up at once."));
     }
     Ok(checks)
 }

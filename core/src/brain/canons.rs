@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use zos_rules::Violation;
 
-use super::files::FileRead;
 use super::policy::{Policies, RoomPolicy};
-use super::snapshot::ContextState;
+use super::snapshot::{ContextState, Sources};
 use crate::canon::{Build, Canon, CanonFiles, CanonState, Finding, Lint, MANIFEST, build, overlay_of};
 use crate::context::{CanonDelivery, Context, ContextName, Effect, Isolation};
+use crate::files::FileRead;
 use crate::problem::Problem;
-
-/// The files of a canon that is in force: the manifest and the layers, by path in the home.
-pub(super) type Sources = BTreeMap<String, Arc<[u8]>>;
 
 /// The canons of all rooms, with what is remembered of each.
 #[derive(Default)]
@@ -112,8 +109,8 @@ fn nothing_to_inject(context: &Context) -> Finding {
     let overlay = overlay_of(&context.name);
     let message =
         "`canon.deliver: inject` has nothing to put in front of calls: no file says anything to this room";
-    let mend = format!("list layers in manifest.json, or write {overlay}");
-    let problem = Problem::warning(format!("contexts/{}.yml", context.name), message, mend);
+    let fix = format!("list layers in manifest.json, or write {overlay}");
+    let problem = Problem::warning(format!("contexts/{}.yml", context.name), message, fix);
     Finding::new(Lint::NothingToInject, problem)
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::files::{self, ContentDigest, FileRead};
 use super::look::Folder;
 use super::packs::OwnPacks;
 use super::snapshot::ContextState;
 use crate::context::{Context, ContextName, parse_context_with};
+use crate::files::{self, ContentDigest, FileRead};
 use crate::problem::Problem;
 use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room};
 
@@ -187,7 +187,7 @@ impl Room {
                     format!("contexts/{name}.yml"),
                     "this room never loaded: calls to it are refused, and what is confidential to it is unknown, \
                      so other rooms cannot keep it in",
-                    "mend the file first, or do not use other rooms for its secrets until then",
+                    "fix the file first, or do not use other rooms for its secrets until then",
                 ));
                 ContextState::Broken { problems }
             }

@@ -7,7 +7,6 @@ use zos_rules::Ruleset;
 
 use super::canons::Canons;
 use super::contexts::Rooms;
-use super::files::{ContentDigest, FileRead};
 use super::look::Look;
 use super::packs::OwnPacks;
 use super::policy::{self, Policies};
@@ -15,6 +14,7 @@ use super::snapshot::{ContextState, Snapshot};
 use super::state;
 use crate::canon::CanonFiles;
 use crate::context::{Context, ContextName};
+use crate::files::{ContentDigest, FileRead};
 use crate::fleet::{Environment, Fleet, ParsedFleet, parse_fleet};
 use crate::home::Home;
 use crate::problem::Problem;
@@ -281,10 +281,10 @@ impl Loader {
 fn active_problem(snapshot: &Snapshot) -> Option<Problem> {
     let error = snapshot.effective_active().err()?;
     let message = format!("{error}; calls that name no context are refused");
-    let mend = "choose one: `zos context use NAME`";
+    let fix = "choose one: `zos context use NAME`";
     match error {
-        super::NoContext::NoneActive => Some(Problem::warning(state::FILE, message, mend)),
-        super::NoContext::Missing(_) => Some(Problem::error(state::FILE, message, mend)),
+        super::NoContext::NoneActive => Some(Problem::warning(state::FILE, message, fix)),
+        super::NoContext::Missing(_) => Some(Problem::error(state::FILE, message, fix)),
         // That the file is broken is said already.
         super::NoContext::Unknown => None,
     }

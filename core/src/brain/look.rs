@@ -9,10 +9,10 @@ use std::io::ErrorKind;
 
 use sha2::{Digest, Sha256};
 
-use super::files::{self, ContentDigest, FileRead};
 use super::packs::PackFolder;
 use crate::canon::{CanonFiles, overlay_of};
 use crate::context::ContextName;
+use crate::files::{self, ContentDigest, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 
@@ -131,8 +131,8 @@ impl Folder {
                 proses.insert(name, prose);
             } else {
                 let message = format!("this prose belongs to no context: there is no {name}.yml");
-                let mend = format!("add contexts/{name}.yml, or remove this file");
-                stray.push(Problem::warning(format!("contexts/{name}.md"), message, mend));
+                let fix = format!("add contexts/{name}.yml, or remove this file");
+                stray.push(Problem::warning(format!("contexts/{name}.md"), message, fix));
             }
         }
         Self { configs, proses, stray, failed: listing.failed, is_unread: listing.is_unread }
@@ -210,12 +210,12 @@ impl Listing {
                     self.proses.insert(name);
                 }
                 Err(error) if extension == "yml" => {
-                    let mend = match ContextName::suggest(stem) {
+                    let fix = match ContextName::suggest(stem) {
                         Some(name) => format!("rename it to {name}.yml"),
                         None => "rename it to for example acme.yml".to_owned(),
                     };
                     let message = format!("the file is not read: {error}");
-                    self.stray.push(Problem::error(path, message, mend));
+                    self.stray.push(Problem::error(path, message, fix));
                 }
                 Err(_) => {
                     let message = "this prose belongs to no context: its name is not a context's";

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::files::{self, ContentDigest, FileRead};
+use crate::files::{self, ContentDigest, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room, parse_pack};
@@ -49,8 +49,8 @@ impl PackFolder {
                 }
                 Some((name, "yaml")) => {
                     let message = "the file is not read: a pack's file ends in .yml, not .yaml";
-                    let mend = format!("rename it to {name}.yml");
-                    seen.stray.push(Problem::error(format!("rules/{file_name}"), message, mend));
+                    let fix = format!("rename it to {name}.yml");
+                    seen.stray.push(Problem::error(format!("rules/{file_name}"), message, fix));
                 }
                 _ => {}
             }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use zos_rules::Ruleset;
 
-use super::canons::Sources;
 use super::policy::RoomPolicy;
 use crate::canon::CanonState;
 use crate::context::{Context, ContextName};
 use crate::fleet::Fleet;
 use crate::problem::Problem;
+
+/// Bytes of the files that a canon in force was built from, the manifest and the layers, by path in the home.
+pub(super) type Sources = BTreeMap<String, Arc<[u8]>>;
 
 /// Everything that is in force at one moment. Immutable; a call keeps the one it started with.
 pub struct Snapshot {

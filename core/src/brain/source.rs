@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Brain;
-use super::files;
 use crate::context::{ContextName, parse_context_with};
+use crate::files;
 use crate::problem::Problem;
 
 /// A context's file as it stands on disk.
@@ -132,10 +132,5 @@ fn read_text(path: &Path) -> io::Result<Option<String>> {
 }
 
 fn etag(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let digest = files::digest(bytes);
-    digest[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-        hex
-    })
+    hex::encode(&files::digest(bytes)[..16])
 }

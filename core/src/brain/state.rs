@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Brain;
-use super::files::{self, FileRead};
 use super::snapshot::ContextState;
 use crate::context::ContextName;
+use crate::files::{self, FileRead};
 use crate::problem::Problem;
 use crate::yaml;
 
@@ -19,7 +19,7 @@ pub enum ActiveError {
     #[error("there is no context called \"{0}\"")]
     Unknown(ContextName),
     /// Its file never loaded, so it could not govern a call.
-    #[error("the context \"{0}\" never loaded; mend its file first")]
+    #[error("the context \"{0}\" never loaded; fix its file first")]
     Broken(ContextName),
     /// `state.json` could not be written.
     #[error("state.json could not be written")]
@@ -32,7 +32,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<ContextName>, Problem> {
         Problem::error(
             FILE,
             message,
-            "choose the active context again (`zos context use NAME`); that mends the file",
+            "choose the active context again (`zos context use NAME`); that fixes the file",
         )
     };
     let state: Value = serde_json::from_slice(bytes).map_err(|error| {

@@ -50,8 +50,8 @@ fn hold<'c>(mut group: Vec<&'c Clause>, findings: &mut Vec<Finding>) -> Vec<&'c 
     group.sort_by_key(|clause| clause.level.rank());
     let mut held: Vec<&Clause> = Vec::new();
     for clause in group {
-        let mut error = |lint: Lint, message: String, mend: &str| {
-            let problem = Problem::error(&*clause.file, message, mend).at(clause.line(), 1);
+        let mut error = |lint: Lint, message: String, fix: &str| {
+            let problem = Problem::error(&*clause.file, message, fix).at(clause.line(), 1);
             findings.push(Finding::new(lint, problem));
         };
         let rank = clause.level.rank();

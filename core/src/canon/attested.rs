@@ -12,9 +12,9 @@ use base64::Engine;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Canon, CanonFiles, MANIFEST, build, hex, manifest};
-use crate::brain::files::{self, FileRead};
+use super::{Canon, CanonFiles, MANIFEST, build, manifest};
 use crate::context::{ContextName, Isolation, parse_context};
+use crate::files::{self, FileRead};
 use crate::home::Home;
 
 /// The most states that are looked through; older ones are not.
@@ -129,7 +129,7 @@ fn rebuild(
         let bytes = is_digest(digest)
             .then(|| files::read_bounded(&home.root().join("attest/objects").join(digest)).ok().flatten())
             .flatten()
-            .filter(|bytes| hex(&Sha256::digest(bytes)) == digest);
+            .filter(|bytes| hex::encode(Sha256::digest(bytes)) == digest);
         let incomplete =
             || AttestedError::Incomplete { state_id: state_id.to_owned(), path: file.path.clone() };
         kept.insert(file.path.clone(), bytes.ok_or_else(incomplete)?);

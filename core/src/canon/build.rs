@@ -9,9 +9,9 @@ use super::assemble::{Text, assemble};
 use super::layer::{self, Clause, Origin};
 use super::manifest::Manifest;
 use super::read::CanonFiles;
-use super::{Canon, CanonLine, Finding, LayerTokens, Lint, MANIFEST, hex, overlay_of};
-use crate::brain::files::FileRead;
+use super::{Canon, CanonLine, Finding, LayerTokens, Lint, MANIFEST, overlay_of};
 use crate::context::{ContextName, Isolation};
+use crate::files::FileRead;
 use crate::problem::Problem;
 
 /// The largest canon, in bytes. It is put in front of every call, so this is far beyond any use.
@@ -54,8 +54,8 @@ pub(crate) fn build(files: &CanonFiles, name: &ContextName, isolation: Isolation
 fn unlisted(files: &CanonFiles, manifest: &Manifest, findings: &mut Vec<Finding>) {
     for path in &files.present {
         if !manifest.entries.iter().any(|entry| entry.path == *path) {
-            let mend = format!("add \"{path}\" to {MANIFEST}, or move the file out of brain/");
-            let problem = Problem::warning(path, "no canon holds this file: it is not listed", mend);
+            let fix = format!("add \"{path}\" to {MANIFEST}, or move the file out of brain/");
+            let problem = Problem::warning(path, "no canon holds this file: it is not listed", fix);
             findings.push(Finding::new(Lint::UnlistedFile, problem));
         }
     }
@@ -79,24 +79,23 @@ fn clauses(
             FileRead::Absent if !entry.required => {}
             FileRead::Absent => {
                 let message = format!("the listed file \"{}\" does not exist", entry.path);
-                let mend = "make it, remove it from the list, or write {\"path\": …, \"required\": false}";
-                let problem =
-                    Problem::error(MANIFEST, message, mend).at(entry.place.line, entry.place.column);
+                let fix = "make it, remove it from the list, or write {\"path\": …, \"required\": false}";
+                let problem = Problem::error(MANIFEST, message, fix).at(entry.place.line, entry.place.column);
                 findings.push(Finding::new(Lint::MissingFile, problem));
             }
             FileRead::Failed(problem) | FileRead::Unread(problem) => {
                 findings.push(Finding::new(Lint::Unreadable, problem.clone()))
             }
             FileRead::Bytes(bytes) => {
-                let digest = hex(&Sha256::digest(bytes));
+                let digest = hex::encode(Sha256::digest(bytes));
                 if let Some(pin) = &entry.sha256
                     && *pin != digest
                 {
                     let message =
                         format!("\"{}\" is not the file that was pinned: its digest is {digest}", entry.path);
-                    let mend = "restore the file, or write the new digest if the change is wanted";
+                    let fix = "restore the file, or write the new digest if the change is wanted";
                     let problem =
-                        Problem::error(MANIFEST, message, mend).at(entry.place.line, entry.place.column);
+                        Problem::error(MANIFEST, message, fix).at(entry.place.line, entry.place.column);
                     findings.push(Finding::new(Lint::Pin, problem));
                 }
                 take(&entry.path, entry.level, bytes, findings);

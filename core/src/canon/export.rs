@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Canon;
-use crate::brain::files;
 use crate::context::ContextName;
+use crate::files;
 
 /// The words that our head begins with.
 const MARK: &str = "<!-- zos canon ";

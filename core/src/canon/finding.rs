@@ -7,7 +7,7 @@ use crate::problem::Problem;
 pub struct Finding {
     /// Which rule.
     pub lint: Lint,
-    /// What, where, and the mend.
+    /// What, where, and the fix.
     pub problem: Problem,
 }
 

@@ -89,8 +89,8 @@ fn read_front(path: &str, lines: &[String], found: &mut Vec<Finding>) -> (Front,
     }
     let end = lines.iter().skip(1).position(|line| line == "---" || line == "...");
     let Some(end) = end.map(|index| index + 1) else {
-        let mend = "write a line `---` after it";
-        let problem = Problem::error(path, "the front matter that begins here has no end", mend).at(1, 1);
+        let fix = "write a line `---` after it";
+        let problem = Problem::error(path, "the front matter that begins here has no end", fix).at(1, 1);
         found.push(Finding::new(Lint::FrontMatter, problem));
         return (Front::default(), lines.len());
     };
@@ -121,8 +121,8 @@ fn level(origin: &Origin<'_>, front: Option<Level>, findings: &mut Vec<Finding>)
     let path = origin.path;
     let is_floor = path.rsplit('/').next() == Some("safety-floor.md") && path.starts_with("brain/");
     let is_overlay = path.starts_with("contexts/");
-    let mut refuse = |message: String, mend: &str| {
-        findings.push(Finding::new(Lint::FrontMatter, Problem::error(path, message, mend).at(1, 1)));
+    let mut refuse = |message: String, fix: &str| {
+        findings.push(Finding::new(Lint::FrontMatter, Problem::error(path, message, fix).at(1, 1)));
     };
     if let (Some(manifest), Some(front)) = (origin.level, front)
         && manifest != front
@@ -200,8 +200,8 @@ impl Reader {
     }
 
     fn begin_clause(&mut self, title: &str, number: usize) {
-        let mut error = |message: String, mend: &str| {
-            let problem = Problem::error(&*self.path, message, mend).at(number, 1);
+        let mut error = |message: String, fix: &str| {
+            let problem = Problem::error(&*self.path, message, fix).at(number, 1);
             self.findings.push(Finding::new(Lint::ClauseId, problem));
         };
         let (title, attributes) = match split_attributes(title) {

@@ -40,8 +40,8 @@ pub fn lint_canon(canon: &Canon, home: &Home) -> Vec<Finding> {
     found
 }
 
-fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, mend: impl Into<String>) -> Finding {
-    Finding::new(lint, Problem::warning(&*origin.file, message, mend).at(origin.file_line, 1))
+fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding::new(lint, Problem::warning(&*origin.file, message, fix).at(origin.file_line, 1))
 }
 
 /// A character that nobody sees and a model reads all the same.
@@ -67,7 +67,7 @@ const MONTHS: [&str; 12] = [
 
 /// Dates and identifiers: what changes spoils the cache of everything after it.
 fn changing(line: &str, origin: &CanonLine, found: &mut Vec<Finding>) {
-    let mend = "move it to a clause that is marked volatile: {#some-id volatile}";
+    let fix = "move it to a clause that is marked volatile: {#some-id volatile}";
     let words: Vec<&str> =
         line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '/' | '.'))).collect();
     let is_date = |index: usize, word: &str| {
@@ -77,11 +77,11 @@ fn changing(line: &str, origin: &CanonLine, found: &mut Vec<Finding>) {
         is_numeric_date(word) || (MONTHS.contains(&word.to_lowercase().as_str()) && next_is_year())
     };
     if words.iter().enumerate().any(|(index, word)| is_date(index, word)) {
-        found.push(warning(Lint::Date, origin, "a date stands in the stable part of the canon", mend));
+        found.push(warning(Lint::Date, origin, "a date stands in the stable part of the canon", fix));
     }
     if words.iter().any(|word| is_identifier(word)) {
         let message = "what looks like an identifier stands in the stable part of the canon";
-        found.push(warning(Lint::Identifier, origin, message, mend));
+        found.push(warning(Lint::Identifier, origin, message, fix));
     }
 }
 
@@ -164,8 +164,8 @@ fn secrets(canon: &Canon, found: &mut Vec<Finding>) {
     rules.scan(&canon.text, &mut violations);
     for violation in violations {
         if let Some(origin) = canon.line_at(violation.span.start) {
-            let mend = "take it out: a canon goes to the provider with every call";
-            found.push(warning(Lint::Secret, origin, "what looks like a key or password stands here", mend));
+            let fix = "take it out: a canon goes to the provider with every call";
+            found.push(warning(Lint::Secret, origin, "what looks like a key or password stands here", fix));
         }
     }
 }

@@ -67,16 +67,15 @@ pub(crate) fn parse(bytes: &[u8]) -> (Option<Manifest>, Vec<Finding>) {
 fn document(bytes: &[u8]) -> Result<yaml::Document, Box<Problem>> {
     let text = yaml::decode(MANIFEST, bytes)?;
     if text.trim().is_empty() {
-        let mend = "write for example [\"brain/values.md\"], or delete the file";
-        return Err(Box::new(Problem::error(MANIFEST, "the file is empty", mend).at(1, 1)));
+        let fix = "write for example [\"brain/values.md\"], or delete the file";
+        return Err(Box::new(Problem::error(MANIFEST, "the file is empty", fix).at(1, 1)));
     }
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         // The place is in the problem already, so it is cut from the sentence.
         let sentence = error.to_string();
         let sentence = sentence.split(" at line ").next().unwrap_or_default().to_owned();
-        let mend =
-            "write JSON, for example [\"brain/values.md\"]; it has no comments and no comma at the end";
-        let problem = Problem::error(MANIFEST, format!("this is not JSON: {sentence}"), mend);
+        let fix = "write JSON, for example [\"brain/values.md\"]; it has no comments and no comma at the end";
+        let problem = Problem::error(MANIFEST, format!("this is not JSON: {sentence}"), fix);
         return Err(Box::new(problem.at(error.line().max(1), error.column().max(1))));
     }
     // A tab between values is white space in JSON and forbidden in YAML; inside a JSON string there is none.
@@ -93,8 +92,8 @@ fn read(root: &Node, findings: &mut Findings) -> Option<Manifest> {
                 Some(items) => read_entries(items, &mut manifest, findings),
                 None if findings.has_errors() => {}
                 None => {
-                    let mend = "write {\"files\": [\"brain/values.md\"]}";
-                    findings.error(fields.place(), "the object has no `files`", mend);
+                    let fix = "write {\"files\": [\"brain/values.md\"]}";
+                    findings.error(fields.place(), "the object has no `files`", fix);
                 }
             }
             if let Some(mut budget) = fields.map("budget", findings) {

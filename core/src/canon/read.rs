@@ -11,7 +11,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::manifest::{self, Manifest};
 use super::{Finding, MANIFEST};
-use crate::brain::files::{self, FileRead};
+use crate::files::{self, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 
@@ -87,8 +87,8 @@ fn read_inside(home: &Home, path: &str) -> FileRead {
 /// What is said of a file that is not really in the home.
 fn leads_out(home: &Home, path: &str, found: &Path) -> Option<FileRead> {
     let (Ok(real), Ok(root)) = (fs::canonicalize(found), fs::canonicalize(home.root())) else { return None };
-    let mend = "copy the file into the home; a canon is made of files that lie in it";
-    let problem = || Problem::error(path, "this is a link that leads out of the home", mend);
+    let fix = "copy the file into the home; a canon is made of files that lie in it";
+    let problem = || Problem::error(path, "this is a link that leads out of the home", fix);
     (!real.starts_with(root)).then(|| FileRead::Failed(problem()))
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::brain::files::FileRead;
 use crate::context::Isolation;
+use crate::files::FileRead;
 
 /// What `room` gets of these files; the first of them may be the manifest.
 fn built(files: &[(&str, &str)], room: &str) -> Build {
@@ -33,7 +33,7 @@ fn canon(files: &[(&str, &str)]) -> Canon {
     build.canon.unwrap_or_else(|| panic!("{:#?}", build.findings))
 }
 
-/// The findings as `lint file:line message; mend`.
+/// The findings as `lint file:line message; fix`.
 fn said(files: &[(&str, &str)]) -> Vec<String> {
     let build = built(files, "acme");
     build.findings.iter().map(|finding| format!("{} {}", finding.lint.name(), finding.problem)).collect()
@@ -168,7 +168,7 @@ fn a_file_speaks_where_it_may() {
 #[test]
 fn a_pin_holds_the_raw_file() {
     let text = "Kind.\r\n";
-    let digest = hex(&Sha256::digest(text.as_bytes()));
+    let digest = hex::encode(Sha256::digest(text.as_bytes()));
     let manifest = format!(r#"[{{"path": "brain/a.md", "sha256": "{digest}"}}]"#);
     assert_eq!(canon(&[(MANIFEST, &manifest), ("brain/a.md", text)]).text, "Kind.\n");
     let broken = said(&[(MANIFEST, &manifest), ("brain/a.md", "Kind.\n")]);

@@ -12,7 +12,8 @@
 //!
 //! Limits of keys and models lie within those of the context: a call needs room in all that concern it.
 
-use super::{Glob, Micros};
+use super::Micros;
+use crate::glob::Glob;
 use crate::yaml::{Fields, Findings, MapEntry, Node, Unknown, Value};
 
 /// Limits for keys, for models, or prices, in one file.
@@ -130,8 +131,8 @@ fn read_entry(entry: &MapEntry, path: &str, findings: &mut Findings) -> Option<L
     let mut fields = Fields::of(&entry.value, path, findings)?;
     let limits = read_limits(&mut fields, findings);
     if limits == Limits::default() && !findings.has_errors() {
-        let mend = "write daily_tokens, daily_usd or monthly_usd";
-        findings.error(entry.place, format!("`{path}` states no limit"), mend);
+        let fix = "write daily_tokens, daily_usd or monthly_usd";
+        findings.error(entry.place, format!("`{path}` states no limit"), fix);
     }
     fields.finish(Unknown::Warn, findings);
     Some(limits)
@@ -146,8 +147,8 @@ fn read_price(entry: &MapEntry, path: &str, findings: &mut Findings) -> Option<M
     let (input, output, cache_read, cache_write) =
         (rate("input"), rate("output"), rate("cache_read"), rate("cache_write"));
     if fields.entry("input").is_none() || fields.entry("output").is_none() {
-        let mend = "write both in dollars for a million tokens: {input: 3, output: 15}";
-        findings.error(entry.place, format!("`{path}` needs `input` and `output`"), mend);
+        let fix = "write both in dollars for a million tokens: {input: 3, output: 15}";
+        findings.error(entry.place, format!("`{path}` needs `input` and `output`"), fix);
     }
     fields.finish(Unknown::Warn, findings);
     Some(ModelPrice {

@@ -123,7 +123,7 @@ fn read_restore_to(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<R
     let mut places = RestoreTo::default();
     for (word, place) in fields.texts("restore_to", findings)? {
         if let Err(error) = places.add(word) {
-            findings.error(place, format!("`restore_to`: {error}"), error.mend);
+            findings.error(place, format!("`restore_to`: {error}"), error.fix);
         }
     }
     Some(places)
@@ -192,9 +192,9 @@ fn read_kind(
             match pattern(text, max_len, findings) {
                 Ok(pattern) => Some(RuleKind::Pattern(pattern)),
                 Err(error) => {
-                    let mend = match error {
+                    let fix = match error {
                         PatternRefusal::Pattern(PatternError::Syntax { .. }) => {
-                            "look-around and back-references are not possible; mend it or write plain terms: - …"
+                            "look-around and back-references are not possible; fix it or write plain terms: - …"
                         }
                         PatternRefusal::Pattern(PatternError::Unbounded) => {
                             "write for example [0-9]{1,64} instead of [0-9]+, or add max_len: 64"
@@ -202,11 +202,11 @@ fn read_kind(
                         PatternRefusal::NoRoom => {
                             "use smaller repetitions, or ASCII classes such as [0-9] instead of \\d"
                         }
-                        _ => "mend it, or write the words it should find as plain terms: - …",
+                        _ => "fix it, or write the words it should find as plain terms: - …",
                     };
                     // A parser may draw its message over several lines.
                     let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-                    findings.error(place, message, mend);
+                    findings.error(place, message, fix);
                     None
                 }
             }
@@ -225,12 +225,12 @@ fn read_term(text: &str, place: Place, style: Style, findings: &mut Findings) ->
     match Term::new(slips::without(text, place, style, findings)) {
         Ok(term) => Some(term),
         Err(error) => {
-            let mend = match error {
+            let fix = match error {
                 TermError::Empty => "write the word or phrase, or remove the entry",
                 TermError::TooLong { .. } => "keep the part of it that gives it away",
                 _ => "write a term that holds letters or digits",
             };
-            findings.error(place, error.to_string(), mend);
+            findings.error(place, error.to_string(), fix);
             None
         }
     }
@@ -247,8 +247,8 @@ fn read_selection<'n>(
     if fields.entry("pack").is_none() {
         findings.error(place, format!("`{key}` is for packs only"), "remove it");
     } else if names.is_empty() {
-        let mend = "name some of its detectors, or remove the line";
-        findings.error(place, format!("`{key}` names no detector"), mend);
+        let fix = "name some of its detectors, or remove the line";
+        findings.error(place, format!("`{key}` names no detector"), fix);
     }
     Some(names)
 }
@@ -275,11 +275,11 @@ fn select(
     let mut narrowed = Some(pack.clone());
     for (name, place) in &names {
         if narrow(pack.clone(), &[name]).is_err() {
-            let mend = match closest(name, known.iter().map(String::as_str)) {
+            let fix = match closest(name, known.iter().map(String::as_str)) {
                 Some(near) => format!("write {near}"),
                 None => format!("write some of {}", known.join(", ")),
             };
-            findings.error(*place, format!("the pack \"{}\" has no such detector", pack.name()), mend);
+            findings.error(*place, format!("the pack \"{}\" has no such detector", pack.name()), fix);
             narrowed = None;
         }
     }
@@ -291,11 +291,11 @@ fn read_pack(name: &str, place: Place, packs: &Packs, findings: &mut Findings) -
     let found = packs.find(name);
     if found.is_none() {
         let names = packs.names();
-        let mend = match closest(name, names.iter().copied()) {
+        let fix = match closest(name, names.iter().copied()) {
             Some(near) => format!("write {near}"),
             None => format!("write one of {}, or add rules/NAME.yml", names.join(", ")),
         };
-        findings.error(place, "there is no detector pack of this name", mend);
+        findings.error(place, "there is no detector pack of this name", fix);
     }
     found
 }
@@ -339,11 +339,11 @@ fn read_evasion_names(names: &[(&str, Place)], findings: &mut Findings) -> std::
             Some(evasion) => evasions.push(evasion),
             None => {
                 let known: Vec<&str> = Evasion::ALL.iter().map(|evasion| evasion.name()).collect();
-                let mend = match closest(name, known.iter().copied()) {
+                let fix = match closest(name, known.iter().copied()) {
                     Some(near) => format!("write {near}"),
                     None => format!("write some of {}", known.join(", ")),
                 };
-                findings.error(*place, format!("there is no evasion called \"{name}\""), mend);
+                findings.error(*place, format!("there is no evasion called \"{name}\""), fix);
             }
         }
     }

@@ -3,12 +3,14 @@
 //! An error anywhere makes the whole file broken: half a firewall list is none. Unknown keys and
 //! an unknown isolation word are warnings.
 
+use std::collections::BTreeSet;
+
 use super::budget::read_budget;
 use super::entries::{Defaults, read_evasions, read_list};
 use super::{
-    Attachments, CanonDelivery, Context, ContextName, Glob, Isolation, MemoryRules, ModelFilter,
-    ProviderState,
+    Attachments, CanonDelivery, Context, ContextName, Isolation, MemoryRules, ModelFilter, ProviderState,
 };
+use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::rules::Packs;
 use crate::targets::{PROVIDER_TOOLS, TargetEntry, TargetVerdict, Targets};
@@ -59,6 +61,20 @@ pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> Pa
     ParsedContext { context, problems: findings.into_problems(), patterns_bytes }
 }
 
+/// Keys that the parser knows in the maps of a context's file, each with the path of its map: `("", "title")`,
+/// `("budget", "daily_tokens")`, `("outbound_deny[2]", "term")`. For the page that lists them: a key of a section is
+/// known only where the file has that section.
+pub fn known_keys(bytes: &[u8]) -> BTreeSet<(String, &'static str)> {
+    let mut findings = Findings::new("");
+    findings.note_known_keys();
+    if let Ok(document) = yaml::parse("", bytes)
+        && let Some(fields) = Fields::of(&document.root, "", &mut findings)
+    {
+        read(&ContextName::default_context(), fields, &Packs::default(), &mut findings);
+    }
+    findings.into_known_keys()
+}
+
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {
     check_name(name, &mut fields, findings);
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
@@ -106,11 +122,11 @@ fn check_name(name: &ContextName, fields: &mut Fields<'_>, findings: &mut Findin
     {
         let place = fields.entry("name").map_or(fields.place(), |entry| entry.value.place);
         let message = format!("the name \"{stated}\" differs from the file name \"{name}.yml\"");
-        let mend = match stated.parse::<ContextName>() {
+        let fix = match stated.parse::<ContextName>() {
             Ok(stated) => format!("write `name: {name}`, or rename the file to {stated}.yml"),
             Err(_) => format!("write `name: {name}`, or remove the line; `title:` may be any text"),
         };
-        findings.error(place, message, mend);
+        findings.error(place, message, fix);
     }
 }
 
@@ -120,14 +136,14 @@ fn read_isolation(fields: &mut Fields<'_>, findings: &mut Findings) -> Isolation
         Value::Text(word) if word == "open" => Isolation::Open,
         Value::Text(word) if word == "hard" => Isolation::Hard,
         Value::Text(word) => {
-            let mend = match closest(word, ["open", "hard"]) {
+            let fix = match closest(word, ["open", "hard"]) {
                 Some(near) => format!("write `isolation: {near}`"),
                 None => "write `isolation: hard` or `isolation: open`".to_owned(),
             };
             findings.warn(
                 node.place,
                 format!("the isolation \"{word}\" is unknown and treated as hard"),
-                mend,
+                fix,
             );
             Isolation::Hard
         }
@@ -214,16 +230,16 @@ fn read_entries(inner: &mut Fields<'_>, key: &'static str, findings: &mut Findin
                 if let Some(name) = entry.unknown_provider() {
                     let message =
                         format!("`targets.{key}`: no provider is known to run a tool called \"{name}\"");
-                    let mend = match closest(name, PROVIDER_TOOLS.iter().copied()) {
+                    let fix = match closest(name, PROVIDER_TOOLS.iter().copied()) {
                         Some(near) => format!("did you mean `provider:{near}`?"),
                         None => format!("known are {}", PROVIDER_TOOLS.join(", ")),
                     };
-                    findings.warn(place, message, mend);
+                    findings.warn(place, message, fix);
                 }
                 entries.push(entry);
             }
             Err(error) => {
-                findings.error(place, format!("`targets.{key}`: {error}"), error.mend);
+                findings.error(place, format!("`targets.{key}`: {error}"), error.fix);
             }
         }
     }

@@ -44,8 +44,8 @@ pub(super) fn without<'t>(text: &'t str, place: Place, style: Style, findings: &
         findings.warn(place, message, "leave them out, or write plain quotes: \"…\"");
         return inner;
     }
-    if let Some((message, mend)) = slip(trimmed) {
-        findings.warn(place, message, mend);
+    if let Some((message, fix)) = slip(trimmed) {
+        findings.warn(place, message, fix);
     }
     text
 }

@@ -14,34 +14,31 @@ fn good(text: &str) -> Context {
     parsed.context.unwrap_or_else(|| panic!("{:?}", parsed.problems))
 }
 
-/// The file is refused, and one error stands at `place` with these words in message and mend.
+/// The file is refused, and one error stands at `place` with these words in message and fix.
 #[track_caller]
-fn broken(text: &str, place: &str, message: &str, mend: &str) {
+fn broken(text: &str, place: &str, message: &str, fix: &str) {
     let parsed = parse(text);
     assert!(parsed.context.is_none(), "{text:?} was accepted");
-    found(&parsed.problems, Severity::Error, place, message, mend);
+    found(&parsed.problems, Severity::Error, place, message, fix);
 }
 
 /// The file is in force, and one warning stands at `place`.
 #[track_caller]
-fn warned(text: &str, place: &str, message: &str, mend: &str) -> Context {
+fn warned(text: &str, place: &str, message: &str, fix: &str) -> Context {
     let parsed = parse(text);
-    found(&parsed.problems, Severity::Warning, place, message, mend);
+    found(&parsed.problems, Severity::Warning, place, message, fix);
     parsed.context.unwrap_or_else(|| panic!("{:?}", parsed.problems))
 }
 
 #[track_caller]
-fn found(problems: &[Problem], severity: Severity, place: &str, message: &str, mend: &str) {
+fn found(problems: &[Problem], severity: Severity, place: &str, message: &str, fix: &str) {
     let fits = |problem: &&Problem| {
         problem.severity == severity
             && problem.to_string().starts_with(&format!("contexts/acme.yml:{place}: "))
             && problem.message.contains(message)
-            && problem.mend.contains(mend)
+            && problem.fix.contains(fix)
     };
-    assert!(
-        problems.iter().any(|problem| fits(&problem)),
-        "no {place} {message:?} {mend:?} in {problems:#?}"
-    );
+    assert!(problems.iter().any(|problem| fits(&problem)), "no {place} {message:?} {fix:?} in {problems:#?}");
 }
 
 fn terms(entries: &[Entry]) -> Vec<&str> {
@@ -115,7 +112,7 @@ fn an_emptied_file_is_broken_in_every_way_of_being_empty() {
         assert!(parsed.context.is_none(), "{text:?}");
         let problem = &parsed.problems[0];
         assert!(
-            problem.message.contains("the file is empty") && problem.mend.contains("isolation: hard"),
+            problem.message.contains("the file is empty") && problem.fix.contains("isolation: hard"),
             "{problem}"
         );
         assert!(problem.line.is_some() && problem.column.is_some());
@@ -196,7 +193,7 @@ fn no_message_repeats_a_term() {
 
 #[test]
 fn an_unknown_isolation_is_hard_and_reported() {
-    for (word, mend) in [
+    for (word, fix) in [
         ("hrad", "isolation: hard"),
         ("Open", "isolation: open"),
         ("opne", "isolation: open"),
@@ -209,7 +206,7 @@ fn an_unknown_isolation_is_hard_and_reported() {
         ("hard!", "isolation: hard"),
     ] {
         let context =
-            warned(&format!("title: x\nisolation: {word}\n"), "2:12", "unknown and treated as hard", mend);
+            warned(&format!("title: x\nisolation: {word}\n"), "2:12", "unknown and treated as hard", fix);
         assert_eq!(context.isolation, Isolation::Hard, "{word}");
     }
     let context = warned("isolation:\n", "1:1", "has no value and counts as absent", "give it a value");

@@ -12,7 +12,7 @@ use super::{
     Api, DEMO, DefaultProvider, Defaults, Environment, Fleet, KeySource, ModelMatch, ModelRule, Provider,
     SLOTS,
 };
-use crate::context::Glob;
+use crate::glob::Glob;
 use crate::problem::Problem;
 use crate::yaml::{self, Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
 
@@ -37,8 +37,8 @@ pub fn parse_fleet(bytes: Option<&[u8]>, environment: &Environment) -> ParsedFle
         None => Some(Fleet::builtin()),
         Some(bytes) => match yaml::parse(FILE, bytes) {
             Ok(document) if document.root.value == Value::Null => {
-                let mend = "write at least `version: 1` and `providers:`, or delete the file to use the built-in fleet";
-                findings.error(document.root.place, "the file is empty", mend);
+                let fix = "write at least `version: 1` and `providers:`, or delete the file to use the built-in fleet";
+                findings.error(document.root.place, "the file is empty", fix);
                 None
             }
             Ok(document) => {
@@ -166,12 +166,12 @@ fn read_version(fields: &mut Fields<'_>, findings: &mut Findings) {
 fn read_providers(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<Arc<Provider>> {
     let Some(inner) = fields.map("providers", findings) else {
         if fields.entry("providers").is_none() {
-            let mend =
+            let fix =
                 "write providers: {local: {api: openai, base_url: \"http://127.0.0.1:11434/v1\", key: none}}";
             findings.warn(
                 fields.place(),
                 "the fleet has no `providers`, so only demo/* models are served",
-                mend,
+                fix,
             );
         }
         return Vec::new();
@@ -246,14 +246,14 @@ fn read_base_url(
 ) -> Option<Url> {
     let name = fields.name("base_url");
     if fields.entry("base_url").is_none() {
-        let mend = "add for example base_url: \"https://api.example.com/v1\"";
-        findings.error(provider, format!("`{name}` is missing"), mend);
+        let fix = "add for example base_url: \"https://api.example.com/v1\"";
+        findings.error(provider, format!("`{name}` is missing"), fix);
         return None;
     }
     let text = fields.text("base_url", findings)?;
     let place = fields.entry("base_url").map_or(provider, |entry| entry.value.place);
     parse_base_url(text, dangerous_plain_http)
-        .map_err(|error: BaseUrlError| findings.error(place, format!("`{name}`: {error}"), error.mend()))
+        .map_err(|error: BaseUrlError| findings.error(place, format!("`{name}`: {error}"), error.fix()))
         .ok()
 }
 
@@ -273,8 +273,8 @@ fn read_key(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<KeySource> 
         Some(("env", name)) if safe(name) => key_sources(KeySource::Env(name.to_owned())),
         _ => {
             let message = format!("`{}` does not say where the key is", fields.name("key"));
-            let mend = "write keychain:NAME, env:NAME or none, never the key itself";
-            findings.error(place, message, mend);
+            let fix = "write keychain:NAME, env:NAME or none, never the key itself";
+            findings.error(place, message, fix);
             Vec::new()
         }
     }
@@ -326,8 +326,8 @@ fn read_model(
             return None;
         }
         (None, None) => {
-            let mend = "write {match: \"gpt-*\", provider: …} or {id: local/x, provider: …, model: x}";
-            findings.error(node.place, format!("`{path}` has neither `match` nor `id`"), mend);
+            let fix = "write {match: \"gpt-*\", provider: …} or {id: local/x, provider: …, model: x}";
+            findings.error(node.place, format!("`{path}` has neither `match` nor `id`"), fix);
             return None;
         }
     };
@@ -366,11 +366,11 @@ fn check_provider(name: &str, place: Place, providers: &[Arc<Provider>], finding
     if names.clone().any(|known| known == name) {
         return true;
     }
-    let mend = match closest(name, names.by_ref()) {
+    let fix = match closest(name, names.by_ref()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "add it under `providers`".to_owned(),
     };
-    findings.error(place, format!("there is no provider called \"{name}\""), mend);
+    findings.error(place, format!("there is no provider called \"{name}\""), fix);
     false
 }
 
@@ -455,11 +455,11 @@ fn check_fallback(asked: &str, model: &str, place: Place, known: &[ModelRule], f
         ModelMatch::Id(id) => id.as_str(),
         ModelMatch::Glob(glob) => glob.as_str(),
     });
-    let mend = match closest(model, ids) {
+    let fix = match closest(model, ids) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "add it under `models`; else the default provider is asked for it".to_owned(),
     };
-    findings.warn(place, message, mend);
+    findings.warn(place, message, fix);
 }
 
 fn override_base_urls(mut fleet: Fleet, environment: &Environment, findings: &mut Findings) -> Fleet {

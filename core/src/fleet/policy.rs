@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::context::{Glob, Isolation};
+use crate::context::Isolation;
+use crate::glob::Glob;
 
 /// A kind of work that a model is named for. Clients ask for it as `zos/<slot>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

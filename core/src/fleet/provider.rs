@@ -116,7 +116,7 @@ pub(crate) enum BaseUrlError {
 }
 
 impl BaseUrlError {
-    pub(crate) fn mend(&self) -> &'static str {
+    pub(crate) fn fix(&self) -> &'static str {
         match self {
             Self::NotAnAddress(_) | Self::Scheme => "write for example https://api.example.com/v1",
             Self::UserInfo => "remove it and put the key in the keychain: key: \"keychain:NAME\"",

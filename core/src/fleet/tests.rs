@@ -18,16 +18,16 @@ fn good(text: &str) -> Fleet {
 }
 
 #[track_caller]
-fn told(text: &str, severity: Severity, place: &str, message: &str, mend: &str) {
+fn told(text: &str, severity: Severity, place: &str, message: &str, fix: &str) {
     let parsed = parse(text);
     assert_eq!(parsed.fleet.is_none(), severity == Severity::Error, "{:#?}", parsed.problems);
     let fits = |problem: &Problem| {
         problem.severity == severity
             && problem.to_string().starts_with(&format!("routing/fleet.yml:{place}: "))
             && problem.message.contains(message)
-            && problem.mend.contains(mend)
+            && problem.fix.contains(fix)
     };
-    assert!(parsed.problems.iter().any(fits), "no {place} {message:?} {mend:?} in {:#?}", parsed.problems);
+    assert!(parsed.problems.iter().any(fits), "no {place} {message:?} {fix:?} in {:#?}", parsed.problems);
 }
 
 /// Where a model goes, as `provider` or `provider=model`.
@@ -151,7 +151,7 @@ fn the_environment_overrides_the_two_base_urls() {
     let parsed = parse_fleet(None, &unsafe_one);
     assert!(parsed.fleet.is_none());
     assert!(
-        parsed.problems[0].message.contains("OPENAI_BASE_URL") && parsed.problems[0].mend.contains("unset")
+        parsed.problems[0].message.contains("OPENAI_BASE_URL") && parsed.problems[0].fix.contains("unset")
     );
 }
 
@@ -211,9 +211,8 @@ fn a_fleet_that_never_loaded_serves_only_the_demo() {
 
 #[test]
 fn wrong_files_in_more_than_ten_ways() {
-    let wrong = |text: &str, place: &str, message: &str, mend: &str| {
-        told(text, Severity::Error, place, message, mend)
-    };
+    let wrong =
+        |text: &str, place: &str, message: &str, fix: &str| told(text, Severity::Error, place, message, fix);
     let one = |fields: &str| format!("providers:\n  p: {{{fields}}}\n");
     wrong("", "1:1", "the file is empty", "delete the file");
     wrong("version: 2\n", "1:10", "version 1 only", "version: 1");
@@ -280,8 +279,8 @@ fn wrong_files_in_more_than_ten_ways() {
 
 #[test]
 fn what_does_nothing_is_warned_about() {
-    let warned = |text: &str, place: &str, message: &str, mend: &str| {
-        told(text, Severity::Warning, place, message, mend)
+    let warned = |text: &str, place: &str, message: &str, fix: &str| {
+        told(text, Severity::Warning, place, message, fix)
     };
     warned("modles: []\n", "1:1", "unknown", "`models`");
     warned("slots: {thnk: x}\n", "1:9", "unknown", "`think`");
@@ -502,7 +501,7 @@ fn a_fallback_that_is_no_net_is_told() {
         let text = format!("{providers}fallback: {fallback}\n");
         parse_fleet(Some(text.as_bytes()), &Environment::default()).problems
     };
-    for (fallback, message, mend) in [
+    for (fallback, message, fix) in [
         ("{big: [big]}", "that model itself", "another model"),
         ("{big: [elsewhere-9]}", "no model that `models` names", "under `models`"),
         ("{'small-*': [bgi]}", "no model that `models` names", "`big`"),
@@ -511,7 +510,7 @@ fn a_fallback_that_is_no_net_is_told() {
         assert!(
             problems
                 .iter()
-                .any(|one| one.line == Some(3) && one.message.contains(message) && one.mend.contains(mend)),
+                .any(|one| one.line == Some(3) && one.message.contains(message) && one.fix.contains(fix)),
             "{fallback}: {problems:?}"
         );
     }

@@ -1,7 +1,7 @@
 //! Whether other users of this machine can look into a home.
 //!
 //! Our own folders are made for their owner alone. A home that was copied, unpacked or made by hand may be open,
-//! and the names of confidential things in its rooms with it. It is told and not mended: the owner may want it
+//! and the names of confidential things in its rooms with it. It is told and not fixed: the owner may want it
 //! so, and a mode that changes by itself surprises.
 
 use super::Home;
@@ -58,7 +58,7 @@ mod tests {
         let exposed = |above: u32, own: u32| {
             set_permissions(folder.path(), Permissions::from_mode(above)).unwrap();
             set_permissions(&root, Permissions::from_mode(own)).unwrap();
-            home.exposed().map(|problem| problem.mend)
+            home.exposed().map(|problem| problem.fix)
         };
         for (above, own) in [(0o700, 0o755), (0o755, 0o700), (0o755, 0o600), (0o755, 0o744)] {
             assert_eq!(exposed(above, own), None, "{above:o} {own:o}");

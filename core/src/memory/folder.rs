@@ -18,8 +18,8 @@ use tempfile::NamedTempFile;
 use super::item::{Id, Item};
 use super::text;
 use super::time::Moment;
-use crate::brain::files::sync_dir;
 use crate::context::ContextName;
+use crate::files::sync_dir;
 use crate::home::Home;
 use crate::problem::Problem;
 use root::Root;
@@ -221,8 +221,8 @@ impl Opened<'_> {
         let more = if count > others.len() { ", …" } else { "" };
         let message =
             format!("{count} files are not Markdown and are not remembered: {}{more}", others.join(", "));
-        let mend = "a memory is a text in a file that ends in .md or .markdown";
-        Problem::warning(self.folder.home.relative(self.root.path()), message, mend)
+        let fix = "a memory is a text in a file that ends in .md or .markdown";
+        Problem::warning(self.folder.home.relative(self.root.path()), message, fix)
     }
 
     /// The version of a file; `None` where there is none.
@@ -377,16 +377,16 @@ impl Walk<'_> {
             self.others.push(path);
         } else if !metadata.is_file() {
             let message = "this is not a regular file, so it is not read";
-            let mend = "replace it by a plain text file";
-            self.problems.push(Problem::error(self.opened.shown(&path), message, mend));
+            let fix = "replace it by a plain text file";
+            self.problems.push(Problem::error(self.opened.shown(&path), message, fix));
         } else if self.found.len() < FILES_MAX {
             self.found.push((path, stamp(&metadata)));
         } else if !self.is_full {
             self.is_full = true;
             let message =
                 format!("a memory holds at most {FILES_MAX} files; this and further ones are not read");
-            let mend = "move some into another context's memory";
-            self.problems.push(Problem::error(self.opened.shown(&path), message, mend));
+            let fix = "move some into another context's memory";
+            self.problems.push(Problem::error(self.opened.shown(&path), message, fix));
         }
     }
 }

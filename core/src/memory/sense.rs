@@ -114,11 +114,11 @@ impl Sense {
 #[derive(Debug)]
 struct Unusable {
     what: String,
-    mend: String,
+    fix: String,
 }
 
 impl Unusable {
-    fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { what: what.into(), mend: mend.into() }
+    fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into() }
     }
 }

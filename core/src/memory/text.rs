@@ -102,8 +102,8 @@ fn read(mut fields: Fields<'_>, place: &Place<'_>, item: &mut Item, findings: &m
         && (place.is_named || stated.is_generated())
     {
         let message = format!("`id` differs from \"{}\", as the file is called", item.id);
-        let mend = format!("remove the line, or rename the file to {stated}.md");
-        findings.error(entry.value.place, message, mend);
+        let fix = format!("remove the line, or rename the file to {stated}.md");
+        findings.error(entry.value.place, message, fix);
     }
     if let Some(entry) = fields.entry("context") {
         let stated = scalar(&entry.value);

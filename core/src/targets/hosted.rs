@@ -1,7 +1,7 @@
 //! Tools that run at the provider: nobody sees their calls, so they are judged where a request hands them out.
 
-use super::extract::{Finder, word};
-use super::{Form, Judged, Target, TargetKind, Targets, judge};
+use super::finder::Finder;
+use super::{Form, Judged, Target, TargetEntry, TargetKind, Targets};
 
 /// The names of `provider:` that the APIs of today's providers have.
 pub const PROVIDER_TOOLS: &[&str] = &[
@@ -34,8 +34,8 @@ pub enum HostedTool<'a> {
 impl HostedTool<'_> {
     /// What it points at.
     fn targets(&self) -> Vec<Target> {
-        let named = |kind, name: &str| {
-            let name = word(kind, name);
+        let named = |kind: TargetKind, name: &str| {
+            let name = kind.normal(name);
             vec![Target { kind, shown: name.clone(), form: Form::Word(name) }]
         };
         match self {
@@ -68,12 +68,20 @@ fn undated(name: &str) -> &str {
 /// Judges what a request hands to a provider, before the call goes up.
 #[must_use]
 pub fn check_hosted(rules: &Targets, tools: &[HostedTool<'_>]) -> Judged {
-    judge(rules, tools.iter().flat_map(HostedTool::targets).collect())
+    rules.judge_all(tools.iter().flat_map(HostedTool::targets).collect())
+}
+
+impl TargetEntry {
+    /// The name of a tool that providers run, where the entry names one that none is known to run.
+    pub(crate) fn unknown_provider(&self) -> Option<&str> {
+        let names = self.provider()?;
+        (!PROVIDER_TOOLS.iter().any(|tool| names.matches(tool))).then_some(names.as_str())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{TargetEntry, TargetVerdict};
+    use super::super::TargetVerdict;
     use super::*;
 
     fn room(default: TargetVerdict, allow: &[&str], deny: &[&str], confirm: &[&str]) -> Targets {

@@ -2,6 +2,7 @@
 
 use super::address::decode;
 use unicode_normalization::UnicodeNormalization;
+use zos_rules::is_unseen;
 
 /// How much a call says about a path.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -76,16 +77,6 @@ pub(super) fn is_read_differently(raw: &str) -> bool {
     }
     let once = decode(raw);
     once != raw && (differs(&once) || differs(&decode(&once)))
-}
-
-/// Controls, and letters that show nothing or turn the text around.
-pub(super) fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// One path in its normal form: absolute (`/a/b`, `~/a`, `c:/a`) or relative (`a/b`, `../a`, `.`).
@@ -163,21 +154,42 @@ pub(super) fn is_absolute(path: &str) -> bool {
 }
 
 /// Whether `path` may be `base` or, where `is_tree`, lie under it, in any way in which it may be read: whatever the
-/// case, the home by its own path, above the folder where it runs, by the folders of a process. `is_pattern`: `*`, `?`
-/// and `[` stand for other letters.
+/// case, the home by its own path, above the folder where it runs, by the folders of a process, and from the root where
+/// `base` is relative. `is_pattern`: `*`, `?` and `[` stand for other letters.
 pub(super) fn may_be(path: &str, base: &str, is_tree: bool, is_pattern: bool) -> bool {
     let base = base.to_lowercase();
     let lower = path.to_lowercase();
-    let fits = |path: &str, base: &str| match is_pattern && path.contains(['*', '?', '[']) {
-        true => pattern_reaches(path, base, is_tree),
-        false if is_tree => is_under(path, base),
-        false => path == base,
+    let fits = |path: &str, base: &str| {
+        let is_pattern = is_pattern && path.contains(['*', '?', '[']);
+        let is_there = match is_pattern {
+            true => pattern_reaches(path, base, is_tree),
+            false if is_tree => is_under(path, base),
+            false => path == base,
+        };
+        is_there || ends_at(path, base, is_tree, is_pattern)
     };
     if fits(&lower, &base) || readings(&lower).iter().any(|reading| fits(reading, &base)) {
         return true;
     }
     // `~/x`, where the list names the home by its path.
     lower.starts_with('~') && of_home(&base).is_some_and(|base| fits(&lower, &base))
+}
+
+/// Whether an absolute path is `base`, or lies under it, seen from one of the folders that it leads through. A relative
+/// base is about the folder where a tool runs, which no call states: any folder may be it. `.` names none of them, so it
+/// ends no path.
+fn ends_at(path: &str, base: &str, is_tree: bool, is_pattern: bool) -> bool {
+    let name = base.trim_start_matches("../");
+    if !is_absolute(path) || is_absolute(base) || matches!(name, "." | "..") {
+        return false;
+    }
+    path.match_indices('/').any(|(at, _)| {
+        let seen = &path[at + 1..];
+        if is_pattern {
+            return parts_reach(seen, name, is_tree);
+        }
+        seen.strip_prefix(name).is_some_and(|rest| rest.is_empty() || is_tree && rest.starts_with('/'))
+    })
 }
 
 /// Other ways to read a path in lower case.
@@ -225,6 +237,11 @@ fn pattern_reaches(pattern: &str, base: &str, is_tree: bool) -> bool {
     if base == "." || base == "/" {
         return is_tree && !pattern.starts_with("../");
     }
+    parts_reach(pattern, base, is_tree)
+}
+
+/// Whether the parts of a pattern may stand for those of `base`, one after another from the first.
+fn parts_reach(pattern: &str, base: &str, is_tree: bool) -> bool {
     let mut parts = pattern.split('/');
     for own in base.split('/') {
         match parts.next() {

@@ -4,7 +4,7 @@
 //! What this does not do: it does not follow what a local command makes of the secret afterwards.
 
 use super::address::HostName;
-use super::extract::extract;
+use super::arguments::extract;
 use super::{Form, TargetEntry, TargetKind, TargetVerdict, Targets};
 
 /// Places that a kind of secret belongs to.

@@ -2,8 +2,8 @@
 
 use super::address::{self, Address, HostName, Mailbox};
 use super::path::{self, Weight, Written};
-use super::{Form, Target, TargetKind, TargetVerdict, hosted};
-use crate::context::Glob;
+use super::{Form, Judged, JudgedTarget, Target, TargetKind, TargetVerdict};
+use crate::glob::Glob;
 use std::net::IpAddr;
 use url::Url;
 
@@ -72,7 +72,7 @@ pub struct EntryError {
     /// What is wrong.
     pub message: &'static str,
     /// What to write instead.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }
 
 const WORDS: &[(&str, TargetKind)] = &[
@@ -87,7 +87,7 @@ const WORDS: &[(&str, TargetKind)] = &[
 
 const NO_HOST: EntryError = EntryError {
     message: "this is no host, address, mailbox, path or name",
-    mend: "write `acme.com`, `*.acme.com`, `@acme.com`, `/dir/**`, `10.0.0.0/8`, `repo:owner/name` or `tool:NAME`",
+    fix: "write `acme.com`, `*.acme.com`, `@acme.com`, `/dir/**`, `10.0.0.0/8`, `repo:owner/name` or `tool:NAME`",
 };
 
 impl std::str::FromStr for TargetEntry {
@@ -100,7 +100,7 @@ impl std::str::FromStr for TargetEntry {
 
 fn read(text: &str) -> Result<Place, EntryError> {
     if text.is_empty() {
-        return Err(EntryError { message: "the entry is empty", mend: "remove it, or name a target" });
+        return Err(EntryError { message: "the entry is empty", fix: "remove it, or name a target" });
     }
     match text {
         "*" => return Ok(Place::Any),
@@ -109,20 +109,17 @@ fn read(text: &str) -> Result<Place, EntryError> {
     }
     if let Some((kind, name)) = WORDS.iter().find_map(|(head, kind)| Some((*kind, text.strip_prefix(head)?)))
     {
-        return Ok(Place::Word(kind, Glob::new(&super::extract::word(kind, name))));
+        return Ok(Place::Word(kind, Glob::new(&kind.normal(name))));
     }
     if let Some(scheme) = text.strip_prefix("scheme:") {
         return Ok(Place::Scheme(scheme.trim_end_matches(':').to_ascii_lowercase()));
     }
     if text.starts_with('#') {
-        return Ok(Place::Word(
-            TargetKind::Channel,
-            Glob::new(&super::extract::word(TargetKind::Channel, text)),
-        ));
+        return Ok(Place::Word(TargetKind::Channel, Glob::new(&TargetKind::Channel.normal(text))));
     }
     if let Some(number) = text.strip_prefix("phone:").or(text.starts_with('+').then_some(text)) {
         let number = address::phone(number)
-            .ok_or(EntryError { message: "this is no telephone number", mend: "write it as +4930123456" })?;
+            .ok_or(EntryError { message: "this is no telephone number", fix: "write it as +4930123456" })?;
         return Ok(Place::Word(TargetKind::Phone, Glob::new(&number)));
     }
     if text.contains("://") {
@@ -153,7 +150,7 @@ fn read(text: &str) -> Result<Place, EntryError> {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             let port = port.parse::<u16>().map_err(|_| EntryError {
                 message: "the port of this entry is no number from 0 to 65535",
-                mend: "write it as acme.com:8443",
+                fix: "write it as acme.com:8443",
             })?;
             (host, Some(port))
         }
@@ -168,7 +165,7 @@ fn read_host(text: &str) -> Result<(HostName, bool), EntryError> {
     if name.contains(['*', '/', '@', ' ']) {
         return Err(EntryError {
             message: "a star stands only for whole labels in front of a host",
-            mend: "write `*.acme.com` for its subdomains, and `acme.com` beside it for the host itself",
+            fix: "write `*.acme.com` for its subdomains, and `acme.com` beside it for the host itself",
         });
     }
     HostName::parse(name).map(|host| (host, is_below)).ok_or(NO_HOST)
@@ -176,7 +173,7 @@ fn read_host(text: &str) -> Result<(HostName, bool), EntryError> {
 
 fn read_url(text: &str) -> Result<Place, EntryError> {
     let broken =
-        EntryError { message: "this is no web address", mend: "write it as https://acme.com/docs/**" };
+        EntryError { message: "this is no web address", fix: "write it as https://acme.com/docs/**" };
     let trimmed = text.trim_end_matches('*');
     let url = Url::parse(trimmed).map_err(|_| broken)?;
     let address = Address::of(&url, trimmed).filter(|address| address.host.is_some()).ok_or(broken)?;
@@ -192,7 +189,7 @@ fn read_path(text: &str) -> Result<Place, EntryError> {
     if head.contains('*') {
         return Err(EntryError {
             message: "a star stands only at the end of a path",
-            mend: "write `/dir/**` for what lies under a folder",
+            fix: "write `/dir/**` for what lies under a folder",
         });
     }
     Ok(Place::Path { path: path::normal(head), is_tree })
@@ -243,6 +240,19 @@ impl Targets {
         (self.default, "target-default".to_owned())
     }
 
+    /// What is made of all targets of a call: the verdict of each, and the strictest for the whole.
+    pub(super) fn judge_all(&self, targets: Vec<Target>) -> Judged {
+        let targets: Vec<JudgedTarget> = targets
+            .into_iter()
+            .map(|target| {
+                let (verdict, rule) = self.judge(&target);
+                JudgedTarget { target, verdict, rule }
+            })
+            .collect();
+        let verdict = targets.iter().map(|target| target.verdict).max().unwrap_or(TargetVerdict::Allow);
+        Judged { verdict, targets }
+    }
+
     /// Whether any list names a path.
     fn lists_paths(&self) -> bool {
         [&self.deny, &self.confirm, &self.allow].into_iter().flatten().any(TargetEntry::is_path)
@@ -258,11 +268,12 @@ impl Targets {
 }
 
 impl TargetEntry {
-    /// The name of a tool that providers run, where the entry names one that none is known to run.
-    pub(crate) fn unknown_provider(&self) -> Option<&str> {
-        let Place::Word(TargetKind::Provider, glob) = &self.place else { return None };
-        let is_known = hosted::PROVIDER_TOOLS.iter().any(|tool| glob.matches(tool));
-        (!is_known).then_some(glob.as_str())
+    /// The names of provider tools that it stands for, where it is an entry of these.
+    pub(super) fn provider(&self) -> Option<&Glob> {
+        match &self.place {
+            Place::Word(TargetKind::Provider, glob) => Some(glob),
+            _ => None,
+        }
     }
 
     fn is_path(&self) -> bool {

@@ -4,8 +4,8 @@
 //! list. A command that is not known may run any of its words and speak to any of them, so these are searched for
 //! commands, and for hosts. What *is* known of commands ([`known`]) only makes that more precise.
 
-use super::extract::Finder;
-use super::{names, text};
+use super::finder::{Finder, text};
+use super::names;
 use known::{Head, Known, base};
 use split::{Command, Fed, Script, Word, split};
 
@@ -23,17 +23,6 @@ const NESTING_LIMIT: usize = 6;
 /// The most places of one command at which another one is read. What has more is on no allow list.
 const SEARCH_LIMIT: usize = 32;
 
-/// The most folders that a command may run in, after all the `cd` before it.
-const FOLDERS_LIMIT: usize = 8;
-
-/// The name of a folder of which nobody can say which it is.
-const UNKNOWN_FOLDER: &str = "$";
-
-/// Whether a path leads over a folder of which nobody can say which it is.
-pub(super) fn is_over_unknown(path: &str) -> bool {
-    path.split('/').any(|part| part == UNKNOWN_FOLDER)
-}
-
 /// How a text is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mode {
@@ -45,76 +34,6 @@ pub(super) enum Mode {
     Prose,
 }
 
-/// What is known of the scripts that are being read, the outer ones included.
-#[derive(Clone, Debug, Default)]
-pub(super) struct State {
-    /// How many scripts the present one stands in.
-    depth: usize,
-    /// Length of the present one. A word as long as that is all of it: reading it anew would find nothing.
-    length: usize,
-    /// Whether something in them takes text for a script.
-    runs_text: bool,
-    /// Whether that is a shell, or a program of their own.
-    runs_files: bool,
-    /// Whether names of commands may mean something else here.
-    redefines: bool,
-    /// The folders that a command may run in beside the one where the first did.
-    folders: Vec<String>,
-    /// Those that it may run in if a `cd` failed that guards what follows.
-    left: Vec<String>,
-    /// Whether the folder where the first command ran is left for sure.
-    has_left: bool,
-}
-
-impl State {
-    /// The paths that one in a command may be, after all the `cd` before it.
-    pub(super) fn resolve_all(&self, path: &str) -> Vec<String> {
-        if super::path::is_absolute(path) { vec![path.to_owned()] } else { self.resolve(path) }
-    }
-
-    fn resolve(&self, path: &str) -> Vec<String> {
-        let joined = self.folders.iter().map(|folder| format!("{folder}/{path}"));
-        let plain = (!self.has_left).then(|| path.to_owned());
-        plain.into_iter().chain(joined).collect()
-    }
-
-    /// Another folder, `None` where nobody can say which. `is_sure`: what follows runs there or not at all.
-    fn enter(&mut self, folder: Option<&str>, is_sure: bool) {
-        let folder = folder.unwrap_or(UNKNOWN_FOLDER);
-        let mut entered = match super::path::is_absolute(folder) {
-            true => vec![folder.to_owned()],
-            false => self.resolve(folder),
-        };
-        if is_sure {
-            let before = self.resolve("");
-            self.left.extend(before);
-            std::mem::swap(&mut self.folders, &mut entered);
-            self.has_left = true;
-        } else {
-            self.folders.append(&mut entered);
-        }
-        self.bound();
-    }
-
-    /// A command that nothing guards follows: every folder before counts again.
-    fn unguard(&mut self) {
-        self.folders.append(&mut self.left);
-        self.has_left = false;
-        self.bound();
-    }
-
-    fn bound(&mut self) {
-        for folders in [&mut self.folders, &mut self.left] {
-            folders.sort_unstable();
-            folders.dedup();
-            if folders.len() > FOLDERS_LIMIT {
-                folders.truncate(FOLDERS_LIMIT);
-                folders.push(UNKNOWN_FOLDER.to_owned());
-            }
-        }
-    }
-}
-
 /// Finds the targets of a script.
 pub(super) fn find(finder: &mut Finder, script: &str, mode: Mode) {
     let skips = finder.skip_mail(true);
@@ -124,7 +43,7 @@ pub(super) fn find(finder: &mut Finder, script: &str, mode: Mode) {
     hidden::shares(finder, script);
     hidden::code(finder, script);
     hidden::sockets(finder, script);
-    finder.shell().length = script.len();
+    finder.script().length = script.len();
     let script = script.replace("${IFS}", " ").replace("$IFS", " ");
     run(finder, &split(&script), mode);
 }
@@ -133,7 +52,7 @@ pub(super) fn find(finder: &mut Finder, script: &str, mode: Mode) {
 pub(super) fn find_list(finder: &mut Finder, list: &[String]) {
     let words = list.iter().map(|text| Word { text: text.clone(), ..Word::default() }).collect();
     let command = Command { words, ..Command::default() };
-    finder.shell().length = usize::MAX;
+    finder.script().length = usize::MAX;
     run(finder, &Script { commands: vec![command], ..Script::default() }, Mode::Script);
 }
 
@@ -149,16 +68,16 @@ fn nested(finder: &mut Finder, script: &str, mode: Mode) {
 }
 
 fn nest(finder: &mut Finder, mode: Mode, read: impl FnOnce(&mut Finder)) {
-    let state = finder.shell().clone();
+    let state = finder.script().clone();
     if state.depth == NESTING_LIMIT {
         if mode != Mode::Prose {
             finder.unreadable("commands that are nested too deeply");
         }
         return;
     }
-    finder.shell().depth += 1;
+    finder.script().depth += 1;
     read(finder);
-    *finder.shell() = state;
+    *finder.script() = state;
 }
 
 /// The files of a patch in the form that coding agents use.
@@ -174,7 +93,7 @@ pub(super) fn patch(finder: &mut Finder, patch: &str) {
 }
 
 fn run(finder: &mut Finder, script: &Script, mode: Mode) {
-    let state = finder.shell();
+    let state = finder.script();
     state.redefines |= !script.defined.is_empty() || script.commands.iter().any(redefines);
     let redefines = state.redefines;
     state.runs_text |= script.commands.iter().any(|command| runs_text(command, redefines));
@@ -182,7 +101,7 @@ fn run(finder: &mut Finder, script: &Script, mode: Mode) {
     for command in &script.commands {
         self::command(finder, command, mode);
         if !command.guards {
-            finder.shell().unguard();
+            finder.script().unguard();
         }
     }
 }
@@ -231,7 +150,7 @@ fn command(finder: &mut Finder, command: &Command, mode: Mode) {
     let head = Head::of(words);
     let lower = words.get(head.at).map(|word| base(&word.text).to_ascii_lowercase()).unwrap_or_default();
     let name = lower.trim_end_matches(".exe");
-    let redefines = finder.shell().redefines;
+    let redefines = finder.script().redefines;
     let known =
         words.get(head.at).filter(|word| !word.is_open).and_then(|word| trusted(&word.text, redefines));
     // `user@host` of some is an account on a machine.
@@ -251,7 +170,7 @@ fn command(finder: &mut Finder, command: &Command, mode: Mode) {
     for fed in &command.fed {
         self::fed(finder, command, fed, known, mode);
     }
-    let runs_text = finder.shell().runs_text;
+    let runs_text = finder.script().runs_text;
     if mode == Mode::Script && runs_text {
         // What is set here may be what a command speaks to that nobody knows.
         let set = words[..head.at.min(words.len())].iter().filter(|word| known::is_assignment(&word.text));
@@ -301,7 +220,7 @@ fn command(finder: &mut Finder, command: &Command, mode: Mode) {
         };
         // `! cd x && …` goes on where it is.
         let is_sure = command.guards && !command.is_alternative && head.at == 0;
-        finder.shell().enter(folder, is_sure);
+        finder.script().enter(folder, is_sure);
     }
 }
 
@@ -323,11 +242,11 @@ fn within(
         Some(Known::Network) if matches!(name, "curl" | "wget" | "http" | "https" | "xh" | "xhs") => {
             Mode::Prose
         }
-        Some(Known::Text) if !finder.shell().runs_text => Mode::Prose,
+        Some(Known::Text) if !finder.script().runs_text => Mode::Prose,
         Some(Known::Versions) if is_message(words, index) => Mode::Prose,
         Some(Known::Code) => Mode::Code,
         // A column of a table has the form of a host's name.
-        _ if QUERIED.contains(&name) && !finder.shell().redefines => Mode::Code,
+        _ if QUERIED.contains(&name) && !finder.script().redefines => Mode::Code,
         _ => Mode::Script,
     }
 }
@@ -390,7 +309,7 @@ fn fed(finder: &mut Finder, command: &Command, fed: &Fed, known: Option<Known>, 
         _ if mode == Mode::Prose => mode,
         Some(Known::Code) => Mode::Code,
         Some(Known::Files(_) | Known::Local | Known::Text | Known::Scripted(_)) if !runs => {
-            let state = finder.shell();
+            let state = finder.script();
             match (state.runs_text, is_code && !state.runs_files) {
                 (false, _) => Mode::Prose,
                 (true, true) => Mode::Code,
@@ -505,7 +424,7 @@ fn general(finder: &mut Finder, word: &Word, within: Mode, mode: Mode) {
     options::setting(finder, word);
     let is_split = text.contains(|letter: char| letter.is_whitespace() || "'\"`()".contains(letter))
         || text.contains([';', '|', '<', '>']) && !text.contains("://");
-    if is_split && text.len() < finder.shell().length {
+    if is_split && text.len() < finder.script().length {
         nested(finder, text, within);
         if within != Mode::Script && word.is_open && has_substitution(text) {
             // From within the first one on: its output is a part of the word, and does not run.

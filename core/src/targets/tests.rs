@@ -173,7 +173,7 @@ fn entries_that_are_none_say_what_to_write() {
         "**.com",
     ] {
         let error = text.parse::<TargetEntry>().expect_err(text);
-        assert!(!error.mend.is_empty(), "{text}");
+        assert!(!error.fix.is_empty(), "{text}");
     }
 }
 

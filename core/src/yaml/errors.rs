@@ -2,7 +2,7 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
-use super::tree::Place;
+use super::node::Place;
 use crate::problem::Problem;
 
 /// A syntax error as a problem, with what to write instead.
@@ -13,8 +13,8 @@ pub(super) fn syntax(file: &str, text: &str, error: &ScanError) -> Problem {
         let message = "a tab cannot indent YAML";
         return Problem::error(file, message, "replace the tab by two spaces").at(tab.line, tab.column);
     }
-    let (message, mend) = words(error);
-    Problem::error(file, message, mend).at(place.line, place.column)
+    let (message, fix) = words(error);
+    Problem::error(file, message, fix).at(place.line, place.column)
 }
 
 /// The first tab in the indentation of the line of the error or one beside it: the parser often
@@ -31,7 +31,7 @@ fn tab_indentation(text: &str, line: usize) -> Option<Place> {
 
 fn words(error: &ScanError) -> (String, &'static str) {
     use ErrorKind as Kind;
-    let known = |message: &str, mend| (message.to_owned(), mend);
+    let known = |message: &str, fix| (message.to_owned(), fix);
     match error.kind() {
         Kind::TabNotAllowed
         | Kind::TabInBlockIndentation

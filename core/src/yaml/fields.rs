@@ -1,8 +1,8 @@
 //! Typed reading of a map: what has the wrong type or an unknown key becomes a finding.
 
 use super::findings::Findings;
+use super::node::{MapEntry, Node, Place, Value};
 use super::suggest::closest;
-use super::tree::{MapEntry, Node, Place, Value};
 
 /// What an unknown key means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,9 +34,9 @@ impl<'n> Fields<'n> {
             Value::Null => &[],
             _ => {
                 let subject = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-                let mend =
+                let fix =
                     if path.is_empty() { "write `key: value` on each line" } else { "write {key: value}" };
-                findings.error(node.place, format!("{subject} must be a map, found {}", node.kind()), mend);
+                findings.error(node.place, format!("{subject} must be a map, found {}", node.kind()), fix);
                 return None;
             }
         };
@@ -92,7 +92,7 @@ impl<'n> Fields<'n> {
         let node = self.value(key, findings)?;
         match &node.value {
             Value::Text(text) => Some(text),
-            _ => self.wrong(node, key, "text", quote_mend(node), findings),
+            _ => self.wrong(node, key, "text", quote_fix(node), findings),
         }
     }
 
@@ -161,11 +161,11 @@ impl<'n> Fields<'n> {
         if found.is_none() {
             let found = if self.shows_words { format!(", found \"{text}\"") } else { String::new() };
             let message = format!("`{}` must be {list}{found}", self.name(key));
-            let mend = match closest(text, words.iter().map(|(word, _)| *word)) {
+            let fix = match closest(text, words.iter().map(|(word, _)| *word)) {
                 Some(word) => format!("write {word}"),
                 None => format!("write {list}"),
             };
-            findings.error(node.place, message, mend);
+            findings.error(node.place, message, fix);
         }
         found
     }
@@ -178,7 +178,7 @@ impl<'n> Fields<'n> {
             Value::Text(text) => Some((text.as_str(), node.place)),
             _ => {
                 let message = format!("entry {} of `{name}` must be text, found {}", index + 1, node.kind());
-                findings.error(node.place, message, quote_mend(node));
+                findings.error(node.place, message, quote_fix(node));
                 None
             }
         });
@@ -191,8 +191,8 @@ impl<'n> Fields<'n> {
         match &node.value {
             Value::List(items) => Some(items),
             Value::Map(_) => {
-                let mend = "write `- ` in front of each entry, on a line of its own";
-                self.wrong(node, key, &format!("a list of {of}"), mend, findings)
+                let fix = "write `- ` in front of each entry, on a line of its own";
+                self.wrong(node, key, &format!("a list of {of}"), fix, findings)
             }
             _ => self.wrong(
                 node,
@@ -213,6 +213,7 @@ impl<'n> Fields<'n> {
 
     /// Judges the keys that no getter asked for.
     pub fn finish(self, unknown: Unknown, findings: &mut Findings) {
+        findings.knows(&self.path, &self.known);
         for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
             let path = if self.path.is_empty() { String::new() } else { format!("{}.", self.path) };
             let (effect, remove) = match unknown {
@@ -223,13 +224,13 @@ impl<'n> Fields<'n> {
                 true => format!("the key `{path}{}` is unknown{effect}", entry.key),
                 false => format!("a key of `{}` is unknown{effect}", self.path),
             };
-            let mend = match closest(&entry.key, self.known.iter().copied()) {
+            let fix = match closest(&entry.key, self.known.iter().copied()) {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => remove.to_owned(),
             };
             match unknown {
-                Unknown::Warn => findings.warn(entry.place, message, mend),
-                Unknown::Refuse => findings.error(entry.place, message, mend),
+                Unknown::Warn => findings.warn(entry.place, message, fix),
+                Unknown::Refuse => findings.error(entry.place, message, fix),
             }
         }
     }
@@ -244,17 +245,17 @@ impl<'n> Fields<'n> {
         node: &Node,
         key: &str,
         expected: &str,
-        mend: &str,
+        fix: &str,
         findings: &mut Findings,
     ) -> Option<T> {
         let message = format!("`{}`: expected {expected}, found {}", self.name(key), node.kind());
-        findings.error(node.place, message, mend);
+        findings.error(node.place, message, fix);
         None
     }
 }
 
 /// What to do about a value that should be text. Never shows the value: it may be a term.
-pub(crate) fn quote_mend(node: &Node) -> &'static str {
+pub(crate) fn quote_fix(node: &Node) -> &'static str {
     match node.value {
         Value::Number(_) | Value::Bool(_) | Value::Null => "put it in quotes: \"…\"",
         _ => "write the text itself, in quotes if it holds `: ` or starts with a sign",

@@ -1,6 +1,8 @@
 //! Collects what is wrong with one file.
 
-use super::tree::Place;
+use std::collections::BTreeSet;
+
+use super::node::Place;
 use crate::problem::{Problem, Severity};
 
 /// What is wrong with one file, in the order in which it was found.
@@ -10,6 +12,8 @@ pub struct Findings {
     problems: Vec<Problem>,
     /// Memory that what the file declares takes so far, in bytes.
     taken_bytes: usize,
+    /// Keys that the reader of the file knows, each with the path of its map, where somebody wants to know them.
+    known: Option<BTreeSet<(String, &'static str)>>,
 }
 
 /// Problems kept per file: a file with thousands of wrong lines is told by the first ones.
@@ -18,12 +22,29 @@ const PROBLEMS_MAX: usize = 100;
 impl Findings {
     /// No findings yet, in the file with this path relative to the home.
     pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), problems: Vec::new(), taken_bytes: 0 }
+        Self { file: file.into(), problems: Vec::new(), taken_bytes: 0, known: None }
     }
 
     /// The file.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Notes from now on which keys the reader knows; off otherwise, since a list may have 100,000 maps.
+    pub(crate) fn note_known_keys(&mut self) {
+        self.known = Some(BTreeSet::new());
+    }
+
+    /// Keys that the reader knows in the map at a path.
+    pub(super) fn knows(&mut self, path: &str, keys: &[&'static str]) {
+        if let Some(known) = &mut self.known {
+            known.extend(keys.iter().map(|key| (path.to_owned(), *key)));
+        }
+    }
+
+    /// Keys that the reader knew in the maps that it read, each with the path of its map.
+    pub(crate) fn into_known_keys(self) -> BTreeSet<(String, &'static str)> {
+        self.known.unwrap_or_default()
     }
 
     /// Takes memory for something that the file declares. Returns whether all of it stays within the limit.
@@ -38,13 +59,13 @@ impl Findings {
     }
 
     /// Adds an error at a place.
-    pub fn error(&mut self, place: Place, message: impl Into<String>, mend: impl Into<String>) {
-        self.push(Problem::error(&self.file, message, mend).at(place.line, place.column));
+    pub fn error(&mut self, place: Place, message: impl Into<String>, fix: impl Into<String>) {
+        self.push(Problem::error(&self.file, message, fix).at(place.line, place.column));
     }
 
     /// Adds a warning at a place.
-    pub fn warn(&mut self, place: Place, message: impl Into<String>, mend: impl Into<String>) {
-        self.push(Problem::warning(&self.file, message, mend).at(place.line, place.column));
+    pub fn warn(&mut self, place: Place, message: impl Into<String>, fix: impl Into<String>) {
+        self.push(Problem::warning(&self.file, message, fix).at(place.line, place.column));
     }
 
     /// Adds a problem as it is.

@@ -1,6 +1,6 @@
 //! What a plain scalar is: the core schema of YAML 1.2, in which `no` and `off` are text.
 
-use super::tree::Value;
+use super::node::Value;
 
 /// The value of a scalar that stands without quotes.
 pub(super) fn plain(text: &str) -> Value {

@@ -7,15 +7,15 @@ fn error(text: &str) -> String {
 }
 
 #[track_caller]
-fn check(text: &str, place: &str, message: &str, mend: &str) {
+fn check(text: &str, place: &str, message: &str, fix: &str) {
     let shown = error(text);
     assert!(shown.starts_with(&format!("x.yml:{place}: ")), "{text:?}: {shown}");
     assert!(shown.contains(message), "{text:?}: {shown}");
-    assert!(shown.contains(mend), "{text:?}: {shown}");
+    assert!(shown.contains(fix), "{text:?}: {shown}");
 }
 
 #[test]
-fn broken_syntax_names_line_column_and_mend() {
+fn broken_syntax_names_line_column_and_fix() {
     check("a: 1\n\tb: 2\n", "2:1", "a tab cannot indent YAML", "two spaces");
     check("a:\n  b: 1\n \tc: 2\n", "3:2", "a tab cannot indent YAML", "two spaces");
     check("list:\n- a\n\t- b\n", "3:1", "a tab cannot indent YAML", "two spaces");

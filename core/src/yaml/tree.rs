@@ -1,10 +1,11 @@
-//! The tree of one document, in which every node knows where it stands.
+//! The parser of one document: events of the YAML library into a tree of nodes, within bounds.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
 
+use super::node::{Document, MapEntry, Node, Place, Style, Value};
 use super::{errors, scalar, text};
 use crate::problem::Problem;
 
@@ -14,123 +15,6 @@ const ALIASED_NODES_MAX: usize = 50_000;
 const ALIASED_BYTES_MAX: usize = 4 << 20;
 /// Lists and maps inside each other. No file of ours needs more than five.
 const NESTING_MAX: usize = 32;
-
-/// One YAML file.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Document {
-    /// Its value; [`Value::Null`] where the file is empty or holds only comments.
-    pub root: Node,
-    /// Where comments stand, from `#` to the end of the line without the line break.
-    pub comments: Vec<Range<usize>>,
-    /// Whether anything in it is an alias.
-    pub has_aliases: bool,
-}
-
-/// One value with its place.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Node {
-    /// The value.
-    pub value: Value,
-    /// Where it begins.
-    pub place: Place,
-    /// Its bytes in the text, without byte-order mark. For block collections the end is somewhere
-    /// behind the last child.
-    pub range: Range<usize>,
-    /// How it is written.
-    pub style: Style,
-}
-
-/// A line and a column, both from 1. Columns count characters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Place {
-    /// The line.
-    pub line: usize,
-    /// The column.
-    pub column: usize,
-}
-
-/// A value by the core schema of YAML 1.2.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Value {
-    /// Nothing, or `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A number, as it was written.
-    Number(String),
-    /// Text.
-    Text(String),
-    /// A list.
-    List(Vec<Node>),
-    /// A map, in the order of the file. No key stands twice.
-    Map(Vec<MapEntry>),
-}
-
-/// One key with its value.
-#[derive(Clone, PartialEq, Debug)]
-pub struct MapEntry {
-    /// The key.
-    pub key: String,
-    /// Where the key begins.
-    pub place: Place,
-    /// The key's bytes.
-    pub range: Range<usize>,
-    /// The value.
-    pub value: Node,
-}
-
-/// How a node is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Style {
-    /// Text without quotes, or nothing.
-    Plain,
-    /// Text without quotes over several lines, which are one text with blanks in between.
-    Folded,
-    /// Text in quotes or as a block of lines.
-    Quoted,
-    /// A collection by indentation.
-    Block,
-    /// A collection in brackets.
-    Flow,
-    /// An alias of another node.
-    Alias,
-}
-
-impl Node {
-    /// The entries, if this is a map.
-    pub fn entries(&self) -> Option<&[MapEntry]> {
-        match &self.value {
-            Value::Map(entries) => Some(entries),
-            _ => None,
-        }
-    }
-
-    /// What it is, in the words of an error message.
-    pub fn kind(&self) -> &'static str {
-        match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Number(_) => "a number",
-            Value::Text(_) => "text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
-        }
-    }
-
-    /// Nodes in it, itself included, and the bytes of their texts.
-    fn size(&self) -> Size {
-        let own = |bytes| Size { nodes: 1, bytes };
-        match &self.value {
-            Value::List(items) => items.iter().map(Node::size).fold(own(0), Size::plus),
-            Value::Map(entries) => entries
-                .iter()
-                .map(|entry| entry.value.size().plus(Size { nodes: 0, bytes: entry.key.len() }))
-                .fold(own(0), Size::plus),
-            Value::Text(text) | Value::Number(text) => own(text.len()),
-            Value::Null | Value::Bool(_) => own(0),
-        }
-    }
-}
 
 /// How much a node holds.
 #[derive(Clone, Copy, Default)]
@@ -142,6 +26,20 @@ struct Size {
 impl Size {
     fn plus(self, other: Size) -> Size {
         Size { nodes: self.nodes.saturating_add(other.nodes), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+}
+
+/// How much a node holds, itself included, and the bytes of its texts.
+fn size(node: &Node) -> Size {
+    let own = |bytes| Size { nodes: 1, bytes };
+    match &node.value {
+        Value::List(items) => items.iter().map(size).fold(own(0), Size::plus),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|entry| size(&entry.value).plus(Size { nodes: 0, bytes: entry.key.len() }))
+            .fold(own(0), Size::plus),
+        Value::Text(text) | Value::Number(text) => own(text.len()),
+        Value::Null | Value::Bool(_) => own(0),
     }
 }
 
@@ -242,8 +140,8 @@ impl<'t> Builder<'t> {
         })
     }
 
-    fn problem(&self, place: Place, message: impl Into<String>, mend: impl Into<String>) -> Box<Problem> {
-        Box::new(Problem::error(self.file, message, mend).at(place.line, place.column))
+    fn problem(&self, place: Place, message: impl Into<String>, fix: impl Into<String>) -> Box<Problem> {
+        Box::new(Problem::error(self.file, message, fix).at(place.line, place.column))
     }
 
     fn scalar(
@@ -335,7 +233,7 @@ impl<'t> Builder<'t> {
     /// Puts a finished node where it belongs: into the open collection, or at the root.
     fn place(&mut self, node: Node, anchor: usize) -> Result<(), Box<Problem>> {
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), node.size()));
+            self.anchors.insert(anchor, (node.clone(), size(&node)));
         }
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);

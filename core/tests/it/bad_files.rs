@@ -5,21 +5,21 @@ use zos_core::{Brain, Environment, Home, NoContext, OpenError};
 use crate::scratch::{Scratch, name, problem, state};
 
 #[test]
-fn what_cannot_be_read_says_so_with_a_mend() {
+fn what_cannot_be_read_says_so_with_a_fix() {
     let scratch = Scratch::with(&[("contexts/fine.yml", "{}")]);
     std::fs::create_dir_all(scratch.path("contexts/folder.yml")).unwrap();
     scratch.put("contexts/latin.yml", b"title: caf\xe9\n");
     scratch.put("contexts/wide.yml", b"\xff\xfet\0");
     scratch.put("contexts/huge.yml", vec![b'#'; 17 << 20]);
     let snapshot = scratch.brain().snapshot();
-    for (room, message, mend) in [
+    for (room, message, fix) in [
         ("folder", "contexts/folder.yml: this is a folder, not a file", "rename or move"),
         ("latin", "contexts/latin.yml:1:11: the file is not UTF-8: byte 10", "save it as UTF-8"),
         ("wide", "contexts/wide.yml:1:1: the file is UTF-16", "save it as UTF-8"),
         ("huge", "contexts/huge.yml: the file is 17825792 bytes", "shorten"),
     ] {
         assert_eq!(state(&snapshot, room), "broken", "{room}");
-        assert!(problem(&snapshot, message).mend.contains(mend));
+        assert!(problem(&snapshot, message).fix.contains(fix));
     }
     assert_eq!(state(&snapshot, "fine"), "live");
 }
@@ -56,11 +56,11 @@ fn files_with_a_wrong_name_are_told() {
     let snapshot = scratch.brain().snapshot();
     assert!(snapshot.contexts.is_empty());
     assert_eq!(
-        problem(&snapshot, "contexts/Acme Corp.yml: the file is not read").mend,
+        problem(&snapshot, "contexts/Acme Corp.yml: the file is not read").fix,
         "rename it to acme-corp.yml"
     );
-    assert_eq!(problem(&snapshot, "contexts/acme.yaml: the file is not read").mend, "rename it to acme.yml");
-    assert!(problem(&snapshot, "contexts/日本.yml").mend.contains("acme.yml"));
+    assert_eq!(problem(&snapshot, "contexts/acme.yaml: the file is not read").fix, "rename it to acme.yml");
+    assert!(problem(&snapshot, "contexts/日本.yml").fix.contains("acme.yml"));
     assert!(!problem(&snapshot, "contexts/Notes.md").is_error());
     assert!(problem(&snapshot, "rules/own.yml:1:1: the file must be a map").is_error());
     assert!(
@@ -102,7 +102,7 @@ fn a_broken_state_file_is_told_and_nobody_guesses() {
     ] {
         let scratch = Scratch::with(&[("state.json", broken), ("contexts/default.yml", "isolation: open")]);
         let brain = scratch.brain();
-        assert!(problem(&brain.snapshot(), message).mend.contains("zos context use"));
+        assert!(problem(&brain.snapshot(), message).fix.contains("zos context use"));
         assert_eq!(brain.snapshot().effective_active(), Err(NoContext::Unknown));
         brain.set_active(Some(&name("default"))).unwrap();
         assert_eq!(brain.snapshot().effective_active(), Ok(&name("default")));
@@ -163,5 +163,5 @@ fn patterns_of_a_file_have_a_bound_together_and_the_line_is_told() {
     let first = problem(&snapshot, "the patterns of this file up to here need more than 64 MiB");
     let line = first.line.unwrap();
     assert!((3..100).contains(&line), "line {line}");
-    assert!(first.mend.contains("[0-9]"), "{}", first.mend);
+    assert!(first.fix.contains("[0-9]"), "{}", first.fix);
 }

@@ -48,7 +48,7 @@ fn the_active_context_governs_then_default_then_none() {
     std::fs::remove_file(scratch.path("contexts/globex.yml")).unwrap();
     brain.reload();
     assert_eq!(brain.snapshot().effective_active(), Err(NoContext::Missing(name("globex"))));
-    assert!(problem(&brain.snapshot(), "\"globex\" does not exist").mend.contains("zos context use"));
+    assert!(problem(&brain.snapshot(), "\"globex\" does not exist").fix.contains("zos context use"));
 }
 
 #[test]

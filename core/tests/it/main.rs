@@ -7,6 +7,7 @@ mod canon;
 mod loading;
 mod memory;
 mod memory_crash;
+mod memory_files;
 mod memory_recall;
 #[cfg(feature = "sentence-model")]
 mod memory_sense;

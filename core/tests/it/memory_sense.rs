@@ -92,7 +92,7 @@ fn a_model_that_is_broken_or_gone_is_told_with_its_line_and_recall_goes_on_by_wo
         scratch.put("models/static/model.safetensors", &weights);
         scratch.put("models/static/tokenizer.json", &tokenizer);
     }
-    // Mended, it is used again, by a process that was there all the time.
+    // Fixed, it is used again, by a process that was there all the time.
     assert_eq!(memories.problems(), []);
     assert_eq!(memories.room(&name("acme")).search(QUESTION, 5, Moment::now()).unwrap().total, 1);
     fs::remove_file(scratch.path("models/static/tokenizer.json")).unwrap();

@@ -171,7 +171,7 @@ fn what_could_not_be_read_for_a_while_is_read_again_by_itself() {
     let short = brain.snapshot();
     assert_eq!(denied(&short, "acme"), 1, "the last good version governs");
     assert_eq!(short.unread[0].file, "contexts/acme.yml");
-    assert!(short.unread[0].mend.contains("read again by itself"), "{:?}", short.unread);
+    assert!(short.unread[0].fix.contains("read again by itself"), "{:?}", short.unread);
 
     let good = outside.path().join("good.yml");
     fs::write(&good, "outbound_deny: [A1, B1]").unwrap();

@@ -56,7 +56,7 @@ fn a_text_that_is_no_context_is_not_written() {
 }
 
 #[test]
-fn a_broken_file_can_be_seen_and_mended() {
+fn a_broken_file_can_be_seen_and_fixed() {
     let scratch = Scratch::with(&[("contexts/acme.yml", "outbound_deny: [")]);
     let brain = scratch.brain();
     let source = brain.source(&name("acme")).unwrap();

@@ -3,10 +3,9 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{Active, AdminProblem};
+use crate::views::{Active, AdminProblem};
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
 use zos_core::ContextName;
 
 /// The active context.
@@ -33,13 +32,8 @@ pub(crate) async fn set_active(
         match house.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
-                return Err(AdminRefusal::new(
-                    StatusCode::CONFLICT,
-                    "zos_context_broken",
-                    "The file of this context never loaded.",
-                )
-                .hint("Mend it first: `zos lint` names file and line.")
-                .problems(state.problems()));
+                return Err(AdminRefusal::context_broken(state)
+                    .hint("Fix it first: `zos lint` names file and line."));
             }
             Some(_) => {}
         }

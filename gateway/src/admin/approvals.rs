@@ -5,24 +5,22 @@ mod targets;
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{
-    AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, AskedRule, AskedTarget, Decision,
-    Event,
-};
 use crate::house::House;
+use crate::views::{AdminProblem, Approval, ApprovalDecided, ApprovalDecision, Approvals, Decision, Event};
 use axum::Json;
 use axum::extract::{Path, State};
-use http::StatusCode;
 use zos_core::edit;
-use zos_core::{ContextName, WriteError};
+use zos_core::{Code, ContextName, WriteError};
 use zos_guard::approvals::{self, Unknown};
 
 /// What can be answered, oldest first. It never holds the words that were found; targets of tool calls it
 /// does, for the owner to look at.
 #[utoipa::path(get, path = "/zos/v1/approvals", operation_id = "list_approvals", responses((status = 200, body = Approvals)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Approvals> {
-    let approvals = house.approvals.list(house.now_ms());
-    Json(Approvals { approvals: approvals.iter().map(|approval| shown(&house, approval)).collect() })
+    let (snapshot, approvals) = (house.brain.snapshot(), house.approvals.list(house.now_ms()));
+    Json(Approvals {
+        approvals: approvals.iter().map(|approval| Approval::new(&snapshot, approval)).collect(),
+    })
 }
 
 /// Answers an ask. Calls that wait go on or are refused; where none waits any more, the same body passes
@@ -67,7 +65,7 @@ pub(crate) async fn decide(
         };
         match house.approvals.decide(&id, decision, house.now_ms()) {
             Ok(decided) => {
-                let approval = shown(house, &decided);
+                let approval = Approval::new(&house.brain.snapshot(), &decided);
                 house.announce(Event::Approval { approval: Box::new(approval.clone()) });
                 Ok(Done::Happened(Ok(Json(ApprovalDecided { approval, written })), detail))
             }
@@ -112,20 +110,15 @@ fn write_rules(house: &House, asked: &approvals::Approval) -> Result<Vec<String>
 
 fn unknown() -> AdminRefusal {
     AdminRefusal::new(
-        StatusCode::NOT_FOUND,
-        "zos_unknown_approval",
+        Code::UnknownApproval,
         "Nothing of that id waits for a decision: it was answered, or ten minutes have passed.",
     )
     .hint("`zos allow` lists what waits; a call that is sent again asks again.")
 }
 
 fn not_here(why: &str) -> AdminRefusal {
-    AdminRefusal::new(
-        StatusCode::CONFLICT,
-        "zos_rule_not_editable",
-        format!("The rule cannot be changed from here: {why}."),
-    )
-    .hint("Allow it once, and edit the rule's own file.")
+    AdminRefusal::new(Code::RuleNotEditable, format!("The rule cannot be changed from here: {why}."))
+        .hint("Allow it once, and edit the rule's own file.")
 }
 
 fn refusal(error: WriteError) -> AdminRefusal {
@@ -134,40 +127,5 @@ fn refusal(error: WriteError) -> AdminRefusal {
         WriteError::Conflict { .. } => not_here("the file changed just now; try again"),
         WriteError::Invalid { problems } => not_here("the file has problems").problems(&problems),
         error @ WriteError::Io(_) => AdminRefusal::failed("The context's file could not be used", &error),
-    }
-}
-
-/// An ask as the screens see it.
-pub(crate) fn shown(house: &House, approval: &approvals::Approval) -> Approval {
-    let rules = approval.asked.iter().map(|asked| AskedRule {
-        rule: asked.rule.clone(),
-        field: asked.field.clone(),
-        count: asked.count.into(),
-    });
-    let targets = approval.targets.iter().map(|(asked, times)| {
-        let always = targets::entry(house, &approval.context, asked);
-        AskedTarget {
-            rule: asked.rule.clone(),
-            tool: asked.tool.clone(),
-            kind: asked.target.kind.name().to_owned(),
-            target: asked.shown.clone(),
-            count: (*times).into(),
-            not_always: always.as_ref().err().map(|why| format!("{why}.")),
-            always: always.ok(),
-        }
-    });
-    Approval {
-        id: approval.id.clone(),
-        context: approval.context.clone(),
-        client: approval.client.clone(),
-        model: approval.model.clone(),
-        side: approval.side.name().to_owned(),
-        rules: rules.collect(),
-        targets: targets.collect(),
-        asked: zos_audit::format_time(approval.created_ms),
-        expires: zos_audit::format_time(approval.expires_ms),
-        calls: approval.calls,
-        waiting: approval.waiting,
-        decision: approval.decision.map(|decision| decision.name().to_owned()),
     }
 }

@@ -3,13 +3,13 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{
-    AdminProblem, AuditPage, AuditQuery, AuditRecord, CallUsage, PruneRequest, Pruned, RotatedKey, SealedLog,
+use crate::views::{
+    AdminProblem, AuditPage, AuditQuery, AuditRecord, PruneRequest, Pruned, RotatedKey, SealedLog,
 };
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::de::DeserializeOwned;
-use zos_audit::{Filter, Record};
+use zos_audit::Filter;
 
 /// Records of a page when nothing else is asked for, and at most.
 const PAGE: u32 = 50;
@@ -141,54 +141,4 @@ fn word<T: DeserializeOwned>(word: Option<&str>, name: &str, words: &str) -> Res
     serde_json::from_value(word.into())
         .map(Some)
         .map_err(|_| AdminRefusal::invalid(format!("`{name}` is one of {words}.")))
-}
-
-impl From<Record> for AuditRecord {
-    fn from(record: Record) -> Self {
-        AuditRecord {
-            seq: record.seq,
-            time: record.time,
-            kind: name_of(&record.kind),
-            request_id: record.request_id.unwrap_or_default(),
-            context: record.context.unwrap_or_default(),
-            client: record.client.unwrap_or_default(),
-            face: record.face.unwrap_or_default(),
-            provider: record.provider.unwrap_or_default(),
-            model: record.model.unwrap_or_default(),
-            status: record.status,
-            verdict: record.verdict.as_ref().map(name_of).unwrap_or_default(),
-            outcome: record.outcome.as_ref().map(name_of).unwrap_or_default(),
-            code: record.code,
-            rules: record.rules,
-            uninspected: record.uninspected,
-            recalled: record.recalled,
-            restored: record.restored,
-            usage: record.usage.map(|usage| CallUsage {
-                input: usage.input,
-                output: usage.output,
-                cache_read: usage.cache_read,
-                cache_write: usage.cache_write,
-                estimated: usage.estimated,
-            }),
-            cost_micros: record.cost_micros,
-            reserved: record.reserved,
-            ms: record.ms,
-            ttft_ms: record.ttft_ms,
-            bytes_in: record.bytes_in,
-            bytes_out: record.bytes_out,
-            detail: record.detail,
-            terms: record.terms,
-            state_id: record.state_id,
-            canon: record.canon,
-            system: record.system,
-        }
-    }
-}
-
-/// The name that serde gives a word.
-fn name_of<T: serde::Serialize>(word: &T) -> String {
-    match serde_json::to_value(word) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
-    }
 }

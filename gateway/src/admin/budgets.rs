@@ -2,94 +2,14 @@
 
 use super::Admin;
 use super::problem::AdminRefusal;
-use super::types::{AdminProblem, BudgetLimit, BudgetState, Budgets, UsageHistory, UsageQuery, UsageRow};
-use crate::budget::all_limits;
+use crate::books::budget::all_limits;
+use crate::views::{AdminProblem, BudgetState, Budgets, UsageHistory, UsageQuery, UsageRow};
 use axum::Json;
 use axum::extract::{Query, State};
-use zos_meter::{Balance, Day, HistoryQuery, Limit, Period, Scope, Standing, Sums, Unit};
+use zos_meter::{Day, HistoryQuery};
 
 /// How far back usage is shown when nothing else is asked for.
 const DEFAULT_DAYS: u32 = 30;
-
-impl BudgetState {
-    /// How a context stands.
-    #[must_use]
-    pub fn new(balance: &Balance, now_ms: u64) -> Self {
-        // What only calls of unknown price were spent on is unknown too, not nothing.
-        let cost = |sums: &Sums| (sums.used_micros > 0 || sums.unpriced == 0).then_some(sums.used_micros);
-        BudgetState {
-            context: balance.context.clone(),
-            limit: balance.limit(),
-            used: balance.today.used,
-            reserved: balance.today.reserved,
-            remaining: balance.remaining(),
-            resets_at: zos_audit::format_time(balance.resets_at()),
-            cost_today_micros: cost(&balance.today),
-            cost_month_micros: cost(&balance.month),
-            unpriced_today: balance.today.unpriced,
-            unpriced_month: balance.month.unpriced,
-            limits: balance.limits.iter().map(|standing| BudgetLimit::new(standing, now_ms)).collect(),
-        }
-    }
-}
-
-impl BudgetLimit {
-    /// How a limit stands.
-    #[must_use]
-    pub fn new(standing: &Standing, now_ms: u64) -> Self {
-        let Limit { scope, period, unit, amount } = &standing.limit;
-        let (scope, of) = match scope {
-            Scope::Context => ("context", None),
-            Scope::Key(client) => ("key", Some(client.clone())),
-            Scope::Model(pattern) => ("model", Some(pattern.clone())),
-        };
-        let (period, unit) = (
-            match period {
-                Period::Day => "day",
-                Period::Month => "month",
-            },
-            match unit {
-                Unit::Tokens => "tokens",
-                Unit::Micros => "micros",
-            },
-        );
-        BudgetLimit {
-            name: standing.limit.name().to_owned(),
-            scope: scope.to_owned(),
-            of,
-            period: period.to_owned(),
-            unit: unit.to_owned(),
-            limit: *amount,
-            used: standing.used,
-            reserved: standing.reserved,
-            remaining: standing.remaining(),
-            resets_at: zos_audit::format_time(standing.resets_at()),
-            runs_out_at: standing.runs_out_at(now_ms).map(zos_audit::format_time),
-        }
-    }
-}
-
-impl From<zos_meter::UsageRow> for UsageRow {
-    fn from(row: zos_meter::UsageRow) -> Self {
-        UsageRow {
-            day: row.day.to_string(),
-            context: row.context,
-            model: row.model,
-            provider: row.provider,
-            client: row.client,
-            calls: row.calls,
-            input: row.usage.input,
-            output: row.usage.output,
-            cache_read: row.usage.cache_read,
-            cache_write: row.usage.cache_write,
-            reasoning: row.usage.reasoning,
-            expired: row.expired,
-            cost_micros: (row.unpriced_calls < row.calls).then_some(row.cost.0),
-            unpriced_calls: row.unpriced_calls,
-            estimated_calls: row.estimated_calls,
-        }
-    }
-}
 
 /// How every context stands today.
 #[utoipa::path(get, path = "/zos/v1/budgets", responses((status = 200, body = Budgets), (status = 500, body = AdminProblem)))]

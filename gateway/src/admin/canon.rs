@@ -2,7 +2,7 @@
 
 use super::Admin;
 use super::problem::{AdminRefusal, named_or_active};
-use super::types::{AdminProblem, CanonQuery, CanonView, CanonWhy, CanonWhyQuery};
+use crate::views::{AdminProblem, CanonQuery, CanonView, CanonWhy, CanonWhyQuery};
 use axum::Json;
 use axum::extract::{Query, State};
 use std::sync::Arc;

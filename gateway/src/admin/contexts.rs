@@ -4,7 +4,7 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body, Name};
-use super::types::{
+use crate::views::{
     AdminProblem, ContextChange, ContextDetail, ContextSummary, ContextWritten, Contexts, EtagQuery,
     FileProblem, ListEntry,
 };
@@ -12,15 +12,14 @@ use axum::Json;
 use axum::extract::{Query, State};
 use http::StatusCode;
 use zos_core::edit::{self, EntryText};
-use zos_core::{ContextName, ContextState, Entry, Snapshot, WriteError};
-use zos_rules::{Action, RuleKind};
+use zos_core::{Code, ContextName, Entry, WriteError};
 
 /// All contexts, with what is broken and why.
 #[utoipa::path(get, path = "/zos/v1/contexts", operation_id = "list_contexts", responses((status = 200, body = Contexts)))]
 pub(crate) async fn list(State(house): Admin) -> Json<Contexts> {
     let snapshot = house.brain.snapshot();
     let contexts: Vec<_> =
-        snapshot.contexts.iter().map(|(name, state)| summary(&snapshot, name, state)).collect();
+        snapshot.contexts.iter().map(|(name, state)| ContextSummary::new(&snapshot, name, state)).collect();
     let shown: Vec<&FileProblem> = contexts.iter().flat_map(|context| &context.problems).collect();
     let others = snapshot.problems.iter().map(FileProblem::from).filter(|problem| !shown.contains(&problem));
     let problems = others.collect();
@@ -47,7 +46,7 @@ pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<C
     let entries = |list: &[Entry]| list.iter().map(ListEntry::from).collect();
     let context = state.context();
     Ok(Json(ContextDetail {
-        summary: summary(&snapshot, &name, state),
+        summary: ContextSummary::new(&snapshot, &name, state),
         yaml: source.yaml,
         etag: source.etag,
         outbound_deny: context.map(|context| entries(&context.outbound_deny)).unwrap_or_default(),
@@ -120,12 +119,8 @@ fn new_text(
         let Some(list) = list else { continue };
         let entries = list.iter().map(entry_text).collect::<Result<Vec<_>, _>>()?;
         yaml = edit::set_list(&yaml, key, &entries).map_err(|error| {
-            AdminRefusal::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "zos_invalid_context",
-                format!("The list cannot be edited here: {error}."),
-            )
-            .hint("Edit the file itself.")
+            AdminRefusal::new(Code::InvalidContext, format!("The list cannot be edited here: {error}."))
+                .hint("Edit the file itself.")
         })?;
     }
     Ok(yaml)
@@ -141,71 +136,18 @@ fn entry_text(entry: &ListEntry) -> Result<EntryText, AdminRefusal> {
     Ok(EntryText { term, pattern, pack, action: entry.action.clone(), note: entry.note.clone() })
 }
 
-impl From<&Entry> for ListEntry {
-    fn from(entry: &Entry) -> Self {
-        let (mut term, mut pattern, mut pack) = (None, None, None);
-        match &entry.rule.kind {
-            RuleKind::Term(kind) => term = Some(kind.text().to_owned()),
-            RuleKind::Pattern(kind) => pattern = Some(kind.source().to_owned()),
-            RuleKind::Pack(kind) => pack = Some(kind.name().to_owned()),
-        }
-        ListEntry {
-            term,
-            pattern,
-            pack,
-            action: entry.explicit_action.then(|| action_name(entry.rule.action).to_owned()),
-            note: entry.note.clone(),
-            rule: Some(entry.rule.id.clone()),
-        }
-    }
-}
-
-/// An action as files write it.
-fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::Deny => "deny",
-        Action::Redact => "redact",
-        Action::Ask => "ask",
-        Action::Warn => "warn",
-    }
-}
-
 fn refusal(error: WriteError) -> AdminRefusal {
     match error {
         WriteError::Unknown(_) => AdminRefusal::unknown_context(),
-        WriteError::Conflict { .. } => AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_conflict",
-            "The file changed since it was read, so nothing was written.",
-        )
-        .hint("Load it again and make your change once more."),
+        WriteError::Conflict { .. } => {
+            AdminRefusal::new(Code::Conflict, "The file changed since it was read, so nothing was written.")
+                .hint("Load it again and make your change once more.")
+        }
         WriteError::Invalid { problems } => AdminRefusal::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "zos_invalid_context",
+            Code::InvalidContext,
             "The new text is no valid context; the file is untouched.",
         )
         .problems(&problems),
         error @ WriteError::Io(_) => AdminRefusal::failed("The context's file could not be used", &error),
-    }
-}
-
-fn summary(snapshot: &Snapshot, name: &ContextName, state: &ContextState) -> ContextSummary {
-    let context = state.context();
-    let state_word = match state {
-        ContextState::Live { stale: false, .. } => "live",
-        ContextState::Live { stale: true, .. } => "stale",
-        ContextState::Broken { .. } => "broken",
-    };
-    ContextSummary {
-        name: name.to_string(),
-        title: context.map_or_else(|| name.to_string(), |context| context.display_title().to_owned()),
-        isolation: context.map(|context| context.isolation.name().to_owned()),
-        active: snapshot.effective_active().is_ok_and(|active| active == name),
-        state: state_word.to_owned(),
-        builtin: context.is_some_and(|context| context.builtin),
-        outbound_deny: context.map_or(0, |context| context.outbound_deny.len() as u64),
-        confidential: context.map_or(0, |context| context.confidential.len() as u64),
-        daily_tokens: context.and_then(|context| context.budget.daily_tokens),
-        problems: state.problems().iter().map(FileProblem::from).collect(),
     }
 }

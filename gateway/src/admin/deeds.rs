@@ -1,13 +1,13 @@
 //! Deeds of the owner: the one way from a request that changes something to the record of it.
 //!
 //! The record is written after the deed and says what happened, so a request that was refused leaves none. A deed begins
-//! only while the log takes records and once a note of it is on the disk ([`crate::deed_notes`]): what is done when the
+//! only while the log takes records and once a note of it is on the disk ([`crate::journal::deed_notes`]): what is done when the
 //! log fails in between, or the machine stops, is told as soon as the log works again. No handler writes records itself;
 //! a test reads their source for it. The log's own deeds (a new key of its own, pruning) are recorded by the log.
 
 use super::problem::AdminRefusal;
-use crate::deed_notes::Note;
 use crate::house::House;
+use crate::journal::deed_notes::Note;
 use std::sync::Arc;
 use zos_audit::{Kind, Record};
 

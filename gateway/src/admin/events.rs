@@ -1,7 +1,7 @@
 //! `GET /zos/v1/events`: what happens, live, as server-sent events.
 
 use super::Admin;
-use super::types::Event;
+use crate::views::Event;
 use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures::stream::{self, Stream};

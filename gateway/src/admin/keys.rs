@@ -3,11 +3,11 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
+use crate::views::{AdminProblem, KeyInfo, KeyRequest, Keys, NewKey};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use zos_core::ContextName;
+use zos_core::{Code, ContextName};
 
 /// The longest client name.
 const CLIENT_LIMIT: usize = 64;
@@ -69,9 +69,7 @@ pub(crate) async fn revoke(State(house): Admin, Path(id): Path<String>) -> Resul
     let deed = Deed::key(None, "revoke a zOS key");
     deeds::act(house, deed, move |house| match house.keys.revoke(&id) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("zOS key revoked: {id}"))),
-        Ok(false) => {
-            Err(AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_key", "There is no key of that id."))
-        }
+        Ok(false) => Err(AdminRefusal::new(Code::UnknownKey, "There is no key of that id.")),
         Err(error) => Err(AdminRefusal::failed("The key could not be revoked", &error)),
     })
     .await

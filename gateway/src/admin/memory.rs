@@ -2,21 +2,20 @@
 //!
 //! Every answer is about one context. What the owner decides here is recorded; texts are not.
 
-mod shapes;
-
-pub use shapes::*;
+pub use crate::views::memory::*;
 
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::AdminProblem;
+use crate::views::AdminProblem;
+
 use crate::house::House;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use std::sync::Arc;
 use zos_core::memory::{self, Flag, Id, MemoryError, Moment, Room};
-use zos_core::{Context, ContextName, RoomPolicy};
+use zos_core::{Code, Context, ContextName, RoomPolicy};
 
 /// Decisions in one request: what may wait for review in one context. It bounds how long nobody else can
 /// write there.
@@ -292,6 +291,12 @@ fn id(text: &str) -> Result<Id, AdminRefusal> {
     text.parse().map_err(|_| MemoryError::UnknownId.into())
 }
 
+impl From<WrongField> for AdminRefusal {
+    fn from(wrong: WrongField) -> Self {
+        AdminRefusal::invalid(wrong.to_string())
+    }
+}
+
 impl From<MemoryError> for AdminRefusal {
     fn from(error: MemoryError) -> Self {
         let whole = |error: &MemoryError| {
@@ -301,26 +306,18 @@ impl From<MemoryError> for AdminRefusal {
             format!("{first}{}.", letters.as_str().trim_end_matches('.'))
         };
         match &error {
-            MemoryError::UnknownId => {
-                AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_memory", whole(&error))
-                    .hint("`zos memory search` and `zos memory review` show the ids of a room.")
-            }
+            MemoryError::UnknownId => AdminRefusal::new(Code::UnknownMemory, whole(&error))
+                .hint("`zos memory search` and `zos memory review` show the ids of a room."),
             MemoryError::Invalid { .. } | MemoryError::SameContext => AdminRefusal::invalid(whole(&error)),
             MemoryError::NotWaiting { .. } | MemoryError::NotInForce { .. } => {
-                AdminRefusal::new(StatusCode::CONFLICT, "zos_conflict", whole(&error))
+                AdminRefusal::new(Code::Conflict, whole(&error))
             }
-            MemoryError::HardContext => {
-                AdminRefusal::new(StatusCode::FORBIDDEN, "zos_memory_denied", whole(&error))
-                    .hint("Write it into the other room yourself, if it may stand there.")
-            }
-            MemoryError::Denied { .. } => {
-                AdminRefusal::new(StatusCode::FORBIDDEN, "zos_memory_denied", whole(&error))
-                    .hint("`zos firewall test` shows the rule.")
-            }
-            MemoryError::Linked { .. } => {
-                AdminRefusal::new(StatusCode::CONFLICT, "zos_conflict", whole(&error))
-                    .hint("Replace the link by the folder itself.")
-            }
+            MemoryError::HardContext => AdminRefusal::new(Code::MemoryDenied, whole(&error))
+                .hint("Write it into the other room yourself, if it may stand there."),
+            MemoryError::Denied { .. } => AdminRefusal::new(Code::MemoryDenied, whole(&error))
+                .hint("`zos firewall test` shows the rule."),
+            MemoryError::Linked { .. } => AdminRefusal::new(Code::Conflict, whole(&error))
+                .hint("Replace the link by the folder itself."),
             MemoryError::Disk(source) => {
                 AdminRefusal::failed("The memory could not be read or written", source)
             }

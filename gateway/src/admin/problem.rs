@@ -1,6 +1,6 @@
 //! Refusals of the admin API: a code, a sentence, a hint, and findings where a file was sent.
 
-use super::types::{AdminError, AdminProblem, FileProblem};
+use crate::views::{AdminError, AdminProblem, FileProblem};
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use zos_core::{ContextName, ContextState, Snapshot};
+use zos_wire::problem::{self, Code};
 
 /// A refusal.
 #[derive(Debug)]
@@ -17,16 +18,23 @@ pub(crate) struct AdminRefusal {
 }
 
 impl AdminRefusal {
-    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    /// A refusal with the usual status of its code.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         AdminRefusal {
-            status,
+            status: problem::status(code),
             error: AdminError {
-                code: code.to_owned(),
+                code: code.as_str().to_owned(),
                 message: message.into(),
                 hint: None,
                 problems: Vec::new(),
             },
         }
+    }
+
+    /// Replaces the code's usual status.
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -40,26 +48,24 @@ impl AdminRefusal {
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        AdminRefusal::new(StatusCode::BAD_REQUEST, "zos_invalid_request", message)
+        AdminRefusal::new(Code::InvalidRequest, message)
     }
 
     pub(crate) fn unknown_endpoint() -> Self {
-        AdminRefusal::new(
-            StatusCode::NOT_FOUND,
-            "zos_unknown_endpoint",
-            "The admin API has no such endpoint.",
-        )
-        .hint("docs/openapi.json lists them.")
+        AdminRefusal::new(Code::UnknownEndpoint, "The admin API has no such endpoint.")
+            .hint("docs/openapi.json lists them.")
     }
 
     pub(crate) fn unknown_context() -> Self {
-        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_context", "There is no context of that name.")
+        AdminRefusal::new(Code::UnknownContext, "There is no context of that name.")
     }
 
     /// A context of that name exists and never loaded.
     pub(crate) fn context_broken(state: &ContextState) -> Self {
         let message = "The file of this context never loaded.";
-        AdminRefusal::new(StatusCode::CONFLICT, "zos_context_broken", message).problems(state.problems())
+        AdminRefusal::new(Code::ContextBroken, message)
+            .status(StatusCode::CONFLICT)
+            .problems(state.problems())
     }
 
     /// Why nothing can be asked of a context: it does not exist, or never loaded.
@@ -68,37 +74,24 @@ impl AdminRefusal {
     }
 
     pub(crate) fn wrong_token() -> Self {
-        AdminRefusal::new(
-            StatusCode::UNAUTHORIZED,
-            "zos_unauthorized",
-            "The admin token is missing or wrong.",
-        )
-        .hint("It stands in gateway/admin.token of the home; send it as `Authorization: Bearer …`.")
+        AdminRefusal::new(Code::Unauthorized, "The admin token is missing or wrong.")
+            .hint("It stands in gateway/admin.token of the home; send it as `Authorization: Bearer …`.")
     }
 
     pub(crate) fn no_admin_here() -> Self {
-        AdminRefusal::new(
-            StatusCode::NOT_FOUND,
-            "zos_unknown_endpoint",
-            "The admin API is not served on this listener.",
-        )
-        .hint("The desktop app serves it in its own window.")
+        AdminRefusal::new(Code::UnknownEndpoint, "The admin API is not served on this listener.")
+            .hint("The desktop app serves it in its own window.")
     }
 
     pub(crate) fn unrecorded() -> Self {
-        AdminRefusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "zos_audit_unavailable",
-            "The log cannot be written, so nothing was changed.",
-        )
-        .hint("See `zos doctor`: the disk may be full or the folder read-only.")
+        AdminRefusal::new(Code::AuditUnavailable, "The log cannot be written, so nothing was changed.")
+            .hint("See `zos doctor`: the disk may be full or the folder read-only.")
     }
 
     /// A deed that was done, and whose record the log did not take.
     pub(crate) fn recorded_later() -> Self {
         AdminRefusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "zos_audit_unavailable",
+            Code::AuditUnavailable,
             "This was done, and the log could not take its record; that is written once the log works again.",
         )
         .hint("See `zos doctor`, and look at what is in force before you try again.")
@@ -113,26 +106,13 @@ impl AdminRefusal {
     /// A failure of ours or of the machine. The error is for the log; the sentence is for the owner.
     pub(crate) fn failed(what: &str, error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "{what}");
-        AdminRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, "zos_internal", format!("{what}: {error}."))
+        AdminRefusal::new(Code::Internal, format!("{what}: {error}."))
     }
 }
 
 impl IntoResponse for AdminRefusal {
     fn into_response(self) -> Response {
         (self.status, Json(AdminProblem { error: self.error })).into_response()
-    }
-}
-
-impl From<&zos_core::Problem> for FileProblem {
-    fn from(problem: &zos_core::Problem) -> Self {
-        FileProblem {
-            severity: problem.severity.name().to_owned(),
-            file: problem.file.clone(),
-            line: problem.line.map(|line| line as u64),
-            column: problem.column.map(|column| column as u64),
-            message: problem.message.clone(),
-            mend: problem.mend.clone(),
-        }
     }
 }
 
@@ -155,11 +135,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         // Axum asks for the content type, which keeps simple cross-site forms out.
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Body(body)),
-            Err(rejection) => Err(AdminRefusal::new(
-                rejection.status(),
-                "zos_invalid_request",
-                format!("{}.", rejection.body_text()),
-            )),
+            Err(rejection) => {
+                Err(AdminRefusal::invalid(format!("{}.", rejection.body_text())).status(rejection.status()))
+            }
         }
     }
 }

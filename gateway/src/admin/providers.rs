@@ -3,17 +3,17 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
 use crate::house::{House, millis};
-use crate::models;
 use crate::upstream::credentials::{self, Credential};
 use crate::upstream::departing::Departing;
+use crate::upstream::lists;
+use crate::views::{AdminProblem, ProviderInfo, ProviderKey, ProviderTest, Providers};
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{HeaderValue, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
-use zos_core::{Api, KeySource, Provider};
+use zos_core::{Api, Code, KeySource, Provider};
 use zos_seal::Secret;
 
 /// All providers, and where their keys come from.
@@ -88,11 +88,7 @@ pub(crate) async fn delete_key(
     let deed = Deed::key(None, format!("remove the provider key of {id}"));
     deeds::act(house, deed, move |house| match house.vault.delete(&name) {
         Ok(true) => Ok(Done::Happened(StatusCode::NO_CONTENT, format!("provider key removed: {id}"))),
-        Ok(false) => Err(AdminRefusal::new(
-            StatusCode::NOT_FOUND,
-            "zos_unknown_key",
-            "The keychain holds no key for this provider.",
-        )),
+        Ok(false) => Err(AdminRefusal::new(Code::UnknownKey, "The keychain holds no key for this provider.")),
         Err(error) => Err(keychain(&error)),
     })
     .await
@@ -121,7 +117,7 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
     let Some(mut url) = provider.endpoint("/v1/models") else {
         return Ok((
             "The demo is built in and needs no key.".to_owned(),
-            Some(models::DEMO_MODELS.len() as u64),
+            Some(lists::DEMO_MODELS.len() as u64),
         ));
     };
     let credential = match credentials::find(&provider.keys, &house.vault).await {
@@ -136,14 +132,15 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
         version.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         url.set_query(Some("limit=1000"));
     }
-    let headers = Departing::checked(house, version, Credential::Owners(credential))
-        .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
+    let headers =
+        Departing::checked(&house.own_secrets, &house.keys, version, Credential::Owners(credential))
+            .map_err(|_| "The key stored for this provider is one of zOS itself, so it was not sent.")?;
     let mut answer =
         house.upstreams.get(url, headers).await.map_err(|error| format!("No answer: {error}."))?;
     let status = answer.status;
     match status.as_u16() {
         200..=299 => {
-            let listed = models::read_list(&mut answer.body).await;
+            let listed = lists::read_list(&mut answer.body).await;
             let message = match &listed {
                 Some(ids) => format!("The provider accepted the call and lists {} models.", ids.len()),
                 None => "The provider accepted the call, but did not list its models.".to_owned(),
@@ -158,26 +155,18 @@ async fn try_provider(house: &House, provider: &Provider) -> Result<(String, Opt
 fn provider(house: &House, id: &str) -> Result<Arc<Provider>, AdminRefusal> {
     let fleet = house.brain.snapshot().fleet.clone();
     fleet.provider(id).cloned().ok_or_else(|| {
-        AdminRefusal::new(StatusCode::NOT_FOUND, "zos_unknown_provider", "There is no provider of that id.")
+        AdminRefusal::new(Code::UnknownProvider, "There is no provider of that id.")
             .hint("routing/fleet.yml lists them.")
     })
 }
 
 fn writable(house: &House, id: &str) -> Result<String, AdminRefusal> {
     keychain_name(&*provider(house, id)?).map(str::to_owned).ok_or_else(|| {
-        AdminRefusal::new(
-            StatusCode::CONFLICT,
-            "zos_key_not_writable",
-            "The key of this provider does not come from the keychain.",
-        )
-        .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
+        AdminRefusal::new(Code::KeyNotWritable, "The key of this provider does not come from the keychain.")
+            .hint("Write `key: \"keychain:NAME\"` in routing/fleet.yml to store it there.")
     })
 }
 
 fn keychain(error: &zos_seal::VaultError) -> AdminRefusal {
-    AdminRefusal::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "zos_keychain",
-        format!("The keychain did not take it: {error}."),
-    )
+    AdminRefusal::new(Code::Keychain, format!("The keychain did not take it: {error}."))
 }

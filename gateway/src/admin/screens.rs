@@ -14,7 +14,7 @@ const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>zOS</title>\
     <p>zOS is running, but this build holds no screens. <code>make ui</code> builds them.";
 
 /// `/zos/` and what lies below it.
-pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/zos", get(|| async { Redirect::permanent("/zos/") }))
         .route("/zos/", get(|| async { file("index.html") }))

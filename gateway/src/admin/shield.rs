@@ -3,27 +3,18 @@
 use super::Admin;
 use super::deeds::{self, Deed, Done};
 use super::problem::{AdminRefusal, Body};
-use super::types::{AdminProblem, Shield, ShieldChange};
 use crate::house::House;
+use crate::views::{AdminProblem, Shield, ShieldChange};
 use axum::Json;
 use axum::extract::State;
 use std::sync::Arc;
 use std::time::Duration;
 use zos_guard::shield::MINUTES_LIMIT;
 
-/// The shield as it stands.
-pub(crate) fn state(house: &House) -> Shield {
-    let now = house.now_ms();
-    Shield {
-        paused: house.shield.is_paused(now),
-        until: house.shield.ends_ms(now).map(zos_audit::format_time),
-    }
-}
-
 /// Whether the shield is paused.
 #[utoipa::path(get, path = "/zos/v1/shield", responses((status = 200, body = Shield)))]
 pub(crate) async fn shield(State(house): Admin) -> Json<Shield> {
-    Json(state(&house))
+    Json(house.shield_state())
 }
 
 /// Pauses or resumes the shield. While paused, rules only report; each call says so in its record.
@@ -56,7 +47,7 @@ pub(crate) async fn set_shield(
     if let (true, Some(minutes)) = (change.paused, change.minutes) {
         announce_end(house.clone(), minutes);
     }
-    Ok(Json(state(&house)))
+    Ok(Json(house.shield_state()))
 }
 
 /// Tells the screens when a pause has ended by itself. The end itself needs no task: it is a comparison.

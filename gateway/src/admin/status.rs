@@ -1,7 +1,7 @@
 //! `GET /zos/v1/status`.
 
 use super::Admin;
-use super::types::Status;
+use crate::views::Status;
 use axum::Json;
 use axum::extract::State;
 
@@ -17,7 +17,7 @@ pub(crate) async fn status(State(house): Admin) -> Json<Status> {
         home: house.brain.home().root().display().to_string(),
         active: snapshot.effective_active().ok().map(ToString::to_string),
         active_is_builtin: snapshot.is_builtin(),
-        shield: super::shield::state(&house),
+        shield: house.shield_state(),
         health: house.health(),
         counts: house.counters.counts(),
         uptime_s: house.started.elapsed().as_secs(),

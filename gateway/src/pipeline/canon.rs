@@ -6,7 +6,7 @@
 use super::inspect_request::Inspected;
 use crate::call::Call;
 use crate::house::House;
-use crate::system;
+use crate::journal::system;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use zos_core::context::CanonDelivery;
@@ -43,7 +43,7 @@ pub(super) fn run(
     drop(value);
     inspected.arrived.body = changed;
     let (name, face) = (inspected.resolved.name.as_str(), inspected.arrived.face);
-    inspected.system = system::of_changed(house, name, face, &inspected.arrived.body);
+    inspected.system = system::of_changed(&house.term_keys, name, face, &inspected.arrived.body);
     inspected.asked.model_place = change.moved(inspected.asked.model_place.clone());
     inspected.input_tokens = inspected.input_tokens.saturating_add(canon.tokens);
     call.record.canon = Some(canon.digest.clone());

@@ -305,8 +305,9 @@ impl Attempts<'_> {
         let face = self.face(prepared);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
         let passed = outgoing_headers(&arrived.headers, passed, face.api());
-        let headers = Departing::checked(self.house, passed, credential).map_err(|HoldsOwnSecret| {
-            Problem::new(
+        let headers = Departing::checked(&self.house.own_secrets, &self.house.keys, passed, credential)
+            .map_err(|HoldsOwnSecret| {
+                Problem::new(
                 Code::Unauthorized,
                 format!(
                     "What would go to provider \"{}\" holds a zOS key, so nothing was sent.",
@@ -316,7 +317,7 @@ impl Attempts<'_> {
             .hint(
                 "zOS keys and the admin token are for this machine only: give the provider a key of its own.",
             )
-        })?;
+            })?;
         Ok(Outgoing {
             path: upstream_path(face, if crosses { "" } else { &arrived.query }),
             headers,

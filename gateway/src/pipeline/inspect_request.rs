@@ -2,13 +2,13 @@
 
 use super::headers as travelling;
 use super::{Arrived, Resolved, state};
+use crate::books::tokens::Measured;
 use crate::call::{Call, HiddenModel};
 use crate::house::House;
 use crate::inspectors::Weight;
+use crate::journal::system;
+use crate::journal::terms;
 use crate::pipeline::waiting::Waiting;
-use crate::system;
-use crate::terms;
-use crate::tokens::Measured;
 use http::{HeaderMap, HeaderValue};
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -84,7 +84,7 @@ pub(super) fn run(
     }
     targets::reach(&resolved.policy, &hosted::reach(&value), &mut findings.targets);
     travelling::inspect_going(&resolved.policy, &arrived.headers, &mut findings);
-    let system = system::of(house, resolved.name.as_str(), arrived.face, &value);
+    let system = system::of(&house.term_keys, resolved.name.as_str(), arrived.face, &value);
     note(&resolved.policy, &findings, call, headers);
     state::check(house, &resolved, &value, call, headers)?;
     drop(value);
@@ -151,8 +151,9 @@ impl Decided {
         if let Some(redacted) = redact(house, &mut resolved, &arrived, &mut findings, call)? {
             asked.model_place = redacted.moved(&asked.model_place);
             arrived.body = redacted.body.into();
-            system = system
-                .and_then(|_| system::of_changed(house, resolved.name.as_str(), arrived.face, &arrived.body));
+            system = system.and_then(|_| {
+                system::of_changed(&house.term_keys, resolved.name.as_str(), arrived.face, &arrived.body)
+            });
             raise_verdict(Verdict::Redact, call, headers);
         }
         if resolved.context.state == ProviderState::None

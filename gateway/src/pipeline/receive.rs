@@ -1,7 +1,7 @@
 //! Step 0: the whole body, within its bounds.
 
+use crate::access::caller::Caller;
 use crate::call::Call;
-use crate::caller::Caller;
 use crate::house::House;
 use crate::inspectors::Weight;
 use axum::extract::Request;

@@ -2,11 +2,11 @@
 
 use super::inspect_request::Inspected;
 use super::route::Routed;
-use crate::budget::limits_of_call;
+use crate::books::budget::limits_of_call;
+use crate::books::prices::Names;
+use crate::books::tokens;
 use crate::call::{Call, Granted, Needs};
 use crate::house::House;
-use crate::prices::Names;
-use crate::tokens;
 use http::{HeaderMap, HeaderValue};
 use zos_core::Route;
 use zos_meter::{Balance, Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};

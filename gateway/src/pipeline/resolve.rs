@@ -5,8 +5,8 @@
 //! one serves.
 
 use super::Arrived;
+use crate::access::caller::Caller;
 use crate::call::{Call, audit_unavailable};
-use crate::caller::Caller;
 use crate::house::House;
 use crate::ids;
 use crate::pipeline::inspect_request::finds_nothing;

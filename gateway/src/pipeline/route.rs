@@ -4,7 +4,7 @@
 use super::inspect_request::Inspected;
 use crate::call::{Call, HiddenModel};
 use crate::house::House;
-use crate::system;
+use crate::journal::system;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
@@ -96,7 +96,7 @@ pub(super) fn prepare(house: &House, inspected: &Inspected, route: Route) -> Res
     };
     let system = match (pair, &inspected.system) {
         (Some(pair), Some(_)) => {
-            system::of_changed(house, inspected.resolved.name.as_str(), pair.provider(), &body)
+            system::of_changed(&house.term_keys, inspected.resolved.name.as_str(), pair.provider(), &body)
         }
         (_, system) => system.clone(),
     };

@@ -12,6 +12,7 @@
 use crate::call::Call;
 use crate::house::House;
 use crate::pipeline::Resolved;
+use crate::views;
 use std::time::Duration;
 use zos_core::Effect;
 use zos_guard::approvals::{Approval, AskedRule, Decision, Place, Question, Reply, Side, Ticket};
@@ -219,8 +220,8 @@ impl Waiting {
 
 /// Tells the screens.
 fn announce(house: &House, approval: &Approval) {
-    let approval = Box::new(crate::admin::approvals::shown(house, approval));
-    house.announce(crate::admin::types::Event::Approval { approval });
+    let approval = Box::new(views::Approval::new(&house.brain.snapshot(), approval));
+    house.announce(views::Event::Approval { approval });
 }
 
 /// The rules that ask about targets, and where these were found.

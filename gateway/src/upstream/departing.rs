@@ -6,8 +6,8 @@
 //! machine, so of that only what this house itself has handed out is stopped.
 
 use super::credentials::Credential;
-use crate::house::House;
 use http::HeaderMap;
+use zos_seal::{ClientKeys, OwnSecrets};
 
 /// Headers without any secret of this house.
 #[derive(Clone)]
@@ -24,19 +24,18 @@ impl Departing {
     /// # Errors
     /// When any value holds a secret of this house.
     pub(crate) fn checked(
-        house: &House,
+        secrets: &OwnSecrets,
+        keys: &ClientKeys,
         passed: HeaderMap,
         credential: Credential,
     ) -> Result<Departing, HoldsOwnSecret> {
-        let by_shape = |headers: &HeaderMap| {
-            headers.values().any(|value| !house.own_secrets.find(value.as_bytes()).is_empty())
-        };
+        let by_shape =
+            |headers: &HeaderMap| headers.values().any(|value| !secrets.find(value.as_bytes()).is_empty());
         let holds = match &credential {
             Credential::Callers(headers) => by_shape(headers),
             Credential::Owners(headers) => headers.values().any(|value| {
-                house.own_secrets.find(value.as_bytes()).iter().any(|spotted| {
-                    spotted.kind == zos_seal::own_secrets::Kind::AdminToken
-                        || house.keys.has(spotted.text.expose())
+                secrets.find(value.as_bytes()).iter().any(|spotted| {
+                    spotted.kind == zos_seal::own_secrets::Kind::AdminToken || keys.has(spotted.text.expose())
                 })
             }),
         };

@@ -6,106 +6,9 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
+use zos_core::code::Actor;
 
-/// What went wrong, as programs match on it. Listed in `docs/errors.md`; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// The body is no JSON object, too large, or holds a field of a wrong type.
-    InvalidRequest,
-    /// A key is required, wrong or revoked.
-    Unauthorized,
-    /// The browser origin or the Host header is not allowed.
-    OriginDenied,
-    /// The request holds something that the context denies.
-    FirewallRequest,
-    /// The answer held something that the context denies.
-    FirewallResponse,
-    /// Key and header or path name different contexts.
-    ContextMismatch,
-    /// No such context, or none governs this call.
-    UnknownContext,
-    /// The context's file never loaded.
-    ContextBroken,
-    /// The canon that a hard context puts in front of its calls cannot be built.
-    CanonInvalid,
-    /// No such endpoint.
-    UnknownEndpoint,
-    /// No provider serves this model.
-    UnknownModel,
-    /// No permitted model or provider is left.
-    NoRoute,
-    /// The routed model's API cannot carry a field of the request, or the caller's API one of the answer.
-    Untranslatable,
-    /// The request refers to what a provider keeps and what this context may not use.
-    ForeignState,
-    /// The budget does not hold this call.
-    BudgetExceeded,
-    /// The provider could not be reached, or its answer could not be read.
-    UpstreamUnreachable,
-    /// The provider took too long.
-    UpstreamTimeout,
-    /// The log cannot be written and the context is hard.
-    AuditUnavailable,
-    /// Budgets cannot be read or written, the context is hard and has some.
-    LedgerUnavailable,
-    /// The gateway is stopping.
-    ShuttingDown,
-    /// A defect of ours.
-    Internal,
-}
-
-impl Code {
-    /// The code as it stands in answers and records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::InvalidRequest => "zos_invalid_request",
-            Code::Unauthorized => "zos_unauthorized",
-            Code::OriginDenied => "zos_origin_denied",
-            Code::FirewallRequest => "zos_firewall_request",
-            Code::FirewallResponse => "zos_firewall_response",
-            Code::ContextMismatch => "zos_context_mismatch",
-            Code::UnknownContext => "zos_unknown_context",
-            Code::ContextBroken => "zos_context_broken",
-            Code::CanonInvalid => "zos_canon_invalid",
-            Code::UnknownEndpoint => "zos_unknown_endpoint",
-            Code::UnknownModel => "zos_unknown_model",
-            Code::NoRoute => "zos_no_route",
-            Code::Untranslatable => "zos_untranslatable",
-            Code::ForeignState => "zos_foreign_state",
-            Code::BudgetExceeded => "zos_budget_exceeded",
-            Code::UpstreamUnreachable => "zos_upstream_unreachable",
-            Code::UpstreamTimeout => "zos_upstream_timeout",
-            Code::AuditUnavailable => "zos_audit_unavailable",
-            Code::LedgerUnavailable => "zos_ledger_unavailable",
-            Code::ShuttingDown => "zos_shutting_down",
-            Code::Internal => "zos_internal",
-        }
-    }
-
-    /// The HTTP status that goes with it.
-    #[must_use]
-    pub fn status(self) -> StatusCode {
-        match self {
-            Code::InvalidRequest | Code::Untranslatable => StatusCode::BAD_REQUEST,
-            Code::Unauthorized => StatusCode::UNAUTHORIZED,
-            Code::OriginDenied | Code::FirewallRequest | Code::ForeignState | Code::ContextMismatch => {
-                StatusCode::FORBIDDEN
-            }
-            Code::UnknownContext | Code::UnknownEndpoint | Code::UnknownModel => StatusCode::NOT_FOUND,
-            Code::BudgetExceeded => StatusCode::TOO_MANY_REQUESTS,
-            Code::FirewallResponse | Code::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
-            Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Code::CanonInvalid
-            | Code::ContextBroken
-            | Code::NoRoute
-            | Code::AuditUnavailable
-            | Code::LedgerUnavailable
-            | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-            Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-}
+pub use zos_core::Code;
 
 /// Whose error envelope an answer wears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +37,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with the status of its code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Problem { code, status: code.status(), message: message.into(), hint: None, retry_after_s: None }
+        Problem { code, status: status(code), message: message.into(), hint: None, retry_after_s: None }
     }
 
     /// Adds what to do about it.
@@ -147,6 +50,7 @@ impl Problem {
     /// Replaces the code's own status.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
+        debug_assert!(self.code.statuses().contains(&status.as_u16()), "{:?} lacks {status}", self.code);
         self.status = status;
         self
     }
@@ -196,11 +100,18 @@ impl Problem {
         }
         // A refusal of ours stays a refusal however often it is repeated at once; only what
         // happened on the way to the provider may go better the next time.
-        if !matches!(self.code, Code::UpstreamUnreachable | Code::UpstreamTimeout | Code::ShuttingDown) {
+        if self.code.actor() != Actor::Time {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         response
     }
+}
+
+/// Usual status of a code; 500 for one that only the command line says, which no answer carries.
+#[must_use]
+pub fn status(code: Code) -> StatusCode {
+    let usual = code.statuses().first().and_then(|status| StatusCode::from_u16(*status).ok());
+    usual.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The name that an API gives to errors of a status.

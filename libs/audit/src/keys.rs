@@ -11,16 +11,19 @@
 //! log is opened; everything later is finished.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::log::sealer;
+use crate::files;
 use crate::note::{BadKey, BadNote, Checkpoint, Signer, VerifierKey};
 use crate::read::{Filter, ReadError, recent};
 use crate::record::{Kind, Record};
+
+/// Name of the file with the newest key.
+pub(crate) const VERIFIER_KEY: &str = "log.vkey";
 
 /// The file with the replacements.
 pub(crate) const LINKS: &str = "log.keys";
@@ -144,7 +147,7 @@ impl Keys {
         }
         let Some(last) = links.last() else { return Ok(Self::new(named.clone())) };
         if *named != last.new && *named != last.old {
-            return Err(format!("{} does not name the newest key", sealer::VERIFIER_KEY));
+            return Err(format!("{} does not name the newest key", VERIFIER_KEY));
         }
         Ok(Self { first: links[0].old.clone(), links })
     }
@@ -155,8 +158,8 @@ impl Keys {
     /// When a file cannot be read; inside, what is wrong with the lines.
     pub(crate) fn read(dir: &Path) -> io::Result<Result<Option<(Self, VerifierKey)>, String>> {
         // In this order: the line is written before the name.
-        let named = sealer::read(&dir.join(sealer::VERIFIER_KEY))?;
-        let lines = sealer::read(&dir.join(LINKS))?.unwrap_or_default();
+        let named = files::read(&dir.join(VERIFIER_KEY))?;
+        let lines = files::read(&dir.join(LINKS))?.unwrap_or_default();
         let named = named.and_then(|text| std::str::from_utf8(&text).ok()?.parse::<VerifierKey>().ok());
         let Some(named) = named else { return Ok(Ok(None)) };
         let lines = match std::str::from_utf8(&lines) {
@@ -266,48 +269,6 @@ pub fn signing_key(dir: &Path) -> Result<Option<VerifierKey>, ReadError> {
     let newest = recent(dir, &Filter::default(), None, 1)?;
     let end = newest.records.first().map_or(0, |record| record.seq + 1);
     Ok(Some(keys.told_by(end, &named).newest().clone()))
-}
-
-/// Why the key of a log was not replaced.
-#[derive(Debug, thiserror::Error)]
-pub enum RotateError {
-    /// Nothing signs.
-    #[error("this log is not signed, so no key can vouch for the next; bring its key back first")]
-    NoTree,
-    /// The one before is not done.
-    #[error("the key was replaced a moment ago and has signed nothing yet; try again")]
-    Busy,
-    /// There is no end to it.
-    #[error("the key of this log was replaced {LINKS_LIMIT} times; begin a new log")]
-    TooMany,
-    /// It is none.
-    #[error(transparent)]
-    Key(#[from] BadKey),
-    /// A file cannot be written. The old key goes on.
-    #[error("could not write {}: {source}", .path.file_name().unwrap_or_default().display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The record of it cannot be written. The old key goes on.
-    #[error("the record of it could not be written: {0}")]
-    Record(io::Error),
-    /// The new key is the one from here on, and its first checkpoint is yet to come.
-    #[error("the new key counts from now on, but could not sign yet: {0}")]
-    Unsealed(#[source] crate::log::AppendError),
-}
-
-/// A key that was replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rotated {
-    /// The key that signed so far.
-    pub old: VerifierKey,
-    /// The key that signs from now on.
-    pub new: VerifierKey,
-    /// The record that tells of it.
-    pub seq: u64,
 }
 
 #[cfg(test)]

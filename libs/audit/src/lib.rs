@@ -14,7 +14,9 @@
 //!
 //! Reading order: [`record`], `segment`, [`log`], [`read`], [`follow`], [`tree`], [`note`], [`keys`], [`verify`].
 
+mod checkpoints;
 pub mod export;
+mod files;
 pub mod follow;
 pub mod keys;
 pub mod log;
@@ -29,10 +31,13 @@ mod tiles;
 pub mod time;
 pub mod tree;
 pub mod verify;
+mod witness;
 
 pub use follow::{Entry, Lines, read_all};
-pub use keys::{RotateError, Rotated, signing_key};
-pub use log::{AppendError, Clock, Durability, Health, Log, OnDamage, OpenError, Options};
+pub use keys::signing_key;
+pub use log::{
+    AppendError, Clock, Durability, Health, Log, OnDamage, OpenError, Options, RotateError, Rotated,
+};
 pub use note::{Checkpoint, Signer, VerifierKey};
 pub use proof::{Bundle, Proof, ProofError, Prover};
 pub use prune::{PruneError, Pruned, prune};

@@ -8,11 +8,13 @@
 //! What it cannot do: a file system that hangs instead of failing (a lost network mount) holds the
 //! writer for as long as it hangs.
 
+mod damage;
+mod end;
 mod flusher;
 mod opening;
-pub(crate) mod sealer;
+mod rotation;
+mod sealer;
 mod takeover;
-pub(crate) mod witness;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -20,9 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use opening::OpenError;
+pub use damage::OpenError;
+pub use rotation::{RotateError, Rotated};
 
-use crate::keys::{RotateError, Rotated};
 use crate::note::Signer;
 use crate::record::Record;
 use flusher::Shared;
@@ -116,9 +118,7 @@ pub enum Health {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// The line could not be written; nothing of it is in the log.
-    #[error(
-        "could not write to the audit log: {0}; free space or mend the folder, the log goes on by itself"
-    )]
+    #[error("could not write to the audit log: {0}; free space or fix the folder, the log goes on by itself")]
     Write(String),
     /// The line was written, and the disk did not confirm it.
     #[error("the disk did not confirm the audit record: {0}")]

@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Keys;
-use crate::log::sealer;
+use crate::checkpoints::CHECKPOINT;
+use crate::files;
+use crate::keys::{Keys, VERIFIER_KEY};
 use crate::note::{BadNote, Checkpoint, VerifierKey};
 use crate::read::{ReadError, segments};
 use crate::record::{Head, Record};
@@ -135,11 +136,11 @@ impl Prover {
     pub fn open(dir: &Path) -> Result<Self, ProofError> {
         segments(dir)?;
         let io = |path: PathBuf| move |source| ReadError::Io { path, source };
-        let path = dir.join(sealer::CHECKPOINT);
-        let note = sealer::read(&path).map_err(io(path))?;
+        let path = dir.join(CHECKPOINT);
+        let note = files::read(&path).map_err(io(path))?;
         let note = note.and_then(|note| String::from_utf8(note).ok());
         let note = note.ok_or_else(|| ProofError::NoHead("the checkpoint is missing".to_owned()))?;
-        let keys = Keys::read(dir).map_err(io(dir.join(sealer::VERIFIER_KEY)))?;
+        let keys = Keys::read(dir).map_err(io(dir.join(VERIFIER_KEY)))?;
         let keys = keys.map_err(|why| ProofError::NoHead(format!("{}: {why}", crate::keys::LINKS)))?;
         let (keys, _) = keys.ok_or_else(|| ProofError::NoHead("log.vkey is missing".to_owned()))?;
         let opened = keys.open(note.as_bytes()).map(|(head, key)| (head, key.clone()));

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::log::{AppendError, Log};
 use crate::read::{ReadError, segments};
-use crate::record::{Head, Kind, Record};
+use crate::record::{Head, Record};
 use crate::scan::Forward;
 
 /// Why a log was not pruned.
@@ -65,8 +65,7 @@ pub fn prune(log: &Log, dir: &Path, day: &str) -> Result<Option<Pruned>, PruneEr
     if log.seal()?.is_none() {
         return Err(PruneError::NoTree);
     }
-    let detail = format!("records {from} to {} removed, of days before {day}", to.saturating_sub(1));
-    log.append(Record::event(Kind::Prune, detail))?;
+    log.append(Record::pruned(from, to, day))?;
     log.seal()?;
     let mut files = Vec::new();
     for name in &names[..old] {
@@ -75,12 +74,4 @@ pub fn prune(log: &Log, dir: &Path, day: &str) -> Result<Option<Pruned>, PruneEr
         files.push(name.to_string());
     }
     Ok(Some(Pruned { from, to, files }))
-}
-
-/// The first record that a prune record tells to be left.
-pub(crate) fn pruned_to(record: &Record) -> Option<u64> {
-    let detail = record.detail.as_deref()?;
-    let (_, rest) = detail.strip_prefix("records ")?.split_once(" to ")?;
-    let last: u64 = rest.split(' ').next()?.parse().ok()?;
-    Some(last + 1)
 }

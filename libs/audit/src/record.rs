@@ -195,6 +195,19 @@ impl Record {
         Self { kind, detail: Some(detail.into()), ..Self::default() }
     }
 
+    /// The record that tells of the removal of records `from` up to, and without, `to`, of days before `day`.
+    pub(crate) fn pruned(from: u64, to: u64, day: &str) -> Self {
+        let last = to.saturating_sub(1);
+        Self::event(Kind::Prune, format!("records {from} to {last} removed, of days before {day}"))
+    }
+
+    /// `seq` of the first record that is left, where this record tells of a removal.
+    pub(crate) fn pruned_to(&self) -> Option<u64> {
+        let detail = self.detail.as_deref().filter(|_| self.kind == Kind::Prune)?;
+        let (_, rest) = detail.strip_prefix("records ")?.split_once(" to ")?;
+        rest.split(' ').next()?.parse::<u64>().ok()?.checked_add(1)
+    }
+
     /// This record with every string, list and integer inside its bound.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -306,6 +319,18 @@ fn clip(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_of_pruning_says_what_is_left_and_a_strange_one_says_nothing() {
+        for (from, to) in [(0, 1), (7, 4096), (3, u64::MAX)] {
+            assert_eq!(Record::pruned(from, to, "2026-03-03").pruned_to(), Some(to));
+        }
+        let told = |kind, detail: &str| Record::event(kind, detail).pruned_to();
+        assert_eq!(told(Kind::Prune, "records 0 to 18446744073709551615 removed"), None);
+        assert_eq!(told(Kind::Prune, "records 0 to many removed"), None);
+        assert_eq!(told(Kind::Prune, "records 0"), None);
+        assert_eq!(told(Kind::Decision, "records 0 to 7 removed"), None);
+    }
     use proptest::prelude::*;
     use serde_json::Value;
 

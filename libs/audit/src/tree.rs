@@ -227,8 +227,7 @@ mod tests {
     fn the_leaf_hash_is_that_of_rfc_6962() {
         // The hash of the empty leaf, as RFC 6962 implementations know it.
         let expected = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
-        let hex: String = leaf_hash(b"").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, expected);
+        assert_eq!(hex::encode(leaf_hash(b"")), expected);
     }
 
     #[test]

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 pub use check::Finding;
 
-use crate::keys::{self, Keys};
-use crate::log::sealer;
-use crate::log::witness::Witness;
+use crate::checkpoints;
+use crate::keys::{self, Keys, VERIFIER_KEY};
 use crate::note::VerifierKey;
 use crate::read::{ReadError, segments};
 use crate::tiles;
+use crate::witness::Witness;
 
 /// The most findings that are kept; the first ones tell where to look.
 const FINDINGS: usize = 32;
@@ -93,8 +93,8 @@ pub fn verify_witnessed(
     // that a log which is being written is never found to be less than it was signed for.
     segments(dir)?;
     let extent = tiles::extent(dir).map_err(io(dir.join("tile")))?;
-    let notes = sealer::Notes::read(dir).map_err(io(dir.join(sealer::CHECKPOINT)))?;
-    let found = Keys::read(dir).map_err(io(dir.join(sealer::VERIFIER_KEY)))?;
+    let notes = checkpoints::Notes::read(dir).map_err(io(dir.join(checkpoints::CHECKPOINT)))?;
+    let found = Keys::read(dir).map_err(io(dir.join(VERIFIER_KEY)))?;
     let mut report = Report {
         key: key.cloned(),
         is_key_given: key.is_some(),
@@ -122,18 +122,18 @@ pub fn verify_witnessed(
     let head = match &keys {
         None => {
             if report.is_intact() {
-                report.find(sealer::VERIFIER_KEY, "the verifier key is missing or is none");
+                report.find(VERIFIER_KEY, "the verifier key is missing or is none");
             }
             None
         }
-        Some(keys) => match sealer::head(&notes, keys) {
+        Some(keys) => match checkpoints::head(&notes, keys) {
             Ok(Some(head)) => Some(head),
             Ok(None) => {
-                report.find(sealer::CHECKPOINT, "the checkpoint is missing");
+                report.find(checkpoints::CHECKPOINT, "the checkpoint is missing");
                 None
             }
             Err(why) => {
-                report.find(sealer::CHECKPOINT, why);
+                report.find(checkpoints::CHECKPOINT, why);
                 None
             }
         },
@@ -142,7 +142,7 @@ pub fn verify_witnessed(
         report.key = Some(head.key.clone());
         report.key_changes = keys.changes_to(&head.key);
         if named.as_ref().is_some_and(|named| keys.is_replaced(named, &head.key)) {
-            report.find(sealer::VERIFIER_KEY, "it names a key that signs no more");
+            report.find(VERIFIER_KEY, "it names a key that signs no more");
         }
     } else if let (None, Some(own)) = (&report.key, &own) {
         report.key = Some(own.newest().clone());
@@ -160,7 +160,7 @@ pub fn verify_witnessed(
     if head.is_some() && extent > report.size {
         let what =
             format!("it covers {} records, and the tree {extent}: an older one was put back", report.size);
-        report.find(sealer::CHECKPOINT, what);
+        report.find(checkpoints::CHECKPOINT, what);
     }
     let is_named = own.as_ref().map(Keys::newest) == named.as_ref();
     let words = check::Words { links: own.map_or_else(Vec::new, |own| own.links().to_vec()), is_named };

@@ -97,7 +97,7 @@ fn every_acknowledged_record_survives_a_kill() {
         // As the kill left it, and after a next life: nothing that was signed for is missing.
         let report = verify(&dir, None, &mut |_, _| ()).unwrap();
         assert!(report.is_intact(), "round {round}: {:?}", report.findings);
-        // Opening again is what mends a torn tail.
+        // Opening again is what fixes a torn tail.
         Log::open(&dir, signed()).unwrap().close().unwrap();
         let found = records(&dir);
         let report = verify(&dir, None, &mut |_, _| ()).unwrap();

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{hex, sha256};
+use crate::digest::sha256;
 use crate::files::FileError;
 use crate::secret::Secret;
 use file::{KeyFile, Stamp, StoredKey};
@@ -162,7 +162,7 @@ impl ClientKeys {
         }
         let key = Secret::random(PREFIX)?;
         let info = KeyInfo {
-            id: hex(&getrandom::u64()?.to_be_bytes()[..6]),
+            id: hex::encode(&getrandom::u64()?.to_be_bytes()[..6]),
             context,
             client,
             created: format_time((self.0.clock)()),

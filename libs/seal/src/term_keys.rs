@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::digest::{hex, parse_hex};
+use crate::digest::parse_hex;
 use crate::files::{self, FileError};
 
 /// The most rooms whose keys are kept in memory.
@@ -133,7 +133,7 @@ impl TermKeys {
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(key.as_mut_slice())?;
         files::private_folder(&self.folder)?;
-        files::atomic_write(&self.path(room)?, hex(key.as_slice()).as_bytes(), 0o600)?;
+        files::atomic_write(&self.path(room)?, hex::encode(key.as_slice()).as_bytes(), 0o600)?;
         Ok(key)
     }
 }
@@ -143,7 +143,7 @@ fn keyed(key: &[u8; 32], term: &str) -> String {
     let folded: Vec<String> = term.split_whitespace().map(str::to_lowercase).collect();
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
     mac.update(folded.join(" ").as_bytes());
-    hex(&mac.finalize().into_bytes())
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// No term begins with a zero byte: a folded one has no control characters.
@@ -153,7 +153,7 @@ fn digest<'a>(key: &[u8; 32], purpose: &str, parts: impl IntoIterator<Item = &'a
     mac.update(purpose.as_bytes());
     mac.update(b"\0");
     parts.into_iter().for_each(|part| mac.update(part));
-    hex(&mac.finalize().into_bytes())
+    hex::encode(mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
-import type { IconName } from "./components/icons";
+import type { IconName } from "$lib/components/icons";
 
-/** The screens, in the order of the navigation. A new screen adds one line here. */
+/** Entry of the navigation. A screen exports one as `place` from `place.ts` in its folder. */
 export interface Place {
   /** Address behind the `#`. */
   path: string;
   label: string;
   icon: IconName;
+  /** Rank in the navigation, lowest first; no two screens share one. */
+  order: number;
 }
 
-export const places: readonly Place[] = [
-  { path: "/", label: "Now", icon: "now" },
-  { path: "/rooms", label: "Rooms", icon: "rooms" },
-  { path: "/traffic", label: "Traffic", icon: "traffic" },
-  { path: "/shield", label: "Shield", icon: "shield" },
-  { path: "/keys", label: "Keys & Money", icon: "keys" },
-];
+const found = import.meta.glob<{ place: Place }>("../routes/*/place.ts", { eager: true });
+
+/** Entries of all screens, in the order of the navigation. */
+export const places: readonly Place[] = Object.values(found)
+  .map(({ place }) => place)
+  .sort((a, b) => a.order - b.order);
 
 /** Whether a screen at `pathname` belongs to `place`. */
 export function isAt(place: Place, pathname: string): boolean {

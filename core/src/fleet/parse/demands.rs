@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::{Breaker, Defaults, Requirement, SLOTS, Slot};
-use crate::context::{Glob, Isolation};
+use crate::context::Isolation;
+use crate::glob::Glob;
 use crate::yaml::{Fields, Findings, Node, Unknown, Value};
 
 /// The longest time that the file may name, in seconds: a day.
@@ -57,8 +58,8 @@ fn read_rule(node: &Node, path: &str, findings: &mut Findings) -> Option<Require
             require.finish(Unknown::Refuse, findings);
         }
         None if fields.entry("require").is_none_or(|entry| entry.value.value == Value::Null) => {
-            let mend = "write for example require: {residency: local}";
-            findings.error(node.place, format!("`{path}` requires nothing"), mend);
+            let fix = "write for example require: {residency: local}";
+            findings.error(node.place, format!("`{path}` requires nothing"), fix);
         }
         None => {}
     }

@@ -72,7 +72,7 @@ fn made(path: &str, attempt: usize) -> Id {
         digested.push_str(&format!("\0{attempt}"));
     }
     let digest = Sha256::digest(digested.as_bytes());
-    let digits: String = digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex::encode(&digest[..DIGEST_BYTES]);
     let id = format!("{}-{digits}", slug(stem(path).unwrap_or(path)));
     id.parse().expect("a slug, a hyphen and digits are an id")
 }

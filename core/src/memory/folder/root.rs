@@ -9,8 +9,8 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::brain::files::create_private_dir;
 use crate::context::ContextName;
+use crate::files::create_private_dir;
 use crate::home::Home;
 
 /// The folder of all memories, below the home.

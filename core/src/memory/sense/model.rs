@@ -17,7 +17,6 @@ use tokenizers::Tokenizer;
 
 use super::setting::size;
 use super::{DIMENSIONS_MAX, TOKENIZER, Unusable, Vector, WEIGHTS};
-use crate::canon::hex;
 
 /// The largest files that are read: the static models that people publish for one language have 2 to 130 MB.
 const WEIGHTS_MAX_BYTES: u64 = 192 << 20;
@@ -58,8 +57,9 @@ impl Model {
     }
 
     fn parse(weights: &[u8], tokenizer: &[u8]) -> Result<Self, Unusable> {
-        let digest =
-            hex(&Sha256::new().chain_update(Sha256::digest(weights)).chain_update(tokenizer).finalize());
+        let digest = hex::encode(
+            Sha256::new().chain_update(Sha256::digest(weights)).chain_update(tokenizer).finalize(),
+        );
         let tensors = SafeTensors::deserialize(weights)
             .map_err(|_| broken(WEIGHTS, "is not in the format of safetensors"))?;
         let table = TABLES

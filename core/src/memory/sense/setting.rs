@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::folder::beside_contexts;
 use super::Unusable;
-use crate::brain::files::{FileRead, read as read_file};
+use crate::files::{FileRead, read as read_file};
 use crate::home::Home;
 use crate::problem::Problem;
 use crate::yaml::{self, Fields, Findings, Place, Unknown};
@@ -31,7 +31,7 @@ pub(super) struct Setting {
 impl Setting {
     /// What is wrong with the model, told where it is set.
     pub(super) fn problem(&self, unusable: &Unusable) -> Problem {
-        Problem::error(&self.file, format!("`sentence_model`: {}", unusable.what), &unusable.mend)
+        Problem::error(&self.file, format!("`sentence_model`: {}", unusable.what), &unusable.fix)
             .at(self.place.line, self.place.column)
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn read(home: &Home) -> (Option<Setting>, Vec<Problem>) {
             match below(home, text) {
                 Ok(folder) => setting = Some(Setting { folder, file: file.clone(), place }),
                 Err(unusable) => {
-                    findings.error(place, format!("`sentence_model`: {}", unusable.what), unusable.mend)
+                    findings.error(place, format!("`sentence_model`: {}", unusable.what), unusable.fix)
                 }
             }
         }
@@ -69,12 +69,12 @@ pub(super) fn read(home: &Home) -> (Option<Setting>, Vec<Problem>) {
 
 /// The folder that a relative path names, without a link on the way: a model is data of this home alone.
 fn below(home: &Home, text: &str) -> Result<PathBuf, Unusable> {
-    let mend = "write a folder below the home, for example models/potion-base-8M";
+    let fix = "write a folder below the home, for example models/potion-base-8M";
     let is_plain = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '~', '%', '\0'])
     };
     if text.len() > PATH_MAX_BYTES || !text.split('/').all(is_plain) {
-        return Err(Unusable::new("this is not a path below the home", mend));
+        return Err(Unusable::new("this is not a path below the home", fix));
     }
     let mut folder = home.root().to_path_buf();
     for part in text.split('/') {
@@ -87,7 +87,7 @@ fn below(home: &Home, text: &str) -> Result<PathBuf, Unusable> {
                 ));
             }
             Ok(entry) if entry.is_dir() => {}
-            _ => return Err(Unusable::new("there is no such folder", mend)),
+            _ => return Err(Unusable::new("there is no such folder", fix)),
         }
     }
     Ok(folder)

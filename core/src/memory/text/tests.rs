@@ -135,7 +135,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
     }
     let ours = "---\nid: 20261125-012000000-0000002a\n---\nText";
     let renamed = read_note(ours.as_bytes()).unwrap_err().remove(0);
-    assert_eq!((renamed.line, renamed.mend.contains("20261125-012000000-0000002a.md")), (Some(2), true));
+    assert_eq!((renamed.line, renamed.fix.contains("20261125-012000000-0000002a.md")), (Some(2), true));
     assert!(read_as("a", b"\xff\xfeT").unwrap_err()[0].message.contains("UTF-16"));
     assert!(
         read_as("a", "x".repeat(TEXT_MAX_BYTES + 1).as_bytes()).unwrap_err()[0].message.contains("bytes")

@@ -1,6 +1,6 @@
 //! What a command line holds in another form: encoded commands, shares, hosts in code.
 
-use super::super::extract::{Finder, is_host_like};
+use super::super::finder::{Finder, is_host_like};
 use base64::Engine;
 
 /// What code says that opens connections by a host's name.

@@ -1,7 +1,7 @@
 //! Where commands that speak to the network point, each read by its own rules.
 
 use super::super::address::HostName;
-use super::super::extract::Finder;
+use super::super::finder::Finder;
 use super::{Mode, Word, nested, options, powershell};
 
 /// Options of `curl` and `wget` that take a value, short and long.

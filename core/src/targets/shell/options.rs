@@ -1,6 +1,6 @@
 //! Where options, settings and variables lead a command.
 
-use super::super::extract::{Finder, is_host_like};
+use super::super::finder::{Finder, is_host_like};
 use super::network::{address, host, remote};
 use super::{Mode, Word, nested};
 

@@ -1,6 +1,6 @@
 //! Paths in command lines: operands of commands that work on files, redirections, and what any word may hold.
 
-use super::super::extract::Finder;
+use super::super::finder::Finder;
 use super::super::path::{Weight, Written};
 use super::Word;
 use super::known::Known;

@@ -1,6 +1,6 @@
 //! Where the commands of PowerShell that speak to the network point.
 
-use super::super::extract::Finder;
+use super::super::finder::Finder;
 use super::Word;
 use super::network::address;
 

@@ -337,6 +337,69 @@ fn every_way_to_a_denied_path_is_denied() {
     }
 }
 
+/// No call says in which folder a tool runs, so a relative entry of a deny or confirm list is about every folder.
+#[test]
+fn a_relative_entry_that_denies_holds_for_absolute_paths_too() {
+    let listed = ["./.editor/**", "../shared/key", "./a/a"];
+    for path in [
+        "/home/ann/proj/.editor/settings.json",
+        "/home/ann/proj/.editor",
+        "/.editor/x",
+        "/home/ann/proj/.EDITOR/settings.json",
+        "~/proj/.editor/x",
+        "$HOME/proj/.editor/x",
+        "C:\\proj\\.editor\\x",
+        "file:///proj/.editor/x",
+        "/proj/src/../.editor/./x",
+        "/proj/%2eeditor/x",
+        "/proj/．editor/x",
+        "/proj/.ed\u{200b}itor/x",
+        "../other/.editor/x",
+        "../../other/.editor/x",
+        "/proc/self/root/proj/.editor/x",
+        "/.editor.old/.editor/x",
+        "/srv/shared/key",
+        "/ba/a/a",
+    ] {
+        for tool in ["Read", "Write", "mcp__files__save"] {
+            let arguments = serde_json::json!({ "file_path": path }).to_string();
+            let deny = Targets { deny: entries(&listed), ..Targets::default() };
+            assert_eq!(check(&deny, tool, &arguments).verdict, TargetVerdict::Deny, "{tool} {path}");
+            let confirm = Targets { confirm: entries(&listed), ..Targets::default() };
+            assert_eq!(check(&confirm, tool, &arguments).verdict, TargetVerdict::Confirm, "{tool} {path}");
+            let allow = entries(&listed);
+            let allow = Targets { default: TargetVerdict::Deny, allow, ..Targets::default() };
+            assert_eq!(check(&allow, tool, &arguments).verdict, TargetVerdict::Deny, "{tool} {path}");
+        }
+    }
+    let rules = Targets { deny: entries(&listed), ..Targets::default() };
+    for command in [
+        "echo x > /home/ann/proj/.editor/settings.json",
+        "cd /home/ann/proj && echo x > .editor/settings.json",
+        "cat /home/*/proj/.e*/settings.json",
+        "cat /home/ann/proj/.editor/*",
+        "cp a ~/proj/.editor/",
+    ] {
+        assert_eq!(verdict(&rules, command), TargetVerdict::Deny, "{command}");
+    }
+    for path in [
+        "/home/ann/proj/editor/x",
+        "/home/ann/proj/.editors/x",
+        "/home/ann/proj/x.editor/x",
+        "/srv/shared/key/below",
+        "/srv/shared/keys",
+        "/srv/a/b/a",
+        "sub/.editor/x",
+    ] {
+        let arguments = serde_json::json!({ "file_path": path }).to_string();
+        assert_eq!(check(&rules, "Read", &arguments).verdict, TargetVerdict::Allow, "{path}");
+    }
+    // The folder where a tool runs has no name to be found by.
+    let here = Targets { deny: entries(&["./**"]), ..Targets::default() };
+    assert_eq!(check(&here, "Read", r#"{"file_path":"/etc/hosts"}"#).verdict, TargetVerdict::Allow);
+    assert_eq!(check(&here, "Read", r#"{"file_path":"src/a"}"#).verdict, TargetVerdict::Deny);
+}
+
 #[test]
 fn paths_that_programs_read_differently_are_on_no_allow_list() {
     let strict = room("strict");

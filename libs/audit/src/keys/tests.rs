@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::note::tests::Fixed;
-use crate::{Log, OpenError, Options, Prover, Report, prune, read_all, verify};
+use crate::{Log, OpenError, Options, Prover, Report, RotateError, prune, read_all, verify};
 
 struct Scene {
     _home: tempfile::TempDir,

@@ -6,11 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::opening::{self, OpenError, Opened};
+use super::damage::OpenError;
+use super::opening::{self, Opened};
+use super::rotation::{RotateError, Rotated};
 use super::sealer::Sealer;
 use super::writer::Writer;
 use super::{AppendError, Health, Options};
-use crate::keys::{RotateError, Rotated};
 use crate::note::Signer;
 use crate::record::Record;
 

@@ -5,21 +5,18 @@
 //! that no signed note covers, and whoever reads takes the newer of the two notes.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::witness::Witness;
-use crate::keys::{Keys, Link, RotateError};
+use super::rotation::RotateError;
+use crate::checkpoints::{CHECKPOINT, CHECKPOINT_NEW};
+use crate::keys::{Keys, Link, VERIFIER_KEY};
 use crate::note::{Checkpoint, Signer, VerifierKey};
 use crate::tiles;
 use crate::tree::{Edge, Hash, Tile};
-
-/// The name of the newest checkpoint, of the one that is being written, and of the verifier key.
-pub(crate) const CHECKPOINT: &str = "checkpoint";
-pub(crate) const CHECKPOINT_NEW: &str = "checkpoint.new";
-pub(crate) const VERIFIER_KEY: &str = "log.vkey";
+use crate::witness::Witness;
 
 /// The tree of one log.
 pub(super) struct Sealer {
@@ -94,7 +91,7 @@ impl Sealer {
         hasher.update(public_key);
         hasher.update(now_ms.to_be_bytes());
         let digest = hasher.finalize();
-        digest[..8].iter().fold("zos/".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+        format!("zos/{}", hex::encode(&digest[..8]))
     }
 
     /// Takes leaves in; they count with the next checkpoint.
@@ -142,68 +139,5 @@ impl Sealer {
             Witness::of(&checkpoint).write(path)?;
         }
         Ok(self.edge.size())
-    }
-}
-
-/// The newest checkpoint of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Newest {
-    pub(crate) checkpoint: Checkpoint,
-    /// The key that signed it.
-    pub(crate) key: VerifierKey,
-    /// The size up to which all tiles are written: smaller while a crash left the newest note alone.
-    pub(crate) settled: u64,
-}
-
-/// The notes of a log as they stand in its folder.
-pub(crate) struct Notes {
-    new: Option<Vec<u8>>,
-    settled: Option<Vec<u8>>,
-}
-
-impl Notes {
-    /// Reads them; before the keys are read, so that whatever signed them is among those.
-    pub(crate) fn read(dir: &Path) -> io::Result<Self> {
-        // In this order: the new one becomes the other, never the other way round.
-        Ok(Self { new: read(&dir.join(CHECKPOINT_NEW))?, settled: read(&dir.join(CHECKPOINT))? })
-    }
-
-    /// Whether there is none at all.
-    pub(crate) fn are_missing(&self) -> bool {
-        self.new.is_none() && self.settled.is_none()
-    }
-
-    /// Whether there is one that counts.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settled.is_some()
-    }
-}
-
-/// The newest checkpoint of a log that its keys signed; `None` where no note of it is there.
-///
-/// # Errors
-/// When `checkpoint` is none of this log. What stands in `checkpoint.new` may be cut by a crash and counts
-/// only when it is whole.
-pub(crate) fn head(notes: &Notes, keys: &Keys) -> Result<Option<Newest>, String> {
-    let open = |note: &Vec<u8>| keys.open(note).map(|(checkpoint, key)| (checkpoint, key.clone()));
-    let new = notes.new.as_ref().and_then(|note| open(note).ok());
-    let settled = notes.settled.as_ref().map(open).transpose().map_err(|error| error.to_string())?;
-    let size = settled.as_ref().map_or(0, |(settled, _)| settled.size);
-    let newest = match (settled, new) {
-        (Some(settled), Some(new)) if new.0.size > settled.0.size => Some(new),
-        (settled, new) => settled.or(new),
-    };
-    Ok(newest.map(|(checkpoint, key)| Newest { settled: size.min(checkpoint.size), checkpoint, key }))
-}
-
-/// A small file, where it is. A pipe in its place is refused: nobody might ever write to it.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let regular = std::fs::metadata(path).and_then(|metadata| match metadata.is_file() {
-        true => std::fs::read(path),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
-    });
-    match regular {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
     }
 }

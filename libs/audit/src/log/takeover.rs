@@ -9,16 +9,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Options;
-use super::opening::{End, OpenError, Torn, damaged, failed, set_aside};
-use super::sealer::{self, Newest, Sealer};
-use super::witness::Witness;
-use crate::keys::{self, Keys};
+use super::damage::{OpenError, damaged, failed};
+use super::end::{End, Torn, set_aside};
+use super::sealer::Sealer;
+use crate::checkpoints::{CHECKPOINT, Newest, Notes, head};
+use crate::keys::{self, Keys, VERIFIER_KEY};
 use crate::note::{Checkpoint, Signer, VerifierKey};
 use crate::record::{Head, Kind};
 use crate::scan::Forward;
 use crate::segment::SegmentName;
 use crate::tiles;
 use crate::tree::{Edge, Hash, TILE_WIDTH, Tile, leaf_hash, root_of};
+use crate::witness::Witness;
 
 /// A log whose tree is taken over, or begun.
 pub(super) struct Tree<'a> {
@@ -105,13 +107,13 @@ impl<'a> Tree<'a> {
 
     /// The newest checkpoint, and the keys that it was read with.
     fn newest(&self, signer: &Arc<dyn Signer>, now_ms: u64) -> Result<(Keys, Option<Newest>), OpenError> {
-        let notes = sealer::Notes::read(self.dir).map_err(failed("read", self.dir))?;
+        let notes = Notes::read(self.dir).map_err(failed("read", self.dir))?;
         if notes.are_missing() && self.end.next_seq > 0 {
             self.may_be_adopted()?;
         }
         let keys = self.keys(&signer.public_key(), notes.is_settled(), now_ms)?;
-        let head = sealer::head(&notes, &keys);
-        let head = head.map_err(|why| self.broken(format!("{}: {why}", sealer::CHECKPOINT)))?;
+        let head = head(&notes, &keys);
+        let head = head.map_err(|why| self.broken(format!("{}: {why}", CHECKPOINT)))?;
         Ok((keys, head))
     }
 
@@ -122,7 +124,7 @@ impl<'a> Tree<'a> {
         signer: &Arc<dyn Signer>,
         now_ms: u64,
     ) -> Result<Option<Foreign>, OpenError> {
-        if sealer::Notes::read(self.dir).map_err(failed("read", self.dir))?.are_missing() {
+        if Notes::read(self.dir).map_err(failed("read", self.dir))?.are_missing() {
             return Ok(None);
         }
         let (_, head) = self.newest(signer, now_ms)?;
@@ -149,7 +151,7 @@ impl<'a> Tree<'a> {
     /// The sealer, and what became of records that it did not know.
     pub(super) fn open(&self, signer: &Arc<dyn Signer>, now_ms: u64) -> Result<Taken, OpenError> {
         let extent = tiles::extent(self.dir).map_err(failed("read", self.dir))?;
-        let is_new = self.names.is_empty() && extent == 0 && !self.dir.join(sealer::VERIFIER_KEY).exists();
+        let is_new = self.names.is_empty() && extent == 0 && !self.dir.join(VERIFIER_KEY).exists();
         let (keys, head) = self.newest(signer, now_ms)?;
         let end = self.end.next_seq;
         let gone = self.compare_witness(head.as_ref().map(|head| &head.checkpoint), is_new)?;
@@ -157,7 +159,7 @@ impl<'a> Tree<'a> {
         let head = head.map(|head| head.checkpoint);
         let size = head.as_ref().map_or(0, |head| head.size);
         if extent > size {
-            return Err(self.broken(format!("{} is an older one, put back", sealer::CHECKPOINT)));
+            return Err(self.broken(format!("{} is an older one, put back", CHECKPOINT)));
         }
         if size > end {
             let missing = size - end;
@@ -207,7 +209,7 @@ impl<'a> Tree<'a> {
             return Err(self.broken(why));
         }
         if tiles::extent(self.dir).map_err(failed("read", self.dir))? > 0 {
-            return Err(self.broken(format!("{} is missing", sealer::CHECKPOINT)));
+            return Err(self.broken(format!("{} is missing", CHECKPOINT)));
         }
         match self.options.adopts || witness.is_some() {
             true => Ok(()),
@@ -284,7 +286,7 @@ impl<'a> Tree<'a> {
     /// The keys of the log, or its first one where it begins now. Finishes or drops a replacement that a
     /// crash cut.
     fn keys(&self, public_key: &[u8; 32], is_signed: bool, now_ms: u64) -> Result<Keys, OpenError> {
-        let path = self.dir.join(sealer::VERIFIER_KEY);
+        let path = self.dir.join(VERIFIER_KEY);
         let name = |key: &VerifierKey| {
             tiles::replace(&path, format!("{key}\n").as_bytes()).map_err(failed("write", &path))
         };
@@ -292,10 +294,10 @@ impl<'a> Tree<'a> {
         let read = read.map_err(|why| self.broken(format!("{}: {why}", keys::LINKS)))?;
         let Some((known, named)) = read else {
             if path.exists() {
-                return Err(self.broken(format!("{} is no verifier key", sealer::VERIFIER_KEY)));
+                return Err(self.broken(format!("{} is no verifier key", VERIFIER_KEY)));
             }
             if is_signed || self.dir.join(keys::LINKS).exists() {
-                return Err(self.broken(format!("{} is missing", sealer::VERIFIER_KEY)));
+                return Err(self.broken(format!("{} is missing", VERIFIER_KEY)));
             }
             let key = VerifierKey::new(&Sealer::origin(public_key, now_ms), public_key);
             let key = key.map_err(|error| failed("sign", self.dir)(io::Error::other(error)))?;

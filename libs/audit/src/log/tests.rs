@@ -286,7 +286,7 @@ fn a_log_whose_folder_cannot_be_used_fails_at_once_and_recovers_by_itself() {
         let begun = Instant::now();
         let error = log.append(call(id)).unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(1));
-        assert!(error.to_string().contains("free space or mend the folder"), "{error}");
+        assert!(error.to_string().contains("free space or fix the folder"), "{error}");
     }
     let Health::Failing { since, error } = log.health() else { panic!("{:?}", log.health()) };
     assert_eq!(since, "2026-03-01T23:59:59.000Z");

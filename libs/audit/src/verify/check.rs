@@ -8,7 +8,7 @@ use super::lines::{self, Batch, Line};
 use crate::keys::{Keys, LINKS, Link};
 use crate::note::Checkpoint;
 use crate::read::ReadError;
-use crate::record::{Kind, Record};
+use crate::record::Record;
 use crate::segment::SegmentName;
 use crate::tiles;
 use crate::tree::{Edge, TILE_WIDTH, Tile};
@@ -176,9 +176,7 @@ impl<'a> Walk<'a> {
             Some(_) => {}
         }
         if let Some(record) = record {
-            if record.kind == Kind::Prune
-                && let Some(to) = crate::prune::pruned_to(&record)
-            {
+            if let Some(to) = record.pruned_to() {
                 self.pruned_to = self.pruned_to.max(to);
             }
             if Link::is_told_by(&record) {

@@ -105,7 +105,7 @@ pub enum LedgerError {
     Closed,
 }
 
-/// Kinds of storage failure, apart because a person mends them in different ways.
+/// Kinds of storage failure, apart because a person fixes them in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// The disk, or the quota on it, is full.

@@ -103,7 +103,7 @@ impl Catalogue {
         Ok(Self {
             source: file.source.unwrap_or_else(|| "genai-prices data".to_owned()),
             date: file.date,
-            digest: Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hex::encode(Sha256::digest(text)),
             providers,
             kept: Mutex::default(),
         })

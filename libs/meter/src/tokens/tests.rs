@@ -25,7 +25,7 @@ fn the_vocabularies_are_the_published_files() {
                 .unwrap();
             (rank, data) = (rank + 1, rest);
         }
-        let found: String = Sha256::digest(published).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hex::encode(Sha256::digest(published));
         assert_eq!(found, digest, "{}", vocabulary.name());
     }
 }

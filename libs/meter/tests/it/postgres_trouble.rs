@@ -63,11 +63,11 @@ async fn refused_for(ledger: &PostgresLedger, wanted: Trouble) {
 }
 
 /// In trouble what was held is settled; out of it the settlement is booked, once, and calls are granted again.
-async fn owed_and_booked(ledger: &PostgresLedger, mend: impl FnOnce()) {
+async fn owed_and_booked(ledger: &PostgresLedger, fix: impl FnOnce()) {
     assert!(ledger.settle("held", spend(7)).await.is_err(), "not yet");
     assert!(ledger.settle("held", spend(7)).await.is_err(), "nor again");
     assert!(ledger.flush().await.is_err(), "it is owed");
-    mend();
+    fix();
     while ledger.flush().await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -180,7 +180,7 @@ async fn processes_killed_at_any_point_lose_no_acknowledged_settlement() {
     }
 }
 
-/// Runs into the end of its disk, waits for room, and mends its books.
+/// Runs into the end of its disk, waits for room, and fixes its books.
 async fn fill(file: &Path) {
     let ledger = SqliteLedger::open_with(file, options()).unwrap();
     ledger.reserve(ask("first", 50, None)).await.unwrap();
@@ -205,7 +205,7 @@ async fn fill(file: &Path) {
     }
     assert!(ledger.reserve(ask("again", 1, Some(1_000_000))).await.is_ok());
     ledger.release("again").await.unwrap();
-    tell(file, "mended", "now");
+    tell(file, "fixed", "now");
     std::thread::park();
 }
 
@@ -223,7 +223,7 @@ async fn a_full_disk_is_told_and_survived() {
     let pid = child.id().to_string();
     let room = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:unlimited"]).status().unwrap();
     assert!(room.success());
-    wait_until_told(&mut child, &house.file(), "mended", 1);
+    wait_until_told(&mut child, &house.file(), "fixed", 1);
     child.kill().unwrap();
     child.wait().unwrap();
     let granted: u64 = told(&house.file(), "full")[0].parse().unwrap();

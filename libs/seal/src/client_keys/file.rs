@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
 use super::{KeyInfo, KeysError};
-use crate::digest::{hex, parse_hex};
+use crate::digest::parse_hex;
 use crate::files::{FileError, atomic_write, failed, read_regular};
 
 /// The largest file of keys that is read: some hundred thousand keys.
@@ -88,7 +88,7 @@ impl KeyFile {
             "client": client,
             "created": created,
             "last_used": last_used,
-            "sha256": hex(&key.sha256),
+            "sha256": hex::encode(key.sha256),
         }));
     }
 

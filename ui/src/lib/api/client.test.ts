@@ -32,9 +32,9 @@ it("sends no token where there is none, and only the filters that are set", asyn
 });
 
 it("reads the parts of a refusal", async () => {
-  stub(422, '{"error":{"code":"zos_invalid_context","message":"Not valid.","hint":"Mend it.","problems":[{"line":3}]}}');
+  stub(422, '{"error":{"code":"zos_invalid_context","message":"Not valid.","hint":"Fix it.","problems":[{"line":3}]}}');
   const problem = await failure(open().get("/zos/v1/status"));
-  expect(problem).toMatchObject({ status: 422, code: "zos_invalid_context", message: "Not valid.", hint: "Mend it.", problems: [{ line: 3 }] });
+  expect(problem).toMatchObject({ status: 422, code: "zos_invalid_context", message: "Not valid.", hint: "Fix it.", problems: [{ line: 3 }] });
 });
 
 it("tells the gate when the token is refused", async () => {

@@ -2342,7 +2342,7 @@ export interface components {
             /** @description What is wrong. */
             message: string;
             /** @description What to write instead. */
-            mend: string;
+            fix: string;
         };
         /** @description A text to try against a context's rules. */
         FirewallTest: {

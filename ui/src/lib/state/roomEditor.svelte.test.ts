@@ -96,7 +96,7 @@ it("keeps edits and shows the findings when a save is refused", async () => {
   const disk = new Disk();
   const room = await open(disk);
   room.yaml = "isolation: bad";
-  const problem = { severity: "error", file: "contexts/acme.yml", line: 1, column: 12, message: "m", mend: "n" };
+  const problem = { severity: "error", file: "contexts/acme.yml", line: 1, column: 12, message: "m", fix: "n" };
   disk.refuse = new ApiFailure(422, "zos_invalid_context", "not valid", null, [problem]);
   expect(await room.saveYaml()).toBe(false);
   expect(room.yaml).toBe("isolation: bad");

@@ -153,7 +153,7 @@ proptest! {
                     prop_assert!(model.vector(text).is_none_or(|vector| vector.len() == model.dimensions));
                 }
             }
-            Err(unusable) => prop_assert!(!unusable.what.is_empty() && !unusable.mend.is_empty()),
+            Err(unusable) => prop_assert!(!unusable.what.is_empty() && !unusable.fix.is_empty()),
         }
     }
 }

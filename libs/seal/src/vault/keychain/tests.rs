@@ -58,7 +58,7 @@ impl CredentialApi for TestEntry {
             "home/broken" if self.0.breaks.fetch_add(1, Ordering::SeqCst) == 0 => {
                 Err(Error::PlatformFailure("the service is gone".into()))
             }
-            "home/broken" => Ok(b"mended".to_vec()),
+            "home/broken" => Ok(b"fixed".to_vec()),
             "home/binary" => Ok(vec![0xff, 0xfe]),
             "home/two" => Err(Error::Ambiguous(Vec::new())),
             _ => Err(Error::NoEntry),
@@ -127,7 +127,7 @@ fn a_call_that_hangs_is_given_up_and_others_are_answered_at_once() {
 fn a_service_that_was_started_anew_is_reached_anew() {
     let (keychain, store) = keychain(Duration::from_secs(10));
     assert!(keychain.get("nothing").unwrap().is_none());
-    assert_eq!(keychain.get("broken").unwrap().unwrap().expose(), "mended");
+    assert_eq!(keychain.get("broken").unwrap().unwrap().expose(), "fixed");
     assert_eq!(store.connects.load(Ordering::SeqCst), 2);
     assert!(!keychain.delete("nothing").unwrap());
 }

@@ -1,0 +1,3 @@
+import type { Place } from "$lib/nav";
+
+export const place: Place = { path: "/", label: "Now", icon: "now", order: 1 };
