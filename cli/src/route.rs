@@ -10,7 +10,7 @@ use crate::session::Session;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
-use zos_core::{Api, Code, KeySource, Plan, Provider, RouteError, Wish};
+use zos_core::{Api, Code, KeySource, Plan, Provider, RouteError, RouteRequest};
 
 /// Where a call for a model would go
 #[derive(Subcommand)]
@@ -62,7 +62,7 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
     let governing = state.context().ok_or_else(broken)?;
     let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
     let plan = |face| {
-        snapshot.fleet.plan(&Wish {
+        snapshot.fleet.plan(&RouteRequest {
             face,
             model,
             filter: &governing.models,

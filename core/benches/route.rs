@@ -6,7 +6,7 @@ use std::hint::black_box;
 use zos_core::Glob;
 use zos_core::context::{Isolation, ModelFilter};
 use zos_core::fleet::parse_fleet;
-use zos_core::{Api, Environment, Wish};
+use zos_core::{Api, Environment, RouteRequest};
 
 fn decision(criterion: &mut Criterion) {
     let mut text = String::from(
@@ -28,7 +28,7 @@ fn decision(criterion: &mut Criterion) {
     writeln!(text, "fallback: {{'*': [{}]}}", names.join(", ")).expect("as above");
     let fleet = parse_fleet(Some(text.as_bytes()), &Environment::default()).fleet.expect("a good file");
     let filter = ModelFilter { allow: Some(vec![Glob::new("family*")]), deny: vec![Glob::new("*-beta")] };
-    let wish = |may_fall_back| Wish {
+    let request = |may_fall_back| RouteRequest {
         face: Api::OpenAi,
         model: "family-99-large",
         filter: &filter,
@@ -40,10 +40,10 @@ fn decision(criterion: &mut Criterion) {
         may_fall_back,
     };
     criterion.bench_function("a decision with 20 fallbacks", |bencher| {
-        bencher.iter(|| black_box(fleet.plan(black_box(&wish(true)))));
+        bencher.iter(|| black_box(fleet.plan(black_box(&request(true)))));
     });
     criterion.bench_function("a decision", |bencher| {
-        bencher.iter(|| black_box(fleet.plan(black_box(&wish(false)))));
+        bencher.iter(|| black_box(fleet.plan(black_box(&request(false)))));
     });
 }
 

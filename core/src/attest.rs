@@ -18,7 +18,7 @@ use crate::files;
 /// The version of the state's shape.
 const STATE_VERSION: u64 = 1;
 
-/// What governs a context at one moment.
+/// Files and digests that govern a context at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Governing {
     /// Names and digests, never text.
@@ -41,7 +41,7 @@ pub struct GoverningFile {
 }
 
 impl Snapshot {
-    /// What governs calls in the context of this name; absent where none governs.
+    /// State that governs calls in the context of this name; absent where none governs.
     pub fn governing(&self, name: &ContextName) -> Option<Governing> {
         let context = self.context(name)?.context()?;
         let policy = self.policy(name)?;
@@ -86,7 +86,7 @@ pub fn state_id(state: &Value) -> Option<String> {
     Some(digest(canonical(state)?.as_bytes()))
 }
 
-/// Where the packs of a room's rules stand, if they are the person's own.
+/// Files of the person's own packs among a room's rules.
 fn own_packs(policy: &RoomPolicy) -> Vec<String> {
     let rules = (0..policy.effects.len()).map(|index| policy.rules.rule(index));
     let names = rules.filter_map(|rule| match &rule.kind {

@@ -5,6 +5,7 @@
 //! [`Brain::subscribe`], which cost nanoseconds.
 
 mod canons;
+mod changes;
 mod contexts;
 mod load;
 mod look;
@@ -15,9 +16,10 @@ mod source;
 mod state;
 mod watch;
 
-pub use policy::{Place, RoomPolicy};
+pub use changes::Change;
+pub use policy::{RoomPolicy, RulePlace};
 pub use snapshot::{ContextState, NoContext, Snapshot};
-pub use source::{Source, WriteError};
+pub use source::{ContextSource, WriteError};
 pub use state::ActiveError;
 pub use watch::{WatchError, Watching};
 
@@ -32,7 +34,7 @@ use crate::fleet::Environment;
 use crate::home::Home;
 use load::{Loaded, Loader};
 
-/// How long a file may be missing while an editor saves it, before its absence counts.
+/// Time that a file may be missing while an editor saves it, before its absence counts.
 const LOOK_AGAIN: Duration = Duration::from_millis(80);
 
 /// The loaded home. Cheap to clone; all clones are one.
@@ -45,7 +47,7 @@ struct Shared {
     home: Home,
     current: ArcSwap<Snapshot>,
     published: channel::Sender<Arc<Snapshot>>,
-    /// One writer at a time, and the last good version of every file.
+    /// State of loading, for one writer at a time: the last good version of every file.
     loader: Mutex<Loader>,
 }
 
@@ -74,7 +76,7 @@ impl Brain {
         Self::open_in(home, Environment::capture())
     }
 
-    /// As [`Brain::open`], with the environment as an argument.
+    /// Loads a home as [`Brain::open`], with the environment as an argument.
     ///
     /// # Errors
     /// If the home exists and is not a folder that can be read.
@@ -95,12 +97,12 @@ impl Brain {
         &self.shared.home
     }
 
-    /// What is in force now. Costs nanoseconds.
+    /// Snapshot that is in force now. Costs nanoseconds.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.current.load_full()
     }
 
-    /// Tells when a new snapshot is in force.
+    /// Channel that tells when a new snapshot is in force.
     pub fn subscribe(&self) -> channel::Receiver<Arc<Snapshot>> {
         self.shared.published.subscribe()
     }
@@ -131,7 +133,7 @@ impl Brain {
         }
     }
 
-    /// Looks once and puts what is new in force. Returns whether to look again after [`LOOK_AGAIN`].
+    /// Looks at the files once and puts changes in force. Returns whether to look again after [`LOOK_AGAIN`].
     fn look(&self, loader: &mut Loader) -> bool {
         match loader.load() {
             Loaded::Same => false,

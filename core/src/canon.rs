@@ -187,7 +187,7 @@ pub enum CanonState {
         /// Warnings.
         findings: Vec<Finding>,
     },
-    /// It is in force.
+    /// The memory is in force.
     Built {
         /// As it is in force.
         canon: Arc<Canon>,
@@ -212,7 +212,7 @@ impl CanonState {
         }
     }
 
-    /// What is wrong with its files.
+    /// Problems of its files.
     pub fn findings(&self) -> &[Finding] {
         match self {
             Self::None { findings } | Self::Built { findings, .. } | Self::Broken { findings } => findings,

@@ -1,7 +1,7 @@
 //! One context: a room of a person's life or business, as its file declares it.
 //!
-//! These types cannot be wrong: they are made by parsing only, and what could not be understood
-//! has become a [`crate::Problem`]. What the rules *do* in a room is [`crate::RoomPolicy`].
+//! Values of these types cannot be wrong: they are made by parsing only, and text that could not be understood
+//! has become a [`crate::Problem`]. The effects of the rules in a room are its [`crate::RoomPolicy`].
 
 mod budget;
 mod entries;
@@ -24,17 +24,17 @@ use zos_rules::Action;
 pub struct Context {
     /// Its name, which is the name of its file.
     pub name: ContextName,
-    /// What people call it; the name where absent.
+    /// Title for people; the name where absent.
     pub title: Option<String>,
     /// Whether doubts fail closed or are only reported.
     pub isolation: Isolation,
-    /// What must never leave it.
+    /// Entries for text that must never leave it.
     pub outbound_deny: Vec<Entry>,
-    /// What belongs to it alone: free here, denied in every other context.
+    /// Entries for text that belongs to it alone: free here, denied in every other context.
     pub confidential: Vec<Entry>,
-    /// What it may spend.
+    /// Limits on its spending.
     pub budget: Budget,
-    /// What happens to content that cannot be inspected.
+    /// Rule for content that cannot be inspected.
     pub attachments: Attachments,
     /// Whether the file says so; a hard context should.
     pub attachments_stated: bool,
@@ -42,13 +42,13 @@ pub struct Context {
     pub state: ProviderState,
     /// Whether a call is refused when what governs it cannot be signed for (`attest: required`).
     pub attest_required: bool,
-    /// Which models it may use.
+    /// Models it may use.
     pub models: ModelFilter,
-    /// Where tool calls may point.
+    /// Targets of tool calls, and the verdict on each.
     pub targets: Targets,
-    /// How its canon reaches the model.
+    /// Way in which its canon reaches the model.
     pub canon: CanonDelivery,
-    /// How its memory is written.
+    /// Rules for writing its memory.
     pub memory: MemoryRules,
     /// The prose overlay, `contexts/<name>.md`.
     pub prose: Option<String>,
@@ -68,7 +68,7 @@ impl Context {
         }
     }
 
-    /// What stands for a context that is known by name alone, since its file is gone or cannot be read: hard,
+    /// Stand-in for a context that is known by name alone, since its file is gone or cannot be read: hard,
     /// and no target is allowed.
     pub fn closed(name: ContextName) -> Self {
         let targets = Targets { default: TargetVerdict::Deny, ..Targets::default() };
@@ -97,18 +97,18 @@ impl Context {
         }
     }
 
-    /// What people call it: its title, else its name.
+    /// Title for people, else its name.
     pub fn display_title(&self) -> &str {
         self.title.as_deref().unwrap_or(self.name.as_str())
     }
 
-    /// What a violation of one of this context's own `outbound_deny` entries leads to here.
+    /// Effect here of a violation of one of this context's own `outbound_deny` entries.
     pub fn effective(&self, entry: &Entry) -> Effect {
         effect(entry, self.isolation)
     }
 
-    /// What a violation of one of this context's `confidential` entries leads to in a context of
-    /// isolation `elsewhere`. The stricter of the two decides: what a hard context calls its own
+    /// Effect of a violation of one of this context's `confidential` entries in a context of
+    /// isolation `elsewhere`. The stricter of the two decides: text that a hard context calls its own
     /// is blocked in an open one too, and a hard context also guards what an open one calls its own.
     pub fn effective_elsewhere(&self, entry: &Entry, elsewhere: Isolation) -> Effect {
         effect(entry, self.isolation.max(elsewhere))
@@ -131,7 +131,7 @@ fn effect(entry: &Entry, isolation: Isolation) -> Effect {
 pub enum Isolation {
     /// Findings are reported and the call goes on.
     Open,
-    /// Every doubt fails closed. The default, and what an unknown word means.
+    /// Every doubt fails closed. The default, and the meaning of an unknown word.
     Hard,
 }
 
@@ -145,7 +145,7 @@ impl Isolation {
     }
 }
 
-/// What a violation leads to in a given context.
+/// Effects of a violation in a given context.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// The call is refused, or the stream cut before the violation.
@@ -174,10 +174,10 @@ impl Effect {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Micros(pub u64);
 
-/// What happens to content that cannot be inspected: images, audio, unreadable documents.
+/// Rules for content that cannot be inspected: images, audio, unreadable documents.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Attachments {
-    /// It goes through and is recorded.
+    /// The content goes through and is recorded.
     Allow,
     /// The call is refused.
     Deny,
@@ -187,16 +187,16 @@ pub enum Attachments {
 /// context's calls may refer to. What belongs to another context is never among them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ProviderState {
-    /// Those that answers to this context's own calls gave out.
+    /// Only ids that answers to this context's own calls gave out.
     Own,
-    /// These, and those that zOS has never seen.
+    /// Own ids, and ids that zOS has never seen.
     Any,
-    /// None; and the provider is asked to store nothing.
+    /// No ids; and the provider is asked to store nothing.
     None,
 }
 
 impl ProviderState {
-    /// What holds where the file says nothing: a hard context's own, any in an open one.
+    /// Default where the file says nothing: a hard context's own, any in an open one.
     #[must_use]
     pub fn of(isolation: Isolation) -> Self {
         match isolation {
@@ -216,16 +216,16 @@ impl ProviderState {
     }
 }
 
-/// How a context's canon reaches the model.
+/// Ways in which a context's canon reaches the model.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CanonDelivery {
-    /// Not by the gateway.
+    /// The gateway does not deliver it.
     None,
     /// Put in front of each call.
     Inject,
 }
 
-/// How a context's memory is written.
+/// Rules for writing a context's memory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct MemoryRules {
     /// Kinds of proposal that are accepted without review.

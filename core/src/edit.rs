@@ -21,7 +21,7 @@ use crate::yaml::{self, Document, MapEntry, Node, Place, Value};
 /// Why an edit was refused. The file is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// Only `outbound_deny` and `confidential` are lists of entries that can be set.
+    /// The list is not `outbound_deny` or `confidential`, the two whose entries can be set.
     #[error("\"{0}\" is not a list of entries")]
     UnknownList(String),
     /// A new entry must have exactly one of term, pattern and pack, with a visible character.
@@ -32,7 +32,7 @@ pub enum EditError {
     Broken {
         /// Line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The fault, as a part of a sentence.
         message: String,
     },
     /// The list is written in a way that cannot be changed without touching other lines.
@@ -67,11 +67,11 @@ pub fn set_list(yaml: &str, key: &str, entries: &[EntryText]) -> Result<String, 
     if before == entries {
         return Ok(yaml.to_owned());
     }
-    let wish = Wish { text, document: &document, key, before, entries };
+    let edit = Edit { text, document: &document, key, before, entries };
     let place = entry_of(&document, key).map_or(document.root.place, |found| found.place);
     let intricate = EditError::TooIntricate { line: place.line };
-    let edited = lossless::edit(&wish).ok_or_else(|| intricate.clone())?;
-    if verify::holds(&wish, &edited) { Ok(format!("{mark}{edited}")) } else { Err(intricate) }
+    let edited = lossless::edit(&edit).ok_or_else(|| intricate.clone())?;
+    if verify::holds(&edit, &edited) { Ok(format!("{mark}{edited}")) } else { Err(intricate) }
 }
 
 /// The entries of a list as they stand, for a caller that wants to add or drop one.
@@ -83,7 +83,7 @@ pub fn list(yaml: &str, key: &str) -> Result<Vec<EntryText>, EditError> {
 }
 
 /// One edit in the making.
-struct Wish<'a> {
+struct Edit<'a> {
     /// The file, without byte-order mark.
     text: &'a str,
     document: &'a Document,

@@ -14,16 +14,16 @@ use crate::yaml::{MAX_BYTES, too_large};
 /// Digest of a file's content.
 pub(crate) type ContentDigest = [u8; 32];
 
-/// What reading a file came to.
+/// Outcome of reading a file.
 #[derive(Clone)]
 pub(crate) enum FileRead {
-    /// There is none.
+    /// There is no file.
     Absent,
-    /// Its content.
+    /// Content of the file.
     Bytes(Vec<u8>),
-    /// It exists and cannot be read.
+    /// The file exists and cannot be read.
     Failed(Problem),
-    /// It could not be read now, for a reason that passes by itself: it has to be read again.
+    /// The file could not be read now, for a reason that passes by itself: it has to be read again.
     Unread(Problem),
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn is_passing(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|number| NUMBERS.contains(&number))
 }
 
-/// What is said of a file or folder that cannot be read.
+/// Problem of a file or folder that cannot be read.
 pub(crate) fn unreadable(file: String, error: &io::Error) -> Problem {
     let (message, fix) = match error.kind() {
         ErrorKind::IsADirectory => ("this is a folder, not a file".to_owned(), "rename or move the folder"),

@@ -11,7 +11,7 @@ mod provider;
 mod route;
 
 pub use parse::{ParsedFleet, parse_fleet};
-pub use plan::{Dropped, Plan, Wish};
+pub use plan::{Dropped, Plan, RouteRequest};
 pub use policy::{Breaker, Defaults, Requirement, Slot};
 pub use provider::{Api, KeySource, Provider};
 pub use route::{Route, RouteError};
@@ -25,10 +25,10 @@ use crate::problem::Problem;
 /// The name of the built-in provider that needs neither key nor network.
 pub const DEMO: &str = "demo";
 
-/// What the ids of slots begin with: `zos/background`, and `zos/auto`.
+/// Prefix of the ids of slots: `zos/background`, and `zos/auto`.
 pub const SLOTS: &str = "zos";
 
-/// What the environment of the process says about providers, captured once.
+/// Variables of the process's environment about providers, captured once.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Environment {
     /// `ANTHROPIC_BASE_URL`.
@@ -48,7 +48,7 @@ impl Environment {
 /// Providers and models.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fleet {
-    /// In the order of the file, `demo` last.
+    /// Providers in the order of the file, `demo` last.
     providers: Vec<Arc<Provider>>,
     models: Vec<ModelRule>,
     default_provider: BTreeMap<Api, DefaultProvider>,
@@ -57,23 +57,23 @@ pub struct Fleet {
     rules: Vec<Requirement>,
     defaults: Defaults,
     builtin: bool,
-    /// What is wrong with a file of which no version ever loaded.
+    /// Problem of a file of which no version ever loaded.
     broken: Option<Arc<Problem>>,
 }
 
-/// Who serves a model that no rule names.
+/// Provider of a model that no rule names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum DefaultProvider {
-    /// This provider.
+    /// The provider of this name.
     Named(String),
-    /// Nobody: such a model is unknown.
+    /// No provider: such a model is unknown.
     Nobody,
 }
 
-/// Which provider serves a model, from `models`.
+/// Rule of `models`: the provider that serves a model.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ModelRule {
-    /// Which models it is about.
+    /// Models it is about.
     pub models: ModelMatch,
     /// Name of the provider.
     pub provider: String,
@@ -81,20 +81,20 @@ pub struct ModelRule {
     pub model: Option<String>,
     /// Tokens of context, where stated.
     pub context: Option<u64>,
-    /// What it can do (`tools`, `vision`, `thinking`, …); absent where nobody said.
+    /// Abilities (`tools`, `vision`, `thinking`, …); absent where not stated.
     pub caps: Option<Vec<String>>,
-    /// Where its data stays, where that differs from its provider.
+    /// Residency of its data, where that differs from its provider's.
     pub residency: Option<String>,
-    /// How long it keeps what it is sent, where that differs from its provider.
+    /// Retention of what it is sent, where that differs from its provider's.
     pub retention: Option<String>,
 }
 
-/// Which models a [`ModelRule`] is about.
+/// Models that a [`ModelRule`] is about.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ModelMatch {
     /// The one with this id.
     Id(String),
-    /// All that fit.
+    /// All models that fit.
     Glob(Glob),
 }
 
@@ -127,23 +127,23 @@ impl Fleet {
         &self.defaults
     }
 
-    /// Which model serves each slot.
+    /// Model of each slot.
     pub fn slots(&self) -> &BTreeMap<Slot, String> {
         &self.slots
     }
 
-    /// What to try next for models that fit.
+    /// Models to try next, for models that fit.
     pub fn fallback(&self) -> &[(Glob, Vec<String>)] {
         &self.fallback
     }
 
-    /// What is wrong with the file, where no version of it ever loaded: nobody knows then where its owner wants calls
+    /// Problem of the file, where no version of it ever loaded: nobody knows then where its owner wants calls
     /// to go. Hard rooms reach no provider meanwhile, see [`Fleet::permits`].
     pub fn broken(&self) -> Option<&Problem> {
         self.broken.as_deref()
     }
 
-    /// This fleet, in place of a file that never loaded.
+    /// Marks this fleet as a stand-in for a file that never loaded.
     pub(crate) fn in_place_of(self, broken: &Problem) -> Self {
         Self { broken: Some(Arc::new(broken.clone())), ..self }
     }

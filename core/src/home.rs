@@ -1,4 +1,4 @@
-//! Where the person's files are. Nothing else in zOS hard-codes a path.
+//! Places of the person's files. Nothing else in zOS hard-codes a path.
 
 mod exposure;
 
@@ -35,7 +35,7 @@ impl Home {
         Self::resolve_from(explicit, variable.as_deref(), std::env::home_dir().as_deref())
     }
 
-    /// As [`Home::resolve`], with the surroundings as arguments. Empty values count as absent.
+    /// Finds the home as [`Home::resolve`], with the environment as arguments. Empty values count as absent.
     ///
     /// # Errors
     /// If none of them can be made an absolute path.

@@ -1,6 +1,6 @@
-//! What `zos lint` shows: everything that is wrong with the files of a home.
+//! Findings that `zos lint` shows: everything that is wrong with the files of a home.
 //!
-//! All checks but those of what a canon says happen where files are read, so that the screens, the log,
+//! All checks but those of a canon's text happen where files are read, so that the screens, the log,
 //! `zos doctor` and `zos lint` say the same. `gateway/config.yml` is the gateway's to check.
 
 use crate::brain::{Brain, OpenError, Snapshot};
@@ -10,12 +10,12 @@ use crate::home::Home;
 use crate::memory::Memories;
 use crate::problem::Problem;
 
-/// Everything that is wrong with the files of a loaded home, errors first.
+/// Problems of the files of a loaded home, errors first.
 pub fn lint(snapshot: &Snapshot) -> Vec<Problem> {
     snapshot.problems.clone()
 }
 
-/// What is wrong with the files of all memories, and with folders that belong to no context. Reads the
+/// Problems of the files of all memories, and of folders that belong to no context. Reads the
 /// files that changed since their index was made.
 pub fn lint_memories(snapshot: &Snapshot, home: &Home) -> Vec<Problem> {
     let memories = Memories::new(home.clone());
@@ -43,7 +43,7 @@ pub fn lint_memories(snapshot: &Snapshot, home: &Home) -> Vec<Problem> {
     problems
 }
 
-/// As [`lint`], for a home that is not loaded, with what its canons say and its memories.
+/// Problems of a home that is not loaded, as [`lint`] gives them, with those of its canons and memories.
 ///
 /// # Errors
 /// If the home is not a folder that can be read.
@@ -61,7 +61,7 @@ pub fn lint_home(home: Home) -> Result<Vec<Problem>, OpenError> {
     Ok(problems)
 }
 
-/// Everything that is wrong with the canon of one context, or of all: what is in a file that several of
+/// Findings about the canon of one context, or of all: a finding in a file that several of
 /// them hold is said once.
 pub fn lint_canons(brain: &Brain, only: Option<&ContextName>) -> Vec<Finding> {
     let snapshot = brain.snapshot();
@@ -85,7 +85,7 @@ pub fn lint_canons(brain: &Brain, only: Option<&ContextName>) -> Vec<Finding> {
     findings
 }
 
-/// What is said of a canon that is not the one of the last attested state. While a gateway runs, every
+/// Finding about a canon that is not the one of the last attested state. While a gateway runs, every
 /// state is attested, so this tells of changes that no call was made with yet.
 fn drift(home: &Home, name: &ContextName, state: &CanonState) -> Option<Finding> {
     let Ok(Some(Attested { canon, .. })) = attested(home, name) else { return None };

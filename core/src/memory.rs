@@ -1,7 +1,7 @@
 //! Memory: what a context remembers, as Markdown files that a person owns.
 //!
 //! One folder and one index per context; no query spans two. The files are the truth: an index that
-//! is missing or damaged is made anew from them, and a file that cannot be read is reported while
+//! is missing or damaged is rebuilt from them, and a file that cannot be read is reported while
 //! the rest works. What the owner writes is in force; what a model, a tool or an import proposes
 //! waits for the owner's review, and supersedes nothing until then. A fact on the same subject
 //! supersedes the one before it; both stay, and recall says what changed.
@@ -71,7 +71,7 @@ impl Memories {
         Arc::clone(room)
     }
 
-    /// What is wrong with `memory/` itself, with `memory/config.yml` and the sentence model that it names.
+    /// Problems of `memory/` itself, of `memory/config.yml` and of the sentence model that it names.
     /// Reads the model.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = folder::contexts(&self.home).1;

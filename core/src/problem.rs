@@ -1,4 +1,4 @@
-//! What is wrong with a file the person owns, where, and what to write instead.
+//! Problem of a file that the person owns: its place, the fault, and the fix.
 //!
 //! Problems are for the owner's eyes and for logs, so they never repeat a term of a firewall list.
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -29,7 +29,7 @@ impl Severity {
 /// One finding about one file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Problem {
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
     /// The file, relative to the home, with `/` between folders on every system.
     pub file: String,
@@ -37,9 +37,9 @@ pub struct Problem {
     pub line: Option<usize>,
     /// Column in characters, from 1.
     pub column: Option<usize>,
-    /// What is wrong.
+    /// The fault, as a part of a sentence.
     pub message: String,
-    /// What to write or do instead.
+    /// Text to write, or step to take, instead.
     pub fix: String,
 }
 

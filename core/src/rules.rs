@@ -27,10 +27,10 @@ pub(crate) const HOME_PATTERNS_MAX_BYTES: usize = 256 << 20;
 /// Why a pattern of a file cannot be used.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum PatternRefusal {
-    /// It is none, or too complex.
+    /// The pattern is none, or too complex.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// It and those before it in the file take too much memory together.
+    /// The pattern and those before it in the file take too much memory together.
     #[error("the patterns of this file up to here need more than {} MiB of memory", FILE_PATTERNS_MAX_BYTES >> 20)]
     NoRoom,
 }
@@ -51,7 +51,7 @@ pub(crate) fn pattern(
     }
 }
 
-/// What is wrong with a file whose patterns no longer fit beside those of the others.
+/// Problem of a file whose patterns no longer fit beside those of the others.
 pub(crate) fn no_room(file: String) -> Problem {
     Problem::error(
         file,
@@ -87,12 +87,12 @@ impl Packs {
     }
 }
 
-/// What came of a pack's file.
+/// Outcome of reading a pack's file.
 #[derive(Clone, Debug)]
 pub struct ParsedPack {
     /// The pack; absent where any problem is an error.
     pub pack: Option<Pack>,
-    /// What is wrong.
+    /// Problems of the file.
     pub problems: Vec<Problem>,
     /// Memory that its patterns take.
     pub(crate) patterns_bytes: usize,

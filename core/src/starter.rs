@@ -1,6 +1,6 @@
 //! A home to begin with: a canon, two rooms, an example of a fleet. Every file explains itself.
 //!
-//! What is there already is the owner's and is never touched: not a file, and not the choice of the active
+//! Files that exist are the owner's and are never touched, nor is the choice of the active
 //! room. Where the owner has a manifest, no layers are added to it; where there are rooms, no more are made.
 
 use std::fs;
@@ -31,7 +31,7 @@ const ROOMS: &[(&str, &str)] = &[
 
 const FLEET: &[(&str, &str)] = &[("routing/fleet.example.yml", include_str!("starter/fleet.example.yml"))];
 
-/// What was done.
+/// Steps that were taken.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Started {
     /// Files that were made, relative to the home.

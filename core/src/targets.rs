@@ -1,12 +1,12 @@
-//! Where a tool call points, and whether a room lets it.
+//! Targets of tool calls, and a room's verdict on them.
 //!
 //! [`extract()`] finds the targets of a call's arguments: by the tool's known schema, by the names of the
 //! arguments, and by syntax everywhere else. Each is normalised first and compared then, never matched
 //! by a regular expression. [`check`] puts a room's lists over them: deny, then confirm, then allow, then the
 //! default.
 //!
-//! What this does not do: it does not run a shell, resolve names, follow redirects or links of the disk.
-//! What it cannot read (a variable, a broken address) is on no allow list.
+//! Not done: it does not run a shell, resolve names, follow redirects or links of the disk.
+//! A target that cannot be read (a variable, a broken address) is on no allow list.
 
 mod address;
 mod always;
@@ -33,14 +33,14 @@ use path::Written;
 /// The most targets of one call. A call with more is stopped where the room has rules.
 pub const TARGETS_LIMIT: usize = 256;
 
-/// What is made of a target, in the order of strictness.
+/// Verdicts on a target, in the order of strictness.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum TargetVerdict {
     /// The tool call goes on.
     Allow,
     /// The owner decides.
     Confirm,
-    /// It is stopped.
+    /// The tool call is stopped.
     Deny,
 }
 
@@ -56,7 +56,7 @@ impl TargetVerdict {
     }
 }
 
-/// What sort of place a target is.
+/// Kinds of targets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TargetKind {
     /// An address with a scheme.
@@ -122,14 +122,14 @@ impl TargetKind {
 /// One place that a tool call points at, normalised.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// What sort of place.
+    /// Kind.
     pub kind: TargetKind,
     /// Its normal form, for the owner's eyes.
     pub shown: String,
     pub(crate) form: Form,
 }
 
-/// What is compared.
+/// Normal form of a target, which is compared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     Web(Address),
@@ -140,11 +140,11 @@ pub(crate) enum Form {
         written: Written,
     },
     Word(String),
-    /// It points somewhere, and nobody can say where.
+    /// A target that points somewhere unknown.
     Unreadable,
-    /// More targets than are looked at.
+    /// Stand-in for all targets beyond [`TARGETS_LIMIT`].
     TooMany,
-    /// More paths of commands than are looked at.
+    /// Stand-in for all paths of commands beyond their limit.
     TooManyPaths,
 }
 
@@ -165,13 +165,13 @@ impl Form {
 pub struct JudgedTarget {
     /// The target.
     pub target: Target,
-    /// What is made of it.
+    /// Verdict on it.
     pub verdict: TargetVerdict,
     /// The rule that decided: `target-deny/2`, `target-default`, …
     pub rule: String,
 }
 
-/// What a room makes of a whole tool call.
+/// Verdict of a room on a whole tool call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Judged {
     /// The strictest verdict of all.

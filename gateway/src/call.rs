@@ -4,7 +4,7 @@
 //! once: by [`Call::finish`], or, when the caller leaves or a task panics, by its drop, which settles what
 //! can be known and records the call as abandoned.
 
-use crate::books::tokens::Lesson;
+use crate::books::tokens::{self, Lesson};
 use crate::drain::Active;
 use crate::house::House;
 use crate::inspectors::BodyMemory;
@@ -14,7 +14,9 @@ use zos_audit::{Outcome, Record, Verdict};
 use zos_core::ContextName;
 use zos_guard::findings::Findings;
 use zos_guard::policy::Policy;
-use zos_meter::{Ask, Balance, Booked, Day, Limit, Micros, Price, ReserveError, Spend, Tier, Usage};
+use zos_meter::{
+    AnswerText, Ask, Balance, Booked, Day, Limit, Micros, Price, ReserveError, Spend, Tier, Usage,
+};
 use zos_wire::problem::{Code, Problem};
 
 /// A name of a model that is not to be kept.
@@ -396,6 +398,12 @@ impl Call {
         };
         self.note_spent(&usage, micros);
         Some((usage, micros.or(needs.micros)))
+    }
+
+    /// Tokens of the answer's text, where the provider reported none.
+    pub(crate) fn output_tokens(&self, text: &AnswerText) -> u64 {
+        let model = self.record.model.as_deref().unwrap_or_default();
+        tokens::of_answer(&self.house.factors, text, model)
     }
 
     /// Adds to what the record says that the call cost: attempts that broke before the one that served are

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use zos_audit::{Kind, Log, OnDamage, Record};
 use zos_core::memory::Memories;
-use zos_core::{Brain, Home, Provider};
+use zos_core::{Brain, Home, Provider, Snapshot};
 use zos_guard::approvals::Approvals;
 use zos_guard::redact::Sessions;
 use zos_guard::shield::Shield;
@@ -407,13 +407,7 @@ impl House {
                 unread.file, unread.message
             ));
         }
-        problems.extend(
-            self.brain
-                .snapshot()
-                .fleet
-                .broken()
-                .map(|problem| format!("The fleet never loaded, so hard rooms reach no provider: {problem}")),
-        );
+        problems.extend(fleet_never_loaded(&self.brain.snapshot().fleet));
         problems.extend(self.unsigned.as_ref().map(|why| format!("The log is not signed: {why}.")));
         let ok = problems.is_empty();
         problems.extend(listening.notice);
@@ -425,6 +419,8 @@ impl House {
         let mut snapshots = self.brain.subscribe();
         self.attest_ahead();
         let mut told = None;
+        let mut before = snapshots.borrow().clone();
+        tell_of_the_start(&before);
         tokio::spawn(verify_log(Arc::downgrade(self)));
         ledger::look_ahead(self, &self.brain.snapshot()).await;
         loop {
@@ -434,6 +430,8 @@ impl House {
                 () = self.drain.is_begun() => return,
             }
             let snapshot = snapshots.borrow_and_update().clone();
+            self.tell_of_changes(&before, &snapshot);
+            before = Arc::clone(&snapshot);
             self.attest_ahead();
             let active = snapshot.effective_active().ok().map(ToString::to_string);
             self.announce(Event::Config { active, problems: snapshot.problems.len() as u64 });
@@ -441,16 +439,27 @@ impl House {
         }
     }
 
+    /// Logs and counts each difference in what governs.
+    fn tell_of_changes(&self, before: &Snapshot, now: &Snapshot) {
+        for change in now.changes_since(before) {
+            self.counters.config_changed(change.is_failure());
+            let revision = now.revision;
+            if change.is_failure() {
+                tracing::warn!(revision, "{change}");
+            } else {
+                tracing::info!(revision, "{change}");
+            }
+        }
+    }
+
     /// Logs and announces that the file of the fleet never loaded, once for each mistake, and that it does now.
     fn tell_of_the_fleet(&self, told: &mut Option<String>) {
-        let now = self.brain.snapshot().fleet.broken().map(ToString::to_string);
+        let now = fleet_never_loaded(&self.brain.snapshot().fleet);
         if *told == now {
             return;
         }
         match &now {
-            Some(problem) => {
-                tracing::error!(%problem, "the fleet never loaded, so hard rooms reach no provider")
-            }
+            Some(problem) => tracing::error!("{problem}"),
             None => tracing::info!("the fleet is loaded"),
         }
         *told = now;
@@ -508,6 +517,15 @@ impl House {
     }
 }
 
+/// Sentence about the file of the fleet where it never loaded. The built-in providers that served before it was written go
+/// on to serve open rooms; after a start with it nobody knows where the owner wants any call to go.
+fn fleet_never_loaded(fleet: &zos_core::Fleet) -> Option<String> {
+    let problem = fleet.broken()?;
+    let barred =
+        if fleet.is_builtin() { "hard rooms reach no provider" } else { "no room reaches a provider" };
+    Some(format!("The fleet never loaded, so {barred}: {problem}"))
+}
+
 /// Verifies the whole log beside the calls. Opening looked at its newest segment only.
 async fn verify_log(house: Weak<House>) {
     let Some(home) = house.upgrade().map(|house| house.brain.home().clone()) else { return };
@@ -539,4 +557,14 @@ fn make_private_folder(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(failed)
+}
+
+/// Logs how many contexts govern at the start and which one governs calls that name none, and each error of a file.
+fn tell_of_the_start(snapshot: &Snapshot) {
+    let governing = snapshot.contexts.values().filter(|state| state.context().is_some()).count();
+    let active = snapshot.effective_active().ok().map(ToString::to_string);
+    tracing::info!(contexts = governing, active, "what governs is loaded");
+    for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
+        tracing::warn!("{problem}");
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) enum AdminError {
     /// It refused.
     #[error("{message}")]
     Refused {
-        /// What is wrong.
+        /// The fault, as a sentence.
         message: String,
         /// Our code.
         code: String,
@@ -34,7 +34,7 @@ pub(crate) enum AdminError {
     /// Its answer is not what this program expects.
     #[error("the answer of {path} cannot be read")]
     Unreadable {
-        /// What was asked.
+        /// Path of the request.
         path: String,
         /// Why.
         source: serde_json::Error,
@@ -70,7 +70,7 @@ impl Admin {
         (self.answer)(request).await
     }
 
-    /// Reads.
+    /// GET.
     ///
     /// # Errors
     /// When it refuses, or answers what `T` cannot hold.
@@ -80,7 +80,7 @@ impl Admin {
             .map_err(|source| AdminError::Unreadable { path: path.to_owned(), source })
     }
 
-    /// Changes.
+    /// PUT.
     ///
     /// # Errors
     /// When it refuses.
@@ -89,7 +89,7 @@ impl Admin {
         self.ask(Method::PUT, path, body.into()).await.map(|_| ())
     }
 
-    /// Does.
+    /// POST.
     ///
     /// # Errors
     /// When it refuses.

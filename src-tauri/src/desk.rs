@@ -1,7 +1,7 @@
-//! What all parts of the desktop share.
+//! State that all parts of the desktop share.
 
 use crate::admin::Admin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tauri::async_runtime::JoinHandle;
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use zos_core::Home;
 use zos_gateway::House;
 
-/// What all parts of the desktop share. Tauri keeps it from the opening of the house to the end.
+/// State that all parts of the desktop share. Tauri keeps it from the opening of the house to the end.
 pub(crate) struct Desk {
     /// Brain and gateway.
     pub(crate) house: Arc<House>,
@@ -21,22 +21,24 @@ pub(crate) struct Desk {
     pub(crate) binding: tokio::sync::Mutex<()>,
     /// Whether the end has begun.
     pub(crate) is_stopping: AtomicBool,
-    /// Why the last wish from the tray was refused.
+    /// Wakes the task that ends zOS.
+    pub(crate) quitting: Notify,
+    /// Refusal of the last change that the tray asked for.
     refusal: Mutex<Option<Refusal>>,
-    /// Where the page was when the window closed, as the part of its address after `#`.
+    /// Page that was open when the window closed, as the part of its address after `#`.
     page: Mutex<Option<String>>,
     /// The task that carries live events into the page.
     carrying: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Long enough to open the menu and read a line.
+/// Least time that a refusal is shown: long enough to open the menu and read a line.
 const READABLE: Duration = Duration::from_secs(10);
 
-/// Why a wish was refused. Shown until a wish succeeds, or the files it was about have changed.
+/// Refusal of a change. Shown until a change succeeds, or the files it was about have changed.
 struct Refusal {
     sentence: String,
     since: Instant,
-    /// The files changed since. A refused wish looks at the files itself, so a change right behind it says
+    /// Whether the files changed since. A refused change looks at the files itself, so a change right behind it says
     /// nothing: the sentence must stay for as long as it takes to read.
     is_outdated: bool,
 }
@@ -55,6 +57,7 @@ impl Desk {
             nudge: Notify::new(),
             binding: tokio::sync::Mutex::default(),
             is_stopping: AtomicBool::new(false),
+            quitting: Notify::new(),
             refusal: Mutex::default(),
             page: Mutex::default(),
             carrying: Mutex::default(),
@@ -63,6 +66,14 @@ impl Desk {
 
     pub(crate) fn home(&self) -> &Home {
         self.house.brain().home()
+    }
+
+    /// Asks for the orderly end. A second request changes nothing.
+    pub(crate) fn quit(&self) {
+        if !self.is_stopping.swap(true, Ordering::AcqRel) {
+            self.nudge.notify_one();
+            self.quitting.notify_one();
+        }
     }
 
     pub(crate) fn refusal(&self) -> Option<String> {
@@ -111,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_can_be_read_even_when_its_own_wish_made_the_files_be_looked_at() {
+    fn a_refusal_can_be_read_even_when_its_own_change_made_the_files_be_looked_at() {
         let since = Instant::now();
         let mut refusal = Refusal { sentence: "There is no such room.".into(), since, is_outdated: false };
         assert!(!refusal.is_over(since + 2 * READABLE), "until something changes");

@@ -1,9 +1,9 @@
-//! Whether there is a display to show anything on. Without this look the toolkit ends the process with
-//! a panic and no sentence.
+//! The display: whether there is one to show anything on, and whether its desktop shows trays. Without the first look the
+//! toolkit ends the process with a panic and no sentence.
 
 use std::sync::OnceLock;
 
-/// There is none.
+/// No display.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "zOS needs a display for its window and its tray, and there is none here; without a display, run: zos serve"
@@ -48,4 +48,34 @@ pub(crate) fn open() -> Result<(), NoDisplay> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn open() -> Result<(), NoDisplay> {
     Ok(())
+}
+
+/// Whether this desktop shows trays at all. Blocks for an instant.
+///
+/// Only the modern kind counts (`StatusNotifierItem`): a desktop with nothing but the old system tray shows the
+/// icon too, and its window is minimised where it could be closed.
+#[cfg(target_os = "linux")]
+pub(crate) fn shows_trays() -> bool {
+    use gtk::gio::{BusType, Cancellable, DBusCallFlags, bus_get_sync};
+    use gtk::glib::{VariantTy, prelude::ToVariant};
+    const LONGEST_MS: i32 = 500;
+    let Ok(bus) = bus_get_sync(BusType::Session, Cancellable::NONE) else { return false };
+    let answer = bus.call_sync(
+        Some("org.freedesktop.DBus"),
+        "/org/freedesktop/DBus",
+        "org.freedesktop.DBus",
+        "NameHasOwner",
+        Some(&("org.kde.StatusNotifierWatcher",).to_variant()),
+        VariantTy::new("(b)").ok(),
+        DBusCallFlags::NONE,
+        LONGEST_MS,
+        Cancellable::NONE,
+    );
+    answer.ok().and_then(|answer| answer.get::<(bool,)>()).is_some_and(|(is_there,)| is_there)
+}
+
+/// Every other desktop has one.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn shows_trays() -> bool {
+    true
 }

@@ -5,12 +5,13 @@
 //!
 //! Reading order: [`start`] (from the command line to the running application), [`desk`] (what all parts
 //! share), [`tray`], [`window`], [`listen`] (the port), [`quit`] (the orderly end). Around them:
-//! [`arguments`], [`log`], [`display`], [`notice`], [`notification`], [`events`].
+//! [`arguments`], [`log`], [`display`], [`change`], [`notice`], [`notification`], [`events`].
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod admin;
 mod arguments;
+mod change;
 mod desk;
 mod display;
 mod events;

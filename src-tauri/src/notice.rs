@@ -2,7 +2,7 @@
 
 use crate::start::StartError;
 
-/// Says it. The dialog waits until it is closed.
+/// Shows an error of the start in a dialog, and waits until it is closed.
 pub(crate) fn say(error: &StartError) {
     let sentence = sentence(error);
     tracing::error!("zOS does not start: {sentence}");

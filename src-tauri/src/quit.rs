@@ -2,24 +2,19 @@
 
 use crate::desk::Desk;
 use crate::{tray, window};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tauri::{AppHandle, Manager};
 
-/// How long calls may take to end once somebody wants to quit.
+/// Time that calls may take to end once somebody wants to quit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Begins the end. A second wish changes nothing.
-pub(crate) fn begin(app: &AppHandle) {
-    let desk = app.state::<Desk>();
-    if desk.is_stopping.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    tracing::info!("stopping");
-    desk.nudge.notify_one();
+/// Waits for a request to quit ([`Desk::quit`]), and ends zOS.
+pub(crate) fn follow(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
         let desk = app.state::<Desk>();
+        desk.quitting.notified().await;
+        tracing::info!("stopping");
         window::remember_from_elsewhere(&app).await;
         desk.house.stop(PATIENCE).await;
         tray::remove(&app);
@@ -28,7 +23,7 @@ pub(crate) fn begin(app: &AppHandle) {
     });
 }
 
-/// Begins the end when the session or a person at a terminal asks for it.
+/// Quits when the session or a person at a terminal asks for it.
 #[cfg(unix)]
 pub(crate) fn on_signals(app: &AppHandle) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -38,7 +33,7 @@ pub(crate) fn on_signals(app: &AppHandle) {
             match signal(kind) {
                 Ok(mut signal) => {
                     while signal.recv().await.is_some() {
-                        begin(&app);
+                        app.state::<Desk>().quit();
                     }
                 }
                 Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),

@@ -2,7 +2,6 @@
 //! port, no token in a page, and one origin, so that no other page can read an answer.
 
 use crate::desk::Desk;
-use crate::window;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tauri::{Manager, Runtime, UriSchemeContext, UriSchemeResponder};
@@ -10,10 +9,13 @@ use tauri::{Manager, Runtime, UriSchemeContext, UriSchemeResponder};
 /// Name of the scheme.
 pub(crate) const NAME: &str = "zos";
 
+/// Label of the one window. Only its page is answered.
+pub(crate) const WINDOW: &str = "main";
+
 /// The address of the screens.
 pub(crate) const SCREENS: &str = "zos://localhost/zos/";
 
-/// What the page may not do, beside what its own policy forbids: be framed, and reach devices.
+/// Headers that forbid the page to be framed and to reach devices, beside its own policy.
 const EXTRA: [(&str, &str); 2] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -26,7 +28,7 @@ pub(crate) fn answer<R: Runtime>(
     responder: UriSchemeResponder,
 ) {
     let desk = context.app_handle().try_state::<Desk>();
-    let (Some(desk), window::LABEL) = (desk, context.webview_label()) else {
+    let (Some(desk), WINDOW) = (desk, context.webview_label()) else {
         return responder.respond(nothing(StatusCode::SERVICE_UNAVAILABLE));
     };
     let admin = desk.admin.clone();

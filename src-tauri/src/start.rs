@@ -13,7 +13,7 @@ use zos_gateway::House;
 use zos_gateway::attest::Keys;
 use zos_gateway::house::Opening;
 
-/// How long tasks may take to end after everything that matters has ended.
+/// Time that tasks may take to end after everything that matters has ended.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why zOS cannot start.
@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
     app.manage(Desk::new(House::open_with(home, opening)?));
     let handle = app.handle().clone();
     tauri::async_runtime::spawn(async move { listen::listen(&handle).await });
+    quit::follow(app.handle());
     quit::on_signals(app.handle());
 
     let is_hidden = arguments.hidden;

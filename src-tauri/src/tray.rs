@@ -17,7 +17,6 @@ mod status;
 mod view;
 
 use crate::desk::Desk;
-use serde::Serialize;
 use std::time::Duration;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
@@ -32,10 +31,10 @@ const PAUSE: Duration = Duration::from_millis(150);
 
 /// A few items that belong together.
 trait Group: Send + Sync {
-    /// Shows what is so now.
+    /// Updates the items from the view.
     fn show(&self, menu: &Menu<Wry>, view: &View) -> tauri::Result<()>;
 
-    /// Does what an item stands for. `false` where the item is not one of the group's.
+    /// Handles a click on an item. `false` where the item is not one of the group's.
     fn clicked(&self, app: &AppHandle, id: &str) -> bool;
 }
 
@@ -51,12 +50,12 @@ struct Tray {
 pub(crate) fn build(app: &AppHandle) -> tauri::Result<()> {
     let menu = Menu::new(app)?;
     let groups: Vec<Box<dyn Group>> = vec![
-        Box::new(status::Status::add(app, &menu)?),
+        Box::new(status::StatusLine::add(app, &menu)?),
         Box::new(retry::Retry::add(app, &menu)?),
         Box::new(asks::Waiting::add(app, &menu)?),
         Box::new(rooms::Rooms::add(app, &menu)?),
         Box::new(asks::Allow::add(app, &menu)?),
-        Box::new(pause::Pause::add(app, &menu)?),
+        Box::new(pause::PauseGroup::add(app, &menu)?),
         Box::new(endpoint::Endpoint::add(app, &menu)?),
         Box::new(open::Open::add(app, &menu)?),
         Box::new(login::Login::add(app, &menu)?),
@@ -93,36 +92,6 @@ pub(crate) fn remove(app: &AppHandle) {
     }
 }
 
-/// Whether this desktop shows trays at all. Blocks for an instant.
-///
-/// Only the modern kind counts (`StatusNotifierItem`): a desktop with nothing but the old system tray shows the
-/// icon too, and its window is minimised where it could be closed.
-#[cfg(target_os = "linux")]
-pub(crate) fn is_shown() -> bool {
-    use gtk::gio::{BusType, Cancellable, DBusCallFlags, bus_get_sync};
-    use gtk::glib::{VariantTy, prelude::ToVariant};
-    const LONGEST_MS: i32 = 500;
-    let Ok(bus) = bus_get_sync(BusType::Session, Cancellable::NONE) else { return false };
-    let answer = bus.call_sync(
-        Some("org.freedesktop.DBus"),
-        "/org/freedesktop/DBus",
-        "org.freedesktop.DBus",
-        "NameHasOwner",
-        Some(&("org.kde.StatusNotifierWatcher",).to_variant()),
-        VariantTy::new("(b)").ok(),
-        DBusCallFlags::NONE,
-        LONGEST_MS,
-        Cancellable::NONE,
-    );
-    answer.ok().and_then(|answer| answer.get::<(bool,)>()).is_some_and(|(is_there,)| is_there)
-}
-
-/// Every other desktop has one.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn is_shown() -> bool {
-    true
-}
-
 fn clicked(app: &AppHandle, id: &str) {
     let Some(tray) = app.try_state::<Tray>() else { return };
     if !tray.groups.iter().any(|group| group.clicked(app, id)) {
@@ -131,7 +100,7 @@ fn clicked(app: &AppHandle, id: &str) {
     app.state::<Desk>().nudge.notify_one();
 }
 
-/// Shows what changes, as it changes: files, calls, the listener, the day.
+/// Updates the tray whenever files, calls, the listener or the day change.
 async fn follow(app: AppHandle) {
     let desk = app.state::<Desk>();
     let mut files = desk.house.brain().subscribe();
@@ -175,41 +144,6 @@ fn show(app: &AppHandle, view: View) {
     if let Err(error) = asked {
         tracing::debug!(%error, "the tray is gone");
     }
-}
-
-/// How the admin API is asked for a change.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Wish {
-    /// Something becomes another.
-    Put,
-    /// Something is done.
-    Post,
-}
-
-/// Asks the admin API for a change that the tray stands for.
-fn ask(app: &AppHandle, path: &'static str, body: impl Serialize + Send + Sync + 'static) {
-    wish(app, Wish::Put, path.to_owned(), body);
-}
-
-/// Asks the admin API for a change. A refusal is told in the tray itself.
-pub(crate) fn wish(app: &AppHandle, how: Wish, path: String, body: impl Serialize + Send + Sync + 'static) {
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        let desk = app.state::<Desk>();
-        let done = match how {
-            Wish::Put => desk.admin.put(&path, &body).await,
-            Wish::Post => desk.admin.post(&path, &body).await,
-        };
-        let refusal = match done {
-            Ok(()) => None,
-            Err(error) => {
-                tracing::warn!(path, %error, "a wish from the desktop was refused");
-                Some(error.to_string())
-            }
-        };
-        desk.set_refusal(refusal);
-        desk.nudge.notify_one();
-    });
 }
 
 /// A line between two groups.

@@ -6,7 +6,8 @@ mod links;
 mod place;
 
 use crate::desk::Desk;
-use crate::{quit, scheme, tray};
+use crate::display;
+use crate::scheme::{self, WINDOW};
 use place::Place;
 use std::time::Duration;
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
@@ -15,15 +16,12 @@ use tauri::{
     WindowEvent,
 };
 
-/// Label of the one window.
-pub(crate) const LABEL: &str = "main";
-
-/// How long after the login a tray may take to appear before the window is shown in its place.
+/// Time after the login that a tray may take to appear before the window is shown in its place.
 const TRAY_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Shows the window, at a page if one is named; makes it if there is none. On the main thread.
 pub(crate) fn open(app: &AppHandle, page: Option<&str>) {
-    let shown = match app.get_webview_window(LABEL) {
+    let shown = match app.get_webview_window(WINDOW) {
         Some(window) => raise(&window, page),
         None => make(app, page).map(|_| ()),
     };
@@ -47,7 +45,7 @@ pub(crate) fn open_where_no_tray_comes(app: &AppHandle) {
         tokio::time::sleep(TRAY_PATIENCE).await;
         let handle = app.clone();
         let _ = app.run_on_main_thread(move || {
-            if tray::is_shown() || handle.get_webview_window(LABEL).is_some() {
+            if display::shows_trays() || handle.get_webview_window(WINDOW).is_some() {
                 return;
             }
             tracing::info!("this desktop shows no tray: opening the window instead");
@@ -63,7 +61,7 @@ pub(crate) async fn remember_from_elsewhere(app: &AppHandle) {
     let (done, finished) = tokio::sync::oneshot::channel();
     let handle = app.clone();
     let asked = app.run_on_main_thread(move || {
-        if let Some(window) = handle.get_webview_window(LABEL) {
+        if let Some(window) = handle.get_webview_window(WINDOW) {
             remember(&window);
         }
         let _ = done.send(());
@@ -88,7 +86,7 @@ fn make(app: &AppHandle, page: Option<&str>) -> tauri::Result<WebviewWindow> {
     let place = Place::load(desk.home());
     let page = page.map(str::to_owned).or_else(|| desk.page());
     let mut builder =
-        WebviewWindowBuilder::new(app, LABEL, WebviewUrl::CustomProtocol(address(page.as_deref())))
+        WebviewWindowBuilder::new(app, WINDOW, WebviewUrl::CustomProtocol(address(page.as_deref())))
             .title("zOS")
             .inner_size(place.width, place.height)
             .min_inner_size(place::LEAST_WIDTH, place::LEAST_HEIGHT)
@@ -143,10 +141,10 @@ fn spare(_: &WebviewWindow) -> tauri::Result<()> {
 fn follow(app: &AppHandle, event: &WindowEvent) {
     match event {
         WindowEvent::CloseRequested { api, .. } => {
-            let Some(window) = app.get_webview_window(LABEL) else { return };
+            let Some(window) = app.get_webview_window(WINDOW) else { return };
             remember(&window);
             // Closed without a tray, nothing would be left to reach zOS by.
-            if !tray::is_shown() {
+            if !display::shows_trays() {
                 api.prevent_close();
                 if let Err(error) = window.minimize() {
                     tracing::error!(%error, "the window cannot be minimised");
@@ -175,7 +173,7 @@ fn remember(window: &WebviewWindow) {
     }
 }
 
-/// Where the window is. A maximised one keeps the size that it had `before`.
+/// Place of the window. A maximised one keeps the size that it had `before`.
 fn measure(window: &WebviewWindow, before: &Place) -> tauri::Result<Place> {
     if window.is_maximized()? {
         return Ok(Place { is_maximized: true, ..before.clone() });
@@ -211,17 +209,17 @@ fn address(page: Option<&str>) -> Url {
     address
 }
 
-/// What the keyboard asks for in the window, whatever the page does.
-fn wish(app: &AppHandle, wish: keys::Wish) {
-    match wish {
-        keys::Wish::Close => {
-            if let Some(window) = app.get_webview_window(LABEL)
+/// Handles a key of the window, whatever the page does.
+fn act(app: &AppHandle, action: keys::KeyAction) {
+    match action {
+        keys::KeyAction::Close => {
+            if let Some(window) = app.get_webview_window(WINDOW)
                 && let Err(error) = window.close()
             {
                 tracing::error!(%error, "the window cannot be closed");
             }
         }
-        keys::Wish::Quit => quit::begin(app),
+        keys::KeyAction::Quit => app.state::<Desk>().quit(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The arrows between crates point inward: shells, gateway, core, libs.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
@@ -56,4 +57,30 @@ fn arrows_point_inward() {
             "{name} uses axum"
         );
     }
+}
+
+/// Which characters nobody sees is told by `zos_rules::is_unseen` alone. Whoever writes ranges of characters by their
+/// numbers begins a second list, which will lack what the first one has.
+#[test]
+fn ranges_of_characters_by_number_are_written_in_the_rules_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<PathBuf> =
+        ["core", "gateway", "cli", "src-tauri", "libs"].map(|of| root.join(of)).into();
+    let (mut read, mut found) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("libs/rules") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                read += 1;
+                let of_range = |(_, line): &(usize, &str)| line.contains("\\u{") && line.contains("}'..");
+                let lines = text.lines().enumerate().filter(of_range);
+                found.extend(lines.map(|(at, _)| format!("{}:{}", path.display(), at + 1)));
+            }
+        }
+    }
+    assert!(read > 300, "{read}");
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

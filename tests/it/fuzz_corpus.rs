@@ -11,11 +11,12 @@ type Check = fn(&[u8]);
 
 #[test]
 fn the_corpus_of_every_target_holds() {
-    let targets: [(&str, Check); 9] = [
+    let targets: [(&str, Check); 10] = [
         ("arguments", checks::arguments),
         ("audit", checks::audit),
         ("context", checks::context),
         ("declared", checks::declared),
+        ("disguises", checks::disguises),
         ("fleet", checks::fleet),
         ("json", checks::json),
         ("rules", checks::rules),

@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde_json::json;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zos_tests::Provider;
 use zos_tests::gateway::{Gateway, Scratch, client};
 
@@ -35,24 +35,9 @@ async fn health_and_small_calls_are_answered_while_large_ones_are_inspected() {
         .provider(&provider)
         .start()
         .await;
-    let body = slow_body();
-    let slow: Vec<_> = (0..6)
-        .map(|_| {
-            let (url, body) = (gateway.url.clone(), body.clone());
-            tokio::spawn(async move {
-                let call = client().post(format!("{url}/v1/chat/completions"));
-                call.header("content-type", "application/json").body(body).send().await
-            })
-        })
-        .collect();
+    let slow = heavy_calls(&gateway, 6);
     // All have arrived, and none is through: with one thread, each of these answers came in between.
-    loop {
-        let metrics = get(&gateway, "/metrics").await;
-        if metrics.lines().any(|line| line.starts_with("zos_calls_total") && line.ends_with(" 6")) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    arrived(&gateway, 6).await;
     for path in ["/healthz", "/readyz", "/healthz"] {
         get(&gateway, path).await;
     }
@@ -60,6 +45,79 @@ async fn health_and_small_calls_are_answered_while_large_ones_are_inspected() {
     assert_eq!(provider.received().len(), 1, "the short one came first");
     assert!(slow.iter().all(|call| !call.is_finished()));
     slow.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Large calls, as many as are to arrive; none of them ends soon.
+fn heavy_calls(
+    gateway: &Gateway,
+    count: usize,
+) -> Vec<tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>> {
+    let body = slow_body();
+    let call = |_| {
+        let (url, body) = (gateway.url.clone(), body.clone());
+        tokio::spawn(async move {
+            let call = client().post(format!("{url}/v1/chat/completions"));
+            call.header("content-type", "application/json").body(body).send().await
+        })
+    };
+    (0..count).map(call).collect()
+}
+
+/// Waits until so many calls have arrived.
+async fn arrived(gateway: &Gateway, count: usize) {
+    let ending = format!(" {count}");
+    loop {
+        let metrics = get(gateway, "/metrics").await;
+        if metrics.lines().any(|line| line.starts_with("zos_calls_total") && line.ends_with(&ending)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// As above: what would read a body on the one thread that serves would hold up the stream until it is through.
+#[tokio::test]
+async fn a_stream_that_began_goes_on_while_large_bodies_are_inspected() {
+    let provider = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let fleet = format!(
+        "version: 1\nproviders:\n  openai: {{api: openai, base_url: \"http://127.0.0.1:{}/v1\", key: none}}\n",
+        provider.local_addr().unwrap().port()
+    );
+    let gateway = Scratch::new()
+        .acme("outbound_deny: [Project Marlin, {pack: secrets}, {pack: pii}]\n")
+        .file("routing/fleet.yml", &fleet)
+        .start()
+        .await;
+    let event = |text: &str| {
+        let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+        format!("data: {}\n\n", json!({"id": "c", "object": "chat.completion.chunk", "choices": [choice]}))
+    };
+    let begin = async {
+        let (mut stream, _) = provider.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"}") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        stream.write_all(format!("{head}{}", event("first. ")).as_bytes()).await.unwrap();
+        stream
+    };
+    let (mut answer, mut stream) = tokio::join!(gateway.stream("hello"), begin);
+    let mut heard = String::new();
+    let mut hear = async |words: &str| {
+        while !heard.contains(words) {
+            heard.push_str(std::str::from_utf8(&answer.chunk().await.unwrap().unwrap()).unwrap());
+        }
+    };
+    hear("first. ").await;
+    let heavy = heavy_calls(&gateway, 6);
+    arrived(&gateway, 7).await;
+    for words in ["second. ", "third. ", "fourth. "] {
+        stream.write_all(event(words).as_bytes()).await.unwrap();
+        hear(words).await;
+    }
+    assert!(heavy.iter().all(|call| !call.is_finished()));
+    heavy.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]

@@ -325,6 +325,38 @@ async fn what_the_firewall_denies_is_withheld_and_said_so() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_note_does_not_say_what_its_room_denies() {
+    let gateway = Scratch::new()
+        .acme("outbound_deny: [Silver Otter]\n")
+        .file("memory/acme/silver-otter.md", "Tea is at five.\n")
+        .file("memory/acme/plain.md", "Tea is at four.\n")
+        .start()
+        .await;
+    let listed = resources(&gateway).await;
+    assert_eq!(listed, ["zos://memory/acme/plain"]);
+    let found = call(&gateway, "/mcp", "memory_search", json!({"query": "tea"})).await;
+    assert_eq!(found["total"], 2, "{found}");
+    let all = found.to_string();
+    assert!(!all.contains("otter") && all.contains("[withheld: rule ") && all.contains("at five"), "{all}");
+    let addresses: Vec<_> =
+        found["items"].as_array().unwrap().iter().map(|item| item["uri"].as_str()).collect();
+    assert!(addresses.contains(&None) && addresses.contains(&Some("zos://memory/acme/plain")), "{all}");
+    let records = gateway.wait_records(2).await;
+    assert!(records.iter().all(|record| record["verdict"] == "redact"), "{records:#?}");
+}
+
+#[tokio::test]
+async fn names_of_notes_do_not_say_in_a_row_what_is_denied() {
+    let gateway = Scratch::new().acme("outbound_deny: [Silver Otter]\n").start().await;
+    for (text, subject) in [("One.", "the Silver"), ("Two.", "Otter plan")] {
+        let body = json!({"context": "acme", "text": text, "subject": subject});
+        assert_eq!(gateway.admin("POST", "/zos/v1/memory", Some(body)).await.0, 201);
+    }
+    let list = ask(&gateway, "/mcp", "resources/list", json!({})).await;
+    assert_eq!(list["error"]["code"], -32603, "{list}");
+}
+
+#[tokio::test]
 async fn a_canon_that_says_what_is_denied_does_not_leave_either() {
     let gateway = Scratch::new()
         .acme("outbound_deny: [Falcon]\n")

@@ -1,7 +1,8 @@
 //! Fallback, retries and the breaker, over real sockets. No failure leads out of the filter.
 
 use serde_json::{Value, json};
-use zos_tests::gateway::{Gateway, Scratch};
+use std::time::Duration;
+use zos_tests::gateway::{Gateway, Scratch, client};
 use zos_tests::{Provider, Step};
 
 const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
@@ -31,6 +32,46 @@ fn failing(status: u16, headers: &str) -> Vec<Step> {
 async fn ask(gateway: &Gateway) -> reqwest::Response {
     let body = json!({"model": "one", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]});
     gateway.post("/v1/chat/completions", body.to_string()).await
+}
+
+/// A counter of `GET /metrics`.
+async fn counter(gateway: &Gateway, name: &str) -> u64 {
+    let answer = client().get(format!("{}/metrics", gateway.url)).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.expect(name).parse().unwrap()
+}
+
+/// Waits until a counter is above a value. A minute is no measure of speed: it ends a test that hangs.
+async fn grows(gateway: &Gateway, name: &str, above: u64) {
+    for _ in 0..1200 {
+        if counter(gateway, name).await > above {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{name} stays at {above}");
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_and_closes_and_every_change_of_what_governs_is_counted() {
+    let (a, b) = (Provider::start(failing(500, "")).await, Provider::json(ANSWER).await);
+    let more = "fallback: {one: [two]}\ndefaults: {breaker: {failures: 1, window_s: 60, open_s: 1}}\n";
+    let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
+    assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
+    a.play(zos_tests::provider::json(200, ANSWER));
+    while ask(&gateway).await.headers()["x-zos-route"] != "a/one" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(counter(&gateway, "zos_breakers_opened_total").await, 1);
+    assert_eq!(counter(&gateway, "zos_breakers_closed_total").await, 1);
+    assert_eq!(counter(&gateway, "zos_config_failures_total").await, 0);
+
+    let before = counter(&gateway, "zos_config_changes_total").await;
+    gateway.write("contexts/acme.yml", "isolation: hard\noutbound_deny: [Heron]\n");
+    grows(&gateway, "zos_config_changes_total", before).await;
+    gateway.write("contexts/acme.yml", "isolation: [\n");
+    grows(&gateway, "zos_config_failures_total", 0).await;
 }
 
 #[tokio::test]
@@ -66,6 +107,38 @@ async fn a_room_whose_filter_excludes_the_model_gets_a_permitted_fallback_or_not
     let body: Value = refused.json().await.unwrap();
     assert_eq!(body["error"]["code"], "zos_no_route");
     assert_eq!((a.received().len(), b.received().len()), (0, 1));
+}
+
+/// Routers of models such as OpenRouter take others of a list in the body when the first fails.
+#[tokio::test]
+async fn a_list_of_other_models_in_the_call_is_no_way_past_the_rooms_filter() {
+    let provider = Provider::json("{}").await;
+    let gateway = Scratch::new()
+        .acme("isolation: hard\nmodels: {allow: [\"gpt-*\"], deny: [gpt-old]}\n")
+        .provider(&provider)
+        .start()
+        .await;
+    let ask = async |more: Value| {
+        let mut body = json!({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let response = gateway.post("/v1/chat/completions", body.to_string()).await;
+        (response.status().as_u16(), response.json::<Value>().await.unwrap()["error"]["code"].clone())
+    };
+    for (more, is_permitted) in [
+        (json!({"models": ["gpt-5-mini", "gpt-4"]}), true),
+        (json!({"models": ["gpt-5-mini", "elsewhere/large"]}), false),
+        (json!({"models": ["gpt-old"]}), false),
+        (json!({"Models": ["elsewhere"]}), false),
+        (json!({"fallbacks": [{"gpt-5": ["elsewhere"]}]}), false),
+        (json!({"fallback_models": "elsewhere"}), false),
+        (json!({"fallbacks": [{"model": {"name": "elsewhere"}}]}), false),
+        (json!({"modalities": ["text"]}), true),
+    ] {
+        let (status, code) = ask(more.clone()).await;
+        let expected = if is_permitted { (200, Value::Null) } else { (503, json!("zos_no_route")) };
+        assert_eq!((status, code), expected, "{more}");
+    }
+    assert_eq!(provider.received().len(), 2);
 }
 
 #[tokio::test]
@@ -122,6 +195,8 @@ async fn a_provider_that_fails_too_often_is_left_alone_where_another_route_is() 
         assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
     }
     assert_eq!((a.received().len(), b.received().len()), (2, 3));
+    assert_eq!(counter(&gateway, "zos_breakers_opened_total").await, 1);
+    assert_eq!(counter(&gateway, "zos_fallbacks_total").await, 3);
     b.play(failing(500, ""));
     for _ in 0..2 {
         assert_eq!(ask(&gateway).await.status(), 503, "that of the model that was asked for");
@@ -244,7 +319,17 @@ async fn embeddings_and_counts_never_fall_back() {
 #[tokio::test]
 async fn a_hard_room_reaches_no_provider_while_the_fleet_never_loaded_and_everybody_is_told() {
     let broken = "version: 1\nproviders:\n  local: {api: openai, base_url: \"http://192.168.1.5:8000/v1\", key: none}\n";
-    let gateway = Scratch::new().acme("isolation: hard\n").file("routing/fleet.yml", broken).start().await;
+    let gateway = Scratch::new()
+        .acme("isolation: hard\n")
+        .file("contexts/easy.yml", "isolation: open\n")
+        .file("routing/fleet.yml", broken)
+        .start()
+        .await;
+    // After a start with it nobody knows where calls of any room are to go.
+    let body = r#"{"model": "one", "messages": []}"#;
+    let open = gateway.post("/rooms/easy/v1/chat/completions", body).await;
+    assert_eq!(open.status(), 503);
+    assert!(open.text().await.unwrap().contains("routing/fleet.yml:3 is broken"));
     let response = ask(&gateway).await;
     assert_eq!(response.status(), 503);
     let told: Value = response.json().await.unwrap();
@@ -252,5 +337,6 @@ async fn a_hard_room_reaches_no_provider_while_the_fleet_never_loaded_and_everyb
     assert!(told["error"]["message"].as_str().unwrap().contains("routing/fleet.yml:3 is broken"), "{told}");
     let ready = zos_tests::gateway::client().get(format!("{}/readyz", gateway.url)).send().await.unwrap();
     assert_eq!(ready.status(), 503);
-    assert!(ready.text().await.unwrap().contains("routing/fleet.yml:3"));
+    let ready = ready.text().await.unwrap();
+    assert!(ready.contains("routing/fleet.yml:3") && ready.contains("no room reaches a provider"), "{ready}");
 }

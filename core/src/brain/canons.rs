@@ -114,7 +114,7 @@ fn nothing_to_inject(context: &Context) -> Finding {
     Finding::new(Lint::NothingToInject, problem)
 }
 
-/// What a room denies must not leave in its canon either. The canon is the owner's text and not the
+/// Findings about what a room denies and its canon says. The canon is the owner's text and not the
 /// caller's, so it is read here, once, instead of with every call; a room whose rules forbid its canon has
 /// a broken canon. The finding never says what was found.
 fn denied(canon: &Canon, policy: &RoomPolicy, isolation: Isolation) -> Vec<Finding> {

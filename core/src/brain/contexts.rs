@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::look::Folder;
+use super::look::ContextsFolder;
 use super::packs::OwnPacks;
 use super::snapshot::ContextState;
 use crate::context::{Context, ContextName, parse_context_with};
@@ -14,18 +14,18 @@ use crate::rules::{HOME_PATTERNS_MAX_BYTES, Packs, no_room};
 /// All rooms of the folder, with what is remembered of each.
 #[derive(Default)]
 pub(super) struct Rooms {
-    rooms: BTreeMap<ContextName, Room>,
-    /// What is wrong with files that belong to no room.
+    rooms: BTreeMap<ContextName, LoadedRoom>,
+    /// Problems of files that belong to no room.
     pub(super) stray: Vec<Problem>,
     /// Whether the folder holds no file that is, or is meant to be, a context.
     pub(super) none_at_all: bool,
-    /// Grows whenever the rules must be compiled anew.
+    /// Version of the rules; grows whenever they must be compiled again.
     pub(super) rules_version: u64,
 }
 
 /// One room: the last good version, and what is wrong with the present one.
 #[derive(Default)]
-struct Room {
+struct LoadedRoom {
     good: Option<Arc<Context>>,
     /// The bytes of the config and of the prose that govern.
     config: Option<Arc<[u8]>>,
@@ -42,7 +42,7 @@ struct Room {
 impl Rooms {
     /// Takes over what the folder holds now. A change of the packs that rooms can name is a change of
     /// every room.
-    pub(super) fn update(&mut self, folder: Folder, packs: &OwnPacks, packs_changed: bool) {
+    pub(super) fn update(&mut self, folder: ContextsFolder, packs: &OwnPacks, packs_changed: bool) {
         if packs_changed {
             self.rooms.values_mut().for_each(|room| room.read = None);
         }
@@ -96,7 +96,7 @@ impl Rooms {
     }
 }
 
-impl Room {
+impl LoadedRoom {
     /// Takes over the config as read, whose patterns may take what is left of the memory. Returns whether the
     /// rules changed.
     fn take_config(

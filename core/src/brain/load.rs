@@ -31,7 +31,7 @@ pub(super) struct Loader {
     fingerprint: Option<ContentDigest>,
     /// The files that were there then.
     present: BTreeSet<String>,
-    /// Those of them that were missing at the last look, which had no effect for that reason.
+    /// Files among them that were missing at the last look, which had no effect for that reason.
     suspects: BTreeSet<String>,
     packs: OwnPacks,
     rooms: Rooms,
@@ -41,25 +41,25 @@ pub(super) struct Loader {
     active: ActiveMemory,
     canons: Canons,
     compiled: Option<Compiled>,
-    /// How rules are compiled; a test puts a failure here.
+    /// Compiler of rules; a test puts a failure here.
     compile: policy::Compile,
 }
 
-/// What a look came to.
+/// Outcome of a look at the files.
 pub(super) enum Loaded {
     /// Nothing changed.
     Same,
-    /// Something did.
+    /// Something changed.
     New(Box<Snapshot>),
     /// A file is missing that was there: look again in a moment.
     Unsure,
 }
 
-/// What is remembered of `state.json`.
+/// Memory of `state.json`.
 enum ActiveMemory {
-    /// It was never read.
+    /// The file was never read.
     Unknown,
-    /// As it was last read well.
+    /// The active context as it was last read well.
     Known(Option<ContextName>),
 }
 
@@ -93,7 +93,7 @@ impl Loader {
         }
     }
 
-    /// Reads everything anew. The absence of a file that was there counts when it is seen twice in a
+    /// Reads everything again. The absence of a file that was there counts when it is seen twice in a
     /// row: an editor may be in the middle of a save.
     pub(super) fn load(&mut self) -> Loaded {
         let look = Look::take(&self.home);
@@ -277,7 +277,7 @@ impl Loader {
     }
 }
 
-/// What is to be said about the active context.
+/// Problem of the active context, if it has one.
 fn active_problem(snapshot: &Snapshot) -> Option<Problem> {
     let error = snapshot.effective_active().err()?;
     let message = format!("{error}; calls that name no context are refused");

@@ -1,7 +1,7 @@
 //! One look at a home: everything is listed and read before anything is judged.
 //!
-//! So a file that is missing for a moment, because an editor removes it before it writes it anew,
-//! is noticed before its absence has any effect: see [`Look::present`].
+//! A file that is missing for a moment, because an editor removes it before it writes the new one,
+//! is thereby noticed before its absence has any effect: see [`Look::present`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,8 +20,8 @@ use crate::problem::Problem;
 pub(super) struct Look {
     pub(super) state: FileRead,
     pub(super) fleet: FileRead,
-    pub(super) contexts: Folder,
-    /// What canons are built from.
+    pub(super) contexts: ContextsFolder,
+    /// Files that canons are built from.
     pub(super) canon: CanonFiles,
     /// The person's own detector packs.
     pub(super) packs: PackFolder,
@@ -29,22 +29,22 @@ pub(super) struct Look {
 
 /// The folder `contexts/`.
 #[derive(Default)]
-pub(super) struct Folder {
+pub(super) struct ContextsFolder {
     pub(super) configs: BTreeMap<ContextName, FileRead>,
     /// Prose overlays of the configs.
     pub(super) proses: BTreeMap<ContextName, FileRead>,
-    /// What is wrong with files that belong to no room.
+    /// Problems of files that belong to no room.
     pub(super) stray: Vec<Problem>,
     /// The folder could not be listed, so nothing is known about what it holds.
     pub(super) failed: bool,
-    /// What kept us from listing it passes by itself.
+    /// Whether it could not be listed for a reason that passes by itself.
     is_unread: bool,
 }
 
 impl Look {
     /// Looks at everything.
     pub(super) fn take(home: &Home) -> Self {
-        let contexts = Folder::read(home);
+        let contexts = ContextsFolder::read(home);
         let overlays = contexts.proses.iter().map(|(name, read)| (overlay_of(name), read.clone())).collect();
         Self {
             state: files::read(home, &home.state()),
@@ -55,7 +55,8 @@ impl Look {
         }
     }
 
-    /// What could not be read for a reason that passes: it has to be looked at again, although nothing tells when.
+    /// Files that could not be read for a reason that passes by itself. No event tells when, so they have to be looked at
+    /// again.
     pub(super) fn unread(&self) -> Vec<Problem> {
         let single = [&self.state, &self.fleet, &self.canon.raw_manifest];
         let many = self.contexts.configs.values().chain(self.contexts.proses.values());
@@ -108,7 +109,7 @@ impl Look {
     }
 }
 
-impl Folder {
+impl ContextsFolder {
     fn read(home: &Home) -> Self {
         let listing = list(home);
         let folder = home.contexts();

@@ -15,11 +15,11 @@ use zos_rules::Pack;
 #[derive(Default)]
 pub(super) struct PackFolder {
     pub(super) files: BTreeMap<String, FileRead>,
-    /// What is wrong with the folder itself, or with names in it.
+    /// Problems of the folder itself, and of names in it.
     pub(super) stray: Vec<Problem>,
     /// The folder could not be listed, so nothing is known about what it holds.
     failed: bool,
-    /// What kept us from listing it passes by itself.
+    /// Whether it could not be listed for a reason that passes by itself.
     pub(super) is_unread: bool,
 }
 
@@ -116,7 +116,7 @@ impl OwnPacks {
         self.kept.iter().filter_map(|(name, kept)| Some((format!("rules/{name}.yml"), kept.bytes.clone()?)))
     }
 
-    /// What is wrong with the files.
+    /// Problems of the files.
     pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
         self.stray.iter().chain(self.kept.values().flat_map(|kept| &kept.problems)).cloned()
     }

@@ -1,41 +1,41 @@
-//! What the rules of all contexts do in one of them.
+//! Policy of one context: the rules of all contexts, and what each leads to in this one.
 //!
 //! In a context its own `outbound_deny` holds, and the `confidential` lists of all others, less
-//! what the context itself calls confidential in the same words: that belongs to both.
+//! the words that the context itself calls confidential too: these belong to both.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use zos_rules::{Action, CompileError, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
+use zos_rules::{Action, CompileError, Evasions, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 
-use crate::context::{Context, ContextName, Effect, Entry};
+use crate::context::{Context, ContextName, Effect, Entry, Isolation};
 use crate::targets::RestoreTo;
 
 /// The rules that govern calls in one context.
 pub struct RoomPolicy {
     /// The compiled rules. Violations name a rule by its index.
     pub rules: RoomRules,
-    /// What each rule leads to here, by the same index.
+    /// Effect of each rule in this context, by the rule's index.
     pub effects: Vec<Effect>,
-    /// Where each rule was written, by the same index.
-    pub places: Vec<Place>,
-    /// What a redacted match of each rule is called, by the same index: `person` makes `⟦person-1⟧`.
+    /// Place of each rule's entry, by the rule's index.
+    pub places: Vec<RulePlace>,
+    /// Word for a redacted match of each rule, by the rule's index: `person` makes `⟦person-1⟧`.
     pub labels: Vec<String>,
     /// Places that what each rule redacts may be put back for, by the same index, where its entry names them.
     pub restore_to: Vec<Option<RestoreTo>>,
 }
 
-/// Where a rule was written.
+/// Entry of a context's file that a rule was written as.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct RulePlace {
     /// The context whose file holds it.
     pub context: ContextName,
     /// Line in that file, from 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RulePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "contexts/{}.yml:{}", self.context, self.line)
     }
@@ -73,11 +73,11 @@ pub(super) fn compile(
     Ok((ruleset, policies))
 }
 
-/// What a policy knows of its rules besides what they look for.
+/// Facts about a rule besides its pattern.
 #[derive(Default)]
 struct Side {
     effects: Vec<Effect>,
-    places: Vec<Place>,
+    places: Vec<RulePlace>,
     labels: Vec<String>,
     restore_to: Vec<Option<RestoreTo>>,
 }
@@ -85,7 +85,7 @@ struct Side {
 impl Side {
     fn push(&mut self, effect: Effect, owner: &Context, entry: &Entry, label: String) {
         self.effects.push(effect);
-        self.places.push(Place { context: owner.name.clone(), line: entry.line });
+        self.places.push(RulePlace { context: owner.name.clone(), line: entry.line });
         self.labels.push(label);
         self.restore_to.push(entry.restore_to.clone());
     }
@@ -114,7 +114,12 @@ fn room(
             // The owner's own id is not used: it could tell another room's calls what it is about.
             let id = format!("elsewhere/{owner_number}.{}", position + 1);
             let effect = owner.effective_elsewhere(entry, context.isolation);
-            rules.push(RuleSpec { id, action: acting(effect), ..entry.rule.clone() });
+            // An open owner says nothing of what a hard room looks for.
+            let evasions = match (context.isolation, entry.rule.evasions) {
+                (Isolation::Hard, Evasions::ORDINARY) => Evasions::ALL,
+                (_, evasions) => evasions,
+            };
+            rules.push(RuleSpec { id, action: acting(effect), evasions, ..entry.rule.clone() });
             // Nor are its own words for the term.
             side.push(effect, owner, entry, kind_label(&entry.rule).to_owned());
         }
@@ -125,7 +130,7 @@ fn room(
 /// The longest word of a person's that names a placeholder.
 const LABEL_MAX_LETTERS: usize = 16;
 
-/// What a redacted match of an own entry is called: the letters that its id starts with, a note that is
+/// Word for a redacted match of an own entry: the letters that its id starts with, a note that is
 /// one plain word, or what kind of rule it is. The word reaches the provider in the place of the match.
 fn label(entry: &Entry) -> String {
     let rule = &entry.rule;
@@ -173,7 +178,7 @@ fn acting(effect: Effect) -> Action {
     }
 }
 
-/// What a rule looks for, so that two rooms' entries can be compared.
+/// Text that identifies a rule's pattern, so that two rooms' entries can be compared.
 fn identity(rule: &RuleSpec) -> String {
     match &rule.kind {
         RuleKind::Term(term) => format!("t{}", term.text().trim().to_lowercase()),

@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub rules: Arc<Ruleset>,
     /// Everything that is wrong with any file.
     pub problems: Vec<Problem>,
-    /// What of it could not be read for a reason that passes: the versions before govern meanwhile.
+    /// Problems among these for a reason that passes by itself: the files' versions before govern meanwhile.
     pub unread: Vec<Problem>,
     pub(super) policies: BTreeMap<ContextName, Arc<RoomPolicy>>,
     pub(super) canons: BTreeMap<ContextName, CanonState>,
@@ -41,19 +41,19 @@ pub struct Snapshot {
     pub(super) active_unknown: bool,
 }
 
-/// What became of one context's file.
+/// State of one context's file.
 #[derive(Clone, Debug)]
 pub enum ContextState {
-    /// It governs.
+    /// The context governs.
     Live {
-        /// As it governs.
+        /// The version that governs.
         context: Arc<Context>,
         /// Warnings, and the errors of a newer save that is broken.
         problems: Vec<Problem>,
         /// Whether a newer save is broken, so that this is the last good version.
         stale: bool,
     },
-    /// It never loaded; calls that name it are refused.
+    /// The file never loaded; calls that name the context are refused.
     Broken {
         /// Why.
         problems: Vec<Problem>,
@@ -69,7 +69,7 @@ impl ContextState {
         }
     }
 
-    /// What is wrong with its files.
+    /// Problems of its files.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Live { problems, .. } | Self::Broken { problems } => problems,
@@ -80,7 +80,7 @@ impl ContextState {
 /// Why no context governs a call that names none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoContext {
-    /// None is active and none is called `default`.
+    /// No context is active and none is called `default`.
     #[error("no context is active and none is called \"default\"")]
     NoneActive,
     /// The active one has no file (any more). Falling back to another would be a guess.

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// A context's file as it stands on disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Source {
+pub struct ContextSource {
     /// Its text.
     pub yaml: String,
     /// Digest of the text: send it back with a change.
@@ -26,13 +26,13 @@ pub enum WriteError {
     /// The file is not the one that was seen: someone else changed, made or removed it.
     #[error("the file changed since it was read")]
     Conflict {
-        /// As it stands now; absent where there is none, or none that is text.
-        current: Option<Source>,
+        /// The file as it stands now; absent where there is none, or none that is text.
+        current: Option<ContextSource>,
     },
     /// The new text is no context. The file is untouched.
     #[error("the text is not a valid context")]
     Invalid {
-        /// What is wrong with it.
+        /// Problems of the new text.
         problems: Vec<Problem>,
     },
     /// The disk.
@@ -40,7 +40,7 @@ pub enum WriteError {
     Io(#[from] io::Error),
 }
 
-impl Source {
+impl ContextSource {
     fn new(yaml: String) -> Self {
         let etag = etag(yaml.as_bytes());
         Self { yaml, etag }
@@ -52,9 +52,9 @@ impl Brain {
     ///
     /// # Errors
     /// If there is none, or it cannot be read as text.
-    pub fn source(&self, name: &ContextName) -> Result<Source, WriteError> {
+    pub fn source(&self, name: &ContextName) -> Result<ContextSource, WriteError> {
         match read_text(&self.config_path(name))? {
-            Some(yaml) => Ok(Source::new(yaml)),
+            Some(yaml) => Ok(ContextSource::new(yaml)),
             None => Err(WriteError::Unknown(name.clone())),
         }
     }
@@ -64,7 +64,12 @@ impl Brain {
     ///
     /// # Errors
     /// If the text is not a valid context, or the file is not the one that was seen.
-    pub fn write(&self, name: &ContextName, yaml: &str, etag: Option<&str>) -> Result<Source, WriteError> {
+    pub fn write(
+        &self,
+        name: &ContextName,
+        yaml: &str,
+        etag: Option<&str>,
+    ) -> Result<ContextSource, WriteError> {
         let mut loader = self.loader();
         let parsed = parse_context_with(name, yaml.as_bytes(), loader.packs());
         if parsed.context.is_none() {
@@ -76,7 +81,7 @@ impl Brain {
             return Err(WriteError::Conflict { current: current(&path) });
         }
         self.reload_with(&mut loader);
-        Ok(Source::new(yaml.to_owned()))
+        Ok(ContextSource::new(yaml.to_owned()))
     }
 
     /// Removes a context's file, if it is the one that was seen. Its prose overlay stays: the
@@ -115,8 +120,8 @@ fn is_as_seen(path: &Path, expected: Option<&str>) -> bool {
     }
 }
 
-fn current(path: &Path) -> Option<Source> {
-    read_text(path).ok().flatten().map(Source::new)
+fn current(path: &Path) -> Option<ContextSource> {
+    read_text(path).ok().flatten().map(ContextSource::new)
 }
 
 fn read_text(path: &Path) -> io::Result<Option<String>> {

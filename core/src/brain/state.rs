@@ -55,7 +55,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<ContextName>, Problem> {
     }
 }
 
-/// Where the value of `active` stands. JSON readers do not tell, so the YAML reader is asked, which reads
+/// Place of the value of `active`. JSON readers do not tell it, so the YAML reader is asked, which reads
 /// all of JSON but tabs between values; where even that fails, the start of the file.
 fn place_of_active(bytes: &[u8]) -> (usize, usize) {
     let text = String::from_utf8_lossy(bytes).replace('\t', " ");

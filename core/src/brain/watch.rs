@@ -24,7 +24,7 @@ const SETTLE: Duration = LOOK_AGAIN;
 /// The longest wait for quiet, so that a change is in force within 500 ms however busy the folder is,
 /// also when a second look is needed.
 const SETTLE_MAX: Duration = Duration::from_millis(200);
-/// How often a home is looked at that cannot be watched.
+/// Pause between two looks at a home that cannot be watched.
 const POLL: Duration = Duration::from_secs(2);
 /// The wait before files are read again that could not be read, for want of file descriptors for example. Each
 /// further one is twice as long, up to [`POLL`].
@@ -156,7 +156,7 @@ struct Watches {
     complete: bool,
 }
 
-/// Tells a folder from another of the same name that took its place. Without it every look renews
+/// Identity of a folder, which tells it from another of the same name that took its place. Without it every look renews
 /// the watch.
 type Identity = Option<(u64, u64)>;
 

@@ -1,4 +1,4 @@
-//! From the clauses of all layers to what holds: levels, extensions, overrides, and the two segments.
+//! Assembly of the clauses of all layers into a canon: levels, extensions, overrides, and the two segments.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) fn assemble(clauses: &[Clause], findings: &mut Vec<Finding>) -> Text 
     text
 }
 
-/// What holds under one id: the highest level first, each lower one added to it or in its place.
+/// Clauses that hold under one id: the highest level first, each lower one added to it or in its place.
 fn hold<'c>(mut group: Vec<&'c Clause>, findings: &mut Vec<Finding>) -> Vec<&'c Clause> {
     group.sort_by_key(|clause| clause.level.rank());
     let mut held: Vec<&Clause> = Vec::new();

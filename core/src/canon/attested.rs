@@ -20,7 +20,7 @@ use crate::home::Home;
 /// The most states that are looked through; older ones are not.
 const STATES_MAX: usize = 10_000;
 
-/// What the newest attested state says of a context.
+/// Canon of a context in the newest attested state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attested {
     /// The state.
@@ -51,7 +51,7 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
-struct Statement {
+struct AttestedStatement {
     predicate: Predicate,
 }
 
@@ -104,7 +104,7 @@ fn covered(path: &std::path::Path) -> Option<Vec<Covered>> {
     let bytes = files::read_bounded(path).ok()??;
     let envelope: Envelope = serde_json::from_slice(&bytes).ok()?;
     let payload = base64::engine::general_purpose::STANDARD.decode(envelope.payload).ok()?;
-    let statement: Statement = serde_json::from_slice(&payload).ok()?;
+    let statement: AttestedStatement = serde_json::from_slice(&payload).ok()?;
     Some(statement.predicate.files)
 }
 

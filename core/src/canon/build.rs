@@ -17,10 +17,10 @@ use crate::problem::Problem;
 /// The largest canon, in bytes. It is put in front of every call, so this is far beyond any use.
 const TEXT_MAX_BYTES: usize = 1 << 20;
 
-/// How many clauses an error about the budget names.
+/// Most clauses that an error about the budget names.
 const NAMED_MAX: usize = 5;
 
-/// What building came to.
+/// Outcome of building a canon.
 pub(crate) struct Build {
     /// The canon; absent where there is none or any finding is an error.
     pub(crate) canon: Option<Canon>,
@@ -50,7 +50,7 @@ pub(crate) fn build(files: &CanonFiles, name: &ContextName, isolation: Isolation
     Build { canon: canon.filter(|_| !is_broken), findings }
 }
 
-/// What the manifest does not list is not in force, which its author may not know.
+/// Warns of files that the manifest does not list: they are not in force, which their author may not know.
 fn unlisted(files: &CanonFiles, manifest: &Manifest, findings: &mut Vec<Finding>) {
     for path in &files.present {
         if !manifest.entries.iter().any(|entry| entry.path == *path) {

@@ -57,7 +57,7 @@ impl ClientFormat {
         }
     }
 
-    /// What the client must read before anything else.
+    /// Front matter that the client needs before the text.
     fn front_matter(self, name: &ContextName) -> String {
         match self {
             Self::Cursor => {
@@ -71,21 +71,21 @@ impl ClientFormat {
     }
 }
 
-/// How an exported file stands to the canon.
+/// Relation of an exported file to the canon.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ExportCheck {
-    /// It holds this canon.
+    /// The file holds this canon.
     Current,
-    /// There is none.
+    /// There is no file.
     Missing,
-    /// It holds another canon, unchanged since it was written.
+    /// The file holds another canon, unchanged since it was written.
     Outdated {
         /// The digest of that canon.
         digest: String,
     },
-    /// It was changed by hand since it was written.
+    /// The file was changed by hand since it was written.
     Edited,
-    /// It is not ours.
+    /// The file was not written by zOS.
     Foreign,
 }
 
@@ -101,9 +101,9 @@ pub enum ExportError {
     /// The disk.
     #[error("{file} cannot be written")]
     Io {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -113,7 +113,7 @@ pub fn rendered(canon: &Canon, name: &ContextName, format: ClientFormat) -> Stri
     format!("{}{}{}", format.front_matter(name), head(&canon.digest, name), canon.text)
 }
 
-/// What stands in front of the canon.
+/// Lines in front of the canon.
 fn head(digest: &str, name: &ContextName) -> String {
     format!(
         "{MARK}{digest} context {name} -->\n\
@@ -121,7 +121,7 @@ fn head(digest: &str, name: &ContextName) -> String {
     )
 }
 
-/// How the file in this folder stands to the canon. Changes nothing.
+/// Relation of the file in this folder to the canon. Changes nothing.
 ///
 /// # Errors
 /// If it cannot be read.

@@ -1,13 +1,13 @@
-//! What is wrong with a canon's files, each with the name of the rule that says so.
+//! Findings about a canon's files, each with the name of its lint.
 
 use crate::problem::Problem;
 
 /// One finding about one file of a canon.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// Which rule.
+    /// The lint that found it.
     pub lint: Lint,
-    /// What, where, and the fix.
+    /// Place, fault and fix.
     pub problem: Problem,
 }
 
@@ -48,7 +48,7 @@ pub enum Lint {
     IdleOverride,
     /// More tokens than the manifest allows.
     OverBudget,
-    /// Something that a room denies stands in its canon.
+    /// Text that a room denies stands in its canon.
     Denied,
     /// Two lines say almost the same.
     NearDuplicate,
@@ -58,9 +58,9 @@ pub enum Lint {
     Date,
     /// A number that looks like an identifier in the stable segment.
     Identifier,
-    /// Characters that nobody sees.
+    /// Characters that no reader sees.
     HiddenUnicode,
-    /// Something that looks like a key or password.
+    /// Text that looks like a key or password.
     Secret,
     /// A reference to a file or clause that does not exist.
     DeadReference,

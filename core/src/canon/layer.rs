@@ -37,7 +37,7 @@ impl Clause {
         self.lines.first().map_or(1, |(number, _)| *number)
     }
 
-    /// What it says below its heading.
+    /// Lines below its heading.
     pub(crate) fn body(&self) -> &[(usize, String)] {
         let body = &self.lines[usize::from(self.has_heading)..];
         let blank = body.iter().take_while(|(_, line)| line.is_empty()).count();
@@ -50,7 +50,7 @@ impl Clause {
     }
 }
 
-/// Where a layer comes from and what the manifest says about it.
+/// Origin of a layer, with what the manifest says about it.
 pub(crate) struct Origin<'o> {
     /// Relative to the home.
     pub(crate) path: &'o str,
@@ -58,7 +58,7 @@ pub(crate) struct Origin<'o> {
     pub(crate) level: Option<Level>,
 }
 
-/// What the front matter says for the whole file.
+/// Settings of the front matter, for the whole file.
 #[derive(Clone, Copy, Default)]
 struct Front {
     level: Option<Level>,
@@ -77,7 +77,8 @@ pub(crate) fn parse(origin: &Origin<'_>, bytes: &[u8]) -> (Vec<Clause>, Vec<Find
     let mut findings = Vec::new();
     let (front, first) = read_front(path, &lines, &mut findings);
     let level = level(origin, front.level, &mut findings);
-    let mut reader = Reader { path: path.into(), level, front, clauses: Vec::new(), current: None, findings };
+    let mut reader =
+        LayerReader { path: path.into(), level, front, clauses: Vec::new(), current: None, findings };
     reader.read(&lines, first);
     (reader.clauses, reader.findings)
 }
@@ -151,7 +152,7 @@ fn level(origin: &Origin<'_>, front: Option<Level>, findings: &mut Vec<Finding>)
     }
 }
 
-struct Reader {
+struct LayerReader {
     path: Arc<str>,
     level: Level,
     front: Front,
@@ -160,7 +161,7 @@ struct Reader {
     findings: Vec<Finding>,
 }
 
-impl Reader {
+impl LayerReader {
     fn read(&mut self, lines: &[String], first: usize) {
         let mut fence: Option<(u8, usize)> = None;
         self.current = Some(self.clause(Arc::clone(&self.path), false));

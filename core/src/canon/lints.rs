@@ -1,4 +1,4 @@
-//! What a canon may say and its owner probably does not mean.
+//! Lints: text that a canon may have and its owner probably does not mean.
 //!
 //! Nothing here changes what is in force. These checks read every line against every other, so they run
 //! when they are asked for, not whenever a file is saved. They are rules of thumb over English text:
@@ -21,7 +21,7 @@ const WORDS_MIN: usize = 6;
 /// Shared words, in hundredths of all words of both, from which two lines say almost the same.
 const ALIKE_PERCENT: usize = 80;
 
-/// Everything that is to be said about a canon that can be built.
+/// Findings about a canon that can be built.
 pub fn lint_canon(canon: &Canon, home: &Home) -> Vec<Finding> {
     let mut found = Vec::new();
     let lines: Vec<(&str, &CanonLine)> = canon.text.lines().zip(&canon.lines).collect();
@@ -44,7 +44,7 @@ fn warning(lint: Lint, origin: &CanonLine, message: impl Into<String>, fix: impl
     Finding::new(lint, Problem::warning(&*origin.file, message, fix).at(origin.file_line, 1))
 }
 
-/// A character that nobody sees and a model reads all the same.
+/// Lint for a character that no reader sees and a model reads all the same.
 fn hidden(line: &str) -> Option<String> {
     let (_, character) = zos_rules::unseen(line).next()?;
     Some(format!("the line holds a hidden character (U+{:04X})", u32::from(character)))

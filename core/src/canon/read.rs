@@ -15,7 +15,7 @@ use crate::files::{self, FileRead};
 use crate::home::Home;
 use crate::problem::Problem;
 
-/// How deep and how wide `brain/` is listed. What lies beyond can be listed in the manifest all the same.
+/// Bounds of depth and number for listing `brain/`. Files beyond can be named in the manifest all the same.
 const DEPTH_MAX: usize = 8;
 const LISTED_MAX: usize = 4096;
 
@@ -25,7 +25,7 @@ pub(crate) struct CanonFiles {
     pub(crate) raw_manifest: FileRead,
     /// The manifest; absent where it is broken. Without a file it is an empty one.
     pub(crate) manifest: Option<Manifest>,
-    /// What is wrong with the manifest.
+    /// Findings about the manifest.
     pub(crate) manifest_findings: Vec<Finding>,
     /// The listed files and the rooms' own prose, by path in NFC.
     pub(crate) layers: BTreeMap<String, FileRead>,
@@ -84,7 +84,7 @@ fn read_inside(home: &Home, path: &str) -> FileRead {
     }
 }
 
-/// What is said of a file that is not really in the home.
+/// Problem of a file that a link leads out of the home to.
 fn leads_out(home: &Home, path: &str, found: &Path) -> Option<FileRead> {
     let (Ok(real), Ok(root)) = (fs::canonicalize(found), fs::canonicalize(home.root())) else { return None };
     let fix = "copy the file into the home; a canon is made of files that lie in it";

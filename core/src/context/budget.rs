@@ -1,4 +1,4 @@
-//! What a context may spend: `budget` of its file.
+//! Budget of a context: `budget` of its file.
 //!
 //! ```yaml
 //! budget:
@@ -19,7 +19,7 @@ use crate::yaml::{Fields, Findings, MapEntry, Node, Unknown, Value};
 /// Limits for keys, for models, or prices, in one file.
 const ENTRIES_MAX: usize = 64;
 
-/// What a context may spend. Absent means without limit.
+/// Limits on a context's spending. Absent means without limit.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct Budget {
     /// Tokens a UTC day.
@@ -50,7 +50,7 @@ pub struct Limits {
 /// A price that holds in this context. Rates are nanodollars for a million tokens.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ModelPrice {
-    /// Which models it is about.
+    /// Models it is about.
     pub models: Glob,
     /// Input.
     pub input: u64,

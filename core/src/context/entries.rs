@@ -16,13 +16,13 @@ use crate::yaml::{Fields, Findings, MapEntry, Node, Place, Style, Unknown, Value
 /// One entry of `outbound_deny` or `confidential`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// What is looked for and what is asked for.
+    /// Pattern and action of the rule.
     pub rule: RuleSpec,
     /// Line in the file, from 1.
     pub line: usize,
     /// The person's own note.
     pub note: Option<String>,
-    /// Places that what was redacted may be put back for, where the file names them.
+    /// Targets that may receive redacted text in clear again, where the file names them.
     pub restore_to: Option<RestoreTo>,
     /// Whether the action was written; one that was not is softened in an open context.
     pub explicit_action: bool,
@@ -32,12 +32,14 @@ pub struct Entry {
 const ACTIONS: [(&str, Action); 4] =
     [("deny", Action::Deny), ("redact", Action::Redact), ("ask", Action::Ask), ("warn", Action::Warn)];
 
-/// What entries of a context are read with.
-pub(super) struct Defaults<'p> {
+/// Settings that entries of a context are read with.
+pub(super) struct EntryDefaults<'p> {
     /// The packs that an entry may name.
     pub(super) packs: &'p Packs,
     /// The evasions of an entry that says nothing about them.
     pub(super) evasions: Evasions,
+    /// The evasions that an entry's `off` takes some from.
+    pub(super) all: Evasions,
 }
 
 /// The list under `key`; `prefix` begins the ids of entries that give none.
@@ -45,7 +47,7 @@ pub(super) fn read_list(
     fields: &mut Fields<'_>,
     key: &'static str,
     prefix: &str,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Vec<Entry> {
     let Some(items) = fields.list(key, "terms", findings) else { return Vec::new() };
@@ -67,7 +69,7 @@ fn read_entry(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     match &node.value {
@@ -99,7 +101,7 @@ fn read_map(
     node: &Node,
     path: &str,
     default_id: String,
-    defaults: &Defaults<'_>,
+    defaults: &EntryDefaults<'_>,
     findings: &mut Findings,
 ) -> Option<Entry> {
     let mut fields = Fields::of(node, path, findings)?.confidential();
@@ -109,7 +111,7 @@ fn read_map(
     let id = read_id(&mut fields, findings).unwrap_or(default_id);
     let exact = fields.flag("exact", findings).unwrap_or(false);
     let person = read_person(&mut fields, findings);
-    let evasions = read_evasions(&mut fields, findings).unwrap_or(defaults.evasions);
+    let evasions = read_evasions(&mut fields, defaults.all, findings).unwrap_or(defaults.evasions);
     let restore_to = read_restore_to(&mut fields, findings);
     fields.finish(Unknown::Warn, findings);
 
@@ -319,26 +321,37 @@ fn read_id(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<String> {
     None
 }
 
-/// `evasions: [names]` looks for these only, `evasions: {off: [names]}` for all but these.
-pub(super) fn read_evasions(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<Evasions> {
+/// The name in files of every disguise together, and in `off` of the deep ones alone.
+const DEEP: &str = "deep";
+
+/// `evasions: [names]` looks for these only, `evasions: {off: [names]}` for all but these, `evasions: [deep]` for
+/// everything. `all` is what the room looks for where nothing is said.
+pub(super) fn read_evasions(
+    fields: &mut Fields<'_>,
+    all: Evasions,
+    findings: &mut Findings,
+) -> Option<Evasions> {
     let entry = fields.entry("evasions")?;
     if !matches!(entry.value.value, Value::Map(_)) {
         let names = fields.texts("evasions", findings)?;
-        return Some(read_evasion_names(&names, findings).collect());
+        return Some(read_evasion_names(&names, Evasions::ALL, findings));
     }
     let mut inner = fields.map("evasions", findings)?;
     let off = inner.texts("off", findings).unwrap_or_default();
     inner.finish(Unknown::Refuse, findings);
-    Some(read_evasion_names(&off, findings).fold(Evasions::ALL, Evasions::without))
+    Some(all.without_all(read_evasion_names(&off, Evasions::DEEP, findings)))
 }
 
-fn read_evasion_names(names: &[(&str, Place)], findings: &mut Findings) -> std::vec::IntoIter<Evasion> {
-    let mut evasions = Vec::new();
+/// The evasions that are named; `deep` is what that name stands for here.
+fn read_evasion_names(names: &[(&str, Place)], deep: Evasions, findings: &mut Findings) -> Evasions {
+    let mut evasions = Evasions::NONE;
     for (name, place) in names {
         match Evasion::ALL.into_iter().find(|evasion| evasion.name() == *name) {
-            Some(evasion) => evasions.push(evasion),
+            Some(evasion) => evasions = evasions.with(evasion),
+            None if *name == DEEP => evasions = evasions.union(deep),
             None => {
-                let known: Vec<&str> = Evasion::ALL.iter().map(|evasion| evasion.name()).collect();
+                let known: Vec<&str> =
+                    Evasion::ALL.iter().map(|evasion| evasion.name()).chain([DEEP]).collect();
                 let fix = match closest(name, known.iter().copied()) {
                     Some(near) => format!("write {near}"),
                     None => format!("write some of {}", known.join(", ")),
@@ -347,7 +360,7 @@ fn read_evasion_names(names: &[(&str, Place)], findings: &mut Findings) -> std::
             }
         }
     }
-    evasions.into_iter()
+    evasions
 }
 
 fn report_repetitions(entries: &[Entry], places: &[Place], findings: &mut Findings) {

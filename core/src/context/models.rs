@@ -1,13 +1,13 @@
-//! Which models a context may use.
+//! Filter of the models that a context may use.
 
 use crate::glob::Glob;
 
-/// Which models a context may use. The default permits all.
+/// Filter of the models that a context may use. The default permits all.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct ModelFilter {
-    /// Only these; absent means all, empty means none.
+    /// Models that may be used; absent means all, empty means none.
     pub allow: Option<Vec<Glob>>,
-    /// Never these, whatever `allow` says.
+    /// Models that may never be used, whatever `allow` says.
     pub deny: Vec<Glob>,
 }
 

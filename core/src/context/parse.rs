@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::budget::read_budget;
-use super::entries::{Defaults, read_evasions, read_list};
+use super::entries::{EntryDefaults, read_evasions, read_list};
 use super::{
     Attachments, CanonDelivery, Context, ContextName, Isolation, MemoryRules, ModelFilter, ProviderState,
 };
@@ -18,12 +18,12 @@ use zos_rules::Evasions;
 
 use crate::yaml::{self, Fields, Findings, Unknown, Value, closest};
 
-/// What came of a context's file.
+/// Outcome of reading a context's file.
 #[derive(Clone, Debug)]
 pub struct ParsedContext {
     /// The context; absent where any problem is an error.
     pub context: Option<Context>,
-    /// What is wrong.
+    /// Problems of the file.
     pub problems: Vec<Problem>,
     /// Memory that its own patterns take.
     pub(crate) patterns_bytes: usize,
@@ -35,7 +35,7 @@ pub fn parse_context(name: &ContextName, bytes: &[u8]) -> ParsedContext {
     parse_context_with(name, bytes, &Packs::default())
 }
 
-/// As [`parse_context`], where the file may name these packs.
+/// Reads a context's file as [`parse_context`], with packs of the person's own that it may name.
 pub fn parse_context_with(name: &ContextName, bytes: &[u8], packs: &Packs) -> ParsedContext {
     let file = format!("contexts/{name}.yml");
     let document = match yaml::parse(&file, bytes) {
@@ -78,9 +78,13 @@ pub fn known_keys(bytes: &[u8]) -> BTreeSet<(String, &'static str)> {
 fn read(name: &ContextName, mut fields: Fields<'_>, packs: &Packs, findings: &mut Findings) -> Context {
     check_name(name, &mut fields, findings);
     let attachments = fields.word("attachments", &ATTACHMENTS, findings);
-    let evasions = read_evasions(&mut fields, findings).unwrap_or(Evasions::ALL);
-    let defaults = Defaults { packs, evasions };
     let isolation = read_isolation(&mut fields, findings);
+    let all = match isolation {
+        Isolation::Hard => Evasions::ALL,
+        Isolation::Open => Evasions::ORDINARY,
+    };
+    let evasions = read_evasions(&mut fields, all, findings).unwrap_or(all);
+    let defaults = EntryDefaults { packs, evasions, all };
     let context = Context {
         title: fields.text("title", findings).map(str::to_owned),
         isolation,

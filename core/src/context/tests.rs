@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use zos_rules::{Evasion, RuleKind};
+use zos_rules::{Evasion, Evasions, RuleKind};
 
 use super::*;
 use crate::problem::{Problem, Severity};
@@ -339,6 +339,34 @@ fn a_room_chooses_evasions_for_all_its_entries() {
     assert!(!has(0, Evasion::Leetspeak) && !has(1, Evasion::Leetspeak) && has(0, Evasion::Hex));
     assert!(has(2, Evasion::Hex) && !has(2, Evasion::Markup));
     broken("evasions: [lettspeak]\n", "1:12", "no evasion called", "write leetspeak");
+}
+
+#[test]
+fn hard_rooms_look_for_deep_disguises_and_others_where_they_say_so() {
+    let evasions = |yaml: &str| good(yaml).outbound_deny[0].rule.evasions;
+    for (yaml, expected) in [
+        ("outbound_deny: [Aa1]\n", Evasions::ALL),
+        ("isolation: hard\noutbound_deny: [{term: Aa1}]\n", Evasions::ALL),
+        ("isolation: open\noutbound_deny: [Aa1]\n", Evasions::ORDINARY),
+        ("isolation: open\nevasions: [deep]\noutbound_deny: [Aa1]\n", Evasions::ALL),
+        ("isolation: open\noutbound_deny: [{term: Aa1, evasions: [deep]}]\n", Evasions::ALL),
+        ("evasions: {off: [deep]}\noutbound_deny: [Aa1]\n", Evasions::ORDINARY),
+        (
+            "evasions: {off: [deep]}\noutbound_deny: [{term: Aa1, evasions: {off: [hex]}}]\n",
+            Evasions::ALL.without(Evasion::Hex),
+        ),
+        (
+            "isolation: open\nevasions: {off: [hex]}\noutbound_deny: [Aa1]\n",
+            Evasions::ORDINARY.without(Evasion::Hex),
+        ),
+        (
+            "outbound_deny: [{term: Aa1, evasions: [rot13, hex]}]\n",
+            Evasions::NONE.with(Evasion::Hex).with(Evasion::Rot13),
+        ),
+    ] {
+        assert_eq!(evasions(yaml), expected, "{yaml}");
+    }
+    broken("evasions: [deap]\n", "1:12", "no evasion called", "write deep");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One entry as a caller sees it: what the lists' screens know. Everything else stays in the file.
+//! Entry of a list as a caller sees it: the keys that screens of lists know. All others stay in the file.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ impl EntryText {
         (given.next().is_none() && !one.1.trim().is_empty()).then_some(one)
     }
 
-    /// What this entry says for a key that callers know.
+    /// Value of this entry for a key that callers know.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         match key {
             "term" => self.term.as_deref(),
@@ -70,7 +70,7 @@ impl EntryText {
     }
 }
 
-/// For each wanted entry, the old one that it continues: those that keep their order. Others are
+/// Old entry that each wanted one continues, for entries that keep their order. Others are
 /// new, or were moved, which is a removal and an addition. Where a term stands twice, the entry
 /// that is the same in everything goes first.
 pub(super) fn pair(before: &[EntryText], wanted: &[EntryText]) -> Vec<Option<usize>> {

@@ -7,52 +7,52 @@ use std::str::FromStr;
 use yaml_edit::{Mapping, Sequence, YamlFile, YamlNode};
 
 use super::entry::pair;
-use super::{EntryText, Wish, entry_of};
+use super::{Edit, EntryText, entry_of};
 use crate::yaml::Value;
 
 /// The edited text; absent where it could not be made. A panic of the library is one such case:
 /// its trees are made for well-formed files, and anything may stand in a person's.
-pub(super) fn edit(wish: &Wish<'_>) -> Option<String> {
-    catch_unwind(AssertUnwindSafe(|| try_edit(wish))).ok().flatten()
+pub(super) fn edit(edit: &Edit<'_>) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(|| try_edit(edit))).ok().flatten()
 }
 
-fn try_edit(wish: &Wish<'_>) -> Option<String> {
-    if wish.document.root.value == Value::Null {
-        return Some(append_to_empty(wish));
+fn try_edit(edit: &Edit<'_>) -> Option<String> {
+    if edit.document.root.value == Value::Null {
+        return Some(append_to_empty(edit));
     }
-    let file = YamlFile::from_str(wish.text).ok()?;
+    let file = YamlFile::from_str(edit.text).ok()?;
     let root = file.document()?.as_mapping()?;
     let has_list =
-        entry_of(wish.document, wish.key).is_some_and(|found| matches!(found.value.value, Value::List(_)));
+        entry_of(edit.document, edit.key).is_some_and(|found| matches!(found.value.value, Value::List(_)));
     // `[]` in a file of lines becomes lines.
-    if has_list && (root.is_flow_style() || !wish.before.is_empty()) {
-        change(wish, &root.get_sequence(wish.key)?)?;
+    if has_list && (root.is_flow_style() || !edit.before.is_empty()) {
+        change(edit, &root.get_sequence(edit.key)?)?;
     } else {
         let list = if root.is_flow_style() { Sequence::new_flow() } else { Sequence::new() };
-        for entry in wish.entries {
+        for entry in edit.entries {
             push(&list, entry);
         }
-        root.set(wish.key, list);
+        root.set(edit.key, list);
     }
     Some(file.to_string())
 }
 
 /// Removes what goes, then walks the wanted list and adds or changes what differs.
-fn change(wish: &Wish<'_>, list: &Sequence) -> Option<()> {
-    let pairs = pair(&wish.before, wish.entries);
-    let mut kept = vec![false; wish.before.len()];
+fn change(edit: &Edit<'_>, list: &Sequence) -> Option<()> {
+    let pairs = pair(&edit.before, edit.entries);
+    let mut kept = vec![false; edit.before.len()];
     for old in pairs.iter().flatten() {
         kept[*old] = true;
     }
     // An entry that only moves takes along what we do not know of it.
     let mut moved: HashMap<_, Vec<(YamlNode, &EntryText)>> = HashMap::new();
-    for (index, entry) in wish.before.iter().enumerate().rev().filter(|(index, _)| !kept[*index]) {
+    for (index, entry) in edit.before.iter().enumerate().rev().filter(|(index, _)| !kept[*index]) {
         let node = list.remove(index)?;
         moved.entry(entry.kind()).or_default().push((node, entry));
     }
-    for (index, (wanted, old)) in wish.entries.iter().zip(&pairs).enumerate() {
+    for (index, (wanted, old)) in edit.entries.iter().zip(&pairs).enumerate() {
         let before = if let Some(old) = old {
-            &wish.before[*old]
+            &edit.before[*old]
         } else if let Some((node, before)) =
             moved.get_mut(&wanted.kind()).and_then(|moved| take(moved, wanted))
         {
@@ -133,16 +133,16 @@ fn as_map(entry: &EntryText) -> Mapping {
 }
 
 /// A file without any value is at most comments: the list comes behind them.
-fn append_to_empty(wish: &Wish<'_>) -> String {
-    let newline = if wish.text.contains("\r\n") { "\r\n" } else { "\n" };
-    let gap = if wish.text.is_empty() || wish.text.ends_with('\n') { "" } else { newline };
+fn append_to_empty(edit: &Edit<'_>) -> String {
+    let newline = if edit.text.contains("\r\n") { "\r\n" } else { "\n" };
+    let gap = if edit.text.is_empty() || edit.text.ends_with('\n') { "" } else { newline };
     let list = Sequence::new();
-    for entry in wish.entries {
+    for entry in edit.entries {
         push(&list, entry);
     }
     let map = Mapping::new();
-    map.set(wish.key, list);
+    map.set(edit.key, list);
     let lines: Vec<String> = map.to_string().lines().map(str::to_owned).collect();
     let last = if gap.is_empty() { newline } else { "" };
-    format!("{}{gap}{}{last}", wish.text, lines.join(newline))
+    format!("{}{gap}{}{last}", edit.text, lines.join(newline))
 }

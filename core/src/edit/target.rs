@@ -1,7 +1,7 @@
 //! Adds one entry to `targets.allow`, and takes the same entry from `targets.confirm`.
 //!
-//! One line of text is put in and at most one taken out, at places that our own reader gives; the result is
-//! read again, and unless exactly this came out of it, the edit is refused.
+//! One line of text is inserted and at most one removed, at places that our own reader gives; the result is
+//! read again, and the edit is refused unless it changed exactly that.
 
 use super::verify::{Plain, plain};
 use super::{EditError, broken, entry_of, parse};
@@ -39,7 +39,7 @@ pub fn allow_target(yaml: &str, entry: &str) -> Result<String, EditError> {
     if holds { Ok(format!("{mark}{edited}")) } else { Err(intricate) }
 }
 
-/// What takes the place of which bytes, in order.
+/// Replacements of ranges of bytes, in order.
 type Edits = Vec<(Range<usize>, String)>;
 
 fn edits(
@@ -148,7 +148,7 @@ fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// Where the line ends, without its line break.
+/// End of the line, without its line break.
 fn line_end(text: &str, at: usize) -> usize {
     let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
     if text[..end].ends_with('\r') && end < text.len() { end - 1 } else { end }

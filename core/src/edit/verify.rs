@@ -1,22 +1,22 @@
-//! Reads the result of an edit and compares it with the wish: whatever the editing did, nothing
-//! but the wish can come out.
+//! Reads the result of an edit and compares it with the edit: whatever the editing did, nothing
+//! but the edit can come out.
 
 use std::collections::HashMap;
 
-use super::{EntryText, Wish, entries_of, entry_of, parse, read_item};
+use super::{Edit, EntryText, entries_of, entry_of, parse, read_item};
 use crate::yaml::{Document, Node, Value};
 
 /// Whether `edited` holds the wanted list and everything else as before.
-pub(super) fn holds(wish: &Wish<'_>, edited: &str) -> bool {
+pub(super) fn holds(edit: &Edit<'_>, edited: &str) -> bool {
     let Ok(after) = parse(edited) else { return false };
-    let ends_alike = wish.text.is_empty() || wish.text.ends_with('\n') == edited.ends_with('\n');
-    entries_of(&after, wish.key).is_ok_and(|list| list == wish.entries)
-        && others(wish.document, wish.key) == others(&after, wish.key)
+    let ends_alike = edit.text.is_empty() || edit.text.ends_with('\n') == edited.ends_with('\n');
+    entries_of(&after, edit.key).is_ok_and(|list| list == edit.entries)
+        && others(edit.document, edit.key) == others(&after, edit.key)
         && ends_alike
-        && line_ends_hold(wish.text, edited)
-        && comments_hold(wish, edited, &after)
-        && lines_outside_hold(wish, edited, &after)
-        && extras_hold(wish, &after)
+        && line_ends_hold(edit.text, edited)
+        && comments_hold(edit, edited, &after)
+        && lines_outside_hold(edit, edited, &after)
+        && extras_hold(edit, &after)
 }
 
 /// A file whose lines all end in CR LF still has no other line end.
@@ -27,18 +27,18 @@ fn line_ends_hold(text: &str, edited: &str) -> bool {
 }
 
 /// The lines before the one with the key, and those from the next key on, are the same to the byte.
-fn lines_outside_hold(wish: &Wish<'_>, edited: &str, after: &Document) -> bool {
+fn lines_outside_hold(edit: &Edit<'_>, edited: &str, after: &Document) -> bool {
     let (Some((head, tail)), Some((new_head, new_tail))) =
-        (outside(wish.text, wish.document, wish.key), outside(edited, after, wish.key))
+        (outside(edit.text, edit.document, edit.key), outside(edited, after, edit.key))
     else {
         // The key is new: it comes behind everything that was there.
-        return edited.starts_with(wish.text.trim_end())
-            || wish.document.root.style == crate::yaml::Style::Flow;
+        return edited.starts_with(edit.text.trim_end())
+            || edit.document.root.style == crate::yaml::Style::Flow;
     };
     head == new_head && tail == new_tail
 }
 
-/// What stands before the line of the key, and what stands from the next key on.
+/// Text before the line of the key, and text from the next key on.
 fn outside<'t>(text: &'t str, document: &Document, key: &str) -> Option<(&'t str, &'t str)> {
     let entries = document.root.entries()?;
     let index = entries.iter().position(|entry| entry.key == key)?;
@@ -75,16 +75,16 @@ pub(super) fn plain(node: &Node) -> Plain {
 }
 
 /// Every comment is still there, but those at the end of a line of an entry that went or changed.
-fn comments_hold(wish: &Wish<'_>, edited: &str, after: &Document) -> bool {
+fn comments_hold(edit: &Edit<'_>, edited: &str, after: &Document) -> bool {
     let mut left: HashMap<&str, usize> = HashMap::new();
     for comment in &after.comments {
         *left.entry(&edited[comment.clone()]).or_default() += 1;
     }
-    let list = entry_of(wish.document, wish.key).map(|entry| &entry.value);
-    wish.document.comments.iter().all(|comment| {
-        let found = left.get_mut(&wish.text[comment.clone()]).filter(|count| **count > 0);
+    let list = entry_of(edit.document, edit.key).map(|entry| &entry.value);
+    edit.document.comments.iter().all(|comment| {
+        let found = left.get_mut(&edit.text[comment.clone()]).filter(|count| **count > 0);
         let kept = found.map(|count| *count -= 1).is_some();
-        kept || list.is_some_and(|list| is_beside_an_entry(wish.text, list, comment.start))
+        kept || list.is_some_and(|list| is_beside_an_entry(edit.text, list, comment.start))
     })
 }
 
@@ -107,7 +107,7 @@ fn first_line(text: &str, list: &Node) -> usize {
 
 /// Entries that are still wanted keep what the caller does not know of: `id`, `exact` and the like.
 /// Where one of several with the same term goes, it may be the one that had more.
-fn extras_hold(wish: &Wish<'_>, after: &Document) -> bool {
+fn extras_hold(edit: &Edit<'_>, after: &Document) -> bool {
     let count = |entries: &[EntryText]| {
         let mut counts: HashMap<Kind, usize> = HashMap::new();
         for (word, text) in entries.iter().filter_map(EntryText::kind) {
@@ -115,10 +115,10 @@ fn extras_hold(wish: &Wish<'_>, after: &Document) -> bool {
         }
         counts
     };
-    let (before, wanted) = (count(&wish.before), count(wish.entries));
+    let (before, wanted) = (count(&edit.before), count(edit.entries));
     let all_stay = |kind: &Kind| wanted.get(kind) >= before.get(kind);
-    let mut now = extras(after, wish.key);
-    extras(wish.document, wish.key).into_iter().filter(|(kind, _)| all_stay(kind)).all(|(kind, extra)| {
+    let mut now = extras(after, edit.key);
+    extras(edit.document, edit.key).into_iter().filter(|(kind, _)| all_stay(kind)).all(|(kind, extra)| {
         let found = now.iter().position(|(other, more)| *other == kind && *more == extra);
         found.map(|index| now.swap_remove(index)).is_some()
     })

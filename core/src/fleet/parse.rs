@@ -21,12 +21,12 @@ pub(crate) const FILE: &str = "routing/fleet.yml";
 const ANTHROPIC_BASE_URL: &str = "https://api.anthropic.com";
 const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 
-/// What came of the fleet's file.
+/// Outcome of reading the fleet's file.
 #[derive(Clone, Debug)]
 pub struct ParsedFleet {
     /// The fleet; absent where any problem is an error.
     pub fleet: Option<Fleet>,
-    /// What is wrong.
+    /// Problems of the file.
     pub problems: Vec<Problem>,
 }
 

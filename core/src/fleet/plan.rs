@@ -1,12 +1,12 @@
-//! What may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
+//! Routes that may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
 //! asked for each of them, so nothing that follows can leave it.
 
 use super::{Api, Fleet, Provider, Route, RouteError, SLOTS, Slot};
 use crate::context::{Isolation, ModelFilter};
 
-/// What a call asks for.
+/// Model and abilities that a call asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
+pub struct RouteRequest<'a> {
     /// The API that the client speaks.
     pub face: Api,
     /// The model or slot.
@@ -17,9 +17,9 @@ pub struct Wish<'a> {
     pub context: &'a str,
     /// Its isolation.
     pub isolation: Isolation,
-    /// What the call needs the model to do.
+    /// Abilities that the call needs.
     pub caps: &'a [&'a str],
-    /// Whether it asks for thinking. A wish, not a need: it only chooses the slot of `zos/auto`.
+    /// Whether it asks for thinking. A request, not a need: it only chooses the slot of `zos/auto`.
     pub thinks: bool,
     /// Tokens of the input.
     pub tokens: u64,
@@ -27,14 +27,14 @@ pub struct Wish<'a> {
     pub may_fall_back: bool,
 }
 
-/// What may serve a call.
+/// Routes that may serve a call, and models that may not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
-    /// In the order in which they are to be tried.
+    /// Routes, in the order in which they are to be tried.
     pub routes: Vec<Route>,
     /// Every model that was looked at, in order.
     pub considered: Vec<String>,
-    /// Those that may not serve it, and why.
+    /// Models that may not serve it, each with its reason.
     pub dropped: Vec<Dropped>,
 }
 
@@ -43,7 +43,7 @@ pub struct Plan {
 pub struct Dropped {
     /// The model.
     pub model: String,
-    /// Why not.
+    /// Reason.
     pub reason: RouteError,
 }
 
@@ -51,15 +51,15 @@ pub struct Dropped {
 const CONSIDERED_LIMIT: usize = 32;
 
 impl Fleet {
-    /// What may serve a call. Every route of the plan is past the hard filter.
-    pub fn plan(&self, wish: &Wish<'_>) -> Plan {
+    /// Routes that may serve a call. Every route of the plan is past the hard filter.
+    pub fn plan(&self, request: &RouteRequest<'_>) -> Plan {
         let mut plan = Plan { routes: Vec::new(), considered: Vec::new(), dropped: Vec::new() };
-        self.consider(wish, wish.model, &mut plan);
-        if wish.may_fall_back {
+        self.consider(request, request.model, &mut plan);
+        if request.may_fall_back {
             let asked = plan.considered.first().cloned().unwrap_or_default();
             let fitting = self.fallback.iter().find(|(glob, _)| glob.matches(&asked));
             for model in fitting.iter().flat_map(|(_, models)| models) {
-                self.consider(wish, model, &mut plan);
+                self.consider(request, model, &mut plan);
             }
         }
         plan
@@ -70,19 +70,19 @@ impl Fleet {
     ///
     /// # Errors
     /// The first thing that speaks against it.
-    pub fn permits(&self, wish: &Wish<'_>, route: &Route) -> Result<(), RouteError> {
+    pub fn permits(&self, request: &RouteRequest<'_>, route: &Route) -> Result<(), RouteError> {
         // The owner may have written the file to keep prompts where they are.
-        if wish.isolation == Isolation::Hard
+        if request.isolation == Isolation::Hard
             && !route.provider.is_demo()
             && let Some(reason) = self.unloaded_reason()
         {
             return Err(reason);
         }
         let model = || route.model.clone();
-        if !wish.filter.permits(&route.model) || wish.filter.denies(route.sent_as()) {
+        if !request.filter.permits(&route.model) || request.filter.denies(route.sent_as()) {
             return Err(RouteError::NotPermitted { model: model() });
         }
-        for rule in self.rules.iter().filter(|rule| rule.is_about(wish.context, wish.isolation)) {
+        for rule in self.rules.iter().filter(|rule| rule.is_about(request.context, request.isolation)) {
             for (what, required, stated) in [
                 ("residency", &rule.residency, &route.residency),
                 ("retention", &rule.retention, &route.retention),
@@ -96,44 +96,48 @@ impl Fleet {
                 return Err(RouteError::Lacks { model: model(), cap: cap.clone() });
             }
         }
-        if let Some(cap) = wish.caps.iter().find(|cap| route.is_known_to(cap) == Some(false)) {
+        if let Some(cap) = request.caps.iter().find(|cap| route.is_known_to(cap) == Some(false)) {
             return Err(RouteError::Lacks { model: model(), cap: (*cap).to_owned() });
         }
         match route.context {
-            Some(context) if wish.tokens > context => {
-                Err(RouteError::TooLong { model: model(), tokens: wish.tokens, context })
+            Some(context) if request.tokens > context => {
+                Err(RouteError::TooLong { model: model(), tokens: request.tokens, context })
             }
             _ => Ok(()),
         }
     }
 
-    fn consider(&self, wish: &Wish<'_>, name: &str, plan: &mut Plan) {
+    fn consider(&self, request: &RouteRequest<'_>, name: &str, plan: &mut Plan) {
         if plan.considered.len() == CONSIDERED_LIMIT {
             return;
         }
-        let (model, route) = match self.slot_model(wish, name) {
-            Some(Ok(model)) => (model, self.route(wish.face, model, wish.filter)),
+        let (model, route) = match self.slot_model(request, name) {
+            Some(Ok(model)) => (model, self.route(request.face, model, request.filter)),
             Some(Err(reason)) => (name, Err(reason)),
-            None => (name, self.route(wish.face, name, wish.filter)),
+            None => (name, self.route(request.face, name, request.filter)),
         };
         if plan.considered.iter().any(|known| known == model) {
             return;
         }
         plan.considered.push(model.to_owned());
-        match route.and_then(|route| self.permits(wish, &route).map(|()| route)) {
+        match route.and_then(|route| self.permits(request, &route).map(|()| route)) {
             Ok(route) => plan.routes.push(route),
             Err(reason) => plan.dropped.push(Dropped { model: model.to_owned(), reason }),
         }
     }
 
     /// The model of a slot; `None` where `name` names no slot.
-    fn slot_model<'f>(&'f self, wish: &Wish<'_>, name: &str) -> Option<Result<&'f str, RouteError>> {
+    fn slot_model<'f>(
+        &'f self,
+        request: &RouteRequest<'_>,
+        name: &str,
+    ) -> Option<Result<&'f str, RouteError>> {
         let word = name.strip_prefix(SLOTS)?.strip_prefix('/')?;
-        if wish.filter.denies(name) {
+        if request.filter.denies(name) {
             return Some(Err(RouteError::NotPermitted { model: name.to_owned() }));
         }
         let slot = match word {
-            "auto" => Some(self.fitting_slot(wish)),
+            "auto" => Some(self.fitting_slot(request)),
             _ => Slot::ALL.into_iter().find(|slot| slot.name() == word),
         };
         let model = slot.and_then(|slot| self.slots.get(&slot)).map(String::as_str);
@@ -141,11 +145,11 @@ impl Fleet {
     }
 
     /// The slot for a call that leaves the choice to us.
-    fn fitting_slot(&self, wish: &Wish<'_>) -> Slot {
+    fn fitting_slot(&self, request: &RouteRequest<'_>) -> Slot {
         let is_named = |slot| self.slots.contains_key(&slot);
-        let usual = if wish.thinks && is_named(Slot::Think) { Slot::Think } else { Slot::Default };
+        let usual = if request.thinks && is_named(Slot::Think) { Slot::Think } else { Slot::Default };
         let context = self.slots.get(&usual).and_then(|model| self.rule(model)?.context);
-        if is_named(Slot::LongContext) && context.is_some_and(|context| wish.tokens > context) {
+        if is_named(Slot::LongContext) && context.is_some_and(|context| request.tokens > context) {
             return Slot::LongContext;
         }
         usual
@@ -156,7 +160,8 @@ impl Plan {
     /// Leaves out what would not be served for want of a key: the provider needs one, `has_key` knows of
     /// none, and a client's own key is for the provider of its own API.
     ///
-    /// For explanations. A call finds out when it is its turn: only it knows what the client presents.
+    /// Plan without routes that lack a key, for explanations. A call finds out when it is its turn: only it knows what
+    /// its client presents.
     #[must_use]
     pub fn with_keys(mut self, fleet: &Fleet, face: Api, has_key: impl Fn(&Provider) -> bool) -> Plan {
         let reaches = |provider: &Provider| {

@@ -1,4 +1,4 @@
-//! What `routing/fleet.yml` demands beside who serves what: slots, rules, defaults.
+//! Demands of `routing/fleet.yml` beside its providers and models: slots, rules, defaults.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::glob::Glob;
 /// A kind of work that a model is named for. Clients ask for it as `zos/<slot>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Slot {
-    /// What is not one of the others.
+    /// Calls that belong to no other slot.
     Default,
     /// Small work that nobody waits for.
     Background,
@@ -19,10 +19,10 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// All of them.
+    /// All slots.
     pub const ALL: [Slot; 4] = [Slot::Default, Slot::Background, Slot::Think, Slot::LongContext];
 
-    /// As the file and the clients write it.
+    /// Name of the slot, as the file and the clients write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
@@ -33,13 +33,13 @@ impl Slot {
     }
 }
 
-/// What some contexts require of every model that serves them. A model of which it is not known does
+/// Requirement of some contexts for every model that serves them. A model of which it is not known does
 /// not fulfil it.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Requirement {
-    /// Which contexts it is about; absent means all.
+    /// Contexts it is about; absent means all.
     pub contexts: Option<Vec<Glob>>,
-    /// Which isolation it is about; absent means both.
+    /// Isolation it is about; absent means both.
     pub isolation: Option<Isolation>,
     /// One of these residencies; absent means any.
     pub residency: Option<Vec<String>>,
@@ -57,14 +57,14 @@ impl Requirement {
     }
 }
 
-/// How failures of providers are met.
+/// Settings for failures of providers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Defaults {
     /// Further attempts at the same provider, before the first byte of an answer only.
     pub retries: u32,
-    /// How long the head of an answer is waited for; absent leaves it to the gateway's configuration.
+    /// Longest wait for the head of an answer; absent leaves it to the gateway's configuration.
     pub timeout: Option<Duration>,
-    /// When a provider is left alone.
+    /// Settings of each provider's circuit breaker.
     pub breaker: Breaker,
 }
 
@@ -75,14 +75,14 @@ impl Default for Defaults {
     }
 }
 
-/// When a provider that fails is left alone, and for how long.
+/// Settings of a circuit breaker: when it opens, and for how long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Breaker {
-    /// So many failures
+    /// Failures that open the breaker.
     pub failures: u32,
-    /// within this time
+    /// Window in which these failures count.
     pub window: Duration,
-    /// leave it alone for this long; then one call probes it.
+    /// Time that the breaker stays open; then one call probes the provider.
     pub open: Duration,
 }
 

@@ -32,7 +32,7 @@ impl fmt::Display for Api {
     }
 }
 
-/// Where a provider's key comes from.
+/// Sources of a provider's key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum KeySource {
     /// The OS keychain, under this name.
@@ -57,13 +57,13 @@ pub struct Provider {
     pub name: String,
     /// The API it speaks. The demo provider speaks all; this is then only a label.
     pub api: Api,
-    /// Where it is; absent for the demo provider, which is inside this process.
+    /// Address of its API; absent for the demo provider, which is inside this process.
     pub base_url: Option<Url>,
-    /// Where to look for its key, in this order; empty where it needs none.
+    /// Sources of its key, in the order in which they are asked; empty where it needs none.
     pub keys: Vec<KeySource>,
-    /// Where its data stays, as the person named it.
+    /// Residency of its data, in the person's words.
     pub residency: Option<String>,
-    /// How long it keeps what it is sent, as the person named it.
+    /// Retention of what it is sent, in the person's words.
     pub retention: Option<String>,
     /// Whether it has the responses endpoint; where not, such calls are carried to chat completions.
     pub speaks_responses: bool,

@@ -1,11 +1,11 @@
-//! Which provider a call goes to.
+//! Routing: the provider that a call goes to.
 
 use std::sync::Arc;
 
 use super::{Api, DEMO, DefaultProvider, Fleet, ModelMatch, ModelRule, Provider};
 use crate::context::ModelFilter;
 
-/// Where a call goes.
+/// Provider and model that a call goes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
     /// The provider. Its API may differ from the one that the client speaks.
@@ -16,11 +16,11 @@ pub struct Route {
     pub model_sent: Option<String>,
     /// Tokens of context, where stated.
     pub context: Option<u64>,
-    /// What it can do; absent where nobody said.
+    /// Abilities of the model; absent where not stated.
     pub caps: Option<Vec<String>>,
-    /// Where its data stays.
+    /// Residency of its data.
     pub residency: Option<String>,
-    /// How long it keeps what it is sent.
+    /// Retention of what it is sent.
     pub retention: Option<String>,
 }
 
@@ -69,9 +69,9 @@ pub enum RouteError {
     TooLong {
         /// The model.
         model: String,
-        /// What the call may need.
+        /// Tokens that the call may need.
         tokens: u64,
-        /// What the model reads.
+        /// Tokens that the model can read.
         context: u64,
     },
     /// The model is stated not to do what the call needs, or not known to do what a rule requires.
@@ -121,7 +121,7 @@ pub enum RouteError {
 }
 
 impl Fleet {
-    /// Which provider serves `model` for a client that speaks `face`, within the context's `filter`.
+    /// Provider that serves `model` for a client that speaks `face`, within the context's `filter`.
     ///
     /// An exact id goes before all globs, globs go in the order of the file, and what none of them
     /// names goes to the face's default provider. `filter.deny` holds for the model's name at the

@@ -66,7 +66,7 @@ fn a_plan_with_keys_leaves_out_who_has_none_and_cannot_be_paid_by_the_client() {
     );
     let told = |face, keys: &[&str]| {
         let filter = ModelFilter::default();
-        let wish = Wish {
+        let request = RouteRequest {
             face,
             model: "one",
             filter: &filter,
@@ -78,7 +78,7 @@ fn a_plan_with_keys_leaves_out_who_has_none_and_cannot_be_paid_by_the_client() {
             may_fall_back: true,
         };
         let plan =
-            fleet.plan(&wish).with_keys(&fleet, face, |provider| keys.contains(&provider.name.as_str()));
+            fleet.plan(&request).with_keys(&fleet, face, |provider| keys.contains(&provider.name.as_str()));
         let served: Vec<String> = plan.routes.iter().map(|route| route.model.clone()).collect();
         (served, plan.dropped.iter().map(|dropped| dropped.model.clone()).collect::<Vec<_>>())
     };
@@ -341,9 +341,9 @@ defaults: {retries: 2, timeout_s: 30, breaker: {failures: 3, open_s: 20}}
 "#;
 
 /// The models of a plan, and those that were dropped.
-fn plan(fleet: &Fleet, change: impl FnOnce(&mut Wish<'_>)) -> (Vec<String>, Vec<String>) {
+fn plan(fleet: &Fleet, change: impl FnOnce(&mut RouteRequest<'_>)) -> (Vec<String>, Vec<String>) {
     let filter = ModelFilter::default();
-    let mut wish = Wish {
+    let mut request = RouteRequest {
         face: Api::OpenAi,
         model: "small",
         filter: &filter,
@@ -354,8 +354,8 @@ fn plan(fleet: &Fleet, change: impl FnOnce(&mut Wish<'_>)) -> (Vec<String>, Vec<
         tokens: 10,
         may_fall_back: true,
     };
-    change(&mut wish);
-    let plan = fleet.plan(&wish);
+    change(&mut request);
+    let plan = fleet.plan(&request);
     assert_eq!(plan.refusal().is_some(), plan.routes.is_empty());
     let routes = plan.routes.into_iter().map(|route| route.model).collect();
     (routes, plan.dropped.into_iter().map(|dropped| dropped.reason.to_string()).collect())
@@ -367,23 +367,24 @@ fn a_plan_is_the_model_asked_for_and_its_fallbacks_past_the_filter() {
     let (routes, dropped) = plan(&fleet, |_| {});
     assert_eq!(routes, ["small", "big", "home", "plain"]);
     assert_eq!(dropped, ["no provider serves the model \"nowhere\""]);
-    assert_eq!(plan(&fleet, |wish| wish.may_fall_back = false).0, ["small"]);
-    let (routes, dropped) = plan(&fleet, |wish| wish.tokens = 2000);
+    assert_eq!(plan(&fleet, |request| request.may_fall_back = false).0, ["small"]);
+    let (routes, dropped) = plan(&fleet, |request| request.tokens = 2000);
     assert_eq!(routes, ["big", "home", "plain"]);
     assert!(dropped[0].contains("2000 tokens"), "{dropped:?}");
     // What is not stated is not held against a model; what is stated is.
-    assert_eq!(plan(&fleet, |wish| wish.caps = &["vision"]).0, ["big", "home", "plain"]);
+    assert_eq!(plan(&fleet, |request| request.caps = &["vision"]).0, ["big", "home", "plain"]);
     // A rule has to be fulfilled by what is stated.
-    assert_eq!(plan(&fleet, |wish| wish.context = "studio").0, ["big", "home"]);
-    assert_eq!(plan(&fleet, |wish| wish.context = "clinic-north").0, ["home", "plain"]);
-    let open = |wish: &mut Wish<'_>| (wish.context, wish.isolation) = ("clinic", Isolation::Open);
+    assert_eq!(plan(&fleet, |request| request.context = "studio").0, ["big", "home"]);
+    assert_eq!(plan(&fleet, |request| request.context = "clinic-north").0, ["home", "plain"]);
+    let open =
+        |request: &mut RouteRequest<'_>| (request.context, request.isolation) = ("clinic", Isolation::Open);
     assert_eq!(plan(&fleet, open).0.len(), 4);
     let denied = ModelFilter { allow: None, deny: vec![Glob::new("qwen"), Glob::new("small")] };
     assert_eq!(plan_with(&fleet, &denied), ["big", "plain"], "an alias is no way around a denial");
 }
 
 fn plan_with(fleet: &Fleet, filter: &ModelFilter) -> Vec<String> {
-    let wish = Wish {
+    let request = RouteRequest {
         face: Api::OpenAi,
         model: "small",
         filter,
@@ -394,15 +395,15 @@ fn plan_with(fleet: &Fleet, filter: &ModelFilter) -> Vec<String> {
         tokens: 10,
         may_fall_back: true,
     };
-    fleet.plan(&wish).routes.into_iter().map(|route| route.model).collect()
+    fleet.plan(&request).routes.into_iter().map(|route| route.model).collect()
 }
 
 #[test]
 fn slots_are_asked_for_by_name_or_chosen_by_the_call() {
     let fleet = good(DEMANDS);
     let first = |model: &'static str, thinks, tokens| {
-        let (routes, dropped) = plan(&fleet, |wish| {
-            (wish.model, wish.thinks, wish.tokens) = (model, thinks, tokens);
+        let (routes, dropped) = plan(&fleet, |request| {
+            (request.model, request.thinks, request.tokens) = (model, thinks, tokens);
         });
         routes.first().cloned().unwrap_or_else(|| dropped[0].clone())
     };
@@ -413,7 +414,7 @@ fn slots_are_asked_for_by_name_or_chosen_by_the_call() {
     assert_eq!(first("zos/auto", false, 5000), "big");
     assert!(first("zos/nothing", false, 1).contains("no model for the slot"));
     let bare = good("providers: {}\n");
-    assert!(plan(&bare, |wish| wish.model = "zos/auto").1[0].contains("\"auto\""));
+    assert!(plan(&bare, |request| request.model = "zos/auto").1[0].contains("\"auto\""));
 }
 
 proptest! {
@@ -453,11 +454,11 @@ proptest! {
         let filter = ModelFilter { allow: allow.as_deref().map(globs), deny: globs(&deny) };
         let asked = format!("m{asked}");
         let caps: &[&str] = if needs_vision { &["vision"] } else { &[] };
-        let wish = Wish {
+        let request = RouteRequest {
             face: Api::OpenAi, model: &asked, filter: &filter, context: "acme", isolation: Isolation::Hard,
             caps, thinks: false, tokens, may_fall_back: true,
         };
-        let plan = fleet.plan(&wish);
+        let plan = fleet.plan(&request);
         let mut failures = failures.into_iter().chain(std::iter::repeat(true));
         let tried: Vec<_> = plan.routes.iter().take_while(|_| failures.next() == Some(true)).collect();
         for route in tried {
@@ -469,7 +470,7 @@ proptest! {
             prop_assert!(required.is_none_or(|required| place == Some(PLACES[required])));
             prop_assert!(!needs_vision || stated.is_none_or(|caps| caps & 2 == 2));
             prop_assert!(!rule_needs_tools || stated.is_some_and(|caps| caps & 1 == 1));
-            prop_assert_eq!(fleet.permits(&wish, route), Ok(()));
+            prop_assert_eq!(fleet.permits(&request, route), Ok(()));
         }
         // And nothing that fits was left out: everything considered is in the plan or dropped with a reason.
         prop_assert_eq!(plan.routes.len() + plan.dropped.len(), plan.considered.len());
@@ -524,7 +525,7 @@ fn while_the_file_never_loaded_hard_rooms_reach_no_provider() {
     let problem = Problem::error(FILE, "x", "y").at(3, 1);
     let filter = ModelFilter::default();
     let first = |fleet: &Fleet, isolation, model: &str| {
-        let wish = Wish {
+        let request = RouteRequest {
             face: Api::OpenAi,
             model,
             filter: &filter,
@@ -535,7 +536,7 @@ fn while_the_file_never_loaded_hard_rooms_reach_no_provider() {
             tokens: 1,
             may_fall_back: true,
         };
-        let plan = fleet.plan(&wish);
+        let plan = fleet.plan(&request);
         plan.routes
             .first()
             .map(|route| route.provider.name.clone())

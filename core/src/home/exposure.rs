@@ -8,7 +8,7 @@ use super::Home;
 use crate::problem::Problem;
 
 impl Home {
-    /// What is wrong where other users can enter the home; `None` where they cannot, or where the system has
+    /// Problem of a home that other users can enter; `None` where they cannot, or where the system has
     /// no such rights. A home is as closed as any folder above it.
     #[cfg(unix)]
     pub fn exposed(&self) -> Option<Problem> {
@@ -32,7 +32,7 @@ impl Home {
         ))
     }
 
-    /// What is wrong where other users can enter the home: this system has no such rights.
+    /// Problem of a home that other users can enter: this system has no such rights.
     #[cfg(not(unix))]
     pub fn exposed(&self) -> Option<Problem> {
         None

@@ -1,7 +1,7 @@
 //! Whether two memories say different things about the same.
 //!
-//! With a subject it is certain: one subject, two texts. Without one it is a guess from the words: two
-//! short texts that are alike but for one place, or for a negation. It is meant to catch too much, for
+//! With a subject a contradiction is certain: one subject, two texts. Without one it is a guess from the words: two
+//! short texts that are alike but for one place, or for a negation. The guess is meant to catch too much, for
 //! it only flags.
 
 use super::item::Item;
@@ -65,16 +65,16 @@ const CHANGES: &[&str] = &[
     "anymore",
 ];
 
-/// What two memories are to each other.
+/// Relation of two memories of one context.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Relation {
-    /// They say the same.
+    /// Both say the same.
     Same,
-    /// They are on one subject and say different things: the newer one takes the other's place.
+    /// Both are on one subject and say different things: the newer one takes the other's place.
     Subject,
     /// Their words suggest that both cannot be so.
     Words,
-    /// Nothing is known.
+    /// No relation is known.
     None,
 }
 
@@ -93,7 +93,7 @@ impl Said {
         Self { words, sense, subject: item.subject_key() }
     }
 
-    /// What two memories of one context are to each other.
+    /// Relation of two memories of one context.
     pub(super) fn relation(&self, other: &Self) -> Relation {
         if self.words == other.words {
             return Relation::Same;

@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use root::Root;
 pub(super) use root::Unreached;
 
-/// How deep below the context's folder memories are looked for. Deeper than people sort their notes, and
+/// Depth below the context's folder to which memories are looked for. Deeper than people sort their notes, and
 /// a bound for what a folder can make us walk.
 const DEPTH_MAX: usize = 16;
 
@@ -54,10 +54,10 @@ pub(super) struct Opened<'f> {
     root: Root,
 }
 
-/// What tells a file from an earlier version of itself without reading it.
+/// Version of a file by its metadata, told without reading it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
-    /// When it was last written, in nanoseconds since 1970.
+    /// Time of the last write, in nanoseconds since 1970.
     pub(super) modified_ns: i64,
     /// Its size in bytes.
     pub(super) bytes: i64,
@@ -65,33 +65,33 @@ pub(super) struct Stamp {
 
 /// One file of the folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Entry {
+pub(super) struct MemoryFile {
     /// Its path below the context's folder, with `/` between folders.
     pub(super) path: String,
-    /// How the memory in it is called.
+    /// Id of the memory in it.
     pub(super) id: Id,
     /// Its version.
     pub(super) stamp: Stamp,
 }
 
-impl Entry {
+impl MemoryFile {
     /// The name that a person gave the file; `None` where it is nothing but the memory's id.
     pub(super) fn title(&self) -> Option<&str> {
         names::stem(&self.path).filter(|stem| *stem != self.id.as_str())
     }
 }
 
-/// What a folder holds.
+/// Files of a folder.
 #[derive(Default)]
 pub(super) struct Listed {
     /// The files that may be memories, in no particular order.
-    pub(super) entries: Vec<Entry>,
-    /// What is not read, and why.
+    pub(super) entries: Vec<MemoryFile>,
+    /// Problems of files that are not read.
     pub(super) problems: Vec<Problem>,
 }
 
 /// A memory with the version of its file, or what is wrong with it.
-pub(super) type FileRead = Result<(Item, Stamp), Vec<Problem>>;
+pub(super) type MemoryRead = Result<(Item, Stamp), Vec<Problem>>;
 
 /// Held while files change, so that two programs do not supersede the same memory at once.
 pub(super) struct Lock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
@@ -209,11 +209,11 @@ impl Opened<'_> {
         }
         let ids = names::assign(found.iter().map(|(path, _)| path.as_str()));
         let entries = found.into_iter().zip(ids);
-        let entries = entries.map(|((path, stamp), id)| Entry { path, id, stamp }).collect();
+        let entries = entries.map(|((path, stamp), id)| MemoryFile { path, id, stamp }).collect();
         Listed { entries, problems }
     }
 
-    /// What is said of files that are no Markdown, together.
+    /// One warning for all files that are no Markdown.
     fn unread(&self, mut others: Vec<String>) -> Problem {
         others.sort();
         let count = others.len();
@@ -235,7 +235,7 @@ impl Opened<'_> {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub(super) fn read(&self, path: &str, id: &Id) -> FileRead {
+    pub(super) fn read(&self, path: &str, id: &Id) -> MemoryRead {
         let (bytes, stamp) = self.bytes(path).map_err(|error| {
             let message = format!("the file cannot be read: {error}");
             vec![Problem::error(self.shown(path), message, "check its size and permissions")]
@@ -244,7 +244,7 @@ impl Opened<'_> {
     }
 
     fn parse(&self, path: &str, id: &Id, bytes: &[u8], stamp: Stamp) -> Result<Item, Vec<Problem>> {
-        let place = text::Place {
+        let place = text::NoteFile {
             context: &self.folder.context,
             id,
             is_named: names::stem(path) == Some(id.as_str()),
@@ -399,7 +399,7 @@ fn neighbour(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     Ok(neighbour)
 }
 
-/// What is said of a folder that was not reached.
+/// Problem of a folder that was not reached.
 pub(super) fn problem(file: String, unreached: &Unreached) -> Problem {
     match unreached {
         Unreached::Linked(link) => linked(link.clone()),

@@ -1,4 +1,4 @@
-//! What is noticed about a text before it is kept.
+//! Flags on a text before it is kept.
 //!
 //! Provenance decides whether a memory is in force, never its content: these flags are for the
 //! reviewer's eyes, and keep a proposal from being accepted without one.
@@ -10,21 +10,21 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use zos_rules::{Action, PackName, Room, RoomRules, RuleKind, RuleSpec, Ruleset};
 
-/// Something noticed.
+/// One thing that was noticed about a text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
-    /// It holds something that a rule of the context's firewall looks for, whatever the rule does with it.
+    /// The text holds a match of a rule of the context's firewall, whatever the rule does with it.
     Firewall,
-    /// It holds what looks like a key, token or password.
+    /// The text holds what looks like a key, token or password.
     Secret,
-    /// It holds characters that nobody sees.
+    /// The text holds characters that no reader sees.
     HiddenUnicode,
-    /// It reads like an instruction to a model, not like something to know.
+    /// The text reads like an instruction to a model, not like something to know.
     Instruction,
-    /// The same is remembered already.
+    /// The same text is remembered already.
     Duplicate,
-    /// It says something else than a memory in force.
+    /// The text contradicts a memory in force.
     Contradiction,
 }
 
@@ -42,7 +42,7 @@ impl Flag {
     }
 }
 
-/// What the text itself shows, under the rules of its context.
+/// Flags on a text by itself, under the rules of its context.
 pub(super) fn look(text: &str, rules: Option<&RoomRules>) -> Vec<Flag> {
     let mut flags = Vec::new();
     if rules.is_some_and(|rules| finds(rules, text)) {

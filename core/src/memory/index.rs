@@ -1,7 +1,7 @@
 //! The index of one context: SQLite with full-text search (FTS5, porter stemming), beside the files.
 //!
-//! It holds nothing that the files do not: it is brought up to date with them before it is asked, and
-//! made anew where it is missing, damaged, or of another version.
+//! The index holds nothing that the files do not: it is brought up to date with them before it is asked, and
+//! rebuilt where it is missing, damaged, or of another version.
 
 mod vectors;
 
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::folder::{Entry, FileRead, Opened, Stamp};
+use super::folder::{MemoryFile, MemoryRead, Opened, Stamp};
 use super::item::{Id, Item};
 use crate::problem::Problem;
 use vectors::Vectors;
@@ -63,9 +63,9 @@ pub(super) struct Index {
 pub(super) struct Hit {
     /// Row of the memory.
     pub(super) item: i64,
-    /// Which part of it.
+    /// Index of the part.
     pub(super) ordinal: i64,
-    /// How well it fits; more is better.
+    /// Score of the match; more is better.
     pub(super) score: f64,
 }
 
@@ -144,7 +144,7 @@ impl Index {
                 known.insert(row.get(1)?, (row.get(0)?, stamp, row.get(4)?));
             }
         }
-        let mut changed: Vec<Entry> = Vec::new();
+        let mut changed: Vec<MemoryFile> = Vec::new();
         for entry in entries {
             match known.remove(&entry.path) {
                 Some((_, stamp, called)) if stamp == entry.stamp && called == entry.id.as_str() => {}
@@ -160,7 +160,7 @@ impl Index {
         }
         for (entry, outcome) in read_all(folder, changed) {
             match outcome {
-                Ok((item, stamp)) => put(&transaction, &Entry { stamp, ..entry }, &item)?,
+                Ok((item, stamp)) => put(&transaction, &MemoryFile { stamp, ..entry }, &item)?,
                 Err(problems) => put_broken(&transaction, &entry, &problems)?,
             }
         }
@@ -177,16 +177,16 @@ impl Index {
             drop_row(&transaction, row)?;
         }
         if let Ok(Some(stamp)) = folder.stamp(path) {
-            let entry = Entry { path: path.to_owned(), id: id.clone(), stamp };
+            let entry = MemoryFile { path: path.to_owned(), id: id.clone(), stamp };
             match folder.read(path, id) {
-                Ok((item, stamp)) => put(&transaction, &Entry { stamp, ..entry }, &item)?,
+                Ok((item, stamp)) => put(&transaction, &MemoryFile { stamp, ..entry }, &item)?,
                 Err(problems) => put_broken(&transaction, &entry, &problems)?,
             }
         }
         transaction.commit()
     }
 
-    /// How many memories it holds.
+    /// Number of memories in it.
     pub(super) fn count(&self) -> rusqlite::Result<u64> {
         let count: i64 =
             self.connection
@@ -194,7 +194,7 @@ impl Index {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// What is wrong with files that could not be read.
+    /// Problems of files that could not be read.
     pub(super) fn problems(&self) -> rusqlite::Result<Vec<Problem>> {
         let mut statement =
             self.connection.prepare_cached("SELECT json FROM items WHERE id IS NULL ORDER BY path")?;
@@ -268,8 +268,8 @@ impl Index {
 }
 
 /// Reads many files, on two threads where there are many.
-fn read_all(folder: &Opened<'_>, entries: Vec<Entry>) -> Vec<(Entry, FileRead)> {
-    let read = |entries: &[Entry]| -> Vec<_> {
+fn read_all(folder: &Opened<'_>, entries: Vec<MemoryFile>) -> Vec<(MemoryFile, MemoryRead)> {
+    let read = |entries: &[MemoryFile]| -> Vec<_> {
         entries.iter().map(|entry| (entry.clone(), folder.read(&entry.path, &entry.id))).collect()
     };
     if entries.len() < 256 {
@@ -294,7 +294,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Option<Stored>> {
     }))
 }
 
-fn put(connection: &Connection, entry: &Entry, item: &Item) -> rusqlite::Result<()> {
+fn put(connection: &Connection, entry: &MemoryFile, item: &Item) -> rusqlite::Result<()> {
     let json = serde_json::to_string(item).expect("a memory has no map keys but text");
     connection
         .prepare_cached(
@@ -327,7 +327,7 @@ fn put(connection: &Connection, entry: &Entry, item: &Item) -> rusqlite::Result<
     Ok(())
 }
 
-fn put_broken(connection: &Connection, entry: &Entry, problems: &[Problem]) -> rusqlite::Result<()> {
+fn put_broken(connection: &Connection, entry: &MemoryFile, problems: &[Problem]) -> rusqlite::Result<()> {
     let json = serde_json::to_string(problems).expect("problems have no map keys but text");
     connection
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! What a memory is.
+//! The memory: its text, and the facts that decide whether it is served.
 
 use std::fmt;
 use std::str::FromStr;
@@ -110,39 +110,39 @@ macro_rules! words {
 }
 
 words! {
-    /// What sort of thing is remembered.
+    /// Kinds of memories.
     Kind {
-        /// Something that is so.
+        /// A fact.
         Fact = "fact",
-        /// How somebody likes things.
+        /// A preference of somebody.
         Preference = "preference",
-        /// What was decided.
+        /// A decision.
         Decision = "decision",
-        /// How something is done.
+        /// A way of doing something.
         Procedure = "procedure",
-        /// What happened.
+        /// An event.
         Episode = "episode",
     }
 }
 
 words! {
-    /// What a memory is worth now.
+    /// Status of a memory: whether it is served.
     Status {
-        /// It waits for the owner's review.
+        /// The memory waits for the owner's review.
         Proposed = "proposed",
-        /// It is in force.
+        /// The memory is in force.
         Active = "active",
         /// A newer one took its place.
         Superseded = "superseded",
         /// The owner did not accept it.
         Rejected = "rejected",
-        /// Its time is over.
+        /// The memory's time is over.
         Expired = "expired",
     }
 }
 
 words! {
-    /// Who a memory comes from.
+    /// Origins of a memory.
     Origin {
         /// The owner.
         User = "user",
@@ -155,13 +155,13 @@ words! {
     }
 }
 
-/// Where a memory comes from.
+/// Source of a memory: its origin, and a reference.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Source {
-    /// Who.
+    /// Origin.
     #[serde(rename = "type")]
     pub origin: Origin,
-    /// Which call, file or page, where it was said.
+    /// Call, file or page, where stated.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
@@ -173,41 +173,41 @@ pub struct Item {
     pub id: Id,
     /// The context that remembers it.
     pub context: ContextName,
-    /// What sort of thing it is.
+    /// Kind.
     pub kind: Kind,
-    /// What it is worth, as its file has it and its source permits. Time is not looked at here:
+    /// Status, as its file has it and its source permits. Time is not looked at here:
     /// see [`Item::status_at`].
     pub status: Status,
-    /// Where it comes from.
+    /// Source.
     pub source: Source,
-    /// When it was written.
+    /// Time of writing.
     pub created: Moment,
-    /// From when it holds, where stated.
+    /// Time from which it holds, where stated.
     pub valid_from: Option<Moment>,
-    /// Until when it holds, where stated.
+    /// Time until which it holds, where stated.
     pub valid_to: Option<Moment>,
-    /// When it must no longer be served, where stated.
+    /// Time from which it must no longer be served, where stated.
     pub expires: Option<Moment>,
-    /// What it replaces, or would replace once accepted.
+    /// Memories that it replaces, or would replace once accepted.
     pub supersedes: Vec<Id>,
-    /// What it is about. Of two active memories on one subject the newer one holds.
+    /// Subject. Of two active memories on one subject the newer one holds.
     pub subject: Option<String>,
-    /// How careful to be with it, in the owner's own words.
+    /// Sensitivity, in the owner's own words.
     pub sensitivity: Option<String>,
-    /// When the owner accepted it, if it needed that.
+    /// Time at which the owner accepted it, if it needed that.
     pub reviewed: Option<Moment>,
     /// Whether age must not push it down.
     pub pinned: bool,
     /// Its path for the memory tool, where a model named one.
     pub path: Option<String>,
-    /// When a model asked to delete it; waits for review.
+    /// Time at which a model asked to delete it; waits for review.
     pub delete_proposed: Option<Moment>,
-    /// What is remembered.
+    /// Text of the memory.
     pub text: String,
 }
 
 impl Item {
-    /// What it is worth at a moment: what is expired or no longer holds is not served, whatever its
+    /// Status at a moment: a memory that is expired or no longer holds is not served, whatever its
     /// file says.
     pub fn status_at(&self, now: Moment) -> Status {
         let is_over = |until: Option<Moment>| until.is_some_and(|until| until <= now);

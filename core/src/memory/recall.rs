@@ -1,4 +1,4 @@
-//! Which memories answer a question.
+//! Recall: the memories that answer a question.
 //!
 //! Each part of a memory is scored by full-text search (BM25 over stems, without words that tell
 //! nothing). A memory's score is that of its best part together with the parts right beside it,
@@ -18,10 +18,10 @@ use super::time::Moment;
 /// Words of a question that are looked for; further ones are left out.
 const WORDS_MAX: usize = 48;
 
-/// What the parts right beside the best one add, as a share of their own score.
+/// Weight of the parts right beside the best one, as a share of their own score.
 const BESIDE: f64 = 0.3;
 
-/// What all other parts add.
+/// Weight of all other parts, as a share of their own score.
 const ELSEWHERE: f64 = 0.1;
 
 /// The share of what is meant in a score, where there is a sentence model; the rest is the words'.
@@ -31,7 +31,7 @@ const MEANING: f64 = 0.3;
 /// nothing to do with each other are about so near.
 const FAR: f64 = 0.2;
 
-/// How much of its score a memory loses in its first year; half as much again in each further one,
+/// Share of its score that a memory loses in its first year; half as much again in each further one,
 /// and never more than twice that.
 const FIRST_YEAR: f64 = 0.05;
 

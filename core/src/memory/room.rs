@@ -1,4 +1,4 @@
-//! All that can be done with the memory of one context.
+//! Operations on the memory of one context.
 //!
 //! The context's name is in the type and in the folder; an id is looked for in its own index alone, so
 //! another context's id and one that never existed get the same answer.
@@ -33,7 +33,7 @@ const HITS_MAX: usize = 400;
 /// Memories near in meaning that are looked at for one question.
 const NEAR_MAX: usize = 50;
 
-/// Earlier memories that are told of one.
+/// Most earlier memories that are listed for one.
 const CHANGED_MAX: usize = 8;
 
 /// The most memories in one answer.
@@ -43,11 +43,11 @@ pub const LIMIT_MAX: usize = 200;
 pub struct Room {
     folder: Folder,
     sense: Arc<Sense>,
-    state: Mutex<State>,
+    state: Mutex<RoomState>,
 }
 
 #[derive(Default)]
-struct State {
+struct RoomState {
     index: Option<Index>,
     /// Set by the watcher; `None` while nothing watches, and then every question looks at all files.
     changed: Option<Arc<AtomicBool>>,
@@ -58,19 +58,19 @@ struct State {
 /// A memory to be added.
 #[derive(Clone, PartialEq, Debug)]
 pub struct New {
-    /// What is to be remembered.
+    /// Text to be remembered.
     pub text: String,
-    /// What it is about.
+    /// Subject.
     pub subject: Option<String>,
-    /// What sort of thing it is.
+    /// Kind.
     pub kind: Kind,
-    /// Where it comes from.
+    /// Source.
     pub source: Source,
-    /// When it must no longer be served.
+    /// Time from which it must no longer be served.
     pub expires: Option<Moment>,
     /// Its path for the memory tool.
     pub path: Option<String>,
-    /// What it is to replace once it is in force.
+    /// Memories that it replaces once it is in force.
     pub supersedes: Vec<Id>,
 }
 
@@ -95,18 +95,18 @@ pub struct Added {
     /// The memory.
     #[serde(flatten)]
     pub item: Item,
-    /// What was noticed about it.
+    /// Flags on it.
     pub flags: Vec<Flag>,
     /// Memories in force that say something else, of which none was superseded.
     pub contradicts: Vec<Id>,
 }
 
-/// What recall answers.
+/// Answer of recall.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Recall {
     /// The memories, best first.
     pub items: Vec<Found>,
-    /// How many there are in all.
+    /// Number of memories that fit, shown or not.
     pub total: usize,
 }
 
@@ -115,36 +115,36 @@ pub struct Recall {
 pub struct Found {
     /// Its id.
     pub id: Id,
-    /// What is remembered: data, never an instruction.
+    /// Text of the memory: data, never an instruction.
     pub text: String,
-    /// What it is worth now; only what is in force is found.
+    /// Status now; only memories in force are found.
     pub status: Status,
-    /// Where it comes from.
+    /// Source.
     pub source: Source,
-    /// What sort of thing it is.
+    /// Kind.
     pub kind: Kind,
-    /// How well it fits; comparable within one answer.
+    /// Score of the match; comparable within one answer.
     pub score: f64,
-    /// What it is about.
+    /// Subject.
     pub subject: Option<String>,
-    /// When it was written.
+    /// Time of writing.
     pub created: Moment,
-    /// When it must no longer be served.
+    /// Time from which it must no longer be served.
     pub expires: Option<Moment>,
-    /// What was so before, newest first.
+    /// Memories that it replaced, newest first.
     pub changed: Vec<Changed>,
     /// Memories of the same answer that seem to say something else; newer ones stand first.
     pub conflicts: Vec<Id>,
 }
 
-/// What was so before.
+/// An earlier memory that was replaced.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Changed {
     /// The superseded memory.
     pub id: Id,
-    /// What it said.
+    /// Text of the earlier memory.
     pub text: String,
-    /// Until when it was in force.
+    /// Time until which it was in force.
     pub until: Option<Moment>,
 }
 
@@ -154,9 +154,9 @@ pub struct Waiting {
     /// The memory.
     #[serde(flatten)]
     pub item: Item,
-    /// What accepting does: `keep` it, or `delete` it.
+    /// Effect of accepting: `keep` it, or `delete` it.
     pub proposal: &'static str,
-    /// What was noticed about it.
+    /// Flags on it.
     pub flags: Vec<Flag>,
     /// Memories in force that accepting would supersede.
     pub would_supersede: Vec<Id>,
@@ -173,18 +173,18 @@ pub struct Forgotten {
     pub forgotten: bool,
 }
 
-/// What making the index anew came to.
+/// Outcome of rebuilding the index.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Reindexed {
     /// Memories that were read.
     pub indexed: u64,
     /// Files that could not be read, and why.
     pub errors: Vec<Problem>,
-    /// What else is not read.
+    /// Warnings about files that are not read.
     pub warnings: Vec<Problem>,
 }
 
-/// Why something could not be done.
+/// Failures of an operation on memories.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
     /// This context remembers nothing of that id.
@@ -193,19 +193,19 @@ pub enum MemoryError {
     /// The memory cannot be kept as it is.
     #[error("{what}")]
     Invalid {
-        /// What is wrong with it.
+        /// The fault, as a part of a sentence.
         what: String,
     },
-    /// It is not a proposal that waits for review.
+    /// The memory is not a proposal that waits for review.
     #[error("this memory does not wait for review: it is {}", status.name())]
     NotWaiting {
-        /// What it is.
+        /// Its status.
         status: Status,
     },
-    /// Only what is in force can be promoted.
+    /// The memory is not in force; only such can be promoted.
     #[error("only a memory in force can be promoted; this one is {}", status.name())]
     NotInForce {
-        /// What it is.
+        /// Its status.
         status: Status,
     },
     /// A hard context gives nothing away.
@@ -325,7 +325,7 @@ impl Room {
         })
     }
 
-    /// One memory, whatever it is worth, with what was so before.
+    /// One memory, whatever its status, with the memories that it replaced.
     ///
     /// # Errors
     /// [`MemoryError::UnknownId`] if this context remembers nothing of that id.
@@ -364,7 +364,7 @@ impl Room {
         })
     }
 
-    /// What is wrong with files of this memory.
+    /// Problems of the files of this memory.
     ///
     /// # Errors
     /// As for [`Room::search`].
@@ -380,7 +380,7 @@ impl Room {
         Ok(problems)
     }
 
-    /// Makes the index anew from the files.
+    /// Rebuilds the index from the files.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -400,12 +400,12 @@ impl Room {
     }
 
     /// Asks the index, brought up to date; `nothing` where there is no folder. An index that fails is
-    /// made anew once.
+    /// rebuilt once.
     fn read<T>(&self, nothing: T, ask: impl Fn(&Index) -> rusqlite::Result<T>) -> Result<T> {
         self.read_with(None, nothing, ask)
     }
 
-    /// As [`Room::read`], with the vectors of a model at hand.
+    /// Reads the index as [`Room::read`], with the vectors of a model at hand.
     fn read_with<T>(
         &self,
         model: Option<&Model>,
@@ -414,7 +414,7 @@ impl Room {
     ) -> Result<T> {
         let Some(opened) = self.folder.open()? else { return Ok(nothing) };
         let mut state = self.state();
-        let ask = |state: &mut State| -> rusqlite::Result<T> {
+        let ask = |state: &mut RoomState| -> rusqlite::Result<T> {
             let index = Self::fresh(&opened, state)?;
             if let Some(model) = model {
                 index.follow_model(model)?;
@@ -434,7 +434,7 @@ impl Room {
     }
 
     /// The index as the files have it.
-    fn fresh<'s>(opened: &Opened<'_>, state: &'s mut State) -> rusqlite::Result<&'s mut Index> {
+    fn fresh<'s>(opened: &Opened<'_>, state: &'s mut RoomState) -> rusqlite::Result<&'s mut Index> {
         let is_new = state.index.is_none();
         let index = match state.index.take() {
             Some(index) => index,
@@ -454,7 +454,7 @@ impl Room {
         Ok(index)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RoomState> {
         // A panic while asking leaves an index that is brought up to date or made anew.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -474,7 +474,7 @@ fn concerns_memories(event: &Event) -> bool {
             .any(|path| path.file_name().and_then(|name| name.to_str()).is_none_or(|name| !is_ours(name)))
 }
 
-/// What a memory is worth: one that a memory in force replaces is superseded, also where a crash kept
+/// Status of a memory: one that a memory in force replaces is superseded, also where a crash kept
 /// its own file from saying so.
 fn status(index: &Index, item: &Item, now: Moment) -> rusqlite::Result<Status> {
     let own = item.status_at(now);
@@ -509,7 +509,7 @@ fn current(index: &Index, stored: Stored, now: Moment) -> rusqlite::Result<Optio
     }
 }
 
-/// Which of the found memories disagree by their words, for each of them. Of two that do, the newer one
+/// Ids of the found memories that disagree with each by their words. Of two that do, the newer one
 /// comes first: it is the likelier one to hold.
 fn conflicts(ranked: &mut [(f64, Stored)]) -> Vec<Vec<Id>> {
     let age = |stored: &Stored| (stored.item.created, stored.item.id.clone());
@@ -534,7 +534,7 @@ fn conflicts(ranked: &mut [(f64, Stored)]) -> Vec<Vec<Id>> {
     conflicts
 }
 
-/// What was so before `item`, newest first.
+/// Memories that `item` replaced, newest first.
 fn changed(index: &Index, item: &Item) -> rusqlite::Result<Vec<Changed>> {
     let mut before = Vec::new();
     let mut seen = HashSet::from([item.id.clone()]);

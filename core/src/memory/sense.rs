@@ -39,21 +39,21 @@ pub(super) type Vector = Vec<i8>;
 /// again when one of its files changed.
 pub(super) struct Sense {
     home: Home,
-    state: Mutex<State>,
+    state: Mutex<SenseState>,
 }
 
 #[derive(Default)]
-struct State {
+struct SenseState {
     /// The versions of the files that the rest was made of; empty before the first look.
-    seen: Vec<Stamp>,
+    seen: Vec<ModelStamp>,
     /// The folder that the setting names.
     folder: Option<PathBuf>,
     model: Option<Arc<Model>>,
     problems: Vec<Problem>,
 }
 
-/// What tells a file from an earlier version of itself; `None` where there is none.
-type Stamp = Option<(u64, Option<SystemTime>)>;
+/// Version of a file by its metadata; `None` where there is no file.
+type ModelStamp = Option<(u64, Option<SystemTime>)>;
 
 impl Sense {
     /// The model of a home. Touches no file.
@@ -66,12 +66,12 @@ impl Sense {
         self.look(|state| state.model.clone())
     }
 
-    /// What is wrong with the setting or with the files that it names.
+    /// Problems of the setting and of the files that it names.
     pub(super) fn problems(&self) -> Vec<Problem> {
         self.look(|state| state.problems.clone())
     }
 
-    fn look<T>(&self, answer: impl FnOnce(&State) -> T) -> T {
+    fn look<T>(&self, answer: impl FnOnce(&SenseState) -> T) -> T {
         // Whatever panicked left a state that was made of files whose versions it knows.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // A folder that is not there has no files to watch: the setting is looked at again.
@@ -85,7 +85,7 @@ impl Sense {
         answer(&state)
     }
 
-    fn read(&self) -> State {
+    fn read(&self) -> SenseState {
         let (setting, mut problems) = setting::read(&self.home);
         let folder = setting.as_ref().map(|setting| setting.folder.clone());
         // Before the files are read: a change meanwhile shows at the next look.
@@ -97,10 +97,10 @@ impl Sense {
                 None
             }
         });
-        State { seen, folder, model, problems }
+        SenseState { seen, folder, model, problems }
     }
 
-    fn stamps(&self, folder: Option<&Path>) -> Vec<Stamp> {
+    fn stamps(&self, folder: Option<&Path>) -> Vec<ModelStamp> {
         let stamp = |path: PathBuf| fs::metadata(path).ok().map(|file| (file.len(), file.modified().ok()));
         let mut stamps = vec![folder::beside_contexts(&self.home, setting::FILE).and_then(stamp)];
         stamps.extend(

@@ -11,17 +11,17 @@ use crate::yaml::{self, Fields, Findings, Unknown};
 
 const FENCE: &str = "---";
 
-/// What a file is called and when it was last written, for what its front matter leaves out.
-pub(super) struct Place<'p> {
+/// Name and last write of a file, for what its front matter leaves out.
+pub(super) struct NoteFile<'p> {
     /// The context whose folder it lies in.
     pub(super) context: &'p ContextName,
-    /// How the memory is called.
+    /// Id of the memory.
     pub(super) id: &'p Id,
     /// Whether the file's own name says so.
     pub(super) is_named: bool,
     /// The file, relative to the home, for problems.
     pub(super) file: &'p str,
-    /// When it was last written.
+    /// Time of the last write.
     pub(super) modified: Moment,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Place<'p> {
 ///
 /// # Errors
 /// Everything that is wrong with it. Warnings do not keep a memory from being read.
-pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
+pub(super) fn parse(place: &NoteFile<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
     let text = yaml::decode(place.file, bytes).map_err(|problem| vec![*problem])?;
     let (front, body, body_line) = match split(text) {
         Split::None => (None, text, 1),
@@ -89,12 +89,12 @@ pub(super) fn parse(place: &Place<'_>, bytes: &[u8]) -> Result<Item, Vec<Problem
     Ok(item)
 }
 
-/// The same problem in the whole file: the front matter begins on its second line.
+/// The problem with its line in the whole file: the front matter begins on the second line.
 fn below(problem: Problem) -> Problem {
     Problem { line: problem.line.map(|line| line + 1), ..problem }
 }
 
-fn read(mut fields: Fields<'_>, place: &Place<'_>, item: &mut Item, findings: &mut Findings) {
+fn read(mut fields: Fields<'_>, place: &NoteFile<'_>, item: &mut Item, findings: &mut Findings) {
     if let Some(entry) = fields.entry("id")
         && let Some(stated) = scalar(&entry.value).and_then(|stated| stated.parse::<Id>().ok())
         && stated != item.id
@@ -144,7 +144,7 @@ fn read(mut fields: Fields<'_>, place: &Place<'_>, item: &mut Item, findings: &m
     fields.finish(Unknown::Warn, findings);
 }
 
-/// Where a memory comes from: a map of ours, one of its words alone, or, as programs that clip pages write
+/// Source of a memory: a map of ours, one of its words alone, or, as programs that clip pages write
 /// it, the place that the text was taken from.
 fn source(fields: &mut Fields<'_>, item: &mut Item, findings: &mut Findings) {
     let stated = fields.entries().iter().find(|entry| entry.key == "source").map(|entry| &entry.value.value);
@@ -209,7 +209,7 @@ fn moment(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -
     }
 }
 
-/// What stands before the text.
+/// Front matter of a file, and the text behind it.
 enum Split<'t> {
     /// No front matter.
     None,
@@ -236,7 +236,7 @@ fn split(text: &str) -> Split<'_> {
     Split::Open
 }
 
-/// The file of a memory that is made anew.
+/// Text of the file of a new memory.
 pub(super) fn render(item: &Item) -> String {
     let mut lines = vec![
         FENCE.to_owned(),

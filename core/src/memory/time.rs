@@ -39,7 +39,7 @@ impl Moment {
         self.0.to_zoned(TimeZone::UTC).year()
     }
 
-    /// This moment and so much more, at most the end of the calendar.
+    /// Moment after a duration, at most the end of the calendar.
     fn plus(self, duration: Duration) -> Self {
         Self(self.0.checked_add(duration).unwrap_or(Timestamp::MAX))
     }

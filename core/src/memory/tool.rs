@@ -2,11 +2,11 @@
 //! `str_replace`, `insert`, `delete`, `rename` under `/memories`). Commands and answers:
 //! <https://docs.claude.com/en/docs/agents-and-tools/tool-use/memory-tool>.
 //!
-//! What a model does here is a proposal: a file it creates or edits, and a file it deletes, waits for
+//! A model's changes are proposals: a file it creates or edits, and a file it deletes, waits for
 //! the owner's review. Until then nobody is shown a word of it, its name included, and what was in
 //! force stays so. Deleting keeps the file on the disk, marked.
 //!
-//! What shows a memory ends in its source, as MCP's recall has it: a model call that holds one has read this
+//! Every output that shows a memory ends in its source, as MCP's recall has it: a model call that holds one has read this
 //! room's memory.
 
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use super::item::{Item, Kind, LABEL_MAX_BYTES, Origin, Source, Status};
 use super::room::{MemoryError, New, Room};
 use super::time::Moment;
 
-/// Where the tool's files stand.
+/// Folder of the tool's files, as models name it.
 const ROOT: &str = "/memories";
 
 /// One call of the tool.
@@ -42,9 +42,9 @@ pub enum Command {
     StrReplace {
         /// The file.
         path: String,
-        /// What stands there.
+        /// Text to be replaced.
         old_str: String,
-        /// What shall stand there.
+        /// Text in its place.
         #[serde(default)]
         new_str: String,
     },
@@ -52,9 +52,9 @@ pub enum Command {
     Insert {
         /// The file.
         path: String,
-        /// Behind which line; 0 is the beginning.
+        /// Number of the line behind which the text goes; 0 is the beginning.
         insert_line: usize,
-        /// What is inserted.
+        /// Text to be inserted.
         #[serde(alias = "new_str")]
         insert_text: String,
     },
@@ -72,7 +72,7 @@ pub enum Command {
     },
 }
 
-/// Who calls, and when.
+/// Caller of the tool, and the time of the call.
 pub struct Caller<'c> {
     /// The rules of the context.
     pub rules: Option<&'c RoomRules>,
@@ -80,7 +80,7 @@ pub struct Caller<'c> {
     pub auto_accept: &'c [String],
     /// The call, for the provenance of what it proposes.
     pub reference: Option<String>,
-    /// When.
+    /// Time of the call.
     pub now: Moment,
 }
 
@@ -110,9 +110,9 @@ pub fn run(room: &Room, caller: &Caller<'_>, command: &Command) -> Result<String
 }
 
 enum Trouble {
-    /// The model can do something about it.
+    /// A mistake of the model, told to it in this text.
     Model(String),
-    /// It cannot.
+    /// The memory could not be read or written.
     Ours(MemoryError),
 }
 

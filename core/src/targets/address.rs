@@ -20,7 +20,7 @@ pub(crate) struct Address {
     pub(crate) scheme: String,
     /// Absent where the scheme has none, as `data:`.
     pub(crate) host: Option<HostName>,
-    /// Only a port that is stated and is not the scheme's own.
+    /// Port, where one is stated that is not the scheme's own.
     pub(crate) port: Option<u16>,
     pub(crate) path: String,
     /// Query and fragment, with what sets them off: they take data along.
@@ -202,7 +202,7 @@ pub(crate) fn without_zone(raw: &str) -> Option<String> {
     Some(format!("{head}://[{number}]{tail}"))
 }
 
-/// What another reader may take an ambiguous address for: what follows the last `@`.
+/// Address as another reader may read an ambiguous one: the part behind the last `@`.
 pub(crate) fn other_reading(raw: &str) -> Option<String> {
     if !is_ambiguous(raw) {
         return None;

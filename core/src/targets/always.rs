@@ -1,4 +1,4 @@
-//! What the owner sees of a target, and the entry that lets it pass for good.
+//! Target as the owner is shown it, and the entry that lets it pass for good.
 
 use super::path::Written;
 use super::rules::TargetEntry;
@@ -14,7 +14,7 @@ pub enum NotAlways {
     /// The room denies it.
     #[error("`targets` of this context denies it by now")]
     Denied,
-    /// It passes without an entry.
+    /// The target passes without an entry.
     #[error("`targets` of this context allows it already")]
     Allowed,
     /// Another entry of the confirm list holds it, and more.
@@ -37,7 +37,7 @@ pub fn for_the_owner(text: &str) -> Option<String> {
 }
 
 impl Target {
-    /// What the owner is shown of it; absent where it is too long for a person to read.
+    /// Text of it for the owner; absent where it is too long for a person to read.
     #[must_use]
     pub fn for_the_owner(&self) -> Option<String> {
         for_the_owner(&self.shown)

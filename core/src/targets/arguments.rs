@@ -14,7 +14,7 @@ mod schema;
 use rendered::rendered;
 use schema::{Role, Schema};
 
-/// How deep arguments and JSON within strings are followed.
+/// Depth to which arguments and JSON within strings are followed.
 const NESTING_LIMIT: usize = 32;
 
 /// The targets of a tool call, the tool itself first.

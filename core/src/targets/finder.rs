@@ -13,7 +13,7 @@ mod web;
 
 pub(super) use web::is_host_like;
 
-/// How many addresses within one another are followed: `?next=` of a `?next=` and so on.
+/// Depth to which addresses within addresses are followed: `?next=` of a `?next=` and so on.
 const REDIRECTS_LIMIT: usize = 4;
 
 /// The most paths of one call that no argument states, as operands and parts of words. A call with more is stopped
@@ -29,13 +29,13 @@ pub(super) fn flat(name: &str) -> String {
 #[derive(Default)]
 pub(super) struct Finder {
     targets: Vec<Target>,
-    /// How many addresses the present one stands in.
+    /// Number of addresses that the present one stands in.
     redirects: usize,
     /// Whether `user@host` is no mailbox here.
     skips_mail: bool,
-    /// Whether only what can hardly be anything else counts as a place.
+    /// Whether only evident places count: words that can hardly be anything else.
     doubts: bool,
-    /// What is known of the scripts that are being read.
+    /// State of the scripts that are being read.
     script: ScriptState,
     /// Paths that no argument states, as they were found.
     implied: HashSet<(String, bool)>,
@@ -57,7 +57,7 @@ impl Finder {
         finder.found()
     }
 
-    /// Everything that was found.
+    /// Targets that were found; paths that are stated elsewhere in the call are left out.
     pub(super) fn found(self) -> Vec<Target> {
         let Self { mut targets, paths, .. } = self;
         let stated = |path: &Target| targets.iter().any(|target| target.form.is_same_path(&path.form));
@@ -112,7 +112,7 @@ impl Finder {
         }
     }
 
-    /// Says whether `user@host` in text is no mailbox; returns what held before.
+    /// Sets whether `user@host` in text is no mailbox; returns the setting before.
     pub(super) fn skip_mail(&mut self, skips: bool) -> bool {
         std::mem::replace(&mut self.skips_mail, skips)
     }
@@ -160,17 +160,17 @@ impl Finder {
         }
     }
 
-    /// What is known of the scripts that are being read.
+    /// State of the scripts that are being read.
     pub(super) fn script(&mut self) -> &mut ScriptState {
         &mut self.script
     }
 
-    /// Says whether only what can hardly be anything else counts as a place; returns what held before.
+    /// Sets whether only evident places count; returns the setting before.
     pub(super) fn doubt(&mut self, doubts: bool) -> bool {
         std::mem::replace(&mut self.doubts, doubts)
     }
 
-    /// Whether only what can hardly be anything else counts as a place.
+    /// Whether only evident places count: words that can hardly be anything else.
     pub(super) fn doubts(&self) -> bool {
         self.doubts
     }

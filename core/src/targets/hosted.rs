@@ -1,4 +1,4 @@
-//! Tools that run at the provider: nobody sees their calls, so they are judged where a request hands them out.
+//! Tools that run at the provider. Their calls never pass the gateway, so they are judged when a request offers them.
 
 use super::finder::Finder;
 use super::{Form, Judged, Target, TargetEntry, TargetKind, Targets};
@@ -17,7 +17,7 @@ pub const PROVIDER_TOOLS: &[&str] = &[
     "tool_search",
 ];
 
-/// What a request hands to a provider to reach out with.
+/// Means that a request hands to a provider to reach out with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HostedTool<'a> {
     /// A tool of the provider's own, by the name of an entry: `web_search`. The dated names of an API
@@ -32,7 +32,7 @@ pub enum HostedTool<'a> {
 }
 
 impl HostedTool<'_> {
-    /// What it points at.
+    /// Targets that it points at.
     fn targets(&self) -> Vec<Target> {
         let named = |kind: TargetKind, name: &str| {
             let name = kind.normal(name);

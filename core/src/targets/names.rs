@@ -1,4 +1,4 @@
-//! Names of hosts in words that nobody said to be hosts.
+//! Names of hosts among words that nothing declares to be hosts.
 //!
 //! A name counts where its last label is a delegated top-level domain or one of private networks. That tells
 //! `api.acme.com` from `os.path`, and not `main.rs` from a host in Serbia: names that end as files do need a

@@ -4,7 +4,7 @@ use super::address::decode;
 use unicode_normalization::UnicodeNormalization;
 use zos_rules::is_unseen;
 
-/// How much a call says about a path.
+/// Evidence in a call that a word is a path.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) enum Weight {
     /// An argument is the path, or the path says itself that it leads elsewhere.
@@ -16,11 +16,11 @@ pub(crate) enum Weight {
     Hint,
 }
 
-/// How a path was met.
+/// Circumstances in which a path was met.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Written {
     pub(crate) weight: Weight,
-    /// Whether nobody can say what it is: a shell decides, or programs read it differently.
+    /// Whether the path is not known: a shell decides it, or programs read it differently.
     pub(crate) is_open: bool,
     /// Whether `*`, `?` and `[` in it stand for other letters.
     pub(crate) is_pattern: bool,

@@ -1,7 +1,7 @@
 //! Targets that a redacted secret may be put back for: a tool call gets the secret only where it stays on this
 //! machine or goes to a place that this kind of secret belongs to.
 //!
-//! What this does not do: it does not follow what a local command makes of the secret afterwards.
+//! Not done: it does not follow what a local command makes of the secret afterwards.
 
 use super::address::HostName;
 use super::arguments::extract;
@@ -96,7 +96,7 @@ impl RestoreTo {
         Self { entries: entries.map(entry).collect(), is_local: true }
     }
 
-    /// Where a tool call takes a secret, in words for the record, if it may have it; `None` where it may not.
+    /// Targets that a tool call takes a secret to, in words for the record, if it may have it; `None` where it may not.
     /// A call whose targets cannot all be read may not.
     #[must_use]
     pub fn receives(&self, tool: &str, arguments: &str) -> Option<String> {

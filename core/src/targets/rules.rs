@@ -7,10 +7,10 @@ use crate::glob::Glob;
 use std::net::IpAddr;
 use url::Url;
 
-/// Where tool calls may point.
+/// Targets of tool calls, and the verdict on each.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Targets {
-    /// What holds for a target that no list names.
+    /// Verdict on a target that no list names.
     pub default: TargetVerdict,
     /// Targets that are allowed.
     pub allow: Vec<TargetEntry>,
@@ -37,12 +37,12 @@ impl Default for Targets {
 /// One entry of a list.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TargetEntry {
-    place: Place,
+    pattern: TargetPattern,
 }
 
-/// What an entry names.
+/// Targets that an entry names.
 #[derive(Clone, PartialEq, Debug)]
-enum Place {
+enum TargetPattern {
     /// `*`: every public host.
     Any,
     /// `private`: this machine and its network.
@@ -69,9 +69,9 @@ enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EntryError {
-    /// What is wrong.
+    /// The fault, as a part of a sentence.
     pub message: &'static str,
-    /// What to write instead.
+    /// Text to write instead.
     pub fix: &'static str,
 }
 
@@ -94,40 +94,40 @@ impl std::str::FromStr for TargetEntry {
     type Err = EntryError;
 
     fn from_str(text: &str) -> Result<Self, EntryError> {
-        read(text.trim()).map(|place| Self { place })
+        read(text.trim()).map(|pattern| Self { pattern })
     }
 }
 
-fn read(text: &str) -> Result<Place, EntryError> {
+fn read(text: &str) -> Result<TargetPattern, EntryError> {
     if text.is_empty() {
         return Err(EntryError { message: "the entry is empty", fix: "remove it, or name a target" });
     }
     match text {
-        "*" => return Ok(Place::Any),
-        "private" => return Ok(Place::Private),
+        "*" => return Ok(TargetPattern::Any),
+        "private" => return Ok(TargetPattern::Private),
         _ => {}
     }
     if let Some((kind, name)) = WORDS.iter().find_map(|(head, kind)| Some((*kind, text.strip_prefix(head)?)))
     {
-        return Ok(Place::Word(kind, Glob::new(&kind.normal(name))));
+        return Ok(TargetPattern::Word(kind, Glob::new(&kind.normal(name))));
     }
     if let Some(scheme) = text.strip_prefix("scheme:") {
-        return Ok(Place::Scheme(scheme.trim_end_matches(':').to_ascii_lowercase()));
+        return Ok(TargetPattern::Scheme(scheme.trim_end_matches(':').to_ascii_lowercase()));
     }
     if text.starts_with('#') {
-        return Ok(Place::Word(TargetKind::Channel, Glob::new(&TargetKind::Channel.normal(text))));
+        return Ok(TargetPattern::Word(TargetKind::Channel, Glob::new(&TargetKind::Channel.normal(text))));
     }
     if let Some(number) = text.strip_prefix("phone:").or(text.starts_with('+').then_some(text)) {
         let number = address::phone(number)
             .ok_or(EntryError { message: "this is no telephone number", fix: "write it as +4930123456" })?;
-        return Ok(Place::Word(TargetKind::Phone, Glob::new(&number)));
+        return Ok(TargetPattern::Word(TargetKind::Phone, Glob::new(&number)));
     }
     if text.contains("://") {
         return read_url(text);
     }
     if let Some(domain) = text.strip_prefix('@') {
         let (host, is_below) = read_host(domain)?;
-        return Ok(Place::Mailboxes { host, is_below });
+        return Ok(TargetPattern::Mailboxes { host, is_below });
     }
     if path::is_absolute(text)
         || text.starts_with("./")
@@ -138,11 +138,16 @@ fn read(text: &str) -> Result<Place, EntryError> {
         return read_path(text.strip_prefix("file:").unwrap_or(text));
     }
     if text.contains('@') {
-        return Mailbox::parse(text).filter(|mailbox| !mailbox.is_routed).map(Place::Mailbox).ok_or(NO_HOST);
+        return Mailbox::parse(text)
+            .filter(|mailbox| !mailbox.is_routed)
+            .map(TargetPattern::Mailbox)
+            .ok_or(NO_HOST);
     }
     if let Some((ip, bits)) = text.split_once('/') {
         return match (ip.trim_matches(['[', ']']).parse::<IpAddr>(), bits.parse::<u8>()) {
-            (Ok(ip), Ok(bits)) if bits <= if ip.is_ipv4() { 32 } else { 128 } => Ok(Place::Net { ip, bits }),
+            (Ok(ip), Ok(bits)) if bits <= if ip.is_ipv4() { 32 } else { 128 } => {
+                Ok(TargetPattern::Net { ip, bits })
+            }
             _ => Err(NO_HOST),
         };
     }
@@ -157,7 +162,7 @@ fn read(text: &str) -> Result<Place, EntryError> {
         _ => (text, None),
     };
     let (host, is_below) = read_host(host)?;
-    Ok(Place::Host { host, is_below, port })
+    Ok(TargetPattern::Host { host, is_below, port })
 }
 
 fn read_host(text: &str) -> Result<(HostName, bool), EntryError> {
@@ -171,17 +176,17 @@ fn read_host(text: &str) -> Result<(HostName, bool), EntryError> {
     HostName::parse(name).map(|host| (host, is_below)).ok_or(NO_HOST)
 }
 
-fn read_url(text: &str) -> Result<Place, EntryError> {
+fn read_url(text: &str) -> Result<TargetPattern, EntryError> {
     let broken =
         EntryError { message: "this is no web address", fix: "write it as https://acme.com/docs/**" };
     let trimmed = text.trim_end_matches('*');
     let url = Url::parse(trimmed).map_err(|_| broken)?;
     let address = Address::of(&url, trimmed).filter(|address| address.host.is_some()).ok_or(broken)?;
     let path = path::normal(&address::decode(&address.path));
-    Ok(Place::Url { address, path })
+    Ok(TargetPattern::Url { address, path })
 }
 
-fn read_path(text: &str) -> Result<Place, EntryError> {
+fn read_path(text: &str) -> Result<TargetPattern, EntryError> {
     let (head, is_tree) = match text.strip_suffix("/**").or_else(|| text.strip_suffix("/*")) {
         Some(head) => (if head.is_empty() { "/" } else { head }, true),
         None => (text, text.ends_with('/')),
@@ -192,7 +197,7 @@ fn read_path(text: &str) -> Result<Place, EntryError> {
             fix: "write `/dir/**` for what lies under a folder",
         });
     }
-    Ok(Place::Path { path: path::normal(head), is_tree })
+    Ok(TargetPattern::Path { path: path::normal(head), is_tree })
 }
 
 impl Targets {
@@ -202,10 +207,10 @@ impl Targets {
         self.default != TargetVerdict::Allow || !self.deny.is_empty() || !self.confirm.is_empty()
     }
 
-    /// What is made of a target, and the id of the rule that says so: deny, confirm, allow, default.
+    /// Verdict on a target, and the id of the rule that decides: deny, confirm, allow, default.
     pub(super) fn judge(&self, target: &Target) -> (TargetVerdict, String) {
         let first = |list: &[TargetEntry], is_wide: bool| {
-            list.iter().position(|entry| entry.place.holds(target, is_wide))
+            list.iter().position(|entry| entry.pattern.holds(target, is_wide))
         };
         let is_beyond = match target.form {
             Form::TooMany => Some(self.are_active()),
@@ -240,7 +245,7 @@ impl Targets {
         (self.default, "target-default".to_owned())
     }
 
-    /// What is made of all targets of a call: the verdict of each, and the strictest for the whole.
+    /// Verdicts on all targets of a call, and the strictest for the whole.
     pub(super) fn judge_all(&self, targets: Vec<Target>) -> Judged {
         let targets: Vec<JudgedTarget> = targets
             .into_iter()
@@ -262,7 +267,7 @@ impl Targets {
     /// allow list has one.
     pub(super) fn speaks_of(&self, kind: TargetKind) -> bool {
         let is_name = matches!(kind, TargetKind::Tool | TargetKind::Model | TargetKind::Room);
-        let is_of = |entry: &TargetEntry| matches!(&entry.place, Place::Word(of, _) if *of == kind);
+        let is_of = |entry: &TargetEntry| matches!(&entry.pattern, TargetPattern::Word(of, _) if *of == kind);
         !is_name || self.allow.iter().any(is_of)
     }
 }
@@ -270,18 +275,18 @@ impl Targets {
 impl TargetEntry {
     /// The names of provider tools that it stands for, where it is an entry of these.
     pub(super) fn provider(&self) -> Option<&Glob> {
-        match &self.place {
-            Place::Word(TargetKind::Provider, glob) => Some(glob),
+        match &self.pattern {
+            TargetPattern::Word(TargetKind::Provider, glob) => Some(glob),
             _ => None,
         }
     }
 
     fn is_path(&self) -> bool {
-        matches!(self.place, Place::Path { .. })
+        matches!(self.pattern, TargetPattern::Path { .. })
     }
 }
 
-impl Place {
+impl TargetPattern {
     /// Whether it holds a target. To deny is wide (any scheme, any port, any reading); to allow is narrow.
     fn holds(&self, target: &Target, is_wide: bool) -> bool {
         match (&target.form, self) {
@@ -361,7 +366,7 @@ fn is_same(own: &HostName, is_below: bool, host: &HostName) -> bool {
     }
 }
 
-/// Web, or a host of which nobody said what is spoken there.
+/// Whether an address is of the web, or a host without a scheme.
 fn is_web(address: &Address) -> bool {
     matches!(address.scheme.as_str(), "http" | "https" | "")
 }
@@ -371,7 +376,7 @@ fn is_plain_web(address: &Address) -> bool {
         && (address.port.is_none() || address.scheme.is_empty() && matches!(address.port, Some(80 | 443)))
 }
 
-/// What a port that is named may be spoken to with.
+/// Whether a port that is named may be spoken to in the scheme of an address.
 fn is_carrier(address: &Address) -> bool {
     is_web(address)
         || matches!(address.scheme.as_str(), "ws" | "wss" | "ssh" | "sftp" | "git" | "git+ssh" | "ftp")

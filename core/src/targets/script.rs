@@ -5,20 +5,20 @@ use super::path::is_absolute;
 /// The most folders that a command may run in, after all the `cd` before it.
 const FOLDERS_LIMIT: usize = 8;
 
-/// The name of a folder of which nobody can say which it is.
+/// Stand-in for the name of a folder that is not known.
 const UNKNOWN_FOLDER: &str = "$";
 
-/// Whether a path leads over a folder of which nobody can say which it is.
+/// Whether a path leads over a folder that is not known.
 pub(super) fn is_over_unknown(path: &str) -> bool {
     path.split('/').any(|part| part == UNKNOWN_FOLDER)
 }
 
-/// What is known of the scripts that are being read, the outer ones included.
+/// State of the scripts that are being read, the outer ones included.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScriptState {
-    /// How many scripts the present one stands in.
+    /// Number of scripts that the present one stands in.
     pub(super) depth: usize,
-    /// Length of the present one. A word as long as that is all of it: reading it anew would find nothing.
+    /// Length of the present script. A word as long as that is all of it: reading it again would find nothing new.
     pub(super) length: usize,
     /// Whether something in them takes text for a script.
     pub(super) runs_text: bool,
@@ -28,7 +28,7 @@ pub(super) struct ScriptState {
     pub(super) redefines: bool,
     /// The folders that a command may run in beside the one where the first did.
     folders: Vec<String>,
-    /// Those that it may run in if a `cd` failed that guards what follows.
+    /// Folders that it may run in if a `cd` failed that guards what follows.
     left: Vec<String>,
     /// Whether the folder where the first command ran is left for sure.
     has_left: bool,
@@ -46,7 +46,8 @@ impl ScriptState {
         plain.into_iter().chain(joined).collect()
     }
 
-    /// Another folder, `None` where nobody can say which. `is_sure`: what follows runs there or not at all.
+    /// Enters another folder; `None` is one that nobody can name. `is_sure`: the commands that follow run there or not
+    /// at all.
     pub(super) fn enter(&mut self, folder: Option<&str>, is_sure: bool) {
         let folder = folder.unwrap_or(UNKNOWN_FOLDER);
         let mut entered = match is_absolute(folder) {

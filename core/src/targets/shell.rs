@@ -1,4 +1,4 @@
-//! Command lines: quoting undone, words split, and where commands point.
+//! Command lines: quoting undone, words split, and the targets of commands.
 //!
 //! It runs nothing and knows no variable: a word that a shell would only make when it runs is on no allow
 //! list. A command that is not known may run any of its words and speak to any of them, so these are searched for
@@ -7,7 +7,7 @@
 use super::finder::{Finder, text};
 use super::names;
 use known::{Head, Known, base};
-use split::{Command, Fed, Script, Word, split};
+use split::{Fed, Script, ShellCommand, Word, split};
 
 mod hidden;
 mod known;
@@ -17,20 +17,20 @@ mod paths;
 mod powershell;
 mod split;
 
-/// How deep `sh -c "…"` is followed. What is deeper is on no allow list.
+/// Depth to which `sh -c "…"` is followed. Deeper targets are on no allow list.
 const NESTING_LIMIT: usize = 6;
 
 /// The most places of one command at which another one is read. What has more is on no allow list.
 const SEARCH_LIMIT: usize = 32;
 
-/// How a text is read.
+/// Ways of reading a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mode {
-    /// It runs, or may run: its words are searched for commands and hosts.
+    /// A script that runs, or may run: its words are searched for commands and hosts.
     Script,
-    /// It is code of another language: the same, but hosts stand in quotes there.
+    /// Code of another language: searched like a script, but hosts stand in quotes there.
     Code,
-    /// It is most likely prose: only what begins as a command is one.
+    /// Text that is most likely prose: only lines that begin as a command are one.
     Prose,
 }
 
@@ -51,14 +51,14 @@ pub(super) fn find(finder: &mut Finder, script: &str, mode: Mode) {
 /// Finds the targets of a command that comes as a list.
 pub(super) fn find_list(finder: &mut Finder, list: &[String]) {
     let words = list.iter().map(|text| Word { text: text.clone(), ..Word::default() }).collect();
-    let command = Command { words, ..Command::default() };
+    let command = ShellCommand { words, ..ShellCommand::default() };
     finder.script().length = usize::MAX;
     run(finder, &Script { commands: vec![command], ..Script::default() }, Mode::Script);
 }
 
 /// Finds the targets of the rest of a command line that is a command of its own.
 fn line(finder: &mut Finder, words: &[Word], mode: Mode) {
-    let command = Command { words: words.to_vec(), ..Command::default() };
+    let command = ShellCommand { words: words.to_vec(), ..ShellCommand::default() };
     nest(finder, mode, |finder| run(finder, &Script { commands: vec![command], ..Script::default() }, mode));
 }
 
@@ -107,7 +107,7 @@ fn run(finder: &mut Finder, script: &Script, mode: Mode) {
 }
 
 /// Whether names of commands may mean something else after this one.
-fn redefines(command: &Command) -> bool {
+fn redefines(command: &ShellCommand) -> bool {
     command.words.iter().any(|word| {
         let text = word.text.as_str();
         matches!(text, "alias" | "function" | "hash" | "enable")
@@ -117,7 +117,7 @@ fn redefines(command: &Command) -> bool {
 }
 
 /// Whether a command may take the text of another one for a script.
-fn runs_text(command: &Command, redefines: bool) -> bool {
+fn runs_text(command: &ShellCommand, redefines: bool) -> bool {
     let head = Head::of(&command.words);
     let Some(word) = command.words.get(head.at) else { return false };
     let feeds = || command.words.iter().any(|word| feeds(base(&word.text)));
@@ -125,14 +125,14 @@ fn runs_text(command: &Command, redefines: bool) -> bool {
 }
 
 /// Whether a command may run a file that another one wrote.
-fn runs_files(command: &Command) -> bool {
+fn runs_files(command: &ShellCommand) -> bool {
     let shells = ["sh", "bash", "dash", "zsh", "ksh", "fish", "source", ".", "eval"];
     command.words.get(Head::of(&command.words).at).is_some_and(|word| {
         word.is_open || !known::is_itself(&word.text) || shells.contains(&base(&word.text))
     }) || command.words.iter().any(|word| shells.contains(&word.text.as_str()) && word.text.len() > 1)
 }
 
-/// What is known of a command by its name, where the name means what it usually does.
+/// Knowledge about a command by its name, where the name means what it usually does.
 fn trusted(name: &str, redefines: bool) -> Option<Known> {
     if redefines || !known::is_itself(name) {
         return None;
@@ -145,7 +145,7 @@ fn feeds(name: &str) -> bool {
     matches!(name, "xargs" | "parallel")
 }
 
-fn command(finder: &mut Finder, command: &Command, mode: Mode) {
+fn command(finder: &mut Finder, command: &ShellCommand, mode: Mode) {
     let words = command.words.as_slice();
     let head = Head::of(words);
     let lower = words.get(head.at).map(|word| base(&word.text).to_ascii_lowercase()).unwrap_or_default();
@@ -224,7 +224,7 @@ fn command(finder: &mut Finder, command: &Command, mode: Mode) {
     }
 }
 
-/// How a word of a command is read where it holds more than one word.
+/// Way of reading a word of a command that holds more than one word.
 fn within(
     finder: &mut Finder,
     name: &str,
@@ -294,7 +294,7 @@ fn is_message(words: &[Word], index: usize) -> bool {
 }
 
 /// Text that a command is fed: a script for what runs scripts, else what it is fed to.
-fn fed(finder: &mut Finder, command: &Command, fed: &Fed, known: Option<Known>, mode: Mode) {
+fn fed(finder: &mut Finder, command: &ShellCommand, fed: &Fed, known: Option<Known>, mode: Mode) {
     // Other languages than those of shells: their names with dots are no hosts.
     const CODE: &[&str] = &[
         "py", "js", "ts", "jsx", "tsx", "mjs", "cjs", "rs", "go", "java", "kt", "swift", "c", "h", "cc",
@@ -410,7 +410,7 @@ fn has_substitution(text: &str) -> bool {
     text.contains("$(") || text.contains('`')
 }
 
-/// What any word of any command may hold.
+/// Targets that any word of any command may hold.
 fn general(finder: &mut Finder, word: &Word, within: Mode, mode: Mode) {
     let text = word.text.as_str();
     let value = text.split_once('=').map_or(text, |(_, value)| value);

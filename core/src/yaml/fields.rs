@@ -4,12 +4,12 @@ use super::findings::Findings;
 use super::node::{MapEntry, Node, Place, Value};
 use super::suggest::closest;
 
-/// What an unknown key means.
+/// Treatment of an unknown key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unknown {
-    /// It is kept and warned about: files outlive versions.
+    /// The key is kept and warned about: files outlive versions.
     Warn,
-    /// It is an error: a misspelt setting must not be ignored.
+    /// The key is an error: a misspelt setting must not be ignored.
     Refuse,
 }
 
@@ -43,13 +43,13 @@ impl<'n> Fields<'n> {
         Some(Self { entries, path: path.to_owned(), known: Vec::new(), place: node.place, shows_words: true })
     }
 
-    /// The same fields, of which no message repeats an unknown key or word.
+    /// Fields whose messages repeat no unknown key or word.
     #[must_use]
     pub fn confidential(self) -> Self {
         Self { shows_words: false, ..self }
     }
 
-    /// Where the map begins.
+    /// Place where the map begins.
     pub fn place(&self) -> Place {
         self.place
     }
@@ -254,7 +254,7 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// What to do about a value that should be text. Never shows the value: it may be a term.
+/// Fix for a value that should be text. Never shows the value: it may be a term.
 pub(crate) fn quote_fix(node: &Node) -> &'static str {
     match node.value {
         Value::Number(_) | Value::Bool(_) | Value::Null => "put it in quotes: \"…\"",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::node::Place;
 use crate::problem::{Problem, Severity};
 
-/// What is wrong with one file, in the order in which it was found.
+/// Problems of one file, in the order in which they were found.
 #[derive(Clone, Debug)]
 pub struct Findings {
     file: String,
@@ -81,7 +81,7 @@ impl Findings {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// All of them.
+    /// Problems that were found.
     pub fn into_problems(self) -> Vec<Problem> {
         self.problems
     }

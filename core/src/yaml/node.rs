@@ -7,7 +7,7 @@ use std::ops::Range;
 pub struct Document {
     /// Its value; [`Value::Null`] where the file is empty or holds only comments.
     pub root: Node,
-    /// Where comments stand, from `#` to the end of the line without the line break.
+    /// Ranges of the comments, from `#` to the end of the line without the line break.
     pub comments: Vec<Range<usize>>,
     /// Whether anything in it is an alias.
     pub has_aliases: bool,
@@ -18,12 +18,12 @@ pub struct Document {
 pub struct Node {
     /// The value.
     pub value: Value,
-    /// Where it begins.
+    /// Place where it begins.
     pub place: Place,
     /// Its bytes in the text, without byte-order mark. For block collections the end is somewhere
     /// behind the last child.
     pub range: Range<usize>,
-    /// How it is written.
+    /// Style of writing.
     pub style: Style,
 }
 
@@ -39,7 +39,7 @@ pub struct Place {
 /// A value by the core schema of YAML 1.2.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
-    /// Nothing, or `null`.
+    /// No value, or `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -58,7 +58,7 @@ pub enum Value {
 pub struct MapEntry {
     /// The key.
     pub key: String,
-    /// Where the key begins.
+    /// Place where the key begins.
     pub place: Place,
     /// The key's bytes.
     pub range: Range<usize>,
@@ -66,7 +66,7 @@ pub struct MapEntry {
     pub value: Node,
 }
 
-/// How a node is written.
+/// Styles of writing a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
     /// Text without quotes, or nothing.
@@ -92,7 +92,7 @@ impl Node {
         }
     }
 
-    /// What it is, in the words of an error message.
+    /// Name of its type for an error message.
     pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",

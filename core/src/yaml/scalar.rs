@@ -1,4 +1,4 @@
-//! What a plain scalar is: the core schema of YAML 1.2, in which `no` and `off` are text.
+//! Types of plain scalars: the core schema of YAML 1.2, in which `no` and `off` are text.
 
 use super::node::Value;
 

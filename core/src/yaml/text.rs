@@ -1,4 +1,4 @@
-//! From bytes to text: size, encoding, byte-order mark.
+//! Text of a file from its bytes: size, encoding, byte-order mark.
 
 use crate::problem::Problem;
 
@@ -35,7 +35,7 @@ pub fn decode<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Box<Problem>> 
     Ok(text.strip_prefix(BOM).unwrap_or(text))
 }
 
-/// What is said of a file that is too large to read.
+/// Problem of a file that is too large to read.
 pub(crate) fn too_large(file: &str, bytes: u64) -> Problem {
     let message = format!("the file is {bytes} bytes; at most {MAX_BYTES} are read");
     Problem::error(file, message, "split the list over several contexts, or shorten it")

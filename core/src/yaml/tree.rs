@@ -16,7 +16,7 @@ const ALIASED_BYTES_MAX: usize = 4 << 20;
 /// Lists and maps inside each other. No file of ours needs more than five.
 const NESTING_MAX: usize = 32;
 
-/// How much a node holds.
+/// Size of a node.
 #[derive(Clone, Copy, Default)]
 struct Size {
     nodes: usize,
@@ -29,7 +29,7 @@ impl Size {
     }
 }
 
-/// How much a node holds, itself included, and the bytes of its texts.
+/// Number of nodes in a node, itself included, and bytes of their texts.
 fn size(node: &Node) -> Size {
     let own = |bytes| Size { nodes: 1, bytes };
     match &node.value {
@@ -58,7 +58,7 @@ struct Builder<'t> {
     text: &'t str,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, Size)>,
-    /// What aliases have unfolded to so far.
+    /// Size that aliases have unfolded to so far.
     aliased: Size,
     comments: Vec<Range<usize>>,
     has_aliases: bool,

@@ -99,6 +99,13 @@ impl<'a> Sighting<'a> {
     }
 }
 
+impl Sighting<'_> {
+    /// Index of the rule that saw it.
+    pub fn rule(&self) -> usize {
+        self.rule
+    }
+}
+
 impl std::fmt::Debug for Matched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Matched([{} texts])", self.texts.len())

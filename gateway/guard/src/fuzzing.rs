@@ -120,7 +120,7 @@ pub fn is_denied(ruleset: &Arc<Ruleset>, text: &str) -> bool {
     let policy = policy(ruleset);
     let mut findings = Findings::default();
     match json::parse(text) {
-        Ok(value) => inspect::tree(&policy, &value, &[], &mut findings),
+        Ok(value) => inspect::request(&policy, &value, &mut findings),
         Err(_) => inspect::text(&policy, text, "body", &mut findings),
     }
     findings.are_blocked(&policy)

@@ -4,8 +4,8 @@
 //! as it stands, in one place, before anybody asks what it is declared to be. What an image, a document or a signature
 //! holds is added to that: the texts that its bytes may be, and its name among what was not inspected. A field that
 //! we do not know is inspected, so new fields of an API fail safe. Strings that are JSON themselves are read as JSON
-//! too; consecutive text blocks are inspected joined as well, because clients and models read them as one. Ids of
-//! tokens are read by [`ids`].
+//! too. Consecutive text blocks are read on from one to the next, because clients and models read them as one, and so
+//! are the messages of a request ([`crate::seams`]). Ids of tokens are read by [`ids`].
 
 pub mod ids;
 mod number;
@@ -15,6 +15,7 @@ use crate::policy::Policy;
 use crate::redact::Spot;
 use crate::redact::names;
 use crate::redact::spots::{Coding, What};
+use crate::seams::{self, Neighbours, Row};
 use smallvec::SmallVec;
 use std::ops::Range;
 use zos_core::Effect;
@@ -101,8 +102,42 @@ const KNOWN_KEYS: &[&str] = &[
 const IDENTIFIERS: &[&str] =
     &["call_id", "id", "item_id", "model", "name", "role", "tool_call_id", "tool_use_id", "type"];
 
+/// Keys under which the messages of a conversation say what a model reads, one after another.
+const VOICES: &[&str] = &[
+    "content",
+    "input",
+    "instructions",
+    "output",
+    "prompt",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "summary",
+    "system",
+    "text",
+    "thinking",
+];
+
+/// Keys of a request that a model reads before the messages, wherever they stand.
+const PREAMBLE: &[&str] = &["instructions", "system"];
+
+/// Inspects every string of a request, and its messages read on from one to the next.
+pub fn request(policy: &Policy, value: &Value<'_>, findings: &mut Findings) {
+    walk(policy, value, &[], Neighbours::new(policy), findings);
+}
+
 /// Inspects every string of `value` but those that start at an offset of `skip`, which is in order.
 pub fn tree(policy: &Policy, value: &Value<'_>, skip: &[usize], findings: &mut Findings) {
+    walk(policy, value, skip, None, findings);
+}
+
+fn walk(
+    policy: &Policy,
+    value: &Value<'_>,
+    skip: &[usize],
+    neighbours: Option<Neighbours>,
+    findings: &mut Findings,
+) {
     let mut walk = Walk {
         policy,
         skip,
@@ -111,6 +146,9 @@ pub fn tree(policy: &Policy, value: &Value<'_>, skip: &[usize], findings: &mut F
         spots: Vec::new(),
         nesting: 0,
         is_identifier: false,
+        is_voice: false,
+        neighbours,
+        over_seams: SmallVec::new(),
     };
     walk.value(value);
     let spots = std::mem::take(&mut walk.spots);
@@ -151,6 +189,12 @@ struct Walk<'p, 'f> {
     nesting: usize,
     /// Whether the strings that come next name something.
     is_identifier: bool,
+    /// Whether the strings that come next are what a message says.
+    is_voice: bool,
+    /// In a request: what its messages say, one after another.
+    neighbours: Option<Neighbours>,
+    /// Rules that found something over a seam. Each counts once, however many readings show it.
+    over_seams: SmallVec<[usize; 2]>,
 }
 
 /// Where a text that is scanned stands, for what is to be replaced in it.
@@ -221,19 +265,24 @@ impl Walk<'_, '_> {
             Some(Step::Key(parent)) => Some(*parent),
             Some(Step::Index(_)) | None => None,
         };
-        for (key, value) in members {
+        let is_root = self.path.is_empty() && self.nesting == 0;
+        let is_first = |key: &Str<'_>| is_root && PREAMBLE.iter().any(|name| key.is(name));
+        let first = members.iter().filter(|(key, _)| is_first(key));
+        for (key, value) in first.chain(members.iter().filter(|(key, _)| !is_first(key))) {
             let name = key.text();
             let shown = KNOWN_KEYS.iter().find(|known| **known == name).copied().unwrap_or("*");
             self.path.push(Step::Key(shown));
             if shown == "*" {
                 self.scan(&name, Home::Fixed);
             }
-            let outer = std::mem::replace(&mut self.is_identifier, IDENTIFIERS.contains(&name.as_ref()));
+            let outer = (self.is_identifier, self.is_voice);
+            self.is_identifier = IDENTIFIERS.contains(&name.as_ref());
+            self.is_voice = self.neighbours.is_some() && VOICES.contains(&name.as_ref());
             match value {
                 Value::String(text) => self.string(*text, |said| Declared::of(object, parent, &name, said)),
                 _ => self.value(value),
             }
-            self.is_identifier = outer;
+            (self.is_identifier, self.is_voice) = outer;
             self.path.pop();
         }
     }
@@ -245,6 +294,9 @@ impl Walk<'_, '_> {
         }
         let said = text.text();
         let home = if self.is_identifier { Home::Fixed } else { Home::String(text) };
+        if self.is_voice && self.nesting == 0 {
+            self.neighbour(&said);
+        }
         let look = declared(&said).map(|declared| declared.look(&said));
         let standing = self.found(&said, look.as_ref().is_some_and(|look| look.is_blob));
         match look {
@@ -315,31 +367,24 @@ impl Walk<'_, '_> {
 
     /// Consecutive text blocks of one list, read as one text.
     fn joined(&mut self, elements: &[Value<'_>]) {
+        let parts = elements.iter().filter_map(|element| element.get("text").and_then(Value::as_str));
         if elements.len() < 2 || self.policy.rules().is_empty() {
             return;
         }
-        let mut text = String::new();
-        let mut seams: SmallVec<[usize; 8]> = SmallVec::new();
-        for element in elements {
-            if let Some(part) = element.get("text").and_then(Value::as_str) {
-                text.push_str(&part.text());
-                seams.push(text.len());
-            }
-        }
-        seams.pop();
-        if seams.is_empty() {
-            return;
-        }
-        let mut violations = Vec::new();
-        self.policy.rules().scan(&text, &mut violations);
-        for violation in violations {
-            if seams.iter().any(|seam| violation.span.start < *seam && violation.span.end > *seam) {
-                let sighting = Sighting::new(&violation, &text);
-                self.findings.note(self.policy, &sighting, || place(&self.path));
-                if may_replace(self.policy, violation.rule) {
-                    self.findings.note_fixed(violation.rule, || place(&self.path));
-                }
-            }
+        let Walk { policy, findings, path, over_seams, .. } = self;
+        let mut seen = |sighting: &Sighting<'_>| note_over_seam(policy, sighting, findings, path, over_seams);
+        let mut row = Row::default();
+        parts.for_each(|part| row.add(policy, &part.text(), &mut seen));
+        row.settle(policy, &mut seen);
+    }
+
+    /// A message says this behind what was said before.
+    fn neighbour(&mut self, said: &str) {
+        let Walk { policy, findings, path, over_seams, neighbours, .. } = self;
+        if let Some(neighbours) = neighbours {
+            let mut seen =
+                |sighting: &Sighting<'_>| note_over_seam(policy, sighting, findings, path, over_seams);
+            neighbours.add(policy, said, &mut seen);
         }
     }
 
@@ -454,6 +499,20 @@ impl Walk<'_, '_> {
             }
         }
         self.lift(spots, home);
+    }
+}
+
+/// Notes what lies over a seam, each rule once.
+fn note_over_seam(
+    policy: &Policy,
+    sighting: &Sighting<'_>,
+    findings: &mut Findings,
+    path: &[Step],
+    known: &mut SmallVec<[usize; 2]>,
+) {
+    if !known.contains(&sighting.rule()) {
+        known.push(sighting.rule());
+        seams::note(policy, sighting, findings, || place(path));
     }
 }
 

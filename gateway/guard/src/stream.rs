@@ -25,7 +25,9 @@ mod asking;
 mod calls;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod client;
+mod ending;
 mod hearing;
+mod order;
 mod release;
 pub mod said;
 mod tail;
@@ -38,8 +40,10 @@ use crate::inspect;
 use crate::made::Made;
 use crate::policy::Policy;
 use crate::redact::{Masks, Spot};
+use crate::seams::Row;
 use bytes::Bytes;
-use said::{Row, Said};
+use order::Order;
+use said::Said;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -47,7 +51,7 @@ use std::time::{Duration, Instant};
 use text::Text;
 use views::Views;
 use zos_core::Effect;
-use zos_meter::{TextCount, Tier, UsageReader};
+use zos_meter::{AnswerText, Tier, UsageReader};
 use zos_wire::dialect::{Delivered, Reading};
 use zos_wire::faces::{Dialect, messages};
 use zos_wire::json::{self, Value};
@@ -76,6 +80,8 @@ struct Held {
     spots: Vec<Spot>,
     /// Rules that found something in its other strings, about which the owner has yet to decide.
     asked: SmallVec<[usize; 1]>,
+    /// The tool whose call it is about, where secrets may be restored in its other strings.
+    tool: Option<Box<str>>,
     /// Where calls that stand whole in it point, about which the owner has yet to decide.
     confirm: Vec<Destination>,
     since: Instant,
@@ -138,6 +144,7 @@ pub struct Guard {
     rows: HashMap<Place, Row>,
     texts: Vec<Text>,
     views: Views,
+    order: Order,
     queue: VecDeque<Held>,
     /// Bytes of the events in the queue, and of calls that are kept to be judged.
     held_bytes: usize,
@@ -149,8 +156,8 @@ pub struct Guard {
     is_call_stopped: bool,
     /// What was found so far, reports included.
     pub findings: Findings,
-    /// Text that arrived, for an estimate.
-    pub count: TextCount,
+    /// Text that arrived, to be counted where the provider reports no usage.
+    pub said: AnswerText,
     /// What the provider reported that it used.
     pub usage: UsageReader,
     /// The terms that the provider last said it serves at.
@@ -175,6 +182,7 @@ impl Guard {
             is_strict: policy.is_strict(),
             holds_calls: policy.judges_calls()
                 || masks.as_ref().is_some_and(|masks| masks.restorable().has_secrets()),
+            order: Order::new(policy.rules().seam_bytes()),
             dialect,
             policy,
             masks,
@@ -192,7 +200,7 @@ impl Guard {
             tools: HashMap::new(),
             is_call_stopped: false,
             findings: Findings::default(),
-            count: TextCount::default(),
+            said: AnswerText::default(),
             tier: None,
             is_complete: false,
             is_failed: false,
@@ -200,9 +208,13 @@ impl Guard {
         }
     }
 
-    /// The dialect, to end the stream in its words.
-    pub fn dialect(&self) -> &Dialect {
-        &self.dialect
+    /// The same for an answer that goes on from a text of the request, given as far as a match may reach.
+    #[must_use]
+    pub fn going_on_from(mut self, opening: &str) -> Self {
+        if !opening.is_empty() && !self.policy.rules().is_empty() {
+            self.views.opening = Some(Box::new(Text::opening(&self.policy, opening)));
+        }
+        self
     }
 
     /// Whether a tool call is open: then an ending must not look like one that can be acted upon.
@@ -277,6 +289,7 @@ impl Guard {
             echoes: SmallVec::new(),
             spots: Vec::new(),
             asked: SmallVec::new(),
+            tool: None,
             confirm: Vec::new(),
             since: now,
         };
@@ -379,6 +392,9 @@ impl Guard {
         if self.holds_calls {
             held.confirm =
                 self.whole_calls(&reading.leaves, value).inspect_err(|_| held.is_refused = true)?;
+            if self.masks.is_some() {
+                held.tool = self.tool_of(&reading.leaves).map(Box::from);
+            }
         }
         for leaf in &reading.leaves.all {
             if matches!(leaf.role, Role::Piece | Role::Echo) {
@@ -467,6 +483,8 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]

@@ -32,8 +32,9 @@ pub(crate) async fn set_active(
         match house.brain.snapshot().context(name) {
             None => return Err(AdminRefusal::unknown_context()),
             Some(state) if state.context().is_none() => {
-                return Err(AdminRefusal::context_broken(state)
-                    .hint("Fix it first: `zos lint` names file and line."));
+                return Err(
+                    AdminRefusal::context_broken(state).hint("Fix it first: `zos lint` names file and line.")
+                );
             }
             Some(_) => {}
         }

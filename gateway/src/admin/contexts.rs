@@ -39,7 +39,9 @@ pub(crate) async fn show(State(house): Admin, Name(name): Name) -> Result<Json<C
     let source = match tokio::task::spawn_blocking(move || brain.source(&of)).await {
         Ok(Ok(source)) => source,
         // The built-in context has no file yet: an empty one is what a first change starts from.
-        Ok(Err(WriteError::Unknown(_))) => zos_core::Source { yaml: String::new(), etag: String::new() },
+        Ok(Err(WriteError::Unknown(_))) => {
+            zos_core::ContextSource { yaml: String::new(), etag: String::new() }
+        }
         Ok(Err(error)) => return Err(AdminRefusal::failed("The context's file could not be read", &error)),
         Err(error) => return Err(AdminRefusal::failed("The context's file could not be read", &error)),
     };

@@ -69,6 +69,7 @@ pub(crate) fn act_here<T>(
     let note = begin(house, deed).ok_or_else(AdminRefusal::unrecorded)?;
     match perform(house) {
         Ok(Done::Happened(value, detail)) => {
+            tracing::info!(context = deed.context.as_deref(), "{detail}");
             record(house, note, deed.record(detail)).ok_or_else(AdminRefusal::recorded_later)?;
             Ok(value)
         }

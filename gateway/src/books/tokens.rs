@@ -8,7 +8,10 @@
 //!
 //! Only calls under a limit are counted, since nothing is held for others. While a tokenizer is being loaded, and for
 //! a body that cannot be read, the estimate by length that every call has goes on serving.
+//!
+//! The text of an answer is counted here too, where its provider reports no usage.
 
+use zos_meter::AnswerText;
 use zos_meter::tokens::{Factors, Sample, Vocabulary, family};
 use zos_wire::declared::is_blob;
 use zos_wire::json::{self, Value};
@@ -66,6 +69,15 @@ pub(crate) fn count(
     let tokens = factors.scale(&family, counted);
     let lesson = is_exact.then_some(Lesson { family, counted });
     Some(Counted { tokens, lesson })
+}
+
+/// Tokens of an answer's text, for an answer without usage: by the tokenizer of its model, or by another one and what
+/// providers of this family reported before. By length while the tokenizer is being loaded.
+pub(crate) fn of_answer(factors: &Factors, text: &AnswerText, model: &str) -> u64 {
+    let own = Vocabulary::of_model(model);
+    let Some(tokenizer) = own.unwrap_or(Vocabulary::O200k).if_loaded() else { return text.estimate() };
+    let counted = text.tokens(tokenizer);
+    if own.is_some() { counted } else { factors.scale(&family(model), counted) }
 }
 
 fn measure(body: &[u8], vocabulary: Vocabulary) -> Option<Measured> {

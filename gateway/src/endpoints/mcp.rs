@@ -33,7 +33,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use zos_audit::{Outcome, Verdict};
-use zos_core::memory::{MemoryError, Moment, Room};
+use zos_core::memory::{Id, MemoryError, Moment, Room};
 use zos_core::{Context, RoomPolicy};
 use zos_wire::problem::{Code, Problem, Shape};
 
@@ -296,10 +296,12 @@ impl Asked {
 }
 
 /// Gives every recalled memory its address. A model call that holds one has read this room's memory, and may
-/// only reach where the room allows; so it is added after the firewall, which must not take it away.
+/// only reach where the room allows; so it is added after the firewall, which must not take it away. An id that the
+/// firewall held back is no id any more, and has no address.
 fn name_sources(room: &str, data: &mut Value) {
     let name = |memory: &mut Value| {
-        if let (Some(id), true) = (memory["id"].as_str(), memory["text"].is_string()) {
+        let id = memory["id"].as_str().and_then(|id| id.parse::<Id>().ok());
+        if let (Some(id), true) = (id, memory["text"].is_string()) {
             memory["uri"] = format!("zos://memory/{room}/{id}").into();
         }
     };

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use zos_audit::Outcome;
 use zos_core::Effect;
 use zos_core::fleet::SLOTS;
-use zos_core::{Api, Provider, Wish};
+use zos_core::{Api, Provider, RouteRequest};
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
@@ -97,7 +97,7 @@ async fn permitted(house: &Arc<House>, resolved: &Resolved, api: Api) -> BTreeMa
     let mut models = BTreeMap::new();
     let mut offer = |id: &str, from: Option<&str>| {
         // The list must not promise what the route would refuse.
-        let wish = Wish {
+        let wish = RouteRequest {
             face: api,
             model: id,
             filter: &resolved.context.models,

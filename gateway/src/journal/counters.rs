@@ -26,6 +26,11 @@ pub(crate) struct Counters {
     duration_ms: AtomicU64,
     buckets: [AtomicU64; BUCKETS_MS.len()],
     unrecorded: AtomicU64,
+    config_changes: AtomicU64,
+    config_failures: AtomicU64,
+    breakers_opened: AtomicU64,
+    breakers_closed: AtomicU64,
+    fallbacks: AtomicU64,
 }
 
 impl Counters {
@@ -37,6 +42,27 @@ impl Counters {
     /// A record could not be written.
     pub(crate) fn unrecorded(&self) {
         self.unrecorded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Something else governs than before; `is_failure`: what the owner wrote does not, because it is broken.
+    pub(crate) fn config_changed(&self, is_failure: bool) {
+        let counter = if is_failure { &self.config_failures } else { &self.config_changes };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A breaker opened: calls pass its model by for a while.
+    pub(crate) fn breaker_opened(&self) {
+        self.breakers_opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A breaker that was open closed, since its model answered again.
+    pub(crate) fn breaker_closed(&self) {
+        self.breakers_closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call was answered by another model than the first of its route.
+    pub(crate) fn fell_back(&self) {
+        self.fallbacks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call ended.
@@ -115,6 +141,27 @@ impl Counters {
             "Records that could not be written.",
             read(&self.unrecorded),
         );
+        for (name, help, counter) in [
+            (
+                "zos_config_changes_total",
+                "Changes of files, canons and the active context that took effect.",
+                &self.config_changes,
+            ),
+            (
+                "zos_config_failures_total",
+                "Errors in files that kept a change from taking effect.",
+                &self.config_failures,
+            ),
+            (
+                "zos_breakers_opened_total",
+                "Times that a model was left alone because it failed.",
+                &self.breakers_opened,
+            ),
+            ("zos_breakers_closed_total", "Times that such a model answered again.", &self.breakers_closed),
+            ("zos_fallbacks_total", "Calls answered by a fallback.", &self.fallbacks),
+        ] {
+            metric(name, "counter", help, read(counter));
+        }
         metric("zos_audit_healthy", "gauge", "1 while the log can be written.", u64::from(is_log_healthy));
         self.histogram(&mut text);
         text

@@ -94,6 +94,10 @@ pub(super) async fn run(
         };
         match tried {
             Ok(answered) => {
+                if first_failure.is_some() {
+                    house.counters.fell_back();
+                    tracing::info!(provider = answered.0.route.provider.name, "a fallback answered");
+                }
                 served = Some(answered);
                 break;
             }
@@ -212,9 +216,7 @@ impl Attempts<'_> {
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
-                    if let Some(permit) = permit {
-                        permit.succeeded();
-                    }
+                    self.succeeded(permit, &provider.name);
                     self.tell(&prepared.route, answer.status.as_u16());
                     return Ok((prepared, answer));
                 }
@@ -222,17 +224,13 @@ impl Attempts<'_> {
                     self.tell(&prepared.route, answer.status.as_u16());
                     call.came_to_nothing();
                     // Too many requests is no failure of the provider.
-                    if answer.status != StatusCode::TOO_MANY_REQUESTS
-                        && let Some(permit) = permit
-                    {
-                        permit.failed(&self.defaults.breaker, Instant::now());
+                    if answer.status != StatusCode::TOO_MANY_REQUESTS {
+                        self.failed(permit, &provider.name);
                     }
                     (retry_after(&answer.headers).unwrap_or(pause), Ok(answer))
                 }
                 Err(error) => {
-                    if let Some(permit) = permit {
-                        permit.failed(&self.defaults.breaker, Instant::now());
-                    }
+                    self.failed(permit, &provider.name);
                     // What never arrived costs nothing; what was sent and not answered is charged as read,
                     // to the model that read it, and the next attempt is held anew.
                     if matches!(error, UpstreamError::Broken | UpstreamError::Timeout(_)) {
@@ -266,6 +264,24 @@ impl Attempts<'_> {
             endpoint: self.face(prepared).upstream_path(),
         };
         self.house.upstreams.breakers.ask(scope, Instant::now()).map(Some)
+    }
+
+    /// Says to the breaker that the provider answered. The log names no model: its name may be a caller's words.
+    fn succeeded(&self, permit: Option<Permit>, provider: &str) {
+        if permit.is_some_and(Permit::succeeded) {
+            self.house.counters.breaker_closed();
+            tracing::info!(provider, "a model answers again and is asked as before");
+        }
+    }
+
+    /// Says to the breaker that the provider failed.
+    fn failed(&self, permit: Option<Permit>, provider: &str) {
+        let breaker = &self.defaults.breaker;
+        if permit.is_some_and(|permit| permit.failed(breaker, Instant::now())) {
+            self.house.counters.breaker_opened();
+            let seconds = breaker.open.as_secs();
+            tracing::warn!(provider, seconds, "a model failed too often and is left alone for a while");
+        }
     }
 
     /// The API as the provider is called by it.

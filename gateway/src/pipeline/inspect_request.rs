@@ -16,13 +16,14 @@ use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::fleet::SLOTS;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Context, ContextName, ContextState, Effect, ProviderState, Wish};
+use zos_core::{Attachments, Context, ContextName, ContextState, Effect, ProviderState, RouteRequest};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
 use zos_guard::redact::sessions::{Speaker, TooMany};
 use zos_guard::redact::spots::{self, Edit};
+use zos_guard::seams::SEAM_BYTES;
 use zos_guard::targets;
 use zos_guard::targets::taint::{self, Session};
 use zos_meter::tokens::Vocabulary;
@@ -30,6 +31,7 @@ use zos_wire::asked::{Asked, asked};
 use zos_wire::face::Face;
 use zos_wire::hosted;
 use zos_wire::json;
+use zos_wire::prefill;
 use zos_wire::problem::{Code, Problem};
 
 /// What stands in a record in the place of a model's name that is not kept, before its hash.
@@ -77,7 +79,8 @@ pub(super) fn run(
     resolved.policy = with_targets(house, &resolved, &arrived, body, call);
     name_model(house, &resolved, arrived.face, &asked.model, call);
     let mut findings = Findings::default();
-    inspect::tree(&resolved.policy, &value, &[], &mut findings);
+    resolved.opening = prefill::end(&value, SEAM_BYTES);
+    inspect::request(&resolved.policy, &value, &mut findings);
     if inspect::ids::are_in(&value) {
         let vocabularies = vocabularies(&resolved, arrived.face, &asked);
         inspect::ids::inspect(&resolved.policy, &value, &vocabularies, &mut findings);
@@ -299,7 +302,7 @@ pub(super) fn finds_nothing(policy: &Policy, text: &str) -> bool {
 
 /// The vocabularies of the models that may be asked, by the names that their providers know them by.
 fn vocabularies(resolved: &Resolved, face: Face, asked: &Asked) -> Vec<Option<Vocabulary>> {
-    let wish = Wish {
+    let wish = RouteRequest {
         face: face.api(),
         model: &asked.model,
         filter: &resolved.context.models,

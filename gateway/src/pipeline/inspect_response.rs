@@ -29,7 +29,7 @@ use zos_guard::redact::restore;
 use zos_guard::redact::spots::Edit;
 use zos_guard::stream::said;
 use zos_guard::targets::{self, Court};
-use zos_meter::{Estimate, TextCount, Usage, UsageReader};
+use zos_meter::{AnswerText, Estimate, Usage, UsageReader};
 use zos_wire::charset;
 use zos_wire::faces::Dialect;
 use zos_wire::json::{self, Value};
@@ -192,7 +192,7 @@ async fn plain(
 /// Ids that the answer gives out of what the provider keeps.
 fn made(forwarded: &Forwarded, told: &Bytes) -> Made {
     let mut made = Made::new(forwarded.face);
-    if zos_wire::state::keeps(forwarded.face)
+    if zos_wire::state::keeps(forwarded.face, told)
         && let Ok(value) = json::parse(&String::from_utf8_lossy(told))
     {
         made.read(&value);
@@ -246,7 +246,7 @@ struct Look {
     /// What two readers may read differently.
     ambiguity: Option<&'static str>,
     /// Its words, to be counted where the provider reports none.
-    count: TextCount,
+    said: AnswerText,
 }
 
 /// Looks a plain answer over. An error page may be anything.
@@ -269,9 +269,9 @@ fn looked_over(forwarded: &Forwarded, text: &str, parsed: Option<&Value<'_>>) ->
     }
     if forwarded.face.streams() {
         let leaves = Dialect::of(forwarded.face).read_whole(text, value);
-        look.is_spelled = said::together(policy, &leaves, &mut look.findings);
+        look.is_spelled = said::together(policy, &leaves, &forwarded.resolved.opening, &mut look.findings);
         look.ambiguity = leaves.ambiguity.filter(|_| policy.is_strict());
-        said::counted(&leaves).for_each(|leaf| look.count.add(&leaf.text()));
+        said::counted(&leaves).for_each(|leaf| look.said.add(&leaf.text()));
         look.echoes = leaves.echoes.iter().map(|(place, new)| (place.clone(), (*new).to_owned())).collect();
     }
     look
@@ -312,7 +312,7 @@ fn judge(
     let text = String::from_utf8_lossy(told);
     let read = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| json::parse(text).ok());
     let parsed = read(told.as_ref());
-    let Look { findings, echoes, is_spelled, ambiguity, count } =
+    let Look { findings, echoes, is_spelled, ambiguity, said } =
         looked_over(forwarded, &text, parsed.as_ref());
     let foreign = forwarded.pair.and_then(|_| read(body.as_ref()));
     if let Some(value) = foreign.as_ref().or(parsed.as_ref()) {
@@ -323,7 +323,8 @@ fn judge(
             reader.report(usage);
         }
     }
-    let usage = reader.finish(Estimate { input: forwarded.input_tokens, output: count.tokens(), cut: false });
+    let output = if reader.needs_output(false) { call.output_tokens(&said) } else { 0 };
+    let usage = reader.finish(Estimate { input: forwarded.input_tokens, output, cut: false });
     note(&forwarded.policy, &findings, call, headers);
     if findings.are_blocked(&forwarded.policy) || findings.not_replaceable(&forwarded.policy).is_some() {
         let sentence = refusal_sentence("The answer", &forwarded.resolved, &findings);

@@ -34,6 +34,8 @@ pub(crate) struct Resolved {
     pub(crate) conversation: Option<String>,
     /// Digest of the body as it arrived; set where the owner is asked about it.
     pub(crate) digest: [u8; 32],
+    /// End of the text that the answer goes on from, once the request was read; empty where there is none.
+    pub(super) opening: String,
     /// The placeholders of this call, once its request was inspected and the room may redact.
     pub(super) masks: Option<Masks>,
 }
@@ -182,6 +184,7 @@ fn governed(
         is_bound,
         conversation,
         digest: [0; 32],
+        opening: String::new(),
         masks: None,
     })
 }

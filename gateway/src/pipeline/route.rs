@@ -8,7 +8,7 @@ use crate::journal::system;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use std::ops::Range;
-use zos_core::{Api, Provider, Route, RouteError, Wish};
+use zos_core::{Api, Provider, Route, RouteError, RouteRequest};
 use zos_wire::asked::Asked;
 use zos_wire::face::Face;
 use zos_wire::pair::Pair;
@@ -39,6 +39,11 @@ pub(super) fn run(
     call: &mut Call,
     headers: &mut HeaderMap,
 ) -> Result<Routed, Problem> {
+    // The provider may choose among them, so each has to pass the filter by itself.
+    let filter = &inspected.resolved.context.models;
+    if let Some(model) = inspected.asked.others.iter().find(|model| !filter.permits(model)) {
+        return Err(refusal(&RouteError::NotPermitted { model: model.clone() }));
+    }
     let plan = inspected.resolved.snapshot.fleet.plan(&wish(&inspected));
     if let Some(reason) = plan.refusal() {
         return Err(refusal(reason));
@@ -52,10 +57,10 @@ pub(super) fn run(
 }
 
 /// What the call asks of the fleet.
-pub(super) fn wish(inspected: &Inspected) -> Wish<'_> {
+pub(super) fn wish(inspected: &Inspected) -> RouteRequest<'_> {
     let resolved = &inspected.resolved;
     let face = inspected.arrived.face;
-    Wish {
+    RouteRequest {
         face: face.api(),
         model: &inspected.asked.model,
         filter: &resolved.context.models,

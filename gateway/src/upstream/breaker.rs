@@ -68,13 +68,13 @@ impl Breakers {
 }
 
 impl Permit {
-    /// It answered.
-    pub(crate) fn succeeded(self) {
-        lock(&self.states).remove(&self.scope);
+    /// It answered. Returns whether that closed the breaker.
+    pub(crate) fn succeeded(self) -> bool {
+        lock(&self.states).remove(&self.scope).is_some_and(|state| state.open_until.is_some())
     }
 
-    /// It failed.
-    pub(crate) fn failed(self, breaker: &Breaker, now: Instant) {
+    /// It failed. Returns whether that opened the breaker, for the first time or anew.
+    pub(crate) fn failed(self, breaker: &Breaker, now: Instant) -> bool {
         let mut states = lock(&self.states);
         if states.len() >= KEPT && !states.contains_key(&self.scope) {
             make_room(&mut states, breaker, now);
@@ -86,11 +86,15 @@ impl Permit {
         {
             state.failures.pop_front();
         }
-        if self.is_probe || state.failures.len() >= breaker.failures as usize {
+        // A call that began before the breaker opened may fail after it did.
+        let was_open = state.open_until.is_some_and(|until| until > now);
+        let opens = self.is_probe || state.failures.len() >= breaker.failures as usize;
+        if opens {
             state.open_until = Some(now + breaker.open);
         }
         // Before `self` is dropped, which locks again.
         drop(states);
+        opens && !was_open
     }
 }
 

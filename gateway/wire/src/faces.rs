@@ -132,6 +132,17 @@ impl Dialect {
         }
     }
 
+    /// The same stream without any words of the provider: an ending of it tells what is open and how it ended, in
+    /// words of ours alone.
+    #[must_use]
+    pub fn without_words(&self) -> Dialect {
+        match self {
+            Dialect::Messages(stream) => Dialect::Messages(stream.without_words()),
+            Dialect::Chat(stream) => Dialect::Chat(stream.without_words()),
+            Dialect::Responses(stream) => Dialect::Responses(stream.without_words()),
+        }
+    }
+
     /// What keeps a stream alive that has nothing to say.
     pub fn ping(&self) -> Bytes {
         match self {

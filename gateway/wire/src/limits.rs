@@ -2,12 +2,15 @@
 //!
 //! What stands in a body is read by whatever server it reaches, and servers honour different names: the older and the
 //! newer one of OpenAI, those of llama.cpp, Ollama, vLLM, SGLang and TGI. So all names count on every face, the largest
-//! amount is the one that is held, and it is held once for each answer that is asked for. A name that is not in the
-//! table is not seen: a server that honours one of its own can be asked for more than was held.
+//! amount is the one that is held, and it is held once for each answer that is asked for. Names count in every spelling:
+//! servers written in Go, such as Ollama, read `MAX_TOKENS` like `max_tokens`, and others take `maxTokens`. A name that
+//! is not in the table is not seen: a server that honours one of its own can be asked for more than was held.
 
 use crate::face::Face;
-use crate::json::Value;
+use crate::json::{Str, Value};
 use crate::problem::{Code, Problem};
+use crate::spelling::is_spelled;
+use smallvec::SmallVec;
 
 /// Tokens held for one answer without a limit of its own.
 const OUTPUT_WITHOUT_LIMIT: u64 = 4096;
@@ -26,16 +29,14 @@ enum Role {
     Answers,
 }
 
-/// Where settings of the output stand in a body, and what each of them means.
+/// Where settings of the output stand in a body, and what each of them means; each in one of its spellings.
 const SETTINGS: &[(&[&str], Role)] = &[
     // The APIs themselves.
     (&["max_tokens"], Role::Most),
     (&["max_completion_tokens"], Role::Most),
     (&["max_output_tokens"], Role::Most),
     (&["max_tokens_to_sample"], Role::Most),
-    (&["maxOutputTokens"], Role::Most),
     (&["generationConfig", "maxOutputTokens"], Role::Most),
-    (&["generation_config", "max_output_tokens"], Role::Most),
     (&["thinking", "budget_tokens"], Role::Least),
     (&["reasoning", "max_tokens"], Role::Least),
     // llama.cpp, Ollama, KoboldCpp.
@@ -46,6 +47,7 @@ const SETTINGS: &[(&[&str], Role)] = &[
     // vLLM, SGLang, TGI, transformers.
     (&["max_new_tokens"], Role::Most),
     (&["max_gen_len"], Role::Most),
+    (&["max_gen_toks"], Role::Most),
     (&["parameters", "max_new_tokens"], Role::Most),
     (&["sampling_params", "max_new_tokens"], Role::Most),
     (&["min_tokens"], Role::Least),
@@ -55,9 +57,7 @@ const SETTINGS: &[(&[&str], Role)] = &[
     (&["n"], Role::Answers),
     (&["best_of"], Role::Answers),
     (&["candidate_count"], Role::Answers),
-    (&["candidateCount"], Role::Answers),
     (&["generationConfig", "candidateCount"], Role::Answers),
-    (&["generation_config", "candidate_count"], Role::Answers),
     (&["num_return_sequences"], Role::Answers),
     (&["parameters", "best_of"], Role::Answers),
     (&["sampling_params", "n"], Role::Answers),
@@ -73,14 +73,15 @@ pub(crate) fn output(face: Face, body: &Value<'_>) -> Result<u64, Problem> {
     }
     let (mut most, mut least, mut answers) = (None::<u64>, 0, 1);
     for (path, role) in SETTINGS {
-        let Some(value) = only(body, path)? else { continue };
-        let amount = amount(value, *role).ok_or_else(|| wrong(path, *role))?;
-        match (role, amount) {
-            (Role::Most, Amount::Tokens(limit)) => most = most.max(Some(limit)),
-            (Role::Most, Amount::Unlimited) => most = most.max(Some(OUTPUT_WITHOUT_LIMIT)),
-            (Role::Least, Amount::Tokens(part)) => least = least.max(part),
-            (Role::Answers, Amount::Tokens(count)) => answers = answers.max(count),
-            (Role::Least | Role::Answers, Amount::Unlimited) => {}
+        for value in named(body, path, path)? {
+            let amount = amount(value, *role).ok_or_else(|| wrong(path, *role))?;
+            match (role, amount) {
+                (Role::Most, Amount::Tokens(limit)) => most = most.max(Some(limit)),
+                (Role::Most, Amount::Unlimited) => most = most.max(Some(OUTPUT_WITHOUT_LIMIT)),
+                (Role::Least, Amount::Tokens(part)) => least = least.max(part),
+                (Role::Answers, Amount::Tokens(count)) => answers = answers.max(count),
+                (Role::Least | Role::Answers, Amount::Unlimited) => {}
+            }
         }
     }
     Ok(most.unwrap_or(OUTPUT_WITHOUT_LIMIT).max(least).saturating_mul(answers))
@@ -111,19 +112,30 @@ fn whole(text: &str) -> Option<u64> {
     })
 }
 
-/// The value of a setting that is there and not null.
-fn only<'v, 'a>(body: &'v Value<'a>, path: &[&str]) -> Result<Option<&'v Value<'a>>, Problem> {
-    let mut value = body;
-    for key in path {
-        let mut named = value.members().iter().filter(|(name, _)| name.is(key));
-        let Some((_, inner)) = named.next() else { return Ok(None) };
-        if named.next().is_some() {
+/// The values of a setting, in every spelling of its way, that are there and not null.
+///
+/// # Errors
+/// One spelling stands twice.
+fn named<'v, 'a>(
+    body: &'v Value<'a>,
+    path: &[&str],
+    rest: &[&str],
+) -> Result<SmallVec<[&'v Value<'a>; 1]>, Problem> {
+    let mut found = SmallVec::new();
+    let Some((key, rest)) = rest.split_first() else {
+        found.extend((!matches!(body, Value::Null)).then_some(body));
+        return Ok(found);
+    };
+    let mut spellings = SmallVec::<[&Str<'a>; 1]>::new();
+    for (name, inner) in body.members().iter().filter(|(name, _)| is_spelled(&name.text(), key)) {
+        if spellings.iter().any(|known| name.is(&known.text())) {
             let message = format!("The request body names `{}` more than once.", path.join("."));
             return Err(Problem::new(Code::InvalidRequest, message));
         }
-        value = inner;
+        spellings.push(name);
+        found.extend(named(inner, path, rest)?);
     }
-    Ok((!matches!(value, Value::Null)).then_some(value))
+    Ok(found)
 }
 
 fn wrong(path: &[&str], role: Role) -> Problem {
@@ -189,6 +201,38 @@ mod tests {
                 assert_eq!(read(Face::ChatCompletions, &json!(both).to_string()), Ok(400), "{one:?} {two:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_setting_counts_in_every_spelling() {
+        for (path, role) in SETTINGS {
+            let expected = match role {
+                Role::Most | Role::Least => 70_000,
+                Role::Answers => 70_000 * OUTPUT_WITHOUT_LIMIT,
+            };
+            let upper = |key: &&str| key.to_uppercase();
+            let joined = |key: &&str| key.replace('_', "");
+            let dashed = |key: &&str| key.replace('_', "-");
+            let title = |key: &&str| key[..1].to_uppercase() + &key[1..];
+            for spell in [upper as fn(&&str) -> String, joined, dashed, title] {
+                let spelled: Vec<String> = path.iter().map(spell).collect();
+                let other = body(&spelled.iter().map(String::as_str).collect::<Vec<_>>(), "70000");
+                assert_eq!(read(Face::ChatCompletions, &other), Ok(expected), "{other}");
+                // Beside the usual spelling, in either order, the larger is held.
+                let (usual, other) =
+                    (body(path, "2"), body(&spelled.iter().map(String::as_str).collect::<Vec<_>>(), "70000"));
+                if usual == other.replace("70000", "2") {
+                    continue;
+                }
+                let (usual, other) = (usual.trim_matches(['{', '}']), other.trim_matches(['{', '}']));
+                if path.len() == 1 {
+                    for both in [format!("{{{usual},{other}}}"), format!("{{{other},{usual}}}")] {
+                        assert_eq!(read(Face::ChatCompletions, &both), Ok(expected), "{both}");
+                    }
+                }
+            }
+        }
+        assert_eq!(read(Face::ChatCompletions, r#"{"maxi_tokens":5}"#), Ok(OUTPUT_WITHOUT_LIMIT));
     }
 
     #[test]

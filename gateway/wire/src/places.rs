@@ -365,7 +365,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.leaves
     }
 
-    /// The members of an object with the place of each, in order.
+    /// The members of an object with the place of each, in order. A value of another kind is read as a value:
+    /// what stands where an object is expected is text all the same.
     pub(crate) fn members(
         &mut self,
         place: Place,
@@ -373,6 +374,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         scene: Scene,
         mut each: impl FnMut(&mut Self, &str, Place, &'a Value<'a>),
     ) {
+        if !matches!(object, Value::Object { .. }) {
+            return self.value(place, "", object, scene);
+        }
         self.places.visits += 1;
         let (visit, mut next) = (self.places.visits, 0);
         for (key, value) in object.members() {
@@ -389,13 +393,18 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    /// The elements of a list with the place of each. Numbers and lists of a list stand in its own place.
+    /// The elements of a list with the place of each. Numbers and lists of a list stand in its own place. A value
+    /// of another kind is read as a value, in `scene`.
     pub(crate) fn elements(
         &mut self,
         place: Place,
         list: &'a Value<'a>,
+        scene: Scene,
         mut each: impl FnMut(&mut Self, Place, &'a Value<'a>),
     ) {
+        if !matches!(list, Value::Array(_)) {
+            return self.value(place, "", list, scene);
+        }
         let (mut next, mut position) = (0, 0);
         for element in list.elements() {
             let child = match element.get("index").and_then(|index| self.index(index)) {
@@ -454,7 +463,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             Value::Bool(_) | Value::Null => {}
             Value::Array(_) => {
                 let inner = Scene { spoken: None, ..scene };
-                self.elements(place, value, |walk, child, element| {
+                self.elements(place, value, inner, |walk, child, element| {
                     let call = if key == "tool_calls" { child } else { inner.call };
                     walk.value(child, key, element, inner.calling(call));
                 });
@@ -474,31 +483,45 @@ impl<'w, 'a> Walk<'w, 'a> {
         let is_text = scene.role == Role::Piece && scene.kind == Kind::Text;
         if is_text || digits.len() >= 4 {
             let role = if is_text { Role::Piece } else { Role::Whole };
-            let start = digits.as_ptr().addr() - self.text.as_ptr().addr();
-            self.leaf(place, role, scene, Words::Number(digits), start..start + digits.len());
+            let range = self.range(digits);
+            self.leaf(place, role, scene, Words::Number(digits), range);
         }
     }
 
     /// Text that is repeated token by token: tokens, alternatives of one rank, and bytes are each read as one
     /// text, whatever list they come in.
     pub(crate) fn echo(&mut self, place: Place, value: &'a Value<'a>, scene: Scene) {
-        let raw = |value: &Value<'a>| {
-            value.raw_object().map(|raw| {
-                let start = raw.as_ptr().addr() - self.text.as_ptr().addr();
-                start..start + raw.len()
-            })
-        };
-        match (raw(value), value.elements()) {
-            (Some(range), _) => self.leaves.echoes.push((range, "null")),
-            (None, [first, ..]) => {
-                let last = value.elements().last().and_then(raw);
-                if let (Some(first), Some(last)) = (raw(first), last) {
-                    self.leaves.echoes.push((first.start..last.end, ""));
-                }
-            }
-            (None, []) => {}
-        }
+        self.leave_out(value);
         self.repeated(place, value, Scene { role: Role::Echo, kind: Kind::Other, spoken: None, ..scene });
+    }
+
+    /// Notes what can stand in the place of text that is repeated: no object, an empty list of objects, and no string or
+    /// number in a list of another kind.
+    fn leave_out(&mut self, value: &'a Value<'a>) {
+        let elements = value.elements();
+        let objects =
+            (elements.first().and_then(Value::raw_object), elements.last().and_then(Value::raw_object));
+        let range = match (value, objects) {
+            (Value::Object { .. }, _) => value.raw_object().map(|raw| self.range(raw)),
+            // Quotes included.
+            (Value::String(text), _) => Some(text.start() - 1..text.start() + text.raw().len() + 1),
+            (Value::Number(digits), _) => Some(self.range(digits)),
+            (Value::Array(_), (Some(first), Some(last)))
+                if elements.iter().all(|element| matches!(element, Value::Object { .. })) =>
+            {
+                let range = self.range(first).start..self.range(last).end;
+                return self.leaves.echoes.push((range, ""));
+            }
+            (Value::Array(_), _) => return elements.iter().for_each(|element| self.leave_out(element)),
+            (Value::Bool(_) | Value::Null, _) => None,
+        };
+        self.leaves.echoes.extend(range.map(|range| (range, "null")));
+    }
+
+    /// Where a part of the event's text stands in it.
+    fn range(&self, part: &str) -> Range<usize> {
+        let start = part.as_ptr().addr() - self.text.as_ptr().addr();
+        start..start + part.len()
     }
 
     fn repeated(&mut self, place: Place, value: &'a Value<'a>, scene: Scene) {
@@ -513,7 +536,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 }
             }
             Value::Object { .. } => self.members(place, value, scene, |walk, name, child, member| {
-                if name == "top_logprobs" {
+                if name == "top_logprobs" && matches!(member, Value::Array(_)) {
                     for (rank, alternative) in member.elements().iter().enumerate() {
                         let child = walk.places.step(child, Step::Position(rank), &mut 0).0;
                         walk.repeated(child, alternative, scene);

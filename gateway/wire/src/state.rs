@@ -6,6 +6,7 @@
 
 use crate::face::Face;
 use crate::json::Value;
+use crate::spelling::letters;
 use std::borrow::Cow;
 
 /// One id that a request refers to.
@@ -17,47 +18,99 @@ pub struct StateId<'a> {
     pub id: Cow<'a, str>,
 }
 
-/// Ids that a request refers to, in the order of the body.
+/// Keys of a body itself under which ids stand, letters alone, and the field's name. [`letters`] tells how they are read.
+const OF_THE_BODY: &[(&[u8], &str)] = &[
+    (b"previousresponseid", "previous_response_id"),
+    (b"previousinteractionid", "previous_interaction_id"),
+    (b"conversation", "conversation"),
+    (b"conversationid", "conversation_id"),
+    (b"prompt", "prompt"),
+    (b"cachedcontent", "cached_content"),
+];
+
+/// Keys under which ids stand at any depth.
+const ANYWHERE: &[(&[u8], &str)] = &[
+    (b"fileid", "file_id"),
+    (b"fileids", "file_ids"),
+    (b"vectorstoreid", "vector_store_id"),
+    (b"vectorstoreids", "vector_store_ids"),
+    (b"encryptedcontent", "encrypted_content"),
+    (b"container", "container"),
+    (b"containerid", "container_id"),
+];
+
+/// Blocks whose `input` holds arguments of a tool: nobody looks up what is called an id there.
+const CALLS: &[&str] = &["tool_use", "server_tool_use", "mcp_tool_use"];
+
+/// Ids that a request refers to: those of the body, and then those that stand deeper. A key counts in every
+/// spelling, and an id in every kind of value.
 pub fn used<'a>(body: &'a Value<'a>) -> Vec<StateId<'a>> {
     let mut found = Vec::new();
-    for (key, value) in body.members() {
-        let field = match key.text().as_ref() {
-            "previous_response_id" => "previous_response_id",
-            "previous_interaction_id" => "previous_interaction_id",
-            "conversation" => "conversation",
-            "prompt" if value.as_str().is_some() => continue,
-            "prompt" => "prompt",
-            "cachedContent" | "cached_content" => "cached_content",
-            "input" => {
-                value.elements().iter().for_each(|item| reference(item, &mut found));
-                continue;
-            }
-            _ => continue,
-        };
-        push(&mut found, field, value);
-        if let Some(id) = value.get("id") {
-            push(&mut found, field, id);
-        }
-    }
+    of_body(body, &mut found);
     nested(body, &mut found);
     found
 }
 
-fn push<'a>(found: &mut Vec<StateId<'a>>, field: &'static str, value: &'a Value<'a>) {
-    if let Some(id) = value.as_str().map(|text| text.text()).filter(|id| !id.is_empty()) {
-        found.push(StateId { field, id });
+fn of_body<'a>(body: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
+    for (key, value) in body.members() {
+        let letters = letters(&key.text());
+        if let Some((name, field)) = OF_THE_BODY.iter().find(|(name, _)| *name == letters.as_slice()) {
+            // A prompt that is no object is a text.
+            if *name != b"prompt" || matches!(value, Value::Object { .. }) {
+                ids(value, field, found);
+            }
+        }
+        match letters.as_slice() {
+            b"input" => items(value, found),
+            // Some proxies put its members beside those of the body.
+            b"extrabody" => of_body(value, found),
+            _ => {}
+        }
     }
 }
 
-/// An item that is only named: `{"type": "item_reference", "id": …}`, or an id and nothing else.
-fn reference<'a>(item: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
-    let kind = item.get("type").and_then(Value::as_str);
-    let is_bare = || item.members().iter().all(|(key, _)| key.is("id") || key.is("type"));
-    if let Some(id) = item.get("id")
-        && (kind.is_some_and(|kind| kind.is("item_reference")) || is_bare())
-    {
-        push(found, "item_reference", id);
+/// The ids of a value: a string is one, a list holds several, and an object has one under `id`.
+fn ids<'a>(value: &'a Value<'a>, field: &'static str, found: &mut Vec<StateId<'a>>) {
+    match value {
+        Value::String(text) => {
+            let id = text.text();
+            if !id.is_empty() {
+                found.push(StateId { field, id });
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| ids(element, field, found)),
+        Value::Object { .. } => {
+            let named = value.members().iter().filter(|(key, _)| letters(&key.text()).as_slice() == b"id");
+            named.for_each(|(_, id)| ids(id, field, found));
+        }
+        Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
+}
+
+/// Items of an input that are only named: a reference at any depth, or an item of an id and nothing else.
+fn items<'a>(value: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
+    for item in value.elements() {
+        let is_bare = || item.members().iter().all(|(key, _)| key.is("id") || key.is("type"));
+        match item.get("id") {
+            Some(id) if is_reference(item) || is_bare() => ids(id, "item_reference", found),
+            _ => {
+                items(item, found);
+                item.members().iter().for_each(|(_, member)| references(member, found));
+            }
+        }
+    }
+}
+
+fn references<'a>(value: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
+    if let Some(id) = value.get("id").filter(|_| is_reference(value)) {
+        ids(id, "item_reference", found);
+    }
+    value.elements().iter().for_each(|element| references(element, found));
+    value.members().iter().for_each(|(_, member)| references(member, found));
+}
+
+fn is_reference(item: &Value<'_>) -> bool {
+    item.get("type").and_then(Value::as_str).is_some_and(|kind| kind.is("item_reference"))
 }
 
 /// Ids that may stand at any depth.
@@ -65,42 +118,54 @@ fn nested<'a>(value: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
     for element in value.elements() {
         nested(element, found);
     }
-    let is = |name: &str| value.get("type").and_then(Value::as_str).is_some_and(|kind| kind.is(name));
+    let kind = value.get("type").and_then(Value::as_str);
+    let is = |name: &str| kind.is_some_and(|kind| kind.is(name));
     for (key, member) in value.members() {
-        match key.text().as_ref() {
-            "file_id" => push(found, "file_id", member),
-            "file_ids" => member.elements().iter().for_each(|id| push(found, "file_ids", id)),
-            "vector_store_ids" => {
-                member.elements().iter().for_each(|id| push(found, "vector_store_ids", id));
-            }
-            "encrypted_content" => push(found, "encrypted_content", member),
-            "data" if is("redacted_thinking") => push(found, "redacted_thinking", member),
-            "skill_id" if is("custom") => push(found, "skill_id", member),
-            "container" => {
-                push(found, "container", member);
-                if let Some(id) = member.get("id") {
-                    push(found, "container", id);
-                }
-            }
+        let letters = letters(&key.text());
+        if let Some((_, field)) = ANYWHERE.iter().find(|(name, _)| *name == letters.as_slice()) {
+            ids(member, field, found);
+        }
+        match letters.as_slice() {
+            b"data" if is("redacted_thinking") => ids(member, "redacted_thinking", found),
+            b"skillid" if is("custom") => ids(member, "skill_id", found),
+            // An earlier answer in sound; sound that a request brings along has no id.
+            b"audio" if member.get("id").is_some() => ids(member, "audio", found),
+            b"input" if CALLS.iter().any(|name| is(name)) => continue,
             _ => {}
         }
         nested(member, found);
     }
 }
 
-/// Whether answers of a face may give out ids of what the provider keeps.
-pub fn keeps(face: Face) -> bool {
-    matches!(face, Face::Messages | Face::Responses)
+/// Whether an answer of a face may give out ids of what the provider keeps. In the chat API only sound has one.
+pub fn keeps(face: Face, answer: &[u8]) -> bool {
+    match face {
+        Face::Messages | Face::Responses => true,
+        Face::ChatCompletions => memchr::memmem::find(answer, b"\"audio\"").is_some(),
+        Face::CountTokens | Face::Embeddings => false,
+    }
 }
 
 /// Ids that an answer, or one event of it, gives out. An id is told as often as it stands there.
 pub fn made(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
     // Nearly every event is a piece of text and gives out nothing.
     let kind = value.get("type").and_then(Value::as_str);
-    if !keeps(face) || kind.is_some_and(|kind| kind.raw().ends_with(".delta")) {
-        return;
+    match face {
+        Face::Messages | Face::Responses if kind.is_some_and(|kind| kind.raw().ends_with(".delta")) => {}
+        Face::Messages | Face::Responses => gather(face, value, take),
+        Face::ChatCompletions => sounds(value, take),
+        Face::CountTokens | Face::Embeddings => {}
     }
-    gather(face, value, take);
+}
+
+/// Ids of answers in sound, to which a later message of the chat API may refer.
+fn sounds(value: &Value<'_>, take: &mut impl FnMut(&str)) {
+    let choices = value.get("choices").map(Value::elements).unwrap_or_default();
+    for said in choices.iter().filter_map(|choice| choice.get("delta").or_else(|| choice.get("message"))) {
+        if let Some(id) = said.get("audio").and_then(|audio| audio.get("id")).and_then(Value::as_str) {
+            take(&id.text());
+        }
+    }
 }
 
 fn gather(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
@@ -190,10 +255,44 @@ mod tests {
                 vec!["vs_1", "f2"],
             ),
             (r#"{"messages":[{"content":"previous_response_id: resp_1"}]}"#, vec![]),
+            (r#"{"messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}"#, vec!["audio_1"]),
+            (r#"{"messages":[{"content":[{"type":"input_audio","input_audio":{"data":"AAAA"}}]}]}"#, vec![]),
+            // In other kinds of values and at other depths.
+            (r#"{"previous_response_id":["resp_1",{"id":["resp_2"]}]}"#, vec!["resp_1", "resp_2"]),
+            (r#"{"conversation":[{"ID":"conv_1"}],"conversation_id":"conv_2"}"#, vec!["conv_1", "conv_2"]),
+            (r#"{"extra_body":{"previous_response_id":"resp_1"}}"#, vec!["resp_1"]),
+            (
+                r#"{"input":[{"content":[{"type":"item_reference","id":"msg_1"}]},[{"id":"rs_1"}]]}"#,
+                vec!["msg_1", "rs_1"],
+            ),
+            (
+                r#"{"tools":[{"type":"code_interpreter","container":["cntr_1"],"container_id":"cntr_2"}]}"#,
+                vec!["cntr_1", "cntr_2"],
+            ),
+            // Arguments of a tool are not looked up.
+            (
+                r#"{"messages":[{"content":[{"type":"tool_use","id":"t","input":{"file_id":"1a2b"}}]}]}"#,
+                vec![],
+            ),
+            (r#"{"messages":[{"content":[{"type":"text","input":{"file_id":"1a2b"}}]}]}"#, vec!["1a2b"]),
         ] {
             let value = parse(body).unwrap();
             let ids: Vec<_> = used(&value).into_iter().map(|id| id.id.into_owned()).collect();
             assert_eq!(ids, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_reference_counts_in_every_spelling_of_its_key() {
+        for (_, field) in OF_THE_BODY.iter().chain(ANYWHERE) {
+            let spellings =
+                [field.to_string(), field.to_uppercase(), field.replace('_', ""), field.replace('_', "-")];
+            for key in spellings {
+                let body = format!(r#"{{"{key}":{{"id":"kept_1"}}}}"#);
+                let value = parse(&body).unwrap();
+                let ids: Vec<_> = used(&value).into_iter().map(|id| (id.field, id.id.into_owned())).collect();
+                assert_eq!(ids, [(*field, "kept_1".to_owned())], "{body}");
+            }
         }
     }
 
@@ -226,6 +325,12 @@ mod tests {
             ["BBBB", "cntr_1"]
         );
         assert_eq!(ids(Face::ChatCompletions, r#"{"id":"chatcmpl-1"}"#), [""; 0]);
+        for said in ["delta", "message"] {
+            let answer = format!(
+                r#"{{"id":"c","choices":[{{"index":0,"{said}":{{"audio":{{"id":"audio_1","data":"AA"}}}}}}]}}"#
+            );
+            assert_eq!(ids(Face::ChatCompletions, &answer), ["audio_1"]);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The checkpoints of a log as they stand in its folder.
 //!
 //! A new one is written to `checkpoint.new` first and takes the name `checkpoint` once its tiles are written, so a crash
-//! can leave both; whoever reads takes the newer of the two.
+//! can leave both; a reader takes the newer of the two.
 
 use std::io;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Reads them; before the keys are read, so that whatever signed them is among those.
+    /// Reads the notes. It must run before the keys are read, so that the key of each note is among those.
     pub(crate) fn read(dir: &Path) -> io::Result<Self> {
         // In this order: the new one becomes the other, never the other way round.
         Ok(Self { new: read(&dir.join(CHECKPOINT_NEW))?, settled: read(&dir.join(CHECKPOINT))? })

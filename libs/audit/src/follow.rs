@@ -13,7 +13,7 @@ use crate::tree::leaf_hash;
 /// A record and the line it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What the line says.
+    /// The line as a record.
     pub record: Record,
     /// The line as it stands in the file, without its line feed.
     pub line: Vec<u8>,

@@ -1,9 +1,9 @@
-//! Which keys may sign the checkpoints of a log: the one it began with, and each one that the key before
+//! Keys that may sign the checkpoints of a log: the one it began with, and each one that the key before
 //! has vouched for.
 //!
 //! `log.keys` has a line for each replacement: the `seq` of the record that tells of it, both keys, and the
 //! signature of the old one over all three. A key signs for trees that hold its record, its predecessor for
-//! smaller ones; so whoever knows an early key can follow the lines to the newest, and a stolen old key
+//! smaller ones; so a verifier with an early key can follow the lines to the newest, and a stolen old key
 //! signs for nothing that came later. `log.vkey` names the newest key.
 //!
 //! The order is what makes a crash harmless at every point: first the line, then the record, then
@@ -31,7 +31,7 @@ pub(crate) const LINKS: &str = "log.keys";
 /// The most replacements of one log.
 pub const LINKS_LIMIT: usize = 1000;
 
-/// What begins the `detail` of a record that tells of a replacement.
+/// Beginning of the `detail` of a record that tells of a replacement.
 const DETAIL: &str = "the log: key ";
 
 /// The word of one key about the next.
@@ -221,7 +221,7 @@ impl Keys {
         Some(Self { first: known.clone(), links: self.links[at + 1..].to_vec() })
     }
 
-    /// How many replacements lead to this key.
+    /// Number of replacements that lead to this key.
     pub(crate) fn changes_to(&self, key: &VerifierKey) -> u64 {
         self.links.iter().position(|link| link.new == *key).map_or(0, |at| at as u64 + 1)
     }
@@ -253,7 +253,7 @@ impl Keys {
     }
 }
 
-/// The key that whoever opens the log in `dir` next has to sign with; `None` where there is no log with a
+/// Key that the next writer of the log in `dir` has to sign with; `None` where there is no log with a
 /// tree yet.
 ///
 /// # Errors

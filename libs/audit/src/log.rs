@@ -5,7 +5,7 @@
 //! together. When a write or a sync fails the log is [`Health::Failing`] and every append is
 //! answered at once; the same thread tries again until a `gap` record can be written.
 //!
-//! What it cannot do: a file system that hangs instead of failing (a lost network mount) holds the
+//! Limit: a file system that hangs instead of failing (a lost network mount) holds the
 //! writer for as long as it hangs.
 
 mod damage;
@@ -29,7 +29,7 @@ use crate::note::Signer;
 use crate::record::Record;
 use flusher::Shared;
 
-/// Tells the time in Unix milliseconds.
+/// Clock in Unix milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Whether a call waits for the disk.
@@ -42,7 +42,7 @@ pub enum Durability {
     Sync,
 }
 
-/// What becomes of a log whose past is not as it was written.
+/// Choices for a log whose past is not as it was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnDamage {
     /// It is not opened: the owner has to look first.
@@ -54,18 +54,18 @@ pub enum OnDamage {
     DangerousServe,
 }
 
-/// How a log is written.
+/// Settings of a log that is written.
 #[derive(Clone)]
 pub struct Options {
-    /// What [`Log::write`] waits for.
+    /// Point at which [`Log::write`] returns.
     pub durability: Durability,
     /// The length beyond which a segment is closed and the next one begun.
     pub rotate_bytes: u64,
-    /// Where `time` and the day of a segment come from.
+    /// Clock for `time` and for the day of a segment.
     pub clock: Clock,
     /// Signs the checkpoints. Without one no tree is kept; a later life with one covers what was written.
     pub signer: Option<Arc<dyn Signer>>,
-    /// What becomes of a damaged log.
+    /// Choice for a log that is found damaged.
     pub on_damage: OnDamage,
     /// A file outside of the folder that is told the size and the root of each checkpoint, and is held against the
     /// newest one when the log is opened: who can write the folder alone can put nothing back.
@@ -107,9 +107,9 @@ pub enum Health {
     Healthy,
     /// Records are being lost. The log recovers by itself and then records the gap.
     Failing {
-        /// When it began: RFC 3339, UTC.
+        /// Time of the first failure: RFC 3339, UTC.
         since: String,
-        /// What the operating system said last.
+        /// Last error of the operating system.
         error: String,
     },
 }
@@ -222,12 +222,12 @@ impl Log {
         self.0.shared.rotate(signer)
     }
 
-    /// What is wrong with the past of this log, where it is written all the same.
+    /// Damage of the past of this log, where it is written all the same.
     pub fn damage(&self) -> Option<String> {
         self.0.shared.damage()
     }
 
-    /// What this log was opened with.
+    /// Durability that this log was opened with.
     pub fn durability(&self) -> Durability {
         self.0.durability
     }

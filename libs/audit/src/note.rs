@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::tree::Hash;
 
-/// What signs checkpoints. The private key stays with whoever implements it.
+/// Signer of checkpoints. The private key stays inside the implementation.
 pub trait Signer: Send + Sync {
     /// The Ed25519 public key.
     fn public_key(&self) -> [u8; 32];
@@ -69,7 +69,7 @@ impl VerifierKey {
         format!("{:08x}", u32::from_be_bytes(self.id()))
     }
 
-    /// What stands in front of a signature to say whose it is.
+    /// Four bytes in front of a signature that name its key.
     fn id(&self) -> [u8; 4] {
         let mut hasher = Sha256::new();
         hasher.update(self.name.as_bytes());
@@ -104,12 +104,12 @@ impl std::str::FromStr for VerifierKey {
     }
 }
 
-/// What a log was at one moment: its size and its root.
+/// Size and root of a log at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// `zos/<log id>`.
     pub origin: String,
-    /// How many records it covers.
+    /// Number of records that it covers.
     pub size: u64,
     /// The root of the tree over them.
     pub root: Hash,

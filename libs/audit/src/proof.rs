@@ -34,7 +34,7 @@ pub struct Proof {
     pub hashes: Vec<String>,
     /// The signed note.
     pub checkpoint: String,
-    /// The words of the log's keys about the next ones, for who knows it by an earlier key.
+    /// Lines in which each key of the log vouches for the next, for a verifier that knows an earlier key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_lines: Vec<String>,
 }
@@ -53,7 +53,7 @@ pub enum ProofError {
     Unsigned {
         /// The record.
         seq: u64,
-        /// What is covered.
+        /// Number of records that are covered.
         size: u64,
     },
     /// The record is gone.
@@ -90,7 +90,7 @@ impl Proof {
     }
 }
 
-/// Reads the note that a log's keys signed, as who knows `key` sees it, and says which of them did.
+/// Checkpoint of a note that a key of the log signed, checked by a verifier that knows `key`; and the key that signed.
 fn open(note: &str, key: &VerifierKey, lines: &[String]) -> Result<(Checkpoint, VerifierKey), BadProof> {
     let newest = lines.last().and_then(|line| line.split(' ').nth(2)?.parse::<VerifierKey>().ok());
     let keys = match (newest, lines) {
@@ -262,9 +262,9 @@ pub struct Proven {
 pub struct Bundle {
     /// [`BUNDLE_FORMAT`].
     pub format: String,
-    /// The verifier key; whoever verifies should have it from elsewhere.
+    /// Verifier key. A verifier should have it from elsewhere too.
     pub key: String,
-    /// The words of the log's keys about the next ones, for who knows it by an earlier key.
+    /// Lines in which each key of the log vouches for the next, for a verifier that knows an earlier key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_lines: Vec<String>,
     /// The signed note that all proofs lead to.
@@ -285,7 +285,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Which records are proven, and which are not.
+    /// Records that the bundle proves, and how many it does not.
     ///
     /// # Errors
     /// When the checkpoint is none that this key signed: then nothing is proven.
@@ -308,12 +308,12 @@ impl Bundle {
     }
 }
 
-/// What the records of a bundle are worth.
+/// Result of checking the records of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
-    /// The key that signed, which is the one that was given or one that it leads to.
+    /// Key that signed: the given one, or one that its replacements lead to.
     pub key: VerifierKey,
-    /// Those that are proven, read.
+    /// Records that are proven.
     pub good: Vec<Record>,
     /// The places of those that are not, with the reason.
     pub bad: Vec<(u64, BadProof)>,

@@ -25,7 +25,7 @@ pub enum PruneError {
     NoTree,
 }
 
-/// What was removed.
+/// Records and files that were removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pruned {
     /// The first record that is gone.

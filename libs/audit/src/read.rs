@@ -20,12 +20,12 @@ use crate::time::{format_time, parse_time};
 /// with a cursor to go on from; so that no question takes longer than about a second.
 pub const SCAN_BYTES: u64 = 64 << 20;
 
-/// Which records to give; a field that is `None` lets all through.
+/// Filter of records; a field that is `None` lets all through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The context that governed the call.
     pub context: Option<String>,
-    /// What the policy made of it.
+    /// Verdict of the policy.
     pub verdict: Option<Verdict>,
     /// The id of a rule that spoke.
     pub rule: Option<String>,
@@ -57,11 +57,11 @@ impl Filter {
 pub struct Page {
     /// The records; can be fewer than asked for although older ones exist.
     pub records: Vec<Record>,
-    /// Where the next page begins; `None` when nothing older is left to look at.
+    /// Place of the next page; `None` when nothing older is left to look at.
     pub next: Option<Cursor>,
 }
 
-/// A place in the log, opaque to whoever carries it. New records do not move it.
+/// A place in the log, opaque to clients. New records do not move it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cursor {
@@ -119,9 +119,9 @@ pub enum ReadError {
     Damaged {
         /// The segment.
         file: PathBuf,
-        /// Where the line begins.
+        /// First byte of the line, in the file.
         byte: u64,
-        /// What is wrong with it.
+        /// The fault, as a part of a sentence.
         why: String,
     },
     /// The operating system said no.
@@ -129,7 +129,7 @@ pub enum ReadError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! What one line of the log says, and its canonical form.
+//! The record, one line of the log, and its canonical form.
 //!
 //! A record is metadata only: who, when, by which route, with what verdict, at what price. It has
 //! no place for a prompt, an answer, a term, a key or a path of the caller, and every string is
@@ -48,13 +48,13 @@ pub struct Record {
     /// The price in millionths of the currency; `None` is "unknown", never zero.
     #[serde(default)]
     pub cost_micros: Option<u64>,
-    /// What happened, in words: the decision, the gap, the torn tail. Never text of a call.
+    /// Description in words of a decision, a gap, a torn tail. Never text of a call.
     #[serde(default)]
     pub detail: Option<String>,
     /// The wire format the caller spoke: `messages`, `chat`, `responses`, `embeddings`, …
     #[serde(default)]
     pub face: Option<String>,
-    /// What kind of event this is.
+    /// Kind of the event.
     pub kind: Kind,
     /// The model as it was routed.
     #[serde(default)]
@@ -62,7 +62,7 @@ pub struct Record {
     /// Time from the arrival of the call to its end, in milliseconds.
     #[serde(default)]
     pub ms: u64,
-    /// How the call ended.
+    /// Outcome of the call.
     #[serde(default)]
     pub outcome: Option<Outcome>,
     /// The provider the call was routed to.
@@ -97,12 +97,12 @@ pub struct Record {
     /// Keyed hashes of the matched terms, never the terms.
     #[serde(default)]
     pub terms: Vec<String>,
-    /// When it was written: RFC 3339, UTC, milliseconds.
+    /// Time of writing: RFC 3339, UTC, milliseconds.
     pub time: String,
     /// Time from the arrival of the call to the first byte of the answer, in milliseconds.
     #[serde(default)]
     pub ttft_ms: Option<u64>,
-    /// What went through unread: `image`, `audio`, `pdf`, …
+    /// Kinds of content that passed unread: `image`, `audio`, `pdf`, …
     #[serde(default)]
     pub uninspected: Vec<String>,
     /// The tokens of the call.
@@ -110,12 +110,12 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// The version of this shape, [`RECORD_VERSION`].
     pub v: u32,
-    /// What the policy made of the call.
+    /// Verdict of the policy on the call.
     #[serde(default)]
     pub verdict: Option<Verdict>,
 }
 
-/// What kind of event a record is about.
+/// Kinds of events that records tell of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -138,7 +138,7 @@ pub enum Kind {
     Prune,
 }
 
-/// What the policy made of a call.
+/// Verdicts of the policy on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -146,13 +146,13 @@ pub enum Verdict {
     Allow,
     /// A rule spoke, and the call went on.
     Warn,
-    /// Something was taken out before it went on.
+    /// The call went on after something was replaced in it.
     Redact,
     /// The call or its answer was refused.
     Deny,
 }
 
-/// How a call ended.
+/// Outcomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -269,7 +269,7 @@ impl Record {
     }
 }
 
-/// What makes a line a record: all that is looked at where whole segments are walked through.
+/// Fields that make a line a record: the only ones that are read where whole segments are walked through.
 ///
 /// The other fields are skipped, though they must be JSON; that is several times faster.
 #[derive(Debug, Deserialize)]
@@ -306,7 +306,7 @@ pub enum NotARecord {
     /// Written by a newer version.
     #[error("it has version {0}, and this program knows only version {RECORD_VERSION}")]
     Version(u32),
-    /// Its number is none that this program writes.
+    /// The record's number is none that this program writes.
     #[error("its seq {0} is larger than any log is long")]
     Seq(u64),
 }

@@ -9,14 +9,14 @@ use std::path::Path;
 /// The most bytes a line can have: every string and list at its bound, every character escaped.
 pub(crate) const LINE_BYTES: usize = 1 << 20;
 
-/// What is read at once when reading backwards.
+/// Bytes that are read at once when reading backwards.
 const BLOCK_BYTES: u64 = 64 << 10;
 
 /// Reads the lines of a segment from a place on.
 #[derive(Debug)]
 pub(crate) struct Forward {
     file: BufReader<File>,
-    /// Where the next line begins.
+    /// First byte of the next line.
     offset: u64,
     line: Vec<u8>,
 }
@@ -44,7 +44,7 @@ impl Forward {
         Ok(None)
     }
 
-    /// Where the next line begins.
+    /// First byte of the next line.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
@@ -54,11 +54,11 @@ impl Forward {
 #[derive(Debug)]
 pub(crate) struct Backward {
     file: File,
-    /// Where `block` begins in the file.
+    /// First byte of `block` in the file.
     start: u64,
-    /// What was read and not yet given; ends with a line feed, or is empty at the beginning of the file.
+    /// Bytes that were read and not yet returned; ends with a line feed, or is empty at the beginning of the file.
     block: Vec<u8>,
-    /// Where the line that was given last lies in `block`.
+    /// Range in `block` of the line that was returned last.
     given: std::ops::Range<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Where the tree stands on the disk: `tile/<level>/<index>`, as C2SP's `tlog-tiles` names them.
+//! Files of the tree: `tile/<level>/<index>`, as C2SP's `tlog-tiles` names them.
 //!
 //! A full tile is 8 KiB and never changes. A partial one has its width in its name (`….p/17`) and goes
 //! once a checkpoint stands beyond it. There are no entry bundles: the lines of the segments are the
@@ -54,7 +54,7 @@ pub(crate) fn remove_partial(dir: &Path, level: u8, index: u64, except: usize) {
     let _ = fs::remove_dir(folder);
 }
 
-/// Writes a file anew: neighbour, sync, rename, sync of the folder.
+/// Replaces a file: neighbour, sync, rename, sync of the folder.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
@@ -87,8 +87,8 @@ pub(crate) fn read(dir: &Path, level: u8, index: u64, width: usize) -> io::Resul
     Ok((rest.is_empty() && hashes.len() == width).then(|| hashes.to_vec()))
 }
 
-/// As [`read`]; where that tile is gone because the log has grown, the hashes from the one that came after
-/// it, which begins with the same.
+/// Hashes of a tile, as [`read`] gives them. A tile that is gone because the log has grown is read from the wider one
+/// after it, which begins with the same hashes.
 pub(crate) fn read_grown(dir: &Path, level: u8, index: u64, width: usize) -> io::Result<Option<Vec<Hash>>> {
     if let Some(hashes) = read(dir, level, index, width)? {
         return Ok(Some(hashes));
@@ -161,7 +161,7 @@ pub(crate) fn shown(level: u8, index: u64, width: usize) -> String {
     place(level, index, width).to_string_lossy().replace('\\', "/")
 }
 
-/// How many leaves the level-0 tiles on the disk speak of: the end of the last one.
+/// Number of leaves that the level-0 tiles on the disk cover: the end of the last one.
 ///
 /// A tile beyond the newest checkpoint tells that a newer one was there.
 pub(crate) fn extent(dir: &Path) -> io::Result<u64> {

@@ -48,7 +48,7 @@ pub fn root_of(hashes: &[Hash]) -> Hash {
     }
 }
 
-/// How many of `size` leaves, at least two, stand left of the root: the largest power of two below it.
+/// Number of leaves left of the root in a tree of `size` leaves, at least two: the largest power of two below `size`.
 fn split(size: u64) -> u64 {
     1 << (63 - (size - 1).leading_zeros())
 }
@@ -83,7 +83,7 @@ impl Edge {
         is_whole.then_some(Self { size, levels })
     }
 
-    /// How many leaves the tree has.
+    /// Number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }

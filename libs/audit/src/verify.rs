@@ -1,6 +1,6 @@
 //! Finds whether a log is what was signed for: offline, on a copy, with the public key alone.
 //!
-//! Every line is hashed, the tree is built anew from the lines and compared with the tiles and with the
+//! Every line is hashed, the tree is built again from the lines and compared with the tiles and with the
 //! newest checkpoint. Lines behind the checkpoint are only looked at for their form and number, and are
 //! counted as unsigned: a crash leaves such, and nobody can vouch for them.
 
@@ -21,17 +21,17 @@ use crate::witness::Witness;
 /// The most findings that are kept; the first ones tell where to look.
 const FINDINGS: usize = 32;
 
-/// What a log was found to be.
+/// Result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The verifier key that signs now, where one is known.
     pub key: Option<VerifierKey>,
     /// Whether a key was given, and not only found in the folder of the log itself.
     pub is_key_given: bool,
-    /// How often the key was replaced, each time vouched for by the one before: since the one that was given,
+    /// Number of replacements of the key, each vouched for by the key before: since the one that was given,
     /// else since the first.
     pub key_changes: u64,
-    /// How many records the newest checkpoint covers.
+    /// Number of records that the newest checkpoint covers.
     pub size: u64,
     /// The records that are there.
     pub records: u64,
@@ -41,12 +41,12 @@ pub struct Report {
     pub unsigned: u64,
     /// Half lines that crashes left: files they were set aside in, and one that still stands at the end.
     pub torn: Vec<String>,
-    /// What is not as it was signed for.
+    /// Places where the log differs from what was signed.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Whether nothing speaks against it.
+    /// Whether no damage was found.
     pub fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
@@ -72,8 +72,8 @@ pub fn verify(
     verify_witnessed(dir, key, None, progress)
 }
 
-/// As [`verify`], and holds the newest checkpoint against the file outside of the folder that the log told of it
-/// ([`Options::witness`](crate::Options::witness)): who put the whole folder back to an earlier day is found out.
+/// Verifies as [`verify`], and compares the newest checkpoint with the file outside of the folder that repeats it
+/// ([`Options::witness`](crate::Options::witness)): a folder that was put back to an earlier day is found.
 ///
 /// # Errors
 /// Those of [`verify`].

@@ -1,8 +1,8 @@
-//! Word of how far a log had come, kept outside of its folder.
+//! The witness of a log: the size and root of its newest checkpoint, kept in a file outside of its folder.
 //!
-//! Whoever can write the folder of a log can put the whole of it back to an earlier day, or take its tree away; nothing
-//! in the folder tells. So the size and the root of the newest checkpoint are kept in a file elsewhere too, and compared
-//! when the log is opened. It protects from those who reach the folder and not that file.
+//! A program that can write the folder can put the whole of it back to an earlier day, or take its tree away, and nothing
+//! in the folder tells. The witness is compared when the log is opened. It protects from programs that can write the
+//! folder and not that file.
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,26 +19,26 @@ const VERSION: u32 = 1;
 /// The longest file that is one.
 const MAX_BYTES: u64 = 4096;
 
-/// The newest checkpoint that was written, or that there was none.
+/// Facts about the newest checkpoint that was written, or the fact that there was none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Witness {
     v: u32,
     /// The name of the log; empty for one without a tree.
     pub(crate) origin: String,
-    /// How many records the checkpoint covers; 0 for a log without a tree.
+    /// Number of records that the checkpoint covers; 0 for a log without a tree.
     pub(crate) size: u64,
     /// The root in hexadecimal; empty for a log without a tree.
     root: String,
 }
 
 impl Witness {
-    /// Of a checkpoint.
+    /// Witness of a checkpoint.
     pub(crate) fn of(checkpoint: &Checkpoint) -> Self {
         let root = hex::encode(checkpoint.root);
         Self { v: VERSION, origin: checkpoint.origin.clone(), size: checkpoint.size, root }
     }
 
-    /// Of a log that was begun without a key.
+    /// Witness of a log that was begun without a key.
     pub(crate) fn treeless() -> Self {
         Self { v: VERSION, origin: String::new(), size: 0, root: String::new() }
     }
@@ -48,7 +48,7 @@ impl Witness {
         self.size == 0
     }
 
-    /// What it has against the newest checkpoint of the folder; `None` where they agree.
+    /// Contradiction with the newest checkpoint of the folder, as a sentence; `None` where they agree.
     pub(crate) fn against(&self, head: Option<&Checkpoint>) -> Option<String> {
         let signed = format!("{} records were signed for", self.size);
         match head {
@@ -77,7 +77,7 @@ impl Witness {
         Ok(read.and_then(|text| serde_json::from_slice::<Self>(&text).ok()).filter(|read| read.v == VERSION))
     }
 
-    /// Writes the file anew, by way of a neighbour.
+    /// Replaces the file, by way of a neighbour.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let neighbour = path.with_extension("tmp");
         let mut options = fs::OpenOptions::new();

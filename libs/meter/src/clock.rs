@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Day;
 
-/// Tells the time as milliseconds since 1970-01-01T00:00:00Z.
+/// Clock in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
 

@@ -36,7 +36,7 @@ impl Day {
         u64::try_from(i64::from(days) * 86_400_000).unwrap_or(0)
     }
 
-    /// The midnight that ends this day, in milliseconds since 1970: when its budget starts anew.
+    /// The midnight that ends this day and resets its budget, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(self) -> u64 {
         self.start_ms().saturating_add(86_400_000)

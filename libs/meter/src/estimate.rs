@@ -46,7 +46,7 @@ pub fn estimate_tokens(text: &str) -> u64 {
     count.tokens()
 }
 
-/// What the caller knows by itself about a finished call, for whatever the provider left unsaid.
+/// Estimates of the caller about a finished call, for whatever the provider did not report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// Tokens that the request is thought to hold.

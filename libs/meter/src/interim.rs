@@ -1,7 +1,7 @@
 //! Budgets while the ledger is away: calls are held here, against what was last known to be left, and booked when it is
 //! back.
 //!
-//! What the ledger says of a limit is noted whenever it answers. While it does not, everything that is held here or was
+//! The standing of each limit is noted whenever the ledger answers. While it does not, everything that is held here or was
 //! spent from here counts on top of that, so one process spends no more than it knew to be left. It does not know what other
 //! processes on the same ledger spend meanwhile: together they can spend what was left once each. A limit that was
 //! never heard of counts as unspent. Everything here is lost with the process.
@@ -17,38 +17,38 @@ const OWED_MAX: usize = 65_536;
 /// Purses of which the last standing is known. Days and months go by, and rooms come and go.
 const KNOWN_MAX: usize = 16_384;
 
-/// Holds calls while the ledger is away.
+/// Holds of calls while the ledger does not answer, within the last known standing of each limit.
 #[derive(Debug, Default)]
 pub struct Interim {
     state: Mutex<State>,
-    /// Held by the one who books at the ledger, so that nothing is booked twice at once.
+    /// Lock of the task that books at the ledger, so that nothing is booked twice at once.
     booking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the ledger said last.
-    known: HashMap<Purse, Known>,
-    /// What is held here or was spent from here, on top of it.
-    ours: HashMap<Purse, u64>,
+    /// Last standing of each limit, from the ledger.
+    known: HashMap<Counter, Known>,
+    /// Amounts held here or spent from here since then.
+    ours: HashMap<Counter, u64>,
     /// Calls under way that are held here.
-    held: HashMap<String, Held>,
+    held: HashMap<String, LocalHold>,
     /// Calls that ended while they were held here.
     owed: VecDeque<(Ask, Spend)>,
     /// Whether the ledger is back and knows of everything: nothing is held here any more.
     is_over: bool,
 }
 
-/// What one limit counts: context, scope, day or month, unit.
+/// Counter of one limit: context, scope, day or month, unit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Purse {
+struct Counter {
     context: String,
     scope: Scope,
     period: String,
     unit: Unit,
 }
 
-impl Purse {
+impl Counter {
     fn of(context: &str, day: Day, limit: &Limit) -> Self {
         Self {
             context: context.to_owned(),
@@ -66,13 +66,13 @@ struct Known {
 }
 
 #[derive(Debug)]
-struct Held {
+struct LocalHold {
     ask: Ask,
     /// Whether the ledger holds it by now: then it is settled there.
     is_adopted: bool,
 }
 
-/// Where a call is booked that was held here.
+/// Books that a call held here went into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Booked {
     /// Here, until the ledger is back.
@@ -94,7 +94,7 @@ impl Interim {
             state.known.clear();
         }
         for standing in &balance.limits {
-            let purse = Purse::of(&balance.context, standing.day, &standing.limit);
+            let purse = Counter::of(&balance.context, standing.day, &standing.limit);
             let known = state.known.entry(purse).or_default();
             if standing.used > known.used {
                 *known = Known { used: standing.used, reserved: standing.reserved };
@@ -107,7 +107,7 @@ impl Interim {
     /// Whether the ledger has ever said how this limit stands.
     #[must_use]
     pub fn knows(&self, context: &str, day: Day, limit: &Limit) -> bool {
-        self.state().known.contains_key(&Purse::of(context, day, limit))
+        self.state().known.contains_key(&Counter::of(context, day, limit))
     }
 
     /// The ledger is away: calls are held here from now on.
@@ -143,7 +143,7 @@ impl Interim {
             return Err(LedgerError::Overloaded.into());
         }
         for limit in &ask.limits {
-            let purse = Purse::of(&ask.context, ask.day, limit);
+            let purse = Counter::of(&ask.context, ask.day, limit);
             let Known { used, reserved } = state.known.get(&purse).copied().unwrap_or_default();
             let reserved = reserved.saturating_add(state.ours.get(&purse).copied().unwrap_or_default());
             let standing = Standing { limit: limit.clone(), day: ask.day, used, reserved };
@@ -154,14 +154,14 @@ impl Interim {
             }
         }
         state.count(&ask, Unit::amount_asked, true);
-        state.held.insert(ask.id.clone(), Held { ask, is_adopted: false });
+        state.held.insert(ask.id.clone(), LocalHold { ask, is_adopted: false });
         Ok(())
     }
 
     /// Ends a call that was held here, with what it cost or with nothing.
     pub fn close(&self, id: &str, spend: Option<Spend>) -> Booked {
         let mut state = self.state();
-        let Some(Held { ask, is_adopted }) = state.held.remove(id) else { return Booked::Here };
+        let Some(LocalHold { ask, is_adopted }) = state.held.remove(id) else { return Booked::Here };
         if is_adopted {
             return Booked::AtTheLedger;
         }
@@ -179,7 +179,7 @@ impl Interim {
         self.state().is_empty()
     }
 
-    /// Books at the ledger what was spent from here, and lets it take over what is held. Nothing of it can be refused: it is
+    /// Books spending at the ledger, and hands holds over to it. Nothing of it can be refused: it is
     /// spent.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl Interim {
             let next = self.state().next();
             let Some(next) = next else { return Ok(()) };
             let ask = match &next {
-                Next::Owed(ask, _) | Next::Held(ask) => ask,
+                Next::Owed(ask, _) | Next::LocalHold(ask) => ask,
             };
             match ledger.reserve(unlimited(ask)).await {
                 // The answer to an earlier attempt was lost.
@@ -212,7 +212,7 @@ impl Interim {
                     state.owed.pop_front();
                     state.count(&ask, |unit, _| spent(unit, &spend), false);
                 }
-                Next::Held(ask) => {
+                Next::LocalHold(ask) => {
                     // It may have ended meanwhile, with nothing to settle.
                     let is_wanted = self.state().adopt(&ask.id);
                     if !is_wanted {
@@ -226,7 +226,7 @@ impl Interim {
 
 enum Next {
     Owed(Ask, Spend),
-    Held(Ask),
+    LocalHold(Ask),
 }
 
 impl State {
@@ -238,7 +238,7 @@ impl State {
         if let Some((ask, spend)) = self.owed.front() {
             return Some(Next::Owed(ask.clone(), spend.clone()));
         }
-        self.held.values().find(|held| !held.is_adopted).map(|held| Next::Held(held.ask.clone()))
+        self.held.values().find(|held| !held.is_adopted).map(|held| Next::LocalHold(held.ask.clone()))
     }
 
     /// The ledger holds this call now. Says whether that is of use: a call that ended meanwhile is owed, and settled
@@ -257,7 +257,7 @@ impl State {
     fn count(&mut self, ask: &Ask, amount: impl Fn(Unit, &Ask) -> u64, is_added: bool) {
         for limit in &ask.limits {
             let amount = amount(limit.unit, ask);
-            let purse = Purse::of(&ask.context, ask.day, limit);
+            let purse = Counter::of(&ask.context, ask.day, limit);
             let ours = self.ours.entry(purse.clone()).or_default();
             *ours = if is_added { ours.saturating_add(amount) } else { ours.saturating_sub(amount) };
             if *ours == 0 {

@@ -21,7 +21,7 @@ use crate::{Day, Limit, Micros, Scope, Standing, Unit, Usage};
 /// dropping the future of a settlement or release loses the answer, never the work.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
-/// Where budgets and usage are kept.
+/// Store of budgets and usage.
 pub trait Ledger: Send + Sync + 'static {
     /// Holds tokens and money for a call that is about to be forwarded; the balance is the one after it.
     /// All limits have to carry the call, or nothing is held anywhere.
@@ -31,7 +31,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// saw plus what is asked for.
     ///
     /// Dropping the future before it has answered gives the reservation back. Once it has answered,
-    /// whoever asked must settle or release.
+    /// the caller must settle or release it.
     fn reserve(&self, ask: Ask) -> BoxFuture<Result<Balance, ReserveError>>;
 
     /// Replaces a reservation by what the call really cost, which may be more than was held.
@@ -45,10 +45,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// again, or after settling, changes nothing.
     fn release(&self, id: &str) -> BoxFuture<Result<(), LedgerError>>;
 
-    /// How a context stands on a day, everything queued before included.
+    /// Balance of a context on a day, everything queued before included.
     fn balance(&self, context: &str, day: Day, limits: &[Limit]) -> BoxFuture<Result<Balance, LedgerError>>;
 
-    /// What was spent, one row for each day, context, model, provider and client, oldest first.
+    /// Usage, one row for each day, context, model, provider and client, oldest first.
     fn history(&self, query: HistoryQuery) -> BoxFuture<Result<Vec<UsageRow>, LedgerError>>;
 
     /// Answers when everything queued before is committed, or says why it is not.
@@ -69,12 +69,12 @@ pub struct Ask {
     /// The most that it is expected to cost in money; `None` when its price is unknown. Then it holds no
     /// money, and limits of money do not stop it: whether it may go on is the asker's decision.
     pub micros: Option<Micros>,
-    /// What may not be exceeded; empty is unlimited.
+    /// Limits that may not be exceeded; empty is unlimited.
     pub limits: Vec<Limit>,
 }
 
 impl Ask {
-    /// What this asks for, in the unit of a limit; `None` for money when the price is unknown.
+    /// Amount that is asked for, in the unit of a limit; `None` for money when the price is unknown.
     #[must_use]
     pub fn amount(&self, unit: Unit) -> Option<u64> {
         match unit {
@@ -84,7 +84,7 @@ impl Ask {
     }
 }
 
-/// What a call cost, and whom it is booked on.
+/// Cost of a call, and the context, client and model it is booked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spend {
     /// The tokens.
@@ -99,23 +99,23 @@ pub struct Spend {
     pub client: String,
 }
 
-/// How a context stands on a day.
+/// Balance of a context on a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// Whose budget it is.
     pub context: String,
     /// The day it counts for.
     pub day: Day,
-    /// What the whole context has spent and holds on that day.
+    /// Sums that the whole context has spent and holds on that day.
     pub today: Sums,
     /// The same for that day's month.
     pub month: Sums,
-    /// How each limit that was asked about stands, in the order of the asking.
+    /// Standing of each limit that was asked about, in the order of the request.
     pub limits: Vec<Standing>,
 }
 
 impl Balance {
-    /// Of a context that never spent anything.
+    /// Balance of a context that never spent anything.
     #[must_use]
     pub fn unused(context: &str, day: Day, limits: Vec<Limit>) -> Self {
         let (today, month) = (Sums::default(), Sums::default());
@@ -135,7 +135,7 @@ impl Balance {
         self.daily_tokens().map(Standing::remaining)
     }
 
-    /// When the day's budget starts anew, in milliseconds since 1970.
+    /// Time of the reset of the day's budget, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(&self) -> u64 {
         self.day.resets_at()
@@ -156,7 +156,7 @@ pub(crate) fn kept(name: &str) -> String {
     name[..name.floor_char_boundary(MAX_NAME_BYTES)].replace('\0', "\u{FFFD}")
 }
 
-/// Which usage to list.
+/// Filter of the usage to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
     /// One context, or all.
@@ -189,14 +189,14 @@ pub struct UsageRow {
     /// Tokens of reservations whose process died: spent, as far as anybody can know, but on input
     /// or output nobody can say, so they are not in `usage`.
     pub expired: u64,
-    /// What the calls with a known price cost; for expired ones, what was held.
+    /// Cost of the calls with a known price; for expired ones, the amount that was held.
     pub cost: Micros,
     /// Calls whose price is unknown: `cost` leaves them out.
     pub unpriced_calls: u64,
 }
 
 impl UsageRow {
-    /// What these calls took from the budget.
+    /// Tokens that these calls took from the budget.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.usage.total().saturating_add(self.expired)

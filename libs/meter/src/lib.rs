@@ -1,11 +1,30 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # A price
+//!
+//! The cost of a call is exact, and unknown where any part of it has no price:
+//!
+//! ```
+//! use zos_meter::{Catalogue, Clock, Micros, Usage, estimate_tokens};
+//!
+//! let today = Clock::system().today();
+//! let catalogue = Catalogue::shipped();
+//! let price = catalogue.price("openai", None, "gpt-4o-mini", today).ok_or("it is in the catalogue")?;
+//! let usage = Usage { input: 80, output: 20, ..Usage::default() };
+//! assert_eq!(price.cost(&usage), Some(Micros(24))); // 80 * 0.15 + 20 * 0.60 dollars for a million
+//! assert!(catalogue.price("openai", None, "no-such-model", today).is_none());
+//! assert!(estimate_tokens("Where no provider reports usage, text is counted.") > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Map
 //!
-//! Reading order: [`Usage`] is what a call cost, [`UsageReader`] takes it from what a provider
-//! reported, [`TextCount`] estimates where nothing was reported, [`tokens`] counts with a tokenizer. [`Day`] and [`Clock`] are time,
-//! [`Ledger`] is the contract of a budget, [`SqliteLedger`] keeps it in one file, [`Interim`] holds calls while it is away.
+//! Reading order: [`Usage`] holds the tokens of a call, [`UsageReader`] takes them from a provider's report, [`TextCount`]
+//! estimates where nothing was reported, [`tokens`] counts with a tokenizer. [`Day`] and [`Clock`] are time, [`Limit`] is a
+//! bound on spending. [`Ledger`] is the contract of a store of budgets, [`SqliteLedger`] keeps it in one file, [`Interim`]
+//! holds calls while a store is away.
 
+mod answer;
 mod clock;
 mod day;
 mod estimate;
@@ -19,6 +38,7 @@ mod sqlite;
 pub mod tokens;
 mod usage;
 
+pub use answer::AnswerText;
 pub use clock::Clock;
 pub use day::{Day, ParseDayError};
 pub use estimate::{Estimate, TextCount, estimate_tokens};

@@ -1,4 +1,4 @@
-//! What a limit is about: of whom, of what, for how long.
+//! Limits: whose calls, which unit, for how long.
 //!
 //! Every limit belongs to a context. Within it, one can be about all calls, about the calls of one zOS key,
 //! or about the calls for models that fit a pattern. What is counted for each of them, a *purse*, is a row of
@@ -19,9 +19,9 @@ pub enum Scope {
     /// All of the context.
     #[default]
     Context,
-    /// Those with the zOS key of this client.
+    /// Calls with the zOS key of this client.
     Key(String),
-    /// Those for models that fit this pattern.
+    /// Calls for models that fit this pattern.
     Model(String),
 }
 
@@ -37,7 +37,7 @@ impl Scope {
     }
 }
 
-/// How long a limit counts before it starts anew, always in UTC.
+/// Periods of a limit, always in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
@@ -67,7 +67,7 @@ impl Period {
         }
     }
 
-    /// When the period of a day ends, in milliseconds since 1970.
+    /// End of the period that a day is in, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(self, day: Day) -> u64 {
         match self {
@@ -77,7 +77,7 @@ impl Period {
     }
 }
 
-/// What a limit counts.
+/// Units of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -92,11 +92,11 @@ pub enum Unit {
 pub struct Limit {
     /// Whose calls it counts.
     pub scope: Scope,
-    /// For how long.
+    /// Period.
     pub period: Period,
-    /// What it counts.
+    /// Unit.
     pub unit: Unit,
-    /// How much there is of it.
+    /// Amount for each period, in the unit.
     pub amount: u64,
 }
 
@@ -125,7 +125,7 @@ impl Limit {
         Self { scope, ..self }
     }
 
-    /// What the file calls it: `daily_tokens`, `daily_usd`, …
+    /// Key in a context's file: `daily_tokens`, `daily_usd`, …
     #[must_use]
     pub fn name(&self) -> &'static str {
         match (self.period, self.unit) {
@@ -165,21 +165,21 @@ pub(crate) fn amount(unit: Unit, amount: u64) -> String {
     }
 }
 
-/// How a limit stands.
+/// Standing of a limit: amounts used and held in its present period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The limit.
     pub limit: Limit,
     /// The day it was looked at for, which says which day or month it is.
     pub day: Day,
-    /// What is settled.
+    /// Amount that is settled.
     pub used: u64,
-    /// What is held for calls under way.
+    /// Amount that is held for calls under way.
     pub reserved: u64,
 }
 
 impl Standing {
-    /// What can still be reserved.
+    /// Amount that can still be reserved.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.limit.amount.saturating_sub(self.used).saturating_sub(self.reserved)
@@ -192,14 +192,14 @@ impl Standing {
         sum <= u128::from(self.limit.amount.min(i64::MAX.unsigned_abs()))
     }
 
-    /// When it starts anew, in milliseconds since 1970.
+    /// Time of its reset, in milliseconds since 1970.
     #[must_use]
     pub fn resets_at(&self) -> u64 {
         self.limit.period.resets_at(self.day)
     }
 
-    /// When the limit is used up if it goes on as it did since the period began, in milliseconds since 1970;
-    /// `None` when it lasts until the reset, or nothing was used yet. What is used up already ends now.
+    /// Time at which the limit is used up if spending goes on as since the period began, in milliseconds since 1970;
+    /// `None` when it lasts until the reset, or nothing was used yet; `now_ms` for a limit that is used up.
     #[must_use]
     pub fn runs_out_at(&self, now_ms: u64) -> Option<u64> {
         let start = self.limit.period.starts_at(self.day);
@@ -249,7 +249,7 @@ impl Sums {
     }
 }
 
-/// Which purses a call is booked in: those of its context, and those of its limits. Sorted, so that two calls
+/// Purses that a call is booked in: those of its context, and those of its limits. Sorted, so that two calls
 /// that share some take them in the same order.
 pub(crate) fn purses(limits: &[Limit], day: Day) -> Vec<(String, String)> {
     let mut purses: Vec<_> =

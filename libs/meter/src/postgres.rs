@@ -26,14 +26,14 @@ use crate::{
 };
 use worker::{Grant, Job, Queue};
 
-/// How the database is used.
+/// Settings of the database's use.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
     /// Connections at most.
     pub connections: u32,
-    /// How long what this process holds outlives it. It is renewed four times as often.
+    /// Time after which the holds of a process that is gone expire. It is renewed four times as often.
     pub lease: Duration,
-    /// How long one statement or one connection may take.
+    /// Longest time of one statement or one connection.
     pub patience: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What tokens cost, in whole numbers.
+//! Prices of tokens, in whole numbers.
 //!
 //! Prices are nanodollars for a million tokens, so that every published price is exact; a cost is summed
 //! over all kinds of tokens first and rounded up once, to whole microdollars. A tier of service (priority, flex,
@@ -24,7 +24,7 @@ use crate::{Tier, Usage};
 pub struct Micros(pub u64);
 
 impl Micros {
-    /// Both together; stops at the largest number.
+    /// Sum of both, at most the largest number.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
@@ -136,7 +136,7 @@ impl Tiered {
 pub enum Terms {
     /// The same at any terms: as an owner states a price.
     Same,
-    /// Those that are published; any other is unknown.
+    /// Prices of the published terms; any other is unknown.
     Published(BTreeMap<Tier, Price>),
 }
 
@@ -146,7 +146,7 @@ impl Default for Terms {
     }
 }
 
-/// What the tokens of one model cost. A kind without a rate of its own costs what its larger kind costs:
+/// Prices of the tokens of one model. A kind without a rate of its own costs what its larger kind costs:
 /// cache reads and writes as input, writes for an hour as writes. Without `output`, output has no price; nor has sound
 /// without its own rate, which is many times that of text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -165,7 +165,7 @@ pub struct Price {
     pub audio_input: Option<Tiered>,
     /// Output that is sound.
     pub audio_output: Option<Tiered>,
-    /// What it costs at other terms.
+    /// Prices at other terms.
     pub terms: Terms,
 }
 
@@ -199,7 +199,7 @@ impl Price {
         }
     }
 
-    /// What a call cost at the terms that its usage names; `None` when they, or a kind of token that it used, have no
+    /// Cost of a call at the terms that its usage names; `None` when they, or a kind of token that it used, have no
     /// known price.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Option<Micros> {
@@ -246,7 +246,7 @@ impl Price {
         }
     }
 
-    /// Of two prices the higher one, for each kind of token: for prices that change with the hour.
+    /// The higher of two prices, for each kind of token: for prices that change with the hour.
     fn or_higher(&self, other: &Self) -> Self {
         let pick = |one: &Option<Tiered>, two: &Option<Tiered>| match (one, two) {
             (Some(one), Some(two)) => Some(one.or_higher(two)),

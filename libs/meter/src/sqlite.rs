@@ -33,28 +33,28 @@ use grant::Grant;
 use queue::{Job, Queue, Read};
 use writer::Writer;
 
-/// When a commit counts as done.
+/// Point at which a commit counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// When the operating system has it. Survives the death of the process; a power cut can lose
+    /// The operating system has it. Survives the death of the process; a power cut can lose
     /// the last commits, never the integrity of the file.
     #[default]
     Relaxed,
-    /// When the disk has it: some milliseconds for every commit.
+    /// The disk has it: some milliseconds for every commit.
     Sync,
 }
 
-/// How the file is opened.
+/// Settings of an open file.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     /// Refuse to share the file with another process (the default). Shared, no budget can be
     /// overspent either, but what a crashed process held stays held until an open finds nobody else.
     pub exclusive: bool,
-    /// When a commit counts as done.
+    /// Point at which a commit counts as done.
     pub durability: Durability,
-    /// How long to wait for another program that is writing to the file.
+    /// Longest wait for another program that is writing to the file.
     pub busy_timeout: Duration,
-    /// Tells the time.
+    /// Clock.
     pub clock: Clock,
 }
 
@@ -95,7 +95,7 @@ impl SqliteLedger {
     /// Opens the ledger with options of your own.
     ///
     /// # Errors
-    /// As [`SqliteLedger::open`].
+    /// Those of [`SqliteLedger::open`].
     pub fn open_with(path: &Path, options: SqliteOptions) -> Result<Self, LedgerError> {
         let (file, connection) = file::open(path, &options)?;
         let (reads, reading) =
@@ -177,8 +177,8 @@ fn wait_for<T: Send + 'static>(
     Box::pin(async move { answer.await.unwrap_or(Err(LedgerError::Closed)) })
 }
 
-/// How each context stood after the last commit that touched it: what an unlimited reservation
-/// answers with, as it does not wait for its own. One entry a context.
+/// Balance of each context after the last commit that touched it: the answer to an unlimited reservation,
+/// which does not wait for its own commit. One entry a context.
 #[derive(Debug, Default)]
 struct Standings(Mutex<HashMap<String, Balance>>);
 

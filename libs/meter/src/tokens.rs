@@ -1,5 +1,5 @@
 //! Counts tokens with the vocabularies that OpenAI publishes, and scales the count for everyone else. Turns the ids
-//! of tokens back into text as well, for whoever has to read what is sent as numbers.
+//! of tokens back into text as well, for a firewall that has to read requests made of numbers.
 //!
 //! A [`Vocabulary`] says which of the two a model uses, and what its ids stand for; [`Tokenizer`] counts what `tiktoken` would
 //! count for plain text (special tokens are text here, as they are for a provider). It does not know how a provider
@@ -40,7 +40,7 @@ pub enum Vocabulary {
     Cl100k,
 }
 
-/// What the models of OpenAI begin with, and what they use: the table `MODEL_PREFIX_TO_ENCODING` and its neighbour in
+/// Prefixes of OpenAI's models and their vocabularies: the table `MODEL_PREFIX_TO_ENCODING` and its neighbour in
 /// `tiktoken/model.py` of <https://github.com/openai/tiktoken> (0.12). The first that fits decides.
 const MODELS: &[(&str, Vocabulary)] = &[
     ("gpt-4o", Vocabulary::O200k),

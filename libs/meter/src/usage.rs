@@ -1,4 +1,4 @@
-//! What one call cost, in tokens, the same way for every wire format.
+//! Tokens of one call, the same way for every wire format.
 
 mod reader;
 
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// What a list price is for.
+    /// The tier that list prices are for.
     Standard,
     /// Ahead of others, for more.
     Priority,
     /// The newer name of OpenAI for the same.
     Fast,
-    /// When there is room, for less.
+    /// Served when there is room, for less.
     Flex,
     /// Within a day, for less.
     Batch,
@@ -89,7 +89,7 @@ impl Usage {
         }
     }
 
-    /// What counts against a budget: input, output, cache reads and cache writes.
+    /// Tokens that count against a budget: input, output, cache reads and cache writes.
     #[must_use]
     pub fn total(&self) -> u64 {
         [self.output, self.cache_read, self.cache_write].into_iter().fold(self.input, u64::saturating_add)

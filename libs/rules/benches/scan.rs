@@ -1,4 +1,5 @@
-//! How fast texts are scanned, whole and in pieces, and what the compiled rules cost, as a table.
+//! How fast texts are scanned, whole and in pieces, and what the compiled rules cost, as two tables: ordinary
+//! text by rules, and the inputs that cost most by kind.
 //!
 //! `cargo bench -p zos-rules --bench scan [PART]` shows the rows whose name holds PART; with `--once N` each
 //! of them scans N times and nothing is timed, for a profiler. A figure is the best of many short rounds, so
@@ -14,8 +15,11 @@ use zos_rules::{PackName, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
 
 #[path = "support/sample.rs"]
 mod sample;
+#[path = "support/worst.rs"]
+mod worst;
 
 const TEXT_BYTES: usize = 1 << 18;
+const WORST_BYTES: usize = 1 << 16;
 const STREAM_BYTES: usize = 1 << 13;
 const ROUNDS_TIME: Duration = Duration::from_millis(400);
 
@@ -80,6 +84,31 @@ fn main() {
             streamed.as_secs_f64() * 1e6 / deltas.len() as f64,
             compiled.as_secs_f64() * 1e3,
             ruleset.memory_bytes() as f64 / 1e6,
+        );
+    }
+    worst_inputs(&part, once);
+}
+
+/// The second table: how fast the inputs that cost most are scanned, and what one byte of each costs beside a
+/// byte of English with the same rules.
+fn worst_inputs(part: &str, once: Option<usize>) {
+    println!("{:<24}{:>12}{:>12}{:>12}{:>12}", "", "1,000 terms", "all packs", "both", "to English");
+    let rules = [ROWS[1].name, ROWS[7].name, ROWS[8].name]
+        .map(|name| compile(ROWS.iter().find(|row| row.name == name).unwrap()).1);
+    let english = sample::english(WORST_BYTES);
+    let plain = best(|| scan(&rules[2], &english));
+    for (name, text) in worst::inputs(WORST_BYTES).into_iter().filter(|(name, _)| name.contains(part)) {
+        if let Some(times) = once {
+            (0..times).for_each(|_| _ = scan(&rules[2], &text));
+            continue;
+        }
+        let times = [0, 1, 2].map(|column| best(|| scan(&rules[column], &text)));
+        let speeds = times.map(|time| text.len() as f64 / 1e6 / time.as_secs_f64());
+        let ratio =
+            (times[2].as_secs_f64() / text.len() as f64) / (plain.as_secs_f64() / english.len() as f64);
+        println!(
+            "{name:<24}{:>7.0} MB/s{:>7.0} MB/s{:>7.0} MB/s{:>10.1} x",
+            speeds[0], speeds[1], speeds[2], ratio
         );
     }
 }

@@ -54,9 +54,10 @@ impl RoomRules {
         depth: usize,
     ) -> Option<String> {
         let matched = text.get(span.clone())?;
-        let encodings = match evasion {
-            Evasion::Base64 => [Encoding::Base64, Encoding::Hex],
-            Evasion::Hex => [Encoding::Hex, Encoding::Base64],
+        let encodings: &[Encoding] = match evasion {
+            Evasion::Base64 => &[Encoding::Base64, Encoding::Hex, Encoding::Base32],
+            Evasion::Hex => &[Encoding::Hex, Encoding::Base64, Encoding::Base32],
+            Evasion::Base32 => &[Encoding::Base32, Encoding::Base64, Encoding::Hex],
             Evasion::Entities | Evasion::Percent | Evasion::Escapes => {
                 return Some(without_sequences(matched));
             }
@@ -96,6 +97,7 @@ fn decodings(digits: &str, encoding: Encoding) -> impl Iterator<Item = String> {
     let (bits, skips) = match encoding {
         Encoding::Base64 => (6, &[0, 2, 4, 6][..]),
         Encoding::Hex => (4, &[0, 4][..]),
+        Encoding::Base32 => (5, &[0, 5, 2, 7, 4, 1, 6, 3][..]),
     };
     skips.iter().map(move |skip| {
         let (mut held, mut window): (i32, u32) = (-*skip, 0);
@@ -140,7 +142,8 @@ fn sequence(text: &str) -> Option<(char, usize)> {
             Progress::More(more) => escape = more,
             Progress::Done(shown) => return Some((shown, at + c.len_utf8())).filter(|_| at < text.len()),
             Progress::DoneBefore(shown) => return Some((shown, at)),
-            Progress::Not => return None,
+            // Only the sequences of deep disguises have parts.
+            Progress::Not | Progress::Part(..) | Progress::End | Progress::EndBefore => return None,
         }
     }
     None

@@ -22,9 +22,9 @@ mod world;
 use std::sync::{Arc, OnceLock};
 
 use crate::pack::PackDetector;
-use crate::pattern::Pattern;
 use crate::pattern::block::Ending;
 use crate::pattern::runs::{Check, CheckFn, Named, Need};
+use crate::pattern::{Cue, Pattern};
 use crate::rule::PackName;
 
 /// How a detector looks closer at a match.
@@ -46,6 +46,8 @@ pub(crate) struct Detector {
     check: Closer,
     /// A kind of byte that every match has within so many bytes of its start.
     need: Option<(Need, u64)>,
+    /// Lists of words, in lower case, one word of which stands within the context of every find.
+    cues: &'static [&'static [&'static str]],
     /// Set where the expression is the first marker of a block.
     block: Option<Ending>,
     /// The fewest bytes of a match that its check lets count; 0 where the expression says so itself.
@@ -53,7 +55,7 @@ pub(crate) struct Detector {
 }
 
 const fn detector(id: &'static str, expression: &'static str, max_len: usize) -> Detector {
-    Detector { id, expression, max_len, check: Closer::None, need: None, block: None, least: 0 }
+    Detector { id, expression, max_len, check: Closer::None, need: None, cues: &[], block: None, least: 0 }
 }
 
 impl Detector {
@@ -67,6 +69,10 @@ impl Detector {
 
     const fn needing(self, need: Need, within: u64) -> Self {
         Self { need: Some((need, within)), ..self }
+    }
+
+    const fn led_by(self, cues: &'static [&'static [&'static str]]) -> Self {
+        Self { cues, ..self }
     }
 
     const fn at_least(self, least: usize) -> Self {
@@ -93,7 +99,9 @@ fn build(pack: PackName, detector: &'static Detector) -> Arc<PackDetector> {
         Closer::Checked(check) => Check::Built(check),
         Closer::Named(named) => Check::Named(named),
     };
-    Arc::new(PackDetector::built(id, &pattern, check, detector.need, detector.block, detector.least))
+    let words = detector.cues.iter().copied().flatten().copied();
+    let cue = Cue::of(words).filter(|_| !detector.cues.is_empty()).map(Arc::new);
+    Arc::new(PackDetector::built(id, &pattern, check, detector.need, cue, detector.block, detector.least))
 }
 
 fn detectors(pack: PackName) -> impl Iterator<Item = &'static Detector> {
@@ -104,6 +112,12 @@ fn detectors(pack: PackName) -> impl Iterator<Item = &'static Detector> {
         PackName::Health => (&health::DETECTORS, &pii::CONTACT, &[]),
     };
     first.iter().chain(second).chain(third)
+}
+
+/// The ids and expressions of a pack.
+#[cfg(test)]
+pub(crate) fn sources(pack: PackName) -> impl Iterator<Item = (&'static str, &'static str)> {
+    detectors(pack).map(|detector| (detector.id, detector.expression))
 }
 
 #[cfg(test)]

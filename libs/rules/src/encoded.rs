@@ -1,35 +1,46 @@
 //! What base64, base64url and hexadecimal digits hold: terms, patterns and packs, and encodings in
 //! turn.
 //!
-//! Every run of digits is decoded as it is read, and the decoded text goes to a matcher and to
-//! patterns of its own. What is found counts once the run is long enough to be an encoding at all:
-//! ordinary words are base64 too. What is held back begins at the first digit that is of the
+//! A run of digits is decoded, and every stretch of what it decodes to that is UTF-8 is a text of its own
+//! with the rules looked for in it. What is found counts once the run is long enough to be an encoding at
+//! all: ordinary words are base64 too. What a stream holds back begins at the first digit that is of the
 //! violation alone.
 //!
 //! A run may have lost its beginning, so it is also read from its second, third and fourth digit.
 //! There, what is looked for may begin only after a capital, a decimal digit or a sign, so that
 //! ordinary words hold nothing back. A run may be broken over lines, as mail and key files do it: a
 //! line that is an encoding by itself goes on in the next one. Digits inside what was decoded are
-//! decoded once more, and not again. Nothing is stored but what is in progress, so there is no limit
-//! on the length of a run.
+//! decoded once more, and not again (deep disguises: twice more).
+//!
+//! Lists of numbers that stand for letters, a deep disguise, have a reader of their own,
+//! [`codes`], and so has compressed text, [`archive`].
+//!
+//! There are two readers of runs, which find the same. [`decoder`] reads one character of a stream after the other
+//! and stores nothing but what is in progress, so there is no limit on the length of a run. [`whole`] has the
+//! run in front of it: it packs the digits into bytes once, shifts these for the other beginnings, and lets
+//! [`sift`] choose the few stretches in which something may be, which is what makes pictures and archives
+//! in base64 cost little more than prose.
 
+mod archive;
+mod codes;
+mod decoder;
 mod sift;
+#[cfg(test)]
+mod tests;
+mod whole;
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::evasion::Evasion;
-use crate::matcher::{Before, Found, Matcher};
-use crate::pattern::watcher::{Match, Watcher};
+use crate::matcher::Found;
 use crate::rule::RuleKind;
 use crate::ruleset::RoomRules;
-use crate::trie::{Reach, Trie};
+use crate::trie::Trie;
 
-/// A run of small letters and signs alone is a word, or words with hyphens: an encoding of that
-/// length has capitals or decimal digits (hexadecimal letters always have).
-fn is_varied(c: char) -> bool {
-    c.is_ascii_uppercase() || c.is_ascii_digit()
-}
+pub(crate) use codes::{Codes, read_whole as read_codes};
+pub(crate) use decoder::{Decoder, decoders};
+pub(crate) use sift::Sieve;
+pub(crate) use whole::Runs;
 
 /// The fewest digits of a run that may be an encoding, and of a line that goes on in the next one.
 pub(crate) const RUN_MIN: u64 = 12;
@@ -37,10 +48,6 @@ pub(crate) const RUN_MIN: u64 = 12;
 const DEPTH_MAX: u8 = 2;
 /// The most characters of a line break, indentation of the next line included.
 const BREAK_MAX: u8 = 16;
-/// How many lines of a run are remembered: the longest match spans fewer.
-const LINES_MAX: usize = 512;
-/// Decoded text is handed to the patterns in pieces of about so many bytes.
-const BUFFER_BYTES: usize = 4096;
 
 /// A way to write bytes as digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,46 +56,95 @@ pub(crate) enum Encoding {
     Base64,
     /// Either case.
     Hex,
+    /// The alphabet of RFC 4648, in either case; only from its beginning on.
+    Base32,
 }
 
 impl Encoding {
-    pub(crate) const ALL: [Self; 2] = [Self::Base64, Self::Hex];
+    pub(crate) const ALL: [Self; 3] = [Self::Base64, Self::Hex, Self::Base32];
 
     pub(crate) fn evasion(self) -> Evasion {
         match self {
             Self::Base64 => Evasion::Base64,
             Self::Hex => Evasion::Hex,
+            Self::Base32 => Evasion::Base32,
         }
     }
 
+    /// Bits of one digit.
     fn bits(self) -> u32 {
         match self {
             Self::Base64 => 6,
             Self::Hex => 4,
+            Self::Base32 => 5,
         }
     }
 
-    pub(crate) fn digit(self, c: char) -> Option<u32> {
-        match (self, c) {
-            (Self::Hex, c) => c.to_digit(16),
-            (Self::Base64, 'A'..='Z') => Some(c as u32 - 'A' as u32),
-            (Self::Base64, 'a'..='z') => Some(c as u32 - 'a' as u32 + 26),
-            (Self::Base64, '0'..='9') => Some(c as u32 - '0' as u32 + 52),
-            (Self::Base64, '+' | '-') => Some(62),
-            (Self::Base64, '/' | '_') => Some(63),
-            _ => None,
+    /// How many digits of a run may be missing at its beginning, so that it is to be read from so many places.
+    fn beginnings(self) -> u8 {
+        match self {
+            Self::Base64 => 4,
+            Self::Hex => 2,
+            Self::Base32 => 1,
         }
+    }
+
+    /// The value of a digit.
+    pub(crate) fn digit(self, c: char) -> Option<u32> {
+        let byte = u8::try_from(c).ok()?;
+        let value = self.values()[usize::from(byte)];
+        (value != NONE).then_some(u32::from(value))
+    }
+
+    /// By byte, its value as a digit, or [`NONE`].
+    fn values(self) -> &'static [u8; 256] {
+        match self {
+            Self::Base64 => &BASE64,
+            Self::Hex => &HEX,
+            Self::Base32 => &BASE32,
+        }
+    }
+
+    fn is_digit(self, byte: u8) -> bool {
+        self.values()[usize::from(byte)] != NONE
     }
 }
 
-/// How a decoder reads runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    encoding: Encoding,
-    /// How many digits at the beginning of a run are not read.
-    skip: u8,
-    /// Whether a run may go on in the next line.
-    wraps: bool,
+/// The value of what is no digit.
+const NONE: u8 = 0xFF;
+
+static BASE64: [u8; 256] = values(6);
+static BASE32: [u8; 256] = values(5);
+static HEX: [u8; 256] = values(4);
+
+const fn values(bits: u32) -> [u8; 256] {
+    let mut values = [NONE; 256];
+    let mut code = 0;
+    while code < 256 {
+        let byte = code as u8;
+        values[code] = match (bits, byte) {
+            (6, b'A'..=b'Z') => byte - b'A',
+            (6, b'a'..=b'z') => byte - b'a' + 26,
+            (6, b'0'..=b'9') => byte - b'0' + 52,
+            (6, b'+' | b'-') => 62,
+            (6, b'/' | b'_') => 63,
+            (5, b'A'..=b'Z') => byte - b'A',
+            (5, b'a'..=b'z') => byte - b'a',
+            (5, b'2'..=b'7') => byte - b'2' + 26,
+            (4, b'0'..=b'9') => byte - b'0',
+            (4, b'a'..=b'f') => byte - b'a' + 10,
+            (4, b'A'..=b'F') => byte - b'A' + 10,
+            _ => NONE,
+        };
+        code += 1;
+    }
+    values
+}
+
+/// A run of small letters and signs alone is a word, or words with hyphens: an encoding of that
+/// length has capitals or decimal digits (hexadecimal letters always have).
+fn is_varied(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
 }
 
 /// What was found: terms and patterns, with places in the text that was read.
@@ -104,397 +160,37 @@ impl Finds {
         self.terms.clear();
         self.matches.clear();
     }
-}
 
-/// The decoders that a room needs for a text as it stands.
-pub(crate) fn decoders(rules: &RoomRules) -> Vec<Decoder> {
-    let shapes = [
-        (Encoding::Base64, 0, false),
-        (Encoding::Base64, 0, true),
-        (Encoding::Base64, 1, false),
-        (Encoding::Base64, 2, false),
-        (Encoding::Base64, 3, false),
-        (Encoding::Hex, 0, false),
-        (Encoding::Hex, 1, false),
-    ];
-    let wanted = shapes.into_iter().filter(|(encoding, ..)| rules.decodes(*encoding));
-    wanted.map(|(encoding, skip, wraps)| Decoder::new(rules, Shape { encoding, skip, wraps }, 1)).collect()
-}
-
-/// Looks for encoded violations in the dense parts of a whole text.
-pub(crate) struct Runs<'a> {
-    rules: &'a RoomRules,
-    text: &'a [u8],
-    /// Made for the first run: most texts are short and have none.
-    decoders: Vec<Decoder>,
-    /// Everything before it was looked at.
-    start: usize,
-    /// Everything before it was read as a run over several lines.
-    wrapped: usize,
-}
-
-impl<'a> Runs<'a> {
-    pub(crate) fn new(rules: &'a RoomRules, text: &'a str) -> Self {
-        Self { rules, text: text.as_bytes(), decoders: Vec::new(), start: 0, wrapped: 0 }
-    }
-
-    /// Looks at the run that begins at `at`. Hexadecimal digits are base64 digits too, so a run of
-    /// these is all that has to be found.
-    pub(crate) fn look(&mut self, at: usize, found: &mut Finds) {
-        if at < self.start {
-            return;
+    /// Moves what was found in decoded text over to what was found in the text around it, as `evasion` and with
+    /// the places that `original` gives.
+    fn hand_over(
+        &mut self,
+        rules: &RoomRules,
+        evasion: Evasion,
+        found: &mut Self,
+        original: impl Fn(Range<u64>) -> Range<u64>,
+    ) {
+        for (rule, span, _) in self.terms.drain(..) {
+            if counts(rules, evasion, rule) {
+                found.terms.push((rule, original(span), Some(evasion)));
+            }
         }
-        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-        let rest = &self.text[at..];
-        let end = at + rest.iter().position(|byte| !is_digit(byte)).unwrap_or(rest.len());
-        self.start = end;
-        let goes_on = matches!(self.text.get(end), Some(b'\r' | b'\n'));
-        if !goes_on && !sift::may_hold(self.rules, &self.text[at..end]) {
-            return;
-        }
-        if self.decoders.is_empty() {
-            self.decoders = decoders(self.rules);
-        }
-        self.read(at..end, found);
-    }
-
-    fn read(&mut self, run: Range<usize>, found: &mut Finds) {
-        for decoder in &mut self.decoders {
-            if !decoder.shape.wraps {
-                for at in run.clone() {
-                    decoder.read(self.rules, char::from(self.text[at]), at as u64, found);
-                }
-                decoder.end(self.rules, found);
-            } else if run.start >= self.wrapped {
-                // From the run on, as far as it goes over lines.
-                self.wrapped = run.start;
-                for byte in &self.text[run.start..] {
-                    // A character that is not ASCII ends a run like any sign.
-                    decoder.read(self.rules, char::from(*byte), self.wrapped as u64, found);
-                    if decoder.is_idle() {
-                        break;
-                    }
-                    self.wrapped += 1;
-                }
-                decoder.end(self.rules, found);
+        for (watch, span, _) in self.matches.drain(..) {
+            if counts(rules, evasion, rules.watches().get(watch).rule) {
+                found.matches.push((watch, original(span), Some(evasion)));
             }
         }
     }
 }
 
-/// Decodes one run after the other and looks for violations in them.
-#[derive(Clone)]
-pub(crate) struct Decoder {
-    shape: Shape,
-    /// Digits of the run.
-    digits: u64,
-    /// The first digit of each line of the run, and its place.
-    lines: VecDeque<(u64, u64)>,
-    /// Digits of the line.
-    line_digits: u64,
-    /// Characters of the line break that is being read.
-    broken: u8,
-    /// Whether the run has a capital or a decimal digit.
-    varied: bool,
-    /// Whether what is looked for may begin at the last digit and the one before it.
-    evident: (bool, bool),
-    value: u32,
-    bits: u32,
-    /// A character of which not all bytes are there, and whether what is looked for may begin at it.
-    partial: Vec<u8>,
-    partial_evident: bool,
-    matcher: Matcher,
-    watcher: Watcher,
-    /// Decoded text that the patterns have not read.
-    buffer: String,
-    /// For encodings in what was decoded.
-    nested: Vec<Decoder>,
-    /// What was found while the run is too short; places are decoded bytes.
-    early: Finds,
-}
-
-impl Decoder {
-    fn new(rules: &RoomRules, shape: Shape, depth: u8) -> Self {
-        let inner = |encoding| Self::new(rules, Shape { encoding, skip: 0, wraps: false }, depth + 1);
-        let encodings = Encoding::ALL.into_iter().filter(|encoding| rules.decodes(*encoding));
-        Self {
-            shape,
-            digits: 0,
-            lines: VecDeque::new(),
-            line_digits: 0,
-            broken: 0,
-            varied: false,
-            evident: (false, false),
-            value: 0,
-            bits: 0,
-            partial: Vec::new(),
-            partial_evident: false,
-            matcher: Matcher::new(0, Before::START),
-            watcher: Watcher::default(),
-            buffer: String::new(),
-            nested: if depth < DEPTH_MAX { encodings.map(inner).collect() } else { Vec::new() },
-            early: Finds::default(),
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.digits == 0
-    }
-
-    /// Reads the character at byte `position`.
-    pub(crate) fn read(&mut self, rules: &RoomRules, c: char, position: u64, found: &mut Finds) {
-        #[cfg(test)]
-        crate::work::note(1);
-        let Some(digit) = self.shape.encoding.digit(c) else {
-            if self.digits > 0 && !self.goes_on(c) {
-                self.end(rules, found);
-            }
-            return;
-        };
-        if self.digits == 0 || self.broken > 0 {
-            if self.lines.len() == LINES_MAX {
-                self.lines.pop_front();
-            }
-            self.lines.push_back((self.digits, position));
-            (self.line_digits, self.broken) = (0, 0);
-        }
-        self.digits += 1;
-        self.line_digits += 1;
-        self.varied |= is_varied(c);
-        let evident = self.evident.0 || self.shape.skip == 0 || !c.is_ascii_lowercase();
-        self.evident = (evident, self.evident.0 || self.shape.skip == 0);
-        if self.digits <= u64::from(self.shape.skip) {
-            return;
-        }
-        let bits = self.shape.encoding.bits();
-        self.value = (self.value << bits | digit) & 0xFFFF;
-        self.bits += bits;
-        if self.bits >= 8 {
-            // A byte begins at its last digit, unless it has all of the one before it.
-            let evident = if self.bits == 2 * bits { self.evident.1 } else { self.evident.0 };
-            self.bits -= 8;
-            self.read_byte(rules, (self.value >> self.bits) as u8, evident);
-        }
-        if self.digits >= RUN_MIN && self.varied {
-            self.report(rules, found);
-        }
-    }
-
-    /// Whether a run goes on over a character that is no digit: at the end of a long line.
-    fn goes_on(&mut self, c: char) -> bool {
-        let begins = self.line_digits >= RUN_MIN && self.varied && matches!(c, '\r' | '\n');
-        let goes_on = self.broken > 0 && self.broken < BREAK_MAX && matches!(c, '\r' | '\n' | ' ' | '\t');
-        if !self.shape.wraps || !(if self.broken == 0 { begins } else { goes_on }) {
-            return false;
-        }
-        self.broken += 1;
-        true
-    }
-
-    /// Lets the patterns read everything that was decoded.
-    pub(crate) fn settle(&mut self, rules: &RoomRules, found: &mut Finds) {
-        if self.digits == 0 {
-            return;
-        }
-        for nested in &mut self.nested {
-            nested.settle(rules, &mut self.early);
-        }
-        self.hand_on(rules, 1);
-        if self.digits >= RUN_MIN && self.varied {
-            self.report(rules, found);
-        }
-    }
-
-    /// The end of a run, or of the text.
-    pub(crate) fn end(&mut self, rules: &RoomRules, found: &mut Finds) {
-        if self.digits == 0 {
-            return;
-        }
-        self.end_text(rules, 0);
-        if self.digits >= RUN_MIN && self.varied {
-            self.report(rules, found);
-        }
-        self.early.clear();
-        self.partial.clear();
-        self.lines.clear();
-        (self.digits, self.line_digits, self.broken, self.bits) = (0, 0, 0, 0);
-        (self.varied, self.evident) = (false, (false, false));
-        self.matcher.restart(0, Before::START);
-        self.watcher.restart(0);
-    }
-
-    /// What was decoded so far is a text of its own; the next one begins `skipped` bytes further.
-    fn end_text(&mut self, rules: &RoomRules, skipped: u64) {
-        for nested in &mut self.nested {
-            nested.end(rules, &mut self.early);
-        }
-        self.matcher.end(rules, &mut self.early.terms);
-        self.hand_on(rules, 1);
-        let next = self.matcher.position() + skipped;
-        let mut matched = Vec::new();
-        self.watcher.end(rules.watches(), next, &mut matched);
-        self.take(matched);
-        self.matcher.restart(next, Before::START);
-    }
-
-    /// The first byte of the text that may be part of a violation of a rule in `reach`.
-    pub(crate) fn pending(&self, rules: &RoomRules, reach: Reach) -> Option<u64> {
-        if self.digits == 0 {
-            return None;
-        }
-        let holds = |rule: usize| self.counts(rules, rule) && rules.reach_of_rule(rule).meets(reach);
-        let terms = self.early.terms.iter().map(|(rule, span, _)| (*rule, span.start));
-        let matches =
-            self.early.matches.iter().map(|(watch, span, _)| (rules.watches().get(*watch).rule, span.start));
-        let early = terms.chain(matches).filter(|(rule, _)| holds(*rule)).map(|(_, start)| start);
-        let decoded = self.matcher.position();
-        // What was let out when its first digit came is not called back by what follows it.
-        let foreign = !self.partial.is_empty() && self.partial_evident && self.begins_foreign(rules);
-        let partial = foreign.then_some(decoded);
-        let begun = self.may_begin(rules).then_some(decoded + self.partial.len() as u64);
-        let walking = rules.trie().reach(Trie::ROOT).meets(reach).then(|| self.matcher.pending(rules, reach));
-        let nested = self.nested.iter().filter_map(|nested| nested.pending(rules, reach));
-        let matching = self.watcher.pending(rules.watches(), holds);
-        let ahead = walking.flatten().into_iter().chain(matching).chain(partial).chain(begun);
-        let byte = early.chain(ahead).chain(nested).min()?;
-        Some(self.first_digit(byte))
-    }
-
-    /// Whether the one digit that was read of the next byte may begin a violation.
-    fn may_begin(&self, rules: &RoomRules) -> bool {
-        let missing = 8 - self.bits;
-        if self.bits != self.shape.encoding.bits() || !self.evident.0 {
-            return false;
-        }
-        let high = (self.value << missing) as u8;
-        (high..=high | ((1 << missing) - 1)).any(|byte| match byte {
-            0xC0.. => self.begins_foreign(rules),
-            byte => {
-                byte.is_ascii()
-                    && (begins(rules, char::from(byte))
-                        || rules.watches().may_begin_with(byte)
-                        || self.nested.iter().any(|nested| nested.holds_first(rules, char::from(byte))))
-            }
-        })
-    }
-
-    fn begins_foreign(&self, rules: &RoomRules) -> bool {
-        self.evident.0
-            && (rules.trie().begins_foreign()
-                || (0xC0..=0xFF).any(|byte| rules.watches().may_begin_with(byte)))
-    }
-
-    /// Whether something may be held back once `c` was read as the next digit.
-    fn holds_first(&self, rules: &RoomRules, c: char) -> bool {
-        let Some(digit) = self.shape.encoding.digit(c) else { return false };
-        let bits = self.bits + self.shape.encoding.bits();
-        let missing = 8u32.saturating_sub(bits);
-        let value = (self.value << self.shape.encoding.bits() | digit) << missing >> bits.saturating_sub(8);
-        let high = value as u8;
-        (high..=high | ((1u16 << missing) - 1) as u8).any(|byte| {
-            begins(rules, char::from(byte)) || rules.watches().may_begin_with(byte) || byte >= 0xC0
-        })
-    }
-
-    fn read_byte(&mut self, rules: &RoomRules, byte: u8, evident: bool) {
-        if self.partial.is_empty() && byte.is_ascii() {
-            return self.read_char(rules, char::from(byte), evident);
-        }
-        if self.partial.is_empty() {
-            self.partial_evident = evident;
-        }
-        self.partial.push(byte);
-        while let Err(error) = std::str::from_utf8(&self.partial) {
-            let Some(invalid) = error.error_len() else { return };
-            // Not text: nothing goes on over these bytes.
-            self.end_text(rules, invalid as u64);
-            self.partial.drain(..invalid);
-            // What is left is the byte that did not fit.
-            self.partial_evident = evident;
-        }
-        let text = std::mem::take(&mut self.partial);
-        for c in std::str::from_utf8(&text).unwrap_or_default().chars() {
-            self.read_char(rules, c, self.partial_evident);
-        }
-    }
-
-    fn read_char(&mut self, rules: &RoomRules, c: char, evident: bool) {
-        let at = self.matcher.position();
-        if evident {
-            for nested in &mut self.nested {
-                nested.read(rules, c, at, &mut self.early);
-            }
-            if !rules.watches().is_empty() {
-                if self.buffer.is_empty() && self.watcher.position() < at {
-                    self.watcher.restart(at);
-                }
-                self.buffer.push(c);
-                self.hand_on(rules, BUFFER_BYTES);
-            }
-        }
-        let starting = evident && begins(rules, c);
-        if !starting && self.matcher.is_idle() {
-            return self.matcher.pass(c);
-        }
-        self.matcher.read(rules, c, starting, &mut self.early.terms);
-    }
-
-    fn hand_on(&mut self, rules: &RoomRules, at_least: usize) {
-        if self.buffer.len() >= at_least {
-            let mut matched = Vec::new();
-            self.watcher.read(rules.watches(), &self.buffer, &mut matched);
-            self.buffer.clear();
-            self.take(matched);
-        }
-    }
-
-    fn take(&mut self, matched: Vec<Match>) {
-        self.early.matches.extend(matched.into_iter().map(|(watch, span)| (watch, span, None)));
-    }
-
-    fn report(&mut self, rules: &RoomRules, found: &mut Finds) {
-        let evasion = Some(self.shape.encoding.evasion());
-        for (rule, span, _) in std::mem::take(&mut self.early.terms) {
-            if self.counts(rules, rule) {
-                found.terms.push((rule, self.original(span), evasion));
-            }
-        }
-        for (watch, span, _) in std::mem::take(&mut self.early.matches) {
-            if self.counts(rules, rules.watches().get(watch).rule) {
-                found.matches.push((watch, self.original(span), evasion));
-            }
-        }
-    }
-
-    /// Whether a rule looks into this encoding.
-    fn counts(&self, rules: &RoomRules, rule: usize) -> bool {
-        let (spec, evasion) = (rules.rule(rule), self.shape.encoding.evasion());
-        let long = match &spec.kind {
-            RuleKind::Term(term) => term.letters() >= evasion.min_term_letters(),
-            RuleKind::Pattern(_) | RuleKind::Pack(_) => true,
-        };
-        long && spec.evasions.contains(evasion)
-    }
-
-    /// The digits that decoded bytes come from. A digit that a byte shares with the one before it
-    /// is not among them: it has at most half of the byte.
-    fn original(&self, decoded: Range<u64>) -> Range<u64> {
-        let end = (decoded.end * 8).div_ceil(u64::from(self.shape.encoding.bits()));
-        let last = (end + u64::from(self.shape.skip)).min(self.digits).saturating_sub(1);
-        self.first_digit(decoded.start)..self.place(last) + 1
-    }
-
-    fn first_digit(&self, byte: u64) -> u64 {
-        let digit = (byte * 8).div_ceil(u64::from(self.shape.encoding.bits()));
-        self.place(digit + u64::from(self.shape.skip))
-    }
-
-    /// The place of a digit of the run.
-    fn place(&self, digit: u64) -> u64 {
-        let after = self.lines.partition_point(|(first, _)| *first <= digit);
-        let (first, place) = self.lines[after.saturating_sub(1)];
-        place + digit.saturating_sub(first)
-    }
+/// Whether a rule looks behind a disguise.
+fn counts(rules: &RoomRules, evasion: Evasion, rule: usize) -> bool {
+    let spec = rules.rule(rule);
+    let long = match &spec.kind {
+        RuleKind::Term(term) => term.letters() >= evasion.min_term_letters(),
+        RuleKind::Pattern(_) | RuleKind::Pack(_) => true,
+    };
+    long && spec.evasions.contains(evasion)
 }
 
 /// Whether a term may begin with a decoded character: with the character itself or an escape

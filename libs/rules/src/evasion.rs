@@ -3,6 +3,10 @@
 //! Only disguises that carry a risk of harming innocent text have a name and a switch. Upper
 //! case, accents, full width, ligatures, zero-width characters and line wraps are not disguises
 //! but spellings: they are always folded away (see [`crate::fold`]).
+//!
+//! There are two sets. [`Evasions::ORDINARY`] is what rules look for by themselves. [`Evasions::DEEP`] is what
+//! hardly anybody writes by chance and a model reads all the same: it costs a second look at every sign of it,
+//! and rooms that must not leak turn it on.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +44,25 @@ pub enum Evasion {
     Concatenated,
     /// The beginning of a term followed by more invisible characters than may be held back.
     Padding,
+    /// The numbers of the letters, hexadecimal in pairs, decimal, octal or binary: `46 61 6c 63 6f 6e`.
+    Codes,
+    /// The term inside a base32 run.
+    Base32,
+    /// The term in a text that gzip compressed, inside a base64 run.
+    Compressed,
+    /// The bytes of mail in seven bits: `F=61lcon`.
+    QuotedPrintable,
+    /// Letters in UTF-7: `F+AGE-lcon`.
+    Utf7,
+    /// Letters moved by half of the alphabet: `Snypba`.
+    Rot13,
+    /// The letters from last to first, of the whole term or of each of its words: `noclaF`.
+    Reversed,
 }
 
 impl Evasion {
     /// All of them, in the order of declaration.
-    pub const ALL: [Evasion; 15] = [
+    pub const ALL: [Evasion; 22] = [
         Evasion::Confusables,
         Evasion::Symbols,
         Evasion::Leetspeak,
@@ -60,6 +78,13 @@ impl Evasion {
         Evasion::NameOrder,
         Evasion::Concatenated,
         Evasion::Padding,
+        Evasion::Codes,
+        Evasion::Base32,
+        Evasion::Compressed,
+        Evasion::QuotedPrintable,
+        Evasion::Utf7,
+        Evasion::Rot13,
+        Evasion::Reversed,
     ];
 
     /// The name used in files and records.
@@ -80,6 +105,13 @@ impl Evasion {
             Evasion::NameOrder => "name-order",
             Evasion::Concatenated => "concatenated",
             Evasion::Padding => "padding",
+            Evasion::Codes => "codes",
+            Evasion::Base32 => "base32",
+            Evasion::Compressed => "compressed",
+            Evasion::QuotedPrintable => "quoted-printable",
+            Evasion::Utf7 => "utf7",
+            Evasion::Rot13 => "rot13",
+            Evasion::Reversed => "reversed",
         }
     }
 
@@ -89,15 +121,16 @@ impl Evasion {
         match self {
             Evasion::Confusables | Evasion::Padding | Evasion::NameOrder => 1,
             Evasion::Entities | Evasion::Percent | Evasion::Escapes | Evasion::Markup => 3,
-            Evasion::Symbols => 4,
+            Evasion::Symbols | Evasion::QuotedPrintable | Evasion::Utf7 => 4,
             Evasion::Separated | Evasion::Hyphenation | Evasion::Joined | Evasion::Concatenated => 5,
-            Evasion::Base64 | Evasion::Hex => 4,
-            Evasion::Leetspeak => 6,
+            Evasion::Base64 | Evasion::Hex | Evasion::Compressed => 4,
+            Evasion::Codes | Evasion::Base32 => 5,
+            Evasion::Leetspeak | Evasion::Rot13 | Evasion::Reversed => 6,
         }
     }
 
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    const fn bit(self) -> u32 {
+        1 << self as u32
     }
 }
 
@@ -107,14 +140,18 @@ impl std::fmt::Display for Evasion {
     }
 }
 
-/// A set of evasions. The default is all of them. In files it is a list of names.
+/// A set of evasions. The default is [`Evasions::ORDINARY`]. In files it is a list of names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<Evasion>", into = "Vec<Evasion>")]
-pub struct Evasions(u16);
+pub struct Evasions(u32);
 
 impl Evasions {
     /// Every evasion.
     pub const ALL: Evasions = Evasions((1 << Evasion::ALL.len()) - 1);
+    /// What rules look for by themselves: everything up to [`Evasion::Padding`].
+    pub const ORDINARY: Evasions = Evasions((Evasion::Padding.bit() << 1) - 1);
+    /// Disguises that hardly anybody writes by chance and a model reads all the same.
+    pub const DEEP: Evasions = Evasions(Self::ALL.0 & !Self::ORDINARY.0);
     /// No evasion: only spellings that are always folded.
     pub const NONE: Evasions = Evasions(0);
 
@@ -126,6 +163,16 @@ impl Evasions {
     /// This set less `evasion`.
     pub const fn without(self, evasion: Evasion) -> Self {
         Self(self.0 & !evasion.bit())
+    }
+
+    /// This set less all of `other`.
+    pub const fn without_all(self, other: Evasions) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Both sets together.
+    pub const fn union(self, other: Evasions) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether `evasion` is in the set.
@@ -151,7 +198,7 @@ impl Evasions {
 
 impl Default for Evasions {
     fn default() -> Self {
-        Self::ALL
+        Self::ORDINARY
     }
 }
 
@@ -200,5 +247,13 @@ mod tests {
         assert!(Evasions::default().contains_all(set) && !set.contains_all(Evasions::ALL));
         assert_eq!(serde_json::to_string(&set).unwrap(), r#"["joined","hex"]"#);
         assert!(set.without(Evasion::Hex).without(Evasion::Joined).is_empty());
+    }
+
+    #[test]
+    fn every_evasion_is_ordinary_or_deep() {
+        let both = Evasions::ORDINARY.union(Evasions::DEEP);
+        assert!(both == Evasions::ALL && both.iter().count() == Evasion::ALL.len());
+        assert!(Evasions::DEEP.contains(Evasion::Codes) && !Evasions::DEEP.contains(Evasion::Padding));
+        assert_eq!(Evasions::ALL.without_all(Evasions::DEEP), Evasions::default());
     }
 }

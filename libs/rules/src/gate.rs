@@ -106,8 +106,7 @@ impl Gate {
             (b'\\', _) if Escape::follows_backslash(next) || !is_plain(next) => admits_letter(trie, text, at),
             (_, Sign::Never) => false,
             (_, Sign::Term) => true,
-            // A letter so replaced is followed by more of its word.
-            (_, Sign::Leet) => !matches!(next, b' ' | b'\n' | b'\r' | b'\t'),
+            (sign, Sign::Leet) => admits_leet(trie, sign, next),
         }
     }
 
@@ -128,6 +127,24 @@ fn admits_percent(trie: &Trie, text: &[u8], at: usize) -> bool {
     let decoded = (high << 4 | low) as u8;
     let next = text.get(at + 3).copied().unwrap_or(b' ');
     begins_here(trie, decoded) || begins_behind(trie, decoded, next)
+}
+
+/// Whether a term may begin with a sign that replaces its first letter, in front of this byte. More of the word
+/// must follow, and no separator: numbers have these.
+fn admits_leet(trie: &Trie, sign: u8, next: u8) -> bool {
+    if !is_plain(next) || b"*_~`<\"'%&\\=+".contains(&next) {
+        return !matches!(next, b'\n' | b'\r' | b'\t');
+    }
+    let next = char::from(next.to_ascii_lowercase());
+    let mut admits = false;
+    for_each_reading(char::from(sign), |letters, _| {
+        let Some(node) = letters.first().and_then(|letter| trie.child(Trie::ROOT, *letter)) else { return };
+        admits |= trie.has_separator(node) || trie.child(node, next).is_some();
+        for_each_reading(next, |letters, _| {
+            admits |= letters.first().is_some_and(|letter| trie.child(node, *letter).is_some());
+        });
+    });
+    admits
 }
 
 /// The same for a backslash and one of the letters that stand for white space or a quote.

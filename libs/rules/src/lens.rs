@@ -7,7 +7,8 @@
 //! while a match may still hold some of the difference, and then ends. Ordinary text has no lens.
 //!
 //! A control sequence of a terminal is the edge of a word where letters or digits stand on both sides of it,
-//! and otherwise nothing.
+//! and otherwise nothing. It may also stand inside of a word, as where a search marks a part of a key: behind
+//! such a one a twin of the lens reads on for which it is nothing, and reports what holds it.
 //!
 //! Accents, look-alike letters and quotes stay what they are.
 
@@ -109,6 +110,49 @@ pub(crate) struct Lens {
     in_word: bool,
     /// What is known of the word before.
     path: Path,
+    /// The lens that reads over sequences of a terminal as if they were not there, from the first one on that
+    /// stands behind a letter or a digit.
+    twin: Option<Box<Twin>>,
+    /// Whether such a sequence has just ended.
+    joins: bool,
+}
+
+/// A lens for which sequences of a terminal are nothing.
+#[derive(Clone)]
+struct Twin {
+    lens: Lens,
+    /// The places at which two parts of a word were joined, as far as a match may reach back.
+    joints: VecDeque<u64>,
+}
+
+impl Twin {
+    /// Reads the character at byte `at`.
+    fn read(&mut self, watches: &Watches, c: char, at: u64, found: &mut Vec<Seen>) {
+        let was_parted = self.lens.parted;
+        self.lens.parted = false;
+        if was_parted {
+            self.joints.push_back(at);
+            while self.joints.front().is_some_and(|joint| joint + LIFE_BYTES < at) {
+                self.joints.pop_front();
+            }
+        }
+        self.report(found, |lens, seen| {
+            lens.read_char(watches, c, at, seen);
+            lens.path.read(c);
+            // It has no twin of its own.
+            lens.joins = false;
+        });
+    }
+
+    /// Appends what is found in a step and holds a joint.
+    fn report(&mut self, found: &mut Vec<Seen>, step: impl FnOnce(&mut Lens, &mut Vec<Seen>)) {
+        let mut seen = Vec::new();
+        step(&mut self.lens, &mut seen);
+        let holds = |span: &std::ops::Range<u64>| {
+            self.joints.iter().any(|joint| span.start < *joint && *joint < span.end)
+        };
+        found.extend(seen.into_iter().filter(|(_, span, _)| holds(span)));
+    }
 }
 
 impl Lens {
@@ -127,6 +171,8 @@ impl Lens {
             parted: false,
             in_word: last.is_some_and(char::is_alphanumeric),
             path,
+            twin: None,
+            joins: false,
         }
     }
 
@@ -140,8 +186,14 @@ impl Lens {
     pub(crate) fn read(&mut self, watches: &Watches, c: char, at: u64, found: &mut Vec<Seen>) {
         #[cfg(test)]
         crate::work::note(1 + self.seams.len().ilog2() as usize);
+        if let Some(twin) = &mut self.twin {
+            twin.read(watches, c, at, found);
+        }
         self.read_char(watches, c, at, found);
         self.path.read(c);
+        if std::mem::take(&mut self.joins) && self.twin.is_none() {
+            self.twin = Some(Box::new(Twin { lens: self.clone(), joints: VecDeque::new() }));
+        }
     }
 
     fn read_char(&mut self, watches: &Watches, c: char, at: u64, found: &mut Vec<Seen>) {
@@ -154,7 +206,10 @@ impl Lens {
                     raw.push((c, at));
                     self.terminal = Some((more, start, raw));
                 }
-                terminal::Step::Done => self.part(start, end),
+                terminal::Step::Done => {
+                    self.part(start, end);
+                    self.joins = self.in_word;
+                }
                 terminal::Step::Not => {
                     self.part(start, raw.first().map_or(at, |(_, at)| *at));
                     for (c, at) in raw {
@@ -181,7 +236,10 @@ impl Lens {
                     self.decoded(escape, decoded, start, at);
                     return self.read_char(watches, c, at, found);
                 }
-                Progress::Not => self.give_up(watches, escape, &raw, at, found),
+                // A lens begins no sequence that has parts.
+                Progress::Not | Progress::Part(..) | Progress::End | Progress::EndBefore => {
+                    self.give_up(watches, escape, &raw, at, found);
+                }
             }
         }
         if self.begin_terminal(c, at, end) {
@@ -238,11 +296,17 @@ impl Lens {
 
     /// Lets the patterns read everything that was shown.
     pub(crate) fn settle(&mut self, watches: &Watches, found: &mut Vec<Seen>) {
+        if let Some(twin) = &mut self.twin {
+            twin.report(found, |lens, seen| lens.settle(watches, seen));
+        }
         self.hand_on(watches, found, 1);
     }
 
     /// The end of the text.
     pub(crate) fn end(&mut self, watches: &Watches, found: &mut Vec<Seen>) {
+        if let Some(mut twin) = self.twin.take() {
+            twin.report(found, |lens, seen| lens.end(watches, seen));
+        }
         if let Some((_, _, raw)) = self.escape.take() {
             self.buffer.push_str(&raw);
             self.shown += raw.len() as u64;
@@ -258,7 +322,12 @@ impl Lens {
     }
 
     /// The first byte of the original text that may be part of a match of a rule that `holds`.
-    pub(crate) fn pending(&self, watches: &Watches, holds: impl Fn(usize) -> bool) -> Option<u64> {
+    pub(crate) fn pending(&self, watches: &Watches, holds: impl Fn(usize) -> bool + Copy) -> Option<u64> {
+        let joined = self.twin.as_ref().and_then(|twin| twin.lens.pending_alone(watches, holds));
+        [self.pending_alone(watches, holds), joined].into_iter().flatten().min()
+    }
+
+    fn pending_alone(&self, watches: &Watches, holds: impl Fn(usize) -> bool) -> Option<u64> {
         let running = self.watcher.pending(watches, holds).map(|shown| self.place(shown));
         let escape = self.escape.as_ref().map(|(_, start, _)| *start);
         let terminal = self.terminal.as_ref().map(|(_, start, _)| *start);

@@ -51,6 +51,8 @@ mod encoded;
 mod evasion;
 mod fold;
 mod gate;
+#[cfg(test)]
+mod golden;
 mod lens;
 mod matcher;
 mod pack;
@@ -58,6 +60,7 @@ mod pattern;
 mod rule;
 mod ruleset;
 mod scanner;
+mod seam;
 mod seek;
 mod trie;
 mod unseen;

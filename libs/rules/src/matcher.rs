@@ -11,6 +11,7 @@
 
 pub(crate) mod escape;
 pub(crate) mod path;
+mod recent;
 mod report;
 mod step;
 pub(crate) mod terminal;
@@ -23,6 +24,7 @@ use smallvec::SmallVec;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::matcher::path::Path;
+use crate::matcher::recent::Recent;
 use crate::matcher::report::{confirm, report_padding};
 use crate::matcher::step::{Step, Threads};
 use crate::matcher::terminal::Terminal;
@@ -90,6 +92,8 @@ pub(crate) struct Matcher {
     hidden: Option<Class>,
     /// What is known of the word before.
     path: Path,
+    /// The last characters, where an escape sequence may end: the newest in the lowest byte.
+    recent: Recent,
 }
 
 impl Matcher {
@@ -103,6 +107,7 @@ impl Matcher {
             after_space: false,
             hidden: None,
             path: Path::default(),
+            recent: Recent::default(),
         };
         matcher.restart(position, before);
         matcher
@@ -113,19 +118,14 @@ impl Matcher {
         self.threads.clear();
         (self.position, self.before) = (position, before);
         self.after_space = before.class == Some(Class::Space);
-        (self.hidden, self.path) = (None, Path::default());
+        (self.hidden, self.path, self.recent) = (None, Path::default(), Recent::default());
     }
 
-    /// Begins in the middle of a text, behind a hidden letter of this class and in this word.
-    pub(crate) fn restart_within(
-        &mut self,
-        position: u64,
-        before: Before,
-        hidden: Option<Class>,
-        path: Path,
-    ) {
-        self.restart(position, before);
-        (self.hidden, self.path) = (hidden, path);
+    /// Begins in the middle of a text of which this is the part before, behind a hidden letter of this class
+    /// and in this word.
+    pub(crate) fn restart_within(&mut self, text: &str, before: Before, hidden: Option<Class>, path: Path) {
+        self.restart(text.len() as u64, before);
+        (self.hidden, self.path, self.recent) = (hidden, path, Recent::behind(text));
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -134,6 +134,11 @@ impl Matcher {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.threads.is_empty()
+    }
+
+    /// Whether it has read a visible character since it began.
+    pub(crate) fn has_read(&self) -> bool {
+        self.before.class.is_some()
     }
 
     /// The start of the oldest thread that may still become a violation of a rule in `reach`.
@@ -194,6 +199,7 @@ impl Matcher {
             remove_twins(&mut self.threads, first);
         }
         self.path.read(c);
+        self.recent.read(c);
         self.drop_padded(rules, found);
     }
 
@@ -293,6 +299,7 @@ impl Matcher {
         self.position += c.len_utf8() as u64;
         self.hidden = None;
         self.path.read(c);
+        self.recent.read(c);
         match fold::fold(c) {
             Folded::Dropped => {}
             Folded::One(_, Class::Space) if self.after_space => {}
@@ -332,10 +339,12 @@ impl Matcher {
         found: &mut Vec<Found>,
     ) {
         let case = plain.last().map_or(Case::None, |last| Case::of(c, fold::class(*last)));
+        // What an escape sequence stands for is what stands before: `\u0078` is no digit.
+        let before = if starting && self.path.lets_escape() { self.recent.escaped() } else { None };
         let step = Step {
             rules,
             at,
-            before: self.before,
+            before: before.unwrap_or(self.before),
             case,
             evasion: None,
             hidden: false,

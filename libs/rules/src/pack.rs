@@ -6,7 +6,7 @@ use crate::detectors;
 use crate::detectors::checks::{digits, entropy, follows, is_placeholder, luhn, remainder};
 use crate::pattern::block::Ending;
 use crate::pattern::runs::{Check, Need, Watch};
-use crate::pattern::{Expression, Pattern, PatternError};
+use crate::pattern::{Cue, Expression, Pattern, PatternError};
 use crate::rule::PackName;
 
 /// The most literals of one detector.
@@ -29,6 +29,8 @@ pub(crate) struct PackDetector {
     pub(crate) max_len: usize,
     pub(crate) check: Check,
     pub(crate) need: Option<(Need, u64)>,
+    /// Words one of which stands before every find.
+    pub(crate) cue: Option<Arc<Cue>>,
     /// Set where the expression is the first marker of a block.
     pub(crate) block: Option<Ending>,
     /// The fewest bytes of a find.
@@ -90,6 +92,7 @@ impl Pack {
                 max_len: spec.pattern.max_len(),
                 check: Check::Declared(Arc::new(spec.check.clone())),
                 need: None,
+                cue: spec.check.cue(),
                 block: None,
                 shortest: spec.pattern.expression().shortest(),
                 declared: Some(spec),
@@ -158,6 +161,7 @@ impl Pack {
             check: detector.check.clone(),
             detector: Some(Arc::clone(&detector.id)),
             need: detector.need,
+            cue: detector.cue.clone(),
             block: detector.block,
             shortest: detector.shortest,
             counts_examples: self.counts_examples,
@@ -184,12 +188,13 @@ impl PackDetector {
         pattern: &Pattern,
         check: Check,
         need: Option<(Need, u64)>,
+        cue: Option<Arc<Cue>>,
         block: Option<Ending>,
         least: usize,
     ) -> Self {
         let (expression, max_len) = (Arc::clone(pattern.expression()), pattern.max_len());
         let shortest = expression.shortest().max(least);
-        Self { id, expression, max_len, check, need, block, shortest, declared: None }
+        Self { id, expression, max_len, check, need, cue, block, shortest, declared: None }
     }
 
     fn kind(&self) -> &str {
@@ -232,6 +237,12 @@ impl DetectorSpec {
 }
 
 impl DeclaredCheck {
+    /// The test for the words that it asks for, if it asks for any and they can be told so.
+    fn cue(&self) -> Option<Arc<Cue>> {
+        let words = self.context.iter().map(String::as_str);
+        Cue::of(words).filter(|_| !self.context.is_empty()).map(Arc::new)
+    }
+
     /// How many bytes of a match count, given the text before it.
     pub(crate) fn keeps(&self, before: &str, matched: &str) -> Option<usize> {
         let number = digits(matched);

@@ -6,14 +6,18 @@
 //! ASCII word characters and others, and `^` and `$` are the ends of the text.
 
 pub(crate) mod block;
+mod cue;
+mod dispatch;
+mod opening;
 pub(crate) mod runs;
 pub(crate) mod watcher;
 mod watches;
 
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use crate::pattern::cue::Cue;
+use crate::pattern::opening::Opening;
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
-use regex_automata::hybrid::{LazyStateID, dfa as lazy};
 use regex_automata::nfa::thompson;
 use regex_automata::util::{primitives::StateID, start};
 use regex_automata::{Anchored, MatchKind};
@@ -164,9 +168,8 @@ pub(crate) struct Expression {
     shortest: usize,
     /// Whether a match can begin with a byte.
     first: [bool; 256],
-    /// What a match can begin with, or a match of one byte and what follows: where an ASCII word
-    /// character does not stand before it, and where one does. No two of them share a pair of bytes.
-    openings: [Vec<Opening>; 2],
+    /// What a match can begin with. No two that count on the same side share their first two bytes.
+    openings: Vec<Opening>,
 }
 
 struct Automaton {
@@ -175,53 +178,13 @@ struct Automaton {
     starts: Vec<StateID>,
 }
 
-/// Bytes that a match can begin with, each followed by any of `seconds`, and the third and the fourth that
-/// it can have then.
-#[derive(Clone, Copy)]
-pub(crate) struct Opening {
-    pub(crate) firsts: ByteSet,
-    pub(crate) seconds: ByteSet,
-    pub(crate) beyond: Beyond,
-}
-
-/// The third and the fourth byte that a match, and what follows it, can have.
-pub(crate) type Beyond = [ByteSet; 2];
-
-/// A set of bytes.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) struct ByteSet([u64; 4]);
-
-impl ByteSet {
-    const ALL: Self = Self([u64::MAX; 4]);
-
-    fn insert(&mut self, byte: u8) {
-        self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
-    }
-
-    #[inline]
-    pub(crate) fn holds(&self, byte: u8) -> bool {
-        self.0[usize::from(byte / 64)] >> (byte % 64) & 1 != 0
-    }
-
-    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
-        (0..=255u8).filter(move |byte| self.holds(*byte))
-    }
-
-    pub(crate) fn join(self, other: Self) -> Self {
-        Self(std::array::from_fn(|part| self.0[part] | other.0[part]))
-    }
-}
-
 impl Expression {
     fn new(hir: &Hir, shortest: usize) -> Result<Self, PatternError> {
         let hir = ascii_boundaries(hir);
-        let mut beginning = Beginning::new(&hir)?;
-        let (mut first, mut openings) = ([false; 256], [Vec::new(), Vec::new()]);
-        for (inside, openings) in openings.iter_mut().enumerate() {
-            *openings = beginning.openings(inside == 1)?;
-            for byte in openings.iter().flat_map(|opening: &Opening| opening.firsts.iter()) {
-                first[usize::from(byte)] = true;
-            }
+        let openings = opening::openings(&hir)?;
+        let mut first = [false; 256];
+        for byte in openings.iter().flat_map(|opening| opening.firsts().iter()) {
+            first[usize::from(byte)] = true;
         }
         Ok(Self { hir, automaton: OnceLock::new(), shortest, first, openings })
     }
@@ -243,9 +206,9 @@ impl Expression {
         })
     }
 
-    /// What a match can begin with, by whether a word character stands before.
-    pub(crate) fn openings(&self, inside: bool) -> &[Opening] {
-        &self.openings[usize::from(inside)]
+    /// What a match can begin with.
+    pub(crate) fn openings(&self) -> &[Opening] {
+        &self.openings
     }
 
     /// The fewest bytes of a match.
@@ -283,7 +246,7 @@ impl Expression {
             automaton.dfa.memory_usage() + automaton.starts.len() * size_of::<StateID>()
         };
         self.automaton.get().map_or(0, automaton)
-            + size_of::<Opening>() * self.openings.iter().map(Vec::len).sum::<usize>()
+            + self.openings.iter().map(Opening::memory_bytes).sum::<usize>()
     }
 }
 
@@ -321,112 +284,6 @@ fn start_after(before: Option<u8>) -> start::Config {
     start::Config::new().anchored(Anchored::Yes).look_behind(before)
 }
 
-/// The first few states of an automaton, made as they are asked for: what a match can begin with is known
-/// long before all of the automaton is.
-struct Beginning {
-    dfa: lazy::DFA,
-    cache: lazy::Cache,
-    /// One byte of every class of bytes that the expression does not tell apart, and its class.
-    classes: Vec<(u8, ByteSet)>,
-}
-
-impl Beginning {
-    fn new(hir: &Hir) -> Result<Self, PatternError> {
-        let dfa = lazy::Builder::new()
-            .configure(
-                lazy::Config::new()
-                    .match_kind(MatchKind::All)
-                    .cache_capacity(AUTOMATON_MAX_BYTES)
-                    // States are named by number here, so none may be thrown away.
-                    .minimum_cache_clear_count(Some(0)),
-            )
-            .build_from_nfa(nfa(hir)?)
-            .map_err(|_| PatternError::TooComplex)?;
-        let mut classes: Vec<(u8, ByteSet)> = Vec::new();
-        let mut known = [None; 256];
-        for byte in 0..=255u8 {
-            let at = *known[usize::from(dfa.byte_classes().get(byte))].get_or_insert_with(|| {
-                classes.push((byte, ByteSet::default()));
-                classes.len() - 1
-            });
-            classes[at].1.insert(byte);
-        }
-        let cache = dfa.create_cache();
-        Ok(Self { dfa, cache, classes })
-    }
-
-    /// What a match can begin with where a word character stands before it, or where none does.
-    fn openings(&mut self, inside: bool) -> Result<Vec<Opening>, PatternError> {
-        let is_so = |before: &Option<u8>| before.is_some_and(is_word) == inside;
-        let mut starts = Vec::new();
-        for before in (0..=255).map(Some).chain([None]).filter(is_so) {
-            let start = self.dfa.start_state(&mut self.cache, &start_after(before));
-            starts.push(start.map_err(|_| PatternError::TooComplex)?);
-        }
-        let mut openings = Vec::new();
-        for (firsts, reached) in self.after(&starts)? {
-            for (seconds, beyond) in self.seconds(&reached)? {
-                openings.push(Opening { firsts, seconds, beyond });
-            }
-        }
-        Ok(openings)
-    }
-
-    /// The bytes that can follow states that a first byte led to, and what can come third and fourth then.
-    fn seconds(&mut self, states: &[LazyStateID]) -> Result<Vec<(ByteSet, Beyond)>, PatternError> {
-        let ended = |states: &[LazyStateID]| states.iter().any(|state| state.is_match());
-        let mut seconds = Vec::new();
-        for (bytes, reached) in self.after(states)? {
-            let (third, states) = self.step(&reached)?;
-            let fourth = self.step(&states)?.0;
-            // What a match of one or two bytes is followed by may be anything.
-            let beyond = [
-                if ended(&reached) { ByteSet::ALL } else { third },
-                if ended(&reached) || ended(&states) { ByteSet::ALL } else { fourth },
-            ];
-            seconds.push((bytes, beyond));
-        }
-        Ok(seconds)
-    }
-
-    /// The bytes that can follow some states, by the states that they lead to.
-    fn after(&mut self, states: &[LazyStateID]) -> Result<Vec<(ByteSet, Vec<LazyStateID>)>, PatternError> {
-        let mut groups: Vec<(ByteSet, Vec<LazyStateID>)> = Vec::new();
-        for (byte, class) in &self.classes {
-            let mut reached = Vec::new();
-            for state in states {
-                let next = self.dfa.next_state(&mut self.cache, *state, *byte);
-                let next = next.map_err(|_| PatternError::TooComplex)?;
-                if !next.is_dead() {
-                    reached.push(next);
-                }
-            }
-            if reached.is_empty() {
-                continue;
-            }
-            reached.sort_unstable();
-            reached.dedup();
-            match groups.iter_mut().find(|(_, states)| *states == reached) {
-                Some((bytes, _)) => *bytes = bytes.join(*class),
-                None => groups.push((*class, reached)),
-            }
-        }
-        Ok(groups)
-    }
-
-    /// The bytes that can follow some states, and the states that they lead to.
-    fn step(&mut self, states: &[LazyStateID]) -> Result<(ByteSet, Vec<LazyStateID>), PatternError> {
-        let (mut bytes, mut reached) = (ByteSet::default(), Vec::new());
-        for (class, states) in self.after(states)? {
-            bytes = bytes.join(class);
-            reached.extend(states);
-        }
-        reached.sort_unstable();
-        reached.dedup();
-        Ok((bytes, reached))
-    }
-}
-
 /// What `\b` takes for a part of a word.
 pub(crate) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
@@ -460,8 +317,6 @@ fn ascii_boundaries(hir: &Hir) -> Hir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detectors;
-    use crate::rule::PackName;
 
     #[test]
     fn patterns_that_cannot_be_used_are_refused_with_a_sentence() {
@@ -477,54 +332,5 @@ mod tests {
         assert_eq!(error("[a&&b]", None), PatternError::MatchesNothing);
         assert_eq!(Pattern::new(r"ACME-\d{6}", None).unwrap().max_len(), 29, "digits of all scripts");
         assert_eq!(Pattern::new(r"ACME-[0-9]{6}", None).unwrap().max_len(), 11);
-    }
-
-    /// Every pair of bytes, and what can come third and fourth, by the automaton that is built whole.
-    #[test]
-    fn what_opens_a_match_of_a_pack_is_what_its_automaton_goes_on_with() {
-        let detectors = PackName::ALL.iter().flat_map(|pack| detectors::all(*pack));
-        for detector in detectors {
-            let expression = &detector.expression;
-            let go_on = |states: &[StateID], byte: u8| {
-                let next = states.iter().filter_map(|state| expression.next(*state, byte));
-                next.collect::<Vec<(StateID, bool)>>()
-            };
-            let states =
-                |reached: &[(StateID, bool)]| reached.iter().map(|(state, _)| *state).collect::<Vec<_>>();
-            for (inside, befores) in [(false, [None, Some(b' ')]), (true, [Some(b'a'), Some(b'_')])] {
-                for first in 0..=255u8 {
-                    let begun: Vec<StateID> =
-                        befores.iter().filter_map(|before| expression.begin(*before, first)).collect();
-                    assert!(begun.is_empty() || expression.may_begin_with(first), "{}", detector.id);
-                    let openings =
-                        expression.openings(inside).iter().filter(|opening| opening.firsts.holds(first));
-                    let openings: Vec<&Opening> = openings.collect();
-                    for second in 0..=255u8 {
-                        let reached = go_on(&begun, second);
-                        let mut opening = openings.iter().filter(|opening| opening.seconds.holds(second));
-                        let place = || format!("{}: {inside} {first:#x} {second:#x}", detector.id);
-                        let Some(Opening { beyond: [thirds, fourths], .. }) = opening.next() else {
-                            assert!(reached.is_empty(), "{}", place());
-                            continue;
-                        };
-                        assert!(!reached.is_empty() && opening.next().is_none(), "{}", place());
-                        // A match that ended may be followed by anything, and one second byte speaks for all of
-                        // an opening.
-                        let speaks =
-                            openings.iter().any(|opening| opening.seconds.iter().next() == Some(second));
-                        if thirds.holds(0) || !speaks {
-                            continue;
-                        }
-                        for third in 0..=255u8 {
-                            let reached = go_on(&states(&reached), third);
-                            assert_eq!(thirds.holds(third), !reached.is_empty(), "{} {third:#x}", place());
-                            let fourth = |byte: &u8| !go_on(&states(&reached), *byte).is_empty();
-                            let fourth = (0..=255).step_by(7).find(fourth);
-                            assert!(fourth.is_none_or(|fourth| fourths.holds(fourth)), "{}", place());
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -41,7 +41,7 @@ pub struct RuleSpec {
 }
 
 impl RuleSpec {
-    /// A rule with the usual settings: denied, tails and all evasions on.
+    /// A rule with the usual settings: denied, tails and the ordinary evasions on.
     pub fn new(id: impl Into<String>, kind: RuleKind) -> Self {
         Self {
             id: id.into(),
@@ -49,7 +49,7 @@ impl RuleSpec {
             action: Action::Deny,
             exact: false,
             person: false,
-            evasions: Evasions::ALL,
+            evasions: Evasions::ORDINARY,
         }
     }
 }
@@ -178,6 +178,33 @@ impl Term {
             Some((first, last)) => vec![format!("{last} {first}"), format!("{last}, {first}")],
             None => Vec::new(),
         }
+    }
+
+    /// The folded term with its Latin letters moved by half of the alphabet, if it has some.
+    pub(crate) fn rotated(&self) -> Option<String> {
+        let rotate = |c: char| match c {
+            'a'..='m' => char::from(c as u8 + 13),
+            'n'..='z' => char::from(c as u8 - 13),
+            c => c,
+        };
+        self.folded
+            .bytes()
+            .any(|byte| byte.is_ascii_lowercase())
+            .then(|| self.folded.chars().map(rotate).collect())
+    }
+
+    /// The folded term from last to first, and each of its words so. Scripts that write a word with marks or
+    /// without spaces have none.
+    pub(crate) fn reversed(&self) -> Vec<String> {
+        if self.folded.chars().any(|c| matches!(fold::class(c), Class::Extend | Class::Unspaced)) {
+            return Vec::new();
+        }
+        let reverse = |text: &str| text.chars().rev().collect::<String>();
+        let words: Vec<String> = self.folded.split(' ').map(reverse).collect();
+        let mut spellings = vec![reverse(&self.folded), words.join(" ")];
+        spellings.dedup();
+        spellings.retain(|spelling| *spelling != self.folded);
+        spellings
     }
 
     /// The term as it was written. Confidential: never show it to a caller.

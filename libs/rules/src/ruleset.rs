@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::encoded::{self, Encoding, Finds};
+use crate::encoded::{self, Encoding, Finds, Sieve};
 use crate::evasion::{Evasion, Evasions};
 use crate::fold;
 use crate::gate::Gate;
@@ -67,6 +67,8 @@ pub struct Ruleset {
     gate: Gate,
     /// By room, the expressions of its patterns and packs.
     watches: Vec<Watches>,
+    /// By room, what decoded bytes can begin with.
+    sieves: Vec<Sieve>,
 }
 
 impl Ruleset {
@@ -96,6 +98,7 @@ impl Ruleset {
                         check: Check::None,
                         detector: None,
                         need: None,
+                        cue: None,
                         block: None,
                         shortest: pattern.expression().shortest(),
                         counts_examples: false,
@@ -110,7 +113,13 @@ impl Ruleset {
         }
         let trie = builder.build();
         let gate = Gate::new(&trie);
-        Ok(Self { rooms: rooms.to_vec(), by_name, trie, gate, watches })
+        let has_terms = |room: &Room| room.rules.iter().any(|spec| matches!(spec.kind, RuleKind::Term(_)));
+        let sieves = rooms
+            .iter()
+            .zip(&watches)
+            .map(|(room, watches)| Sieve::new(&trie, has_terms(room), watches))
+            .collect();
+        Ok(Self { rooms: rooms.to_vec(), by_name, trie, gate, watches, sieves })
     }
 
     /// The rules of one room.
@@ -139,6 +148,7 @@ impl Ruleset {
             + self.trie.memory_bytes()
             + self.gate.memory_bytes()
             + self.watches.iter().map(Watches::memory_bytes).sum::<usize>()
+            + self.sieves.iter().map(Sieve::memory_bytes).sum::<usize>()
     }
 }
 
@@ -157,6 +167,14 @@ fn add_term(builder: &mut TrieBuilder, term: &Term, used: Use, spec: &RuleSpec) 
             builder.add(&spelling, term.letters(), used, spec.action);
         }
     }
+    let mut add = |evasion: Evasion, spellings: Vec<String>| {
+        if spec.evasions.contains(evasion) && term.letters() >= evasion.min_term_letters() {
+            let used = Use { spelling: Evasions::NONE.with(evasion), ..used };
+            spellings.iter().for_each(|spelling| builder.add(spelling, term.letters(), used, spec.action));
+        }
+    };
+    add(Evasion::Rot13, term.rotated().into_iter().collect());
+    add(Evasion::Reversed, term.reversed());
     if latin != term.folded() && spec.evasions.contains(Evasion::Confusables) {
         let used = Use { spelling: Evasions::NONE.with(Evasion::Confusables), ..used };
         builder.add(&latin, term.letters(), used, spec.action);
@@ -165,7 +183,7 @@ fn add_term(builder: &mut TrieBuilder, term: &Term, used: Use, spec: &RuleSpec) 
 
 /// The walks of a whole text, from the places at which a term may begin. They read each character once:
 /// where a walk is alive, the next one begins beside it.
-struct Walks<'a> {
+pub(crate) struct Walks<'a> {
     rules: &'a RoomRules,
     text: &'a str,
     matcher: Matcher,
@@ -174,19 +192,20 @@ struct Walks<'a> {
 }
 
 impl<'a> Walks<'a> {
-    fn new(rules: &'a RoomRules, text: &'a str) -> Self {
+    pub(crate) fn new(rules: &'a RoomRules, text: &'a str) -> Self {
         let has_backslash = memchr::memchr(b'\\', text.as_bytes()).is_some();
         let matcher = Matcher::new(0, Before::START);
         Self { rules, text, matcher, trail: Trail::default(), has_backslash }
     }
 
     /// Lets a term begin at a place. Places come in order.
-    fn begin(&mut self, at: usize, found: &mut Vec<Found>) {
+    pub(crate) fn begin(&mut self, at: usize, found: &mut Vec<Found>) {
         self.go_on(at, found);
         if self.matcher.is_idle() {
             let path = if self.has_backslash { self.trail.path(self.text, at) } else { Path::default() };
             let before = self.trail.before(self.text, at);
-            self.matcher.restart_within(at as u64, before, hidden_before(self.text, at), path);
+            let hidden = hidden_before(self.text, at);
+            self.matcher.restart_within(&self.text[..at], before, hidden, path);
         }
         if let Some(c) = self.text[at..].chars().next() {
             self.matcher.read(self.rules, c, true, found);
@@ -207,7 +226,13 @@ impl<'a> Walks<'a> {
         }
     }
 
-    fn end(&mut self, found: &mut Vec<Found>) {
+    /// Whether a term may go on behind the end of the text.
+    pub(crate) fn is_alive_at_end(&mut self, found: &mut Vec<Found>) -> bool {
+        self.go_on(self.text.len(), found);
+        !self.matcher.is_idle()
+    }
+
+    pub(crate) fn end(&mut self, found: &mut Vec<Found>) {
         self.go_on(self.text.len(), found);
         self.matcher.end(self.rules, found);
     }
@@ -233,6 +258,11 @@ impl RoomRules {
 
     pub(crate) fn gate(&self) -> &Gate {
         &self.ruleset.gate
+    }
+
+    /// What decoded bytes can begin with in the room.
+    pub(crate) fn sieve(&self) -> &Sieve {
+        &self.ruleset.sieves[self.room]
     }
 
     /// The expressions of the room.
@@ -329,6 +359,9 @@ impl RoomRules {
             Place::Dense(_) => {}
         });
         walks.end(&mut fresh.terms);
+        if !is_encoded {
+            encoded::read_codes(self, text, &mut fresh);
+        }
         if !is_encoded || text.len() <= ENCODED_PATTERNS_BYTES {
             self.run_patterns(text, &mut fresh);
         }

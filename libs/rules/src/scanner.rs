@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::encoded::{self, Decoder, Finds};
+use crate::encoded::{self, Codes, Decoder, Finds};
 use crate::evasion::Evasion;
 use crate::lens::{self, Lens};
 use crate::matcher::path::Path;
@@ -47,6 +47,8 @@ pub struct Scanner {
     cut: Option<u64>,
     /// For the encodings that a rule looks for.
     decoders: Vec<Decoder>,
+    /// For lists of numbers, where a rule looks for them.
+    codes: Option<Codes>,
     /// The patterns on the text as it is.
     watcher: Watcher,
     /// The patterns on the text without disguise, where it is disguised.
@@ -61,12 +63,14 @@ impl Scanner {
     pub(crate) fn new(rules: RoomRules, blocking: impl Fn(&RuleSpec) -> bool) -> Self {
         let holding = rules.reach_of(blocking);
         let decoders = encoded::decoders(&rules);
+        let codes = Codes::new(&rules);
         Self {
             rules,
             matcher: Matcher::new(0, Before::START),
             holding,
             cut: None,
             decoders,
+            codes,
             watcher: Watcher::default(),
             lens: None,
             path: Path::default(),
@@ -82,6 +86,9 @@ impl Scanner {
         for c in text.chars() {
             for decoder in &mut self.decoders {
                 decoder.read(&self.rules, c, self.matcher.position(), &mut fresh);
+            }
+            if let Some(codes) = &mut self.codes {
+                codes.read(&self.rules, c, self.matcher.position(), &mut fresh);
             }
             self.matcher.read(&self.rules, c, true, &mut fresh.terms);
         }
@@ -131,6 +138,9 @@ impl Scanner {
         for decoder in &mut self.decoders {
             decoder.end(&self.rules, &mut fresh);
         }
+        if let Some(codes) = &mut self.codes {
+            codes.end(&self.rules, &mut fresh);
+        }
         let mut matched = Vec::new();
         self.watcher.end(self.rules.watches(), self.matcher.position(), &mut matched);
         fresh.matches.extend(matched.into_iter().map(|(watch, span)| (watch, span, None)));
@@ -160,7 +170,12 @@ impl Scanner {
         let running = self.watcher.pending(self.rules.watches(), holds);
         let shown = self.lens.as_ref().and_then(|lens| lens.pending(self.rules.watches(), holds));
         let encoded = self.decoders.iter().map(|decoder| decoder.pending(&self.rules, self.holding));
-        [self.cut, pending, running, shown].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
+        let listed = self.codes.as_ref().and_then(|codes| codes.pending(&self.rules, self.holding));
+        [self.cut, pending, running, shown, listed]
+            .into_iter()
+            .chain(encoded)
+            .flatten()
+            .fold(self.pushed(), u64::min)
     }
 
     /// From which byte on the text may still be part of a violation that is yet to be reported, of
@@ -172,7 +187,8 @@ impl Scanner {
         let running = self.watcher.pending(self.rules.watches(), |_| true);
         let shown = self.lens.as_ref().and_then(|lens| lens.pending(self.rules.watches(), |_| true));
         let encoded = self.decoders.iter().map(|decoder| decoder.pending(&self.rules, every));
-        [pending, running, shown].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
+        let listed = self.codes.as_ref().and_then(|codes| codes.pending(&self.rules, every));
+        [pending, running, shown, listed].into_iter().chain(encoded).flatten().fold(self.pushed(), u64::min)
     }
 
     /// Goes on after the violations that were reported: whoever reads on has dealt with them, by

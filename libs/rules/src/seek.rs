@@ -10,6 +10,7 @@ use crate::encoded::{Encoding, RUN_MIN};
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::gate;
+use crate::matcher::escape::Escape;
 use crate::matcher::path::Path;
 use crate::matcher::terminal::Terminal;
 use crate::matcher::{Before, Case, begins_word, for_each_reading};
@@ -86,6 +87,8 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
     }
     let humps_count = if rules.evasions().contains(Evasion::Joined) { u64::MAX } else { 0 };
     let stops_count = if gate.admits_stops() { u64::MAX } else { 0 };
+    let deep = [Evasion::QuotedPrintable, Evasion::Utf7];
+    let is_deep = deep.iter().any(|evasion| rules.evasions().contains(*evasion));
     let (mut letter_before, mut open) = (0, Open::default());
     let mut trail = Trail::default();
     let mut last = [0; BLOCK + AHEAD];
@@ -125,7 +128,7 @@ pub(crate) fn seek(rules: &RoomRules, text: &str, mut visit: impl FnMut(Place)) 
             } else if masks.foreign >> bit & 1 != 0 {
                 text.is_char_boundary(at) && may_begin(rules, &mut trail, text, at)
             } else {
-                gate.admits_sign(trie, bytes, at)
+                gate.admits_sign(trie, bytes, at) || is_deep && Escape::may_begin_deep(&bytes[at..])
             };
             if begins {
                 visit(Place::Term(at));

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
+    static DECODED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Notes so many steps.
@@ -11,20 +12,37 @@ pub(crate) fn note(steps: usize) {
     STEPS.set(STEPS.get() + steps as u64);
 }
 
+/// Notes that so many bytes were decoded from a run.
+pub(crate) fn note_decoded(bytes: usize) {
+    DECODED.set(DECODED.get() + bytes as u64);
+}
+
+/// Bytes that were decoded since the last [`reset`].
+pub(crate) fn decoded() -> u64 {
+    DECODED.get()
+}
+
+/// Begins to count anew.
+pub(crate) fn reset() {
+    STEPS.set(0);
+    DECODED.set(0);
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
+    use crate::{Evasions, PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, Term};
 
-    fn rules() -> RoomRules {
+    fn rules(evasions: Evasions) -> RoomRules {
         let term = |text: &str| RuleKind::Term(Term::new(text).unwrap());
         let mut kinds: Vec<RuleKind> =
             ["Project Falcon", "a a a a b", "Falcon", "&lt;%", "x-x-x-x-x"].map(term).to_vec();
         kinds.push(RuleKind::Pattern(Pattern::new("[ab]{1,40}c", None).unwrap()));
         kinds.push(RuleKind::Pack(PackName::Payment.into()));
-        let rules = kinds.into_iter().map(|kind| RuleSpec::new("rule", kind)).collect();
+        let spec = |kind| RuleSpec { evasions, ..RuleSpec::new("rule", kind) };
+        let rules = kinds.into_iter().map(spec).collect();
         Arc::new(Ruleset::compile(&[Room { name: "a".to_owned(), rules }]).unwrap()).room("a").unwrap()
     }
 
@@ -46,7 +64,7 @@ mod tests {
     /// times the text may cost five times the steps.
     #[test]
     fn no_text_makes_a_scan_more_than_linear() {
-        let rules = rules();
+        let rules = rules(Evasions::default());
         for piece in [
             "a",
             " ",
@@ -87,11 +105,42 @@ mod tests {
             "\\u00",
             "=",
         ] {
-            let (short, long) = (piece.repeat(6_000 / piece.len()), piece.repeat(24_000 / piece.len()));
-            for (kind, steps) in [("whole", whole as fn(&RoomRules, &str) -> u64), ("streamed", streamed)] {
-                let (few, many) = (steps(&rules, &short), steps(&rules, &long));
-                assert!(many <= 5 * few.max(6_000), "{kind} {piece:?}: {few} steps, then {many}");
-            }
+            check(&rules, piece);
+        }
+    }
+
+    #[test]
+    fn no_deep_disguise_makes_a_scan_more_than_linear() {
+        let rules = rules(Evasions::ALL);
+        for piece in [
+            "46 ",
+            "0x46,",
+            "70, ",
+            "01000110 ",
+            "U+0046 ",
+            "=",
+            "=46",
+            "=\n",
+            "+",
+            "+A",
+            "+AEY-",
+            "+AEYARg",
+            "H4sI",
+            "H4sIAAAAAAAA\n",
+            "MFRGGZDF",
+            "1",
+            "snypba ",
+            "noclaF",
+        ] {
+            check(&rules, piece);
+        }
+    }
+
+    fn check(rules: &RoomRules, piece: &str) {
+        let (short, long) = (piece.repeat(6_000 / piece.len()), piece.repeat(24_000 / piece.len()));
+        for (kind, steps) in [("whole", whole as fn(&RoomRules, &str) -> u64), ("streamed", streamed)] {
+            let (few, many) = (steps(rules, &short), steps(rules, &long));
+            assert!(many <= 5 * few.max(6_000), "{kind} {piece:?}: {few} steps, then {many}");
         }
     }
 }

@@ -90,6 +90,19 @@ fn an_escape_sequence_is_an_edge_of_a_word_on_both_sides() {
 }
 
 #[test]
+fn a_letter_that_is_written_as_an_escape_sequence_is_no_edge_of_a_word() {
+    check(
+        "Osprey",
+        "a\\u0078osprey \\x68osprey b%68osprey c&#120;osprey d&#x78;osprey e\\150osprey \\u{78}osprey",
+    );
+    check(
+        "Osprey",
+        "a\\u0031⟦osprey⟧ \\u0020⟦osprey⟧ a%20⟦osprey⟧ 0078⟦osprey⟧ C:\\u0078⟦osprey⟧ x;⟦osprey⟧ {5}⟦osprey⟧",
+    );
+    check("Osprey", "a\\u0078⟦Osprey⟧ is a word of two humps");
+}
+
+#[test]
 fn a_backslash_of_a_path_is_none_of_an_escape_sequence() {
     check("Ew Osprey", "C:\\new osprey, D:\\x\\new osprey, \"C:\\\\a\\\\new osprey");
     check("Osprey", "C:\\nosprey and path=d:\\t\\rosprey but C:\\⟦osprey⟧\\n and say\\n⟦osprey⟧");
@@ -204,6 +217,12 @@ fn patterns_begin_and_end_at_what_a_reader_skips() {
             let start = text.find("tkt").unwrap();
             assert_eq!(pattern_spans(r"\btkt-[0-9]{4}\b", &text), [(start, start + 8)], "{text:?}");
         }
+    }
+    for code in ["\u{1B}[1;31m", "\u{9B}m", "\\u001b[0m", "\\033[31m", "\u{1B}[31m\u{1B}[K"] {
+        let text = format!("a key tkt-{code}48{code}21 there, x{code}tkt-4821{code}");
+        let (start, end) = (text.find("tkt").unwrap(), text.find(" there").unwrap());
+        let again = text.rfind("tkt").unwrap();
+        assert_eq!(pattern_spans(r"\btkt-[0-9]{4}\b", &text), [(start, end), (again, again + 8)], "{text:?}");
     }
     for text in ["C:\\ntkt-4821", "C:\\new\\ttkt-4821", "wordtkt-4821", "\\Ntkt-4821", "\u{1B}[3tkt-48215"] {
         assert_eq!(pattern_spans(r"\btkt-[0-9]{4}\b", text), [], "{text:?}");

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::files::{self, FileError};
 use crate::secret::Secret;
 
-/// What a new token begins with, so that secret scanners and people know it. Homes that were made before
-/// have one without it, which goes on to work.
+/// Prefix of a new token, so that secret scanners and people know it. Homes that were made before
+/// it existed have a token without it, which goes on to work.
 pub const PREFIX: &str = "zos_admin_";
 
 /// The shortest token that counts as one, in characters: 128 bits in base64.

@@ -21,30 +21,30 @@ use crate::files::FileError;
 use crate::secret::Secret;
 use file::{KeyFile, Stamp, StoredKey};
 
-/// What every key begins with, so that secret scanners and people know it.
+/// Prefix of every key, so that secret scanners and people know it.
 pub const PREFIX: &str = "zos_";
 
-/// How long the file is believed to be unchanged without looking.
+/// Time for which the file counts as unchanged without another look at it.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The least time between two writes of last-used times.
 const TOUCH: Duration = Duration::from_secs(60);
 
-/// Tells the time in Unix milliseconds.
+/// Clock in Unix milliseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// What may be shown of a key.
+/// Facts about a key that may be shown: everything but the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyInfo {
-    /// Names the key; random, and no part of it.
+    /// Random name of the key, which is no part of it.
     pub id: String,
     /// The one context it is for; `None` lets the caller choose.
     pub context: Option<String>,
-    /// Who it was made for.
+    /// Name of the client that it was made for.
     pub client: String,
-    /// When: RFC 3339, UTC.
+    /// Time of making: RFC 3339, UTC.
     pub created: String,
-    /// When it was last used, to the minute or so; `None` for never.
+    /// Time of last use, to about a minute; `None` for never.
     pub last_used: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub enum KeysError {
         line: usize,
         /// The column, from 1; 0 where the whole is meant.
         column: usize,
-        /// What is wrong.
+        /// The fault, as a part of a sentence.
         why: String,
     },
     /// A newer version wrote it.
@@ -77,7 +77,7 @@ pub enum KeysError {
         /// Its version.
         version: u64,
     },
-    /// Another process did not let go of it.
+    /// Another process kept the file locked.
     #[error("another process is changing {}; try again", .path.display())]
     Busy {
         /// The file.
@@ -98,18 +98,18 @@ pub struct ClientKeys(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     clock: Clock,
-    desk: Mutex<Desk>,
+    table: Mutex<KeyTable>,
     /// Whether a thread is writing last-used times.
     touching: AtomicBool,
 }
 
-struct Desk {
+struct KeyTable {
     /// Sorted by their digest.
     keys: Vec<StoredKey>,
-    /// What the file looked like when `keys` were read from it; `None` to read it again.
+    /// Version of the file that `keys` were read from; `None` to read it again.
     stamp: Option<Stamp>,
     looked: Instant,
-    /// What is wrong with the file now; `keys` are those of the last good version.
+    /// Fault of the file as it is now; `keys` are those of its last good version.
     problem: Option<String>,
     /// Last-used times that are not in the file yet, by id, in Unix milliseconds.
     touched: HashMap<String, u64>,
@@ -131,7 +131,7 @@ impl ClientKeys {
         Self::with_clock(path, Arc::new(system_clock))
     }
 
-    /// The same, with a clock for `created` and `last_used`.
+    /// Opens the file with a clock for `created` and `last_used`.
     ///
     /// # Errors
     /// Those of [`ClientKeys::open`].
@@ -139,7 +139,7 @@ impl ClientKeys {
         let stamp = Stamp::of(path)?;
         let keys = sorted(KeyFile::read(path)?.keys()?);
         let now = Instant::now();
-        let desk = Desk {
+        let table = KeyTable {
             keys,
             stamp: Some(stamp),
             looked: now,
@@ -147,8 +147,12 @@ impl ClientKeys {
             touched: HashMap::new(),
             written: now,
         };
-        let shared =
-            Shared { path: path.to_owned(), clock, desk: Mutex::new(desk), touching: AtomicBool::new(false) };
+        let shared = Shared {
+            path: path.to_owned(),
+            clock,
+            table: Mutex::new(table),
+            touching: AtomicBool::new(false),
+        };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -182,11 +186,11 @@ impl ClientKeys {
     /// When the file cannot be read or understood.
     pub fn list(&self) -> Result<Vec<KeyInfo>, KeysError> {
         let keys = KeyFile::read(&self.0.path)?.keys()?;
-        let desk = self.0.desk();
+        let table = self.0.table();
         Ok(keys
             .into_iter()
             .map(|StoredKey { mut info, .. }| {
-                if let Some(time) = desk.touched.get(&info.id) {
+                if let Some(time) = table.touched.get(&info.id) {
                     info.last_used = Some(format_time(*time));
                 }
                 info
@@ -211,13 +215,13 @@ impl ClientKeys {
             return None;
         }
         let digest = sha256(presented.as_bytes());
-        let mut desk = self.0.desk();
-        if desk.looked.elapsed() >= LOOK {
-            self.0.look(&mut desk);
+        let mut table = self.0.table();
+        if table.looked.elapsed() >= LOOK {
+            self.0.look(&mut table);
         }
-        let info = desk.known(&digest)?.info.clone();
-        let due = self.0.touch(&mut desk, &info.id);
-        drop(desk);
+        let info = table.known(&digest)?.info.clone();
+        let due = self.0.touch(&mut table, &info.id);
+        drop(table);
         if due {
             self.0.write_touched_aside();
         }
@@ -227,19 +231,19 @@ impl ClientKeys {
     /// Whether this is a key of ours, without noting that it was used: for a last look at what leaves.
     pub fn has(&self, text: &str) -> bool {
         let digest = sha256(text.as_bytes());
-        self.0.desk().known(&digest).is_some()
+        self.0.table().known(&digest).is_some()
     }
 
     /// Whether any key was made; where none was, keyless callers are the only ones.
     pub fn is_empty(&self) -> bool {
-        self.0.desk().keys.is_empty()
+        self.0.table().keys.is_empty()
     }
 
-    /// What is wrong with the file now, as a sentence.
+    /// Fault of the file as it is now, as a sentence.
     pub fn problem(&self) -> Option<String> {
-        let mut desk = self.0.desk();
-        self.0.look(&mut desk);
-        desk.problem.clone()
+        let mut table = self.0.table();
+        self.0.look(&mut table);
+        table.problem.clone()
     }
 
     /// Writes last-used times that are not in the file yet; the last clone does so when dropped.
@@ -252,16 +256,16 @@ impl ClientKeys {
 }
 
 impl Shared {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, KeyTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the file again if it is another one than before.
-    fn look(&self, desk: &mut Desk) {
-        desk.looked = Instant::now();
+    fn look(&self, table: &mut KeyTable) {
+        table.looked = Instant::now();
         let read = || {
             let stamp = Stamp::of(&self.path)?;
-            if desk.stamp.as_ref() == Some(&stamp) {
+            if table.stamp.as_ref() == Some(&stamp) {
                 return Ok(None);
             }
             Ok::<_, KeysError>(Some((sorted(KeyFile::read(&self.path)?.keys()?), stamp)))
@@ -269,13 +273,13 @@ impl Shared {
         match read() {
             Ok(None) => {}
             Ok(Some((keys, stamp))) => {
-                desk.keys = keys;
-                desk.stamp = Some(stamp);
-                desk.problem = None;
+                table.keys = keys;
+                table.stamp = Some(stamp);
+                table.problem = None;
             }
             Err(error) => {
-                desk.problem = Some(error.to_string());
-                desk.stamp = None;
+                table.problem = Some(error.to_string());
+                table.stamp = None;
             }
         }
     }
@@ -290,22 +294,22 @@ impl Shared {
         if changed {
             file.write()?;
         }
-        let mut desk = self.desk();
-        desk.stamp = None;
-        self.look(&mut desk);
+        let mut table = self.table();
+        table.stamp = None;
+        self.look(&mut table);
         Ok(changed)
     }
 
-    /// Notes that a key was used; says whether it is time to write that down.
-    fn touch(&self, desk: &mut Desk, id: &str) -> bool {
+    /// Notes that a key was used. Returns whether the last-used times are due to be written.
+    fn touch(&self, table: &mut KeyTable, id: &str) -> bool {
         let now = (self.clock)();
-        match desk.touched.get_mut(id) {
+        match table.touched.get_mut(id) {
             Some(time) => *time = now,
-            None => drop(desk.touched.insert(id.to_owned(), now)),
+            None => drop(table.touched.insert(id.to_owned(), now)),
         }
-        let due = desk.written.elapsed() >= TOUCH;
+        let due = table.written.elapsed() >= TOUCH;
         if due {
-            desk.written = Instant::now();
+            table.written = Instant::now();
         }
         due
     }
@@ -327,19 +331,19 @@ impl Shared {
     }
 
     fn write_touched(&self) -> Result<(), KeysError> {
-        let touched = self.desk().touched.clone();
+        let touched = self.table().touched.clone();
         if touched.is_empty() {
             return Ok(());
         }
         self.change(|file| {
             touched.iter().fold(false, |changed, (id, time)| file.touch(id, &format_time(*time)) || changed)
         })?;
-        self.desk().touched.retain(|id, time| touched.get(id) != Some(time));
+        self.table().touched.retain(|id, time| touched.get(id) != Some(time));
         Ok(())
     }
 }
 
-impl Desk {
+impl KeyTable {
     /// The key with this digest.
     ///
     /// The search by the first bytes takes a time that depends on the digest, which tells nothing:
@@ -357,7 +361,7 @@ impl Drop for Shared {
     }
 }
 
-/// Sorts keys as [`Desk::known`] searches them.
+/// Sorts keys as [`KeyTable::known`] searches them.
 fn sorted(mut keys: Vec<StoredKey>) -> Vec<StoredKey> {
     keys.sort_unstable_by_key(|key| key.sha256);
     keys

@@ -17,7 +17,7 @@ pub struct Envelope {
     pub payload_type: String,
     /// The payload, in base64.
     pub payload: String,
-    /// Who signed it.
+    /// Signatures, each over type and payload.
     pub signatures: Vec<EnvelopeSignature>,
 }
 
@@ -30,7 +30,7 @@ pub struct EnvelopeSignature {
     pub sig: String,
 }
 
-/// What is signed: the pre-authentication encoding of DSSE 1.
+/// Bytes that are signed: the pre-authentication encoding of DSSE 1.
 fn encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [head.as_bytes(), payload].concat()

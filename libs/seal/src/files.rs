@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How many links are followed before they count as a circle; Linux has the same bound.
+/// Links that are followed before they count as a circle; Linux has the same bound.
 const LINKS: usize = 40;
 
 /// Why a file could not be read or written.
@@ -14,11 +14,11 @@ pub enum FileError {
     /// The operating system said no.
     #[error("could not {doing} {}: {source}", .path.display())]
     Io {
-        /// What was tried.
+        /// Step that failed, for the sentence.
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
     /// Others than the owner may read a file with a secret.

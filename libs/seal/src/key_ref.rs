@@ -1,4 +1,4 @@
-//! Where a provider's key is to be found, as a person writes it in `routing/fleet.yml`.
+//! Place of a provider's key, as a person writes it in `routing/fleet.yml`.
 
 use std::fmt;
 use std::str::FromStr;

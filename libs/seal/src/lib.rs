@@ -8,6 +8,34 @@
 //!
 //! - [`SigningKey`] signs with Ed25519, [`Envelope`] carries what was signed, [`TermKeys`] hashes with a key.
 //!
+//! A key for a client is shown once and stored as a hash:
+//!
+//! ```
+//! use zos_seal::ClientKeys;
+//!
+//! let home = tempfile::tempdir()?;
+//! let file = home.path().join("keys.json");
+//! let keys = ClientKeys::open(&file)?;
+//! let (info, key) = keys.create(Some("acme".into()), "zed".into())?;
+//! assert_eq!(keys.check(key.expose()), Some(info));
+//! assert!(keys.check("zos_guessed").is_none());
+//! assert!(!std::fs::read_to_string(&file)?.contains(key.expose().as_str()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! An envelope opens only with the key and the type that it was signed with:
+//!
+//! ```
+//! use zos_seal::{Envelope, SigningKey};
+//!
+//! let (signer, other) = (SigningKey::generate()?, SigningKey::generate()?);
+//! let envelope = Envelope::sign("text/plain", b"in force", &signer);
+//! assert_eq!(envelope.open("text/plain", &signer.public()).as_deref(), Some(&b"in force"[..]));
+//! assert!(envelope.open("text/html", &signer.public()).is_none());
+//! assert!(envelope.open("text/plain", &other.public()).is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! It encrypts nothing: what lies in a private file is protected by the file's mode alone.
 //!
 //! Reading order: [`secret`], [`files`], [`client_keys`], [`own_secrets`], [`key_ref`], [`vault`], [`signing`], [`dsse`],

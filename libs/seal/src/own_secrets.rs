@@ -38,23 +38,23 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Which of our secrets was found.
+/// Kinds of secrets that zOS hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A key of a client.
     ClientKey,
     /// The token of the admin API.
     AdminToken,
-    /// Nobody can tell: the text was made so that looking takes too long.
+    /// Not known: the text was made so that a search takes too long, and counts as holding a secret.
     Unknown,
 }
 
 /// A secret of ours in a text.
 #[derive(Debug, Clone)]
 pub struct Spotted {
-    /// Which it is.
+    /// Kind of the secret.
     pub kind: Kind,
-    /// Its characters, as far as they could belong to it.
+    /// Characters of the text that could belong to the secret.
     pub text: Secret,
 }
 
@@ -66,7 +66,7 @@ pub struct OwnSecrets {
 }
 
 impl OwnSecrets {
-    /// What zOS hands out, and this admin token in particular.
+    /// A search for everything that zOS hands out, and for this admin token in particular.
     #[must_use]
     pub fn new(admin_token: Option<Secret>) -> Self {
         Self { admin_token }

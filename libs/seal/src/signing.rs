@@ -17,7 +17,7 @@ use crate::files::{self, FileError};
 use crate::secret::Secret;
 use crate::vault::{Vault, VaultError};
 
-/// What stands before a private key where it is kept.
+/// Prefix of a private key where it is kept.
 const PREFIX: &str = "ed25519:";
 
 /// A private key that signs.
@@ -36,7 +36,7 @@ pub enum KeyError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    /// What is kept is no key.
+    /// The stored text is no private key.
     #[error("what is kept as the private key {0} is none; bring the right one back")]
     Malformed(String),
     /// The key that signed before is gone.
@@ -50,7 +50,7 @@ pub enum KeyError {
     Vault(#[from] VaultError),
 }
 
-/// Where a private key is kept.
+/// Places of a private key.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyPlace<'a> {
     /// The private file, for a machine without a keychain.

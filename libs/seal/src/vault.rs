@@ -1,9 +1,9 @@
-//! Where provider keys live: an environment variable, the OS keychain, or a private file.
+//! Store of provider keys: an environment variable, the OS keychain, or a private file.
 //!
 //! They are asked in this order. A variable is read-only. The keychain is asked on a thread of its
 //! own and with a time limit, because the call hangs for as long as a prompt to unlock it is open.
 //! Private files are used only where the person names a folder for them; they are not encrypted,
-//! for whoever could read the file could read the key to it as well.
+//! because a program that can read the file can read the key to it as well.
 
 mod folder;
 mod keychain;
@@ -20,12 +20,12 @@ use crate::secret::Secret;
 use folder::Folder;
 use keychain::Keychain;
 
-/// How a vault is set up.
+/// Settings of a vault.
 #[derive(Clone)]
 pub struct VaultOptions {
     /// The name under which the keychain shows our entries.
     pub service: String,
-    /// What stands before a key's name in the keychain, so that two homes do not share keys.
+    /// Prefix of a key's name in the keychain, so that two homes do not share keys.
     pub account_prefix: String,
     /// The longest that one call waits for the keychain.
     pub timeout: Duration,
@@ -68,18 +68,18 @@ pub enum Backend {
     /// The keychain of the operating system.
     #[default]
     Auto,
-    /// None: a server without one, or a person who wants none.
+    /// No keychain: a server without one, or a person who wants none.
     Disabled,
 }
 
-/// Where a key was found.
+/// Places where a key can be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// In an environment variable.
+    /// An environment variable.
     Environment,
-    /// In the OS keychain.
+    /// The OS keychain.
     Keychain,
-    /// In a private file.
+    /// A private file.
     File,
 }
 
@@ -108,7 +108,7 @@ pub enum VaultError {
     /// No keychain to use.
     #[error("{reason}")]
     Unavailable {
-        /// What, why and what to do.
+        /// The failure, its cause and what to do, as a sentence.
         reason: String,
     },
     /// A name that a key cannot have.
@@ -122,7 +122,7 @@ pub enum VaultError {
     File(#[from] FileError),
 }
 
-/// Keeps provider keys. Every call blocks, at most for about the time limit.
+/// Store of provider keys. Every call blocks, at most for about the time limit.
 #[derive(Debug)]
 pub struct Vault {
     environment: fn(&str) -> Option<String>,
@@ -132,7 +132,7 @@ pub struct Vault {
     found: Arc<Mutex<Found>>,
 }
 
-/// What the keychain gave, so that a call to a provider does not ask it every time.
+/// Last answer of the keychain for a key, kept so that a call to a provider does not ask every time.
 #[derive(Debug, Default)]
 struct Found {
     keys: HashMap<String, Secret>,

@@ -2,8 +2,8 @@
 //! spoken by the toolkit that is here anyway. Source of names and types: the Desktop Notifications
 //! Specification 1.2.
 
+use crate::change::{self, Method};
 use crate::desk::Desk;
-use crate::tray::{self, Wish};
 use crate::window;
 use gtk::gio::{BusType, Cancellable, DBusCallFlags, DBusConnection, DBusSignalFlags, bus_get_sync};
 use gtk::glib::prelude::ToVariant;
@@ -21,14 +21,14 @@ const PATH: &str = "/org/freedesktop/Notifications";
 
 /// As long as a call usually waits.
 const SHOWN_MS: i32 = 45_000;
-/// How long the desktop may take to answer.
+/// Longest wait for an answer of the desktop.
 const LONGEST_MS: i32 = 5_000;
 /// Asks that are remembered as told. More than a list can hold that a person still reads.
 const TOLD_LIMIT: usize = 64;
 /// The longest name of a rule, field or model, in characters.
 const LONGEST_NAME: usize = 80;
 
-/// What a click on the body is called.
+/// Action name of a click on the body.
 const BODY: &str = "default";
 /// Decision and label of each button. What keeps more secret comes first.
 const BUTTONS: [(&str, &str); 3] =
@@ -153,7 +153,7 @@ impl Notifications {
             window::open(&self.app, Some("/shield"));
         } else if let Some((decision, _)) = BUTTONS.iter().find(|(decision, _)| *decision == action) {
             let path = format!("/zos/v1/approvals/{ask}");
-            tray::wish(&self.app, Wish::Post, path, json!({ "decision": decision }));
+            change::ask(&self.app, Method::Post, path, json!({ "decision": decision }));
         }
     }
 
@@ -228,7 +228,7 @@ fn message(approval: &Approval) -> Variant {
     ("zOS", 0u32, "", title, body(approval), actions, hints, SHOWN_MS).to_variant()
 }
 
-/// What is asked, as a sentence. Names come from files and calls, and a body may hold markup.
+/// Question as a sentence. Names come from files and calls, and a body may hold markup.
 fn body(approval: &Approval) -> String {
     let text = match approval.targets.as_slice() {
         [] => words(approval),
@@ -237,7 +237,7 @@ fn body(approval: &Approval) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Where an answer would act, for the owner's eyes.
+/// Target that an answer would decide about, for the owner's eyes.
 fn points(approval: &Approval, targets: &[AskedTarget]) -> String {
     let Some(first) = targets.first() else { return String::new() };
     let more = match targets.len() {
@@ -251,7 +251,7 @@ fn points(approval: &Approval, targets: &[AskedTarget]) -> String {
     }
 }
 
-/// What was found, by its rules.
+/// Names of the rules that found something.
 fn words(approval: &Approval) -> String {
     let what = match approval.rules.as_slice() {
         [] => "something".to_owned(),

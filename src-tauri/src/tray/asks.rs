@@ -1,7 +1,8 @@
-//! What waits for the owner: a way to the list, and the last blocked call that may pass once.
+//! Items for asks: a way to the list, and the last blocked call that may pass once.
 
 use super::view::{Blocked, View};
-use super::{Group, Wish, insert_after, insert_before, last_line, set_text, wish};
+use super::{Group, insert_after, insert_before, last_line, set_text};
+use crate::change::{self, Method};
 use crate::window;
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
@@ -53,7 +54,7 @@ pub(super) struct Allow {
     item: MenuItem<Wry>,
     /// The line below the rooms, after which the item stands.
     line: PredefinedMenuItem<Wry>,
-    /// What the item said when it was clicked is what is meant.
+    /// The call that the item names: a click means this one, whatever was blocked since.
     shown: Mutex<Option<Blocked>>,
 }
 
@@ -83,7 +84,7 @@ impl Group for Allow {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if let (ALLOW, Some(blocked)) = (id, &*shown) {
             let path = format!("/zos/v1/approvals/{}", blocked.id);
-            wish(app, Wish::Post, path, json!({ "decision": "allow_once" }));
+            change::ask(app, Method::Post, path, json!({ "decision": "allow_once" }));
         }
         id == ALLOW
     }

@@ -1,7 +1,8 @@
 //! Pause and resume of the shield.
 
 use super::view::{self, View};
-use super::{Group, ask, insert_before, set_text};
+use super::{Group, insert_before, set_text};
+use crate::change::{self, Method};
 use serde_json::json;
 use tauri::menu::{Menu, MenuItem, Submenu};
 use tauri::{AppHandle, Wry};
@@ -19,12 +20,12 @@ const SPANS: [(&str, &str, Option<u32>); 4] = [
 ];
 
 /// Either the submenu stands in the menu or the item.
-pub(super) struct Pause {
+pub(super) struct PauseGroup {
     pause: Submenu<Wry>,
     resume: MenuItem<Wry>,
 }
 
-impl Pause {
+impl PauseGroup {
     pub(super) fn add(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<Self> {
         let pause = Submenu::with_id(app, SUBMENU, "Pause shield", true)?;
         for (id, label, _) in SPANS {
@@ -36,7 +37,7 @@ impl Pause {
     }
 }
 
-impl Group for Pause {
+impl Group for PauseGroup {
     fn show(&self, menu: &Menu<Wry>, view: &View) -> tauri::Result<()> {
         match &view.pause {
             view::Pause::Off => {}
@@ -59,11 +60,11 @@ impl Group for Pause {
 
     fn clicked(&self, app: &AppHandle, id: &str) -> bool {
         if id == RESUME {
-            ask(app, SHIELD, json!({ "paused": false }));
+            change::ask(app, Method::Put, SHIELD.to_owned(), json!({ "paused": false }));
             return true;
         }
         let Some((_, _, minutes)) = SPANS.iter().find(|(span, _, _)| *span == id) else { return false };
-        ask(app, SHIELD, json!({ "paused": true, "minutes": minutes }));
+        change::ask(app, Method::Put, SHIELD.to_owned(), json!({ "paused": true, "minutes": minutes }));
         true
     }
 }

@@ -2,9 +2,9 @@
 
 use super::Group;
 use super::view::View;
-use crate::quit;
+use crate::desk::Desk;
 use tauri::menu::{Menu, MenuItem};
-use tauri::{AppHandle, Wry};
+use tauri::{AppHandle, Manager, Wry};
 
 const ID: &str = "quit";
 
@@ -27,7 +27,7 @@ impl Group for Quit {
 
     fn clicked(&self, app: &AppHandle, id: &str) -> bool {
         if id == ID {
-            quit::begin(app);
+            app.state::<Desk>().quit();
         }
         id == ID
     }

@@ -1,7 +1,8 @@
 //! The rooms, with a check on the active one. A click makes a room the active one.
 
 use super::view::{ROOMS_SHOWN, Room, View};
-use super::{Group, ask, insert_before, plain, separate};
+use super::{Group, insert_before, plain, separate};
+use crate::change::{self, Method};
 use crate::window;
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
@@ -78,7 +79,7 @@ impl Group for Rooms {
         };
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(room) = shown.get(number) {
-            ask(app, "/zos/v1/active", json!({ "context": room.name }));
+            change::ask(app, Method::Put, "/zos/v1/active".to_owned(), json!({ "context": room.name }));
         }
         true
     }

@@ -5,11 +5,11 @@ use super::{Group, separate, set_text};
 use tauri::menu::{Menu, MenuItem};
 use tauri::{AppHandle, Wry};
 
-pub(super) struct Status {
+pub(super) struct StatusLine {
     line: MenuItem<Wry>,
 }
 
-impl Status {
+impl StatusLine {
     pub(super) fn add(app: &AppHandle, menu: &Menu<Wry>) -> tauri::Result<Self> {
         let line = MenuItem::with_id(app, "status", "Starting…", false, None::<&str>)?;
         menu.append(&line)?;
@@ -18,7 +18,7 @@ impl Status {
     }
 }
 
-impl Group for Status {
+impl Group for StatusLine {
     fn show(&self, _: &Menu<Wry>, view: &View) -> tauri::Result<()> {
         set_text(&self.line, &view.status)
     }

@@ -1,4 +1,4 @@
-//! What the tray shows, worked out from the admin API. No toolkit here.
+//! Content of the tray, computed from the admin API. No toolkit here.
 
 use crate::admin::AdminError;
 use crate::desk::Desk;
@@ -8,17 +8,17 @@ use serde::Deserialize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How many rooms stand in the menu; the others are found in the window.
+/// Most rooms in the menu; the others are found in the window.
 pub(super) const ROOMS_SHOWN: usize = 8;
 
-/// How long the tray waits for news before it looks again by itself: the clock may have been set, the
+/// Longest time without a look at the state: the clock may have been set, the
 /// machine may have slept.
 pub(super) const LONGEST_UNSEEN: Duration = Duration::from_secs(15 * 60);
 
 /// The longest sentence in the status line, in characters. A longer one would make the menu as wide.
 const LONGEST_SENTENCE: usize = 90;
 
-/// What the tray shows.
+/// Content of the tray.
 #[derive(Debug, PartialEq)]
 pub(super) struct View {
     /// The first line.
@@ -31,15 +31,15 @@ pub(super) struct View {
     pub(super) has_more_rooms: bool,
     /// The pause.
     pub(super) pause: Pause,
-    /// Where clients reach the gateway.
+    /// Address at which clients reach the gateway.
     pub(super) address: Option<String>,
-    /// How many asks wait for an answer.
+    /// Number of asks that wait for an answer.
     pub(super) asks: usize,
     /// The last call that was blocked because nobody answered, while it can still be let through.
     pub(super) blocked: Option<Blocked>,
     /// Whether the end has begun.
     pub(super) is_stopping: bool,
-    /// How long this stays true if nothing happens.
+    /// Time for which this stays true if nothing happens.
     pub(super) is_good_for: Duration,
 }
 
@@ -73,14 +73,14 @@ pub(super) struct Room {
 pub(super) struct Blocked {
     /// The ask.
     pub(super) id: String,
-    /// What it was about.
+    /// Rule that blocked it.
     pub(super) rule: String,
 }
 
 /// The pause of the shield.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pause {
-    /// There is none.
+    /// No display.
     Off,
     /// There is one, with the local time of its end.
     Until(String),

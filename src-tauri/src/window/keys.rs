@@ -3,10 +3,10 @@
 
 use tauri::WebviewWindow;
 
-/// What a key asks for.
+/// Actions of keys.
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux listens to keys so far"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum KeyAction {
     /// Close the window.
     Close,
     /// End zOS.
@@ -20,9 +20,9 @@ pub(super) fn listen(window: &WebviewWindow) -> tauri::Result<()> {
     use tauri::Manager;
     let app = window.app_handle().clone();
     window.gtk_window()?.connect_key_press_event(move |_, event| {
-        match wish_of(event.state(), event.keyval()) {
-            Some(wish) => {
-                super::wish(&app, wish);
+        match action_of(event.state(), event.keyval()) {
+            Some(action) => {
+                super::act(&app, action);
                 gtk::glib::Propagation::Stop
             }
             None => gtk::glib::Propagation::Proceed,
@@ -37,7 +37,7 @@ pub(super) fn listen(_: &WebviewWindow) -> tauri::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-fn wish_of(held: gtk::gdk::ModifierType, key: gtk::gdk::keys::Key) -> Option<Wish> {
+fn action_of(held: gtk::gdk::ModifierType, key: gtk::gdk::keys::Key) -> Option<KeyAction> {
     use gtk::gdk::ModifierType;
     let others = ModifierType::SHIFT_MASK | ModifierType::MOD1_MASK | ModifierType::SUPER_MASK;
     if !held.contains(ModifierType::CONTROL_MASK) || held.intersects(others) {
@@ -45,8 +45,8 @@ fn wish_of(held: gtk::gdk::ModifierType, key: gtk::gdk::keys::Key) -> Option<Wis
     }
     // Lower case also with caps lock, where the key is another one.
     match key.to_lower().to_unicode() {
-        Some('w') => Some(Wish::Close),
-        Some('q') => Some(Wish::Quit),
+        Some('w') => Some(KeyAction::Close),
+        Some('q') => Some(KeyAction::Quit),
         _ => None,
     }
 }
@@ -60,10 +60,13 @@ mod tests {
     #[test]
     fn control_with_w_or_q_and_nothing_else() {
         let control = ModifierType::CONTROL_MASK;
-        assert_eq!(wish_of(control, Key::from_unicode('w')), Some(Wish::Close));
-        assert_eq!(wish_of(control | ModifierType::LOCK_MASK, Key::from_unicode('Q')), Some(Wish::Quit));
-        assert_eq!(wish_of(control | ModifierType::SHIFT_MASK, Key::from_unicode('w')), None);
-        assert_eq!(wish_of(ModifierType::empty(), Key::from_unicode('q')), None);
-        assert_eq!(wish_of(control, Key::from_unicode('r')), None);
+        assert_eq!(action_of(control, Key::from_unicode('w')), Some(KeyAction::Close));
+        assert_eq!(
+            action_of(control | ModifierType::LOCK_MASK, Key::from_unicode('Q')),
+            Some(KeyAction::Quit)
+        );
+        assert_eq!(action_of(control | ModifierType::SHIFT_MASK, Key::from_unicode('w')), None);
+        assert_eq!(action_of(ModifierType::empty(), Key::from_unicode('q')), None);
+        assert_eq!(action_of(control, Key::from_unicode('r')), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Where the page may go: nowhere but to the screens. A web link opens in the person's own browser.
+//! Addresses that the page may go to: the screens alone. A web link opens in the person's own browser.
 
 use crate::{display, scheme};
 use tauri::Url;

@@ -14,15 +14,15 @@ pub(super) const LEAST_WIDTH: f64 = 640.0;
 /// No screen is legible below this.
 pub(super) const LEAST_HEIGHT: f64 = 480.0;
 
-/// How often a write gives way to another writer before it is left.
+/// Attempts of a write that gives way to another writer, before it is given up.
 const TRIES: usize = 5;
 
-/// How much of a window has to lie on a screen for its bar to be caught with a mouse.
+/// Part of a window that has to lie on a screen for its bar to be caught with a mouse.
 const CATCH: f64 = 80.0;
 
 const KEY: &str = "window";
 
-/// Where the window is, in logical pixels.
+/// Place of the window, in logical pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Place {
     pub(super) width: f64,

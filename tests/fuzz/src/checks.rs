@@ -10,7 +10,7 @@ use zos_core::context::parse_context;
 use zos_core::fleet::parse_fleet;
 use zos_guard::fuzzing;
 use zos_rules::{
-    Evasions, PackName, Pattern, Room, RuleKind, RuleSpec, Ruleset, StreamViolation, Term, Violation,
+    Evasions, PackName, Pattern, Room, RoomRules, RuleKind, RuleSpec, Ruleset, StreamViolation, Term, Violation,
 };
 
 /// Terms that share beginnings, hold separators, and are short or in other scripts.
@@ -38,6 +38,14 @@ static ALL: LazyLock<Arc<Ruleset>> = LazyLock::new(|| {
     rules.push(RuleSpec::new("pattern", RuleKind::Pattern(pattern)));
     rules.extend(PackName::ALL.map(|pack| RuleSpec::new("pack", RuleKind::Pack(pack.into()))));
     room(rules)
+});
+
+/// Terms and a pattern, behind every disguise.
+static DEEP: LazyLock<Arc<Ruleset>> = LazyLock::new(|| {
+    let mut rules = TERMS.map(term).to_vec();
+    let pattern = Pattern::new(r"ACME-\d{6}", None).expect("a pattern");
+    rules.push(RuleSpec::new("pattern", RuleKind::Pattern(pattern)));
+    room(rules.into_iter().map(|rule| RuleSpec { evasions: Evasions::ALL, ..rule }).collect())
 });
 
 /// Cuts `data` into pieces of 1 to 16 bytes by a seed, the same ones each time.
@@ -298,12 +306,45 @@ pub fn arguments(data: &[u8]) {
 pub fn rules(data: &[u8]) {
     let [seed, bytes @ ..] = data else { return };
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let rules = ALL.room("acme").expect("the room is there");
+    same_in_pieces(&ALL.room("acme").expect("the room is there"), *seed, text);
+}
+
+/// The decoders: the same of any bytes, encoded in one of the ways that they read, with every disguise looked for.
+pub fn disguises(data: &[u8]) {
+    let [way, seed, bytes @ ..] = data else { return };
+    let numbers = |between: &str, show: fn(&u8) -> String| bytes.iter().map(show).collect::<Vec<_>>().join(between);
+    let text = match way % 7 {
+        0 => String::from_utf8_lossy(bytes).into_owned(),
+        1 => base64(bytes),
+        2 => base64(base64(bytes).as_bytes()),
+        3 => {
+            let digits = base64(bytes);
+            let lines = digits.as_bytes().chunks(usize::from(way / 7) + 8);
+            lines.flat_map(|line| [line, b"\n"].concat()).map(char::from).collect()
+        }
+        4 => numbers("", |byte| format!("{byte:02x}")),
+        5 => numbers(", ", |byte| format!("0x{byte:02x}")),
+        _ => numbers(" ", u8::to_string),
+    };
+    same_in_pieces(&DEEP.room("acme").expect("the room is there"), *seed, &text);
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |bytes: &[u8]| {
+        let value = (0..3).fold(0, |value, at| value << 8 | usize::from(bytes.get(at).copied().unwrap_or(0)));
+        let digits = [18, 12, 6, 0].map(|shift| char::from(DIGITS[value >> shift & 63]));
+        digits.into_iter().take(bytes.len() + 1).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+fn same_in_pieces(rules: &RoomRules, seed: u8, text: &str) {
     let mut expected: Vec<Violation> = Vec::new();
     rules.scan(text, &mut expected);
     let first = expected.iter().map(|violation| violation.span.start).min().unwrap_or(text.len()) as u64;
     let (mut scanner, mut found) = (rules.stream(), Vec::new());
-    for piece in cut_text(*seed, text) {
+    for piece in cut_text(seed, text) {
         scanner.push(piece, &mut found);
         assert!(scanner.safe() <= first, "{} let out, the first violation is at {first}", scanner.safe());
     }

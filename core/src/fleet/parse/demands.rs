@@ -15,7 +15,7 @@ const TIME_LIMIT_S: u64 = 86_400;
 /// The most further attempts.
 const RETRIES_LIMIT: u64 = 10;
 
-/// `slots: {background: gpt-small, …}`.
+/// Slots of a fleet: `slots: {background: gpt-small, …}`.
 pub(super) fn read_slots(fields: &mut Fields<'_>, findings: &mut Findings) -> BTreeMap<Slot, String> {
     let Some(mut inner) = fields.map("slots", findings) else { return BTreeMap::new() };
     let named = Slot::ALL.into_iter().filter_map(|slot| {

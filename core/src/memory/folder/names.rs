@@ -1,4 +1,4 @@
-//! How memories are called whose files a person named.
+//! Ids of memories whose files a person named.
 //!
 //! A file whose name is an id keeps it. Every other one is called after its name, in letters that an id
 //! may have, and a digest of its path: the same at each reading and on each machine, and no other file's.

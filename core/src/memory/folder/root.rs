@@ -42,7 +42,7 @@ impl Root {
         Self::walk(home, &[MEMORY, context.as_str()])
     }
 
-    /// As [`Root::of`]; makes the folder, for its owner alone, where it is missing.
+    /// Root of a context's memory, as [`Root::of`]; makes the folder, for its owner alone, where it is missing.
     pub(super) fn make(home: &Home, context: &ContextName) -> Result<Self, Unreached> {
         if let Some(root) = Self::of(home, context)? {
             return Ok(root);
@@ -104,7 +104,7 @@ impl Root {
         self.below(path)
     }
 
-    /// What stands at a path below; `None` where nothing does.
+    /// Metadata of the file or folder at a path below; `None` where there is none.
     pub(super) fn look(&self, path: &str) -> io::Result<Option<Metadata>> {
         match self.below(path).and_then(fs::symlink_metadata) {
             Ok(found) => Ok(Some(found)),
@@ -124,7 +124,7 @@ impl Root {
     }
 }
 
-/// One step of a path: a name, and nothing that means another place on any system.
+/// Whether a step of a path is a plain name, which means no other place on any system.
 fn is_plain(step: &str) -> bool {
     !step.is_empty() && step != "." && step != ".." && !step.contains(['\0', std::path::MAIN_SEPARATOR])
 }

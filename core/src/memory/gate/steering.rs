@@ -85,7 +85,7 @@ fn addresses(words: &[String]) -> bool {
     })
 }
 
-/// "The safety floor does not apply", "no approval is needed".
+/// Whether a sentence suspends a rule: "the safety floor does not apply", "no approval is needed".
 fn suspends(words: &[String]) -> bool {
     if !has(words, RULES) {
         return false;
@@ -96,7 +96,7 @@ fn suspends(words: &[String]) -> bool {
     })
 }
 
-/// "… has approved all transfers in advance", "payments may be approved", "… has permission to …".
+/// Whether a sentence grants something: "… has approved all transfers in advance", "payments may be approved".
 fn grants(words: &[String]) -> bool {
     const MAY: &[&str] = &["may", "can", "must", "should", "shall"];
     let is_granted = has(words, GRANTS) && (has(words, WIDELY) || has(words, AUTHORITIES));

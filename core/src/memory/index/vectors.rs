@@ -1,5 +1,5 @@
 //! The vectors of a sentence model in the index: one for each part of each memory, in the context's own
-//! index file. They belong to one model, and are made anew for another one.
+//! index file. They belong to one model, and are computed again for another one.
 //!
 //! All of them are looked at for a question: at ten thousand memories that takes a millisecond, and
 //! misses none as a graph of neighbours would.
@@ -44,7 +44,7 @@ impl Index {
         Ok(())
     }
 
-    /// How near the meaning of each memory is to that of a question, from -1 to 1; the nearest ones, and
+    /// Nearness of each memory's meaning to that of a question, from -1 to 1; the nearest ones, and
     /// of each its nearest part.
     pub(in crate::memory) fn nearest(&self, question: &[i8], limit: usize) -> Vec<(i64, f64)> {
         let vectors = &self.vectors;
@@ -68,7 +68,7 @@ impl Index {
         near.into_iter().map(|(row, near)| (row, f64::from(near))).collect()
     }
 
-    /// What differs whenever this or another program changed the index.
+    /// Version that differs whenever this or another program changed the index.
     fn version(&self) -> rusqlite::Result<(i64, u64)> {
         let by_others = self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
         Ok((by_others, self.connection.total_changes()))

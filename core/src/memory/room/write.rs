@@ -1,4 +1,4 @@
-//! What changes a memory. Each of these is on the disk when it returns.
+//! Changes to a memory. Each is on the disk when its function returns.
 
 use zos_rules::RoomRules;
 
@@ -324,14 +324,14 @@ pub fn promote(
     target.add(new, target_rules, &[], now)
 }
 
-/// How a memory stands to those in force.
+/// Memories in force that a new one is compared with.
 #[derive(Default)]
 struct Others {
-    /// One that says the same.
+    /// Memory in force with the same text.
     same: Option<Stored>,
-    /// Those on its subject.
+    /// Memories on its subject.
     on_subject: Vec<Stored>,
-    /// Those that its words suggest it contradicts.
+    /// Memories that it contradicts by its words.
     by_words: Vec<Stored>,
 }
 
@@ -365,7 +365,7 @@ fn compare(index: &Index, item: &Item, now: Moment) -> rusqlite::Result<Others> 
     Ok(others)
 }
 
-/// What a memory replaces when it is in force: those on its subject, and those it names itself.
+/// Memories that one replaces when it is in force: those on its subject, and those it names itself.
 fn replaced(
     index: &Index,
     item: &Item,
@@ -388,7 +388,7 @@ fn ids(stored: &[Stored]) -> Vec<Id> {
     stored.iter().map(|stored| stored.item.id.clone()).collect()
 }
 
-/// Everything of a memory that a person would read.
+/// Text of a memory that a person would read, subject included.
 fn searchable(item: &Item) -> String {
     match &item.subject {
         Some(subject) => format!("{subject}\n\n{}", item.text),

@@ -1,4 +1,4 @@
-//! What stands for a sentence model in a build without one: nothing that could be made.
+//! Stand-in for a sentence model in a build without one: a type of which there is no value.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -16,7 +16,7 @@ impl Model {
         ))
     }
 
-    /// What tells it from any other.
+    /// Digest that tells it from any other model.
     pub(in crate::memory) fn digest(&self) -> &str {
         match self.0 {}
     }

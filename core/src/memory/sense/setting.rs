@@ -29,7 +29,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// What is wrong with the model, told where it is set.
+    /// Problem of the model, at the place where it is set.
     pub(super) fn problem(&self, unusable: &Unusable) -> Problem {
         Problem::error(&self.file, format!("`sentence_model`: {}", unusable.what), &unusable.fix)
             .at(self.place.line, self.place.column)

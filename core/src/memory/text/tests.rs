@@ -10,8 +10,13 @@ fn read_as(stem: &str, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
     let context = context();
     let file = format!("memory/acme/2026/{stem}.md");
     let id = stem.parse().unwrap();
-    let place =
-        Place { context: &context, id: &id, is_named: true, file: &file, modified: Moment::from_unix_ms(0) };
+    let place = NoteFile {
+        context: &context,
+        id: &id,
+        is_named: true,
+        file: &file,
+        modified: Moment::from_unix_ms(0),
+    };
     parse(&place, bytes)
 }
 
@@ -19,7 +24,7 @@ fn read_as(stem: &str, bytes: &[u8]) -> Result<Item, Vec<Problem>> {
 fn read_note(bytes: &[u8]) -> Result<Item, Vec<Problem>> {
     let (context, id) = (context(), "weekly-sync-0123456789ab".parse().unwrap());
     let (file, modified) = ("memory/acme/Weekly sync.md", Moment::from_unix_ms(0));
-    parse(&Place { context: &context, id: &id, is_named: false, file, modified }, bytes)
+    parse(&NoteFile { context: &context, id: &id, is_named: false, file, modified }, bytes)
 }
 
 fn full() -> Item {

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-/// Where the names of well-known document types and schemas begin.
+/// Beginnings of the names of well-known document types and schemas.
 const KNOWN: &[&str] =
     &["http://www.w3.org/", "https://www.w3.org/", "http://json-schema.org/", "https://json-schema.org/"];
 
-/// What stands in front of such a name, and whether any name there is one: the value of `xmlns` is never fetched,
+/// Text in front of such a name, and whether any name there is one: the value of `xmlns` is never fetched,
 /// the address of a document type may be.
 const BEFORE: &[(&str, bool)] = &[("xmlns", true), ("<!doctype", false), ("\"$schema\"", false)];
 
 /// The most bytes between the sign that a name follows and its quote.
 const GAP_LIMIT: usize = 96;
 
-/// A text without the names of namespaces. One with a query or a fragment is an address to us.
+/// A text without the names of namespaces. A name with a query or a fragment counts as an address.
 pub(super) fn without(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let mut plain = String::new();

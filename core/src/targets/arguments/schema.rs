@@ -1,4 +1,4 @@
-//! What is known of tools and of the names of their arguments.
+//! Schemas of well-known tools, and roles of arguments by their names.
 
 use super::super::finder::{Finder, text};
 use super::super::shell::{self, Mode};
@@ -161,7 +161,7 @@ impl Schema {
     }
 }
 
-/// What the name of an argument says.
+/// Roles of an argument by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Url,
@@ -179,7 +179,7 @@ pub(super) enum Role {
     Room,
     Command,
     Patch,
-    /// Nothing: read by syntax.
+    /// No known role: read by syntax.
     Text,
 }
 

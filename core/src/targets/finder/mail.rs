@@ -1,4 +1,4 @@
-//! What headers of mail may put around an address: groups, and words in another encoding.
+//! Wrappings of an address in headers of mail: groups, and words in another encoding.
 
 use base64::Engine;
 

@@ -189,7 +189,7 @@ fn mailbox(finder: &mut Finder, text: &str, at: usize) -> Option<usize> {
     Some(end)
 }
 
-/// Where an address ends: at white space and quotes, at a bracket that it did not open, and before the
+/// End of an address: at white space and quotes, at a bracket that it did not open, and before the
 /// punctuation of the sentence.
 fn word_end(text: &str) -> usize {
     let mut depth = 0_i32;

@@ -1,4 +1,4 @@
-//! Addresses of the web: what stands within them, and what they send their reader to.
+//! Addresses of the web, the addresses within them, and the ones they redirect to.
 
 use super::super::address::{self, Address, HostName};
 use super::super::{Form, TargetKind};

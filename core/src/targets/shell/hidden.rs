@@ -1,9 +1,9 @@
-//! What a command line holds in another form: encoded commands, shares, hosts in code.
+//! Targets in another form: encoded commands, shares, hosts in code.
 
 use super::super::finder::{Finder, is_host_like};
 use base64::Engine;
 
-/// What code says that opens connections by a host's name.
+/// Words of code that opens connections by a host's name.
 const CONNECTS: &[&str] = &[
     "socket",
     "tcpclient",

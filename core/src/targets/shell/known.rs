@@ -1,4 +1,4 @@
-//! What is known of commands by their names.
+//! Knowledge about commands by their names.
 //!
 //! All of this makes finds more precise, and none of it makes them possible: a command that is not named here may
 //! run its words and speak to any of them, and so may one behind options that are not named here.
@@ -8,21 +8,21 @@ use super::Word;
 /// A command whose words are known not to run, or to be read in a way of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Known {
-    /// Works on this machine alone; its words are no commands.
+    /// A command that works on this machine alone; its words are no commands.
     Local,
-    /// Works on files: its operands are paths, but for so many at the beginning.
+    /// A command that works on files: its operands are paths, but for this number at the beginning.
     Files(usize),
-    /// The same, and its words may hold commands of their own.
+    /// A command on files, as above, whose words may hold commands of their own.
     Scripted(usize),
     /// Prints or keeps its words, which may run, or be spoken to, where something else takes them up.
     Text,
-    /// Its operands are names of packages and tasks, which look like hosts and are none.
+    /// A command whose operands are names of packages and tasks, which look like hosts and are none.
     Packages,
     /// Keeps versions: messages are prose.
     Versions,
     /// Runs code that stands in its words.
     Code,
-    /// Speaks to where its arguments say, read in a way of its own.
+    /// A command that speaks to the host in its arguments; each is read by its own rules.
     Network,
 }
 
@@ -182,7 +182,7 @@ const WRAPPERS: &[Wrapper] = &[
     wrapper("toybox", "", "", 0),
 ];
 
-/// Where a command's own name stands among its words.
+/// Place of a command's own name among its words.
 pub(super) struct Head {
     /// Index of the name.
     pub(super) at: usize,

@@ -1,4 +1,4 @@
-//! Where commands that speak to the network point, each read by its own rules.
+//! Targets of commands that speak to the network, each read by its own rules.
 
 use super::super::address::HostName;
 use super::super::finder::Finder;

@@ -1,4 +1,4 @@
-//! Where options, settings and variables lead a command.
+//! Targets in options, settings and variables of commands.
 
 use super::super::finder::{Finder, is_host_like};
 use super::network::{address, host, remote};
@@ -103,7 +103,7 @@ pub(super) fn images(finder: &mut Finder, rest: &[Word]) {
 /// Commands of `gh` whose operand is a repository.
 const REPOSITORY_COMMANDS: &[&str] = &["repo", "extension", "ext"];
 
-/// Repositories that `gh` and `glab` are sent to: by option, by operand, by the path of a call.
+/// Repositories that `gh` and `glab` work on: by option, by operand, by the path of a call.
 pub(super) fn forge(finder: &mut Finder, rest: &[Word]) {
     let mut repository = |word: &Word, text: &str| match word.is_open {
         true => finder.unreadable(text),

@@ -1,4 +1,4 @@
-//! Where the commands of PowerShell that speak to the network point.
+//! Targets of the commands of PowerShell that speak to the network.
 
 use super::super::finder::Finder;
 use super::Word;

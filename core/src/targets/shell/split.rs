@@ -1,7 +1,7 @@
 //! A script as a shell splits it: commands, their words with quotes and escapes undone, redirections, and the
 //! lines that a command is fed.
 //!
-//! Where shells differ, the reading that finds more commands is taken: what looks like lines for a command to
+//! If shells differ, the reading that finds more commands is taken: what looks like lines for a command to
 //! read is read as commands, too, unless the end of these lines is there to be seen.
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// Another text out of this word.
+    /// Word with another text, and the marks of this one.
     pub(super) fn part(&self, text: &str) -> Self {
         Self { text: text.to_owned(), ..self.clone_marks() }
     }
@@ -31,11 +31,11 @@ impl Word {
 
 /// A command: the words of one, and what it reads and writes.
 #[derive(Default, Debug)]
-pub(super) struct Command {
+pub(super) struct ShellCommand {
     pub(super) words: Vec<Word>,
     /// Files behind `<` and `>`.
     pub(super) files: Vec<Word>,
-    /// What it is fed: `<<< text`, and the lines up to the end of a here-document.
+    /// Input texts: `<<< text`, and the lines up to the end of a here-document.
     pub(super) fed: Vec<Fed>,
     /// Whether the command behind it runs only if it succeeds.
     pub(super) guards: bool,
@@ -54,7 +54,7 @@ pub(super) struct Fed {
 /// A script in parts.
 #[derive(Default, Debug)]
 pub(super) struct Script {
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<ShellCommand>,
     /// Names that the script gives to functions of its own.
     pub(super) defined: HashSet<String>,
 }
@@ -68,7 +68,7 @@ const SUM_LIMIT: usize = 256;
 /// Splits a script.
 pub(super) fn split(script: &str) -> Script {
     let mut splitter = Splitter { rest: script, ..Splitter::default() };
-    splitter.script.commands.push(Command::default());
+    splitter.script.commands.push(ShellCommand::default());
     splitter.run();
     let mut script = splitter.script;
     script
@@ -77,7 +77,7 @@ pub(super) fn split(script: &str) -> Script {
     script
 }
 
-/// What the next word is, after a sign that says so.
+/// Role of the next word, after a sign that tells it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     /// A file to read or write.
@@ -103,7 +103,7 @@ struct Outer {
     is_double: bool,
     /// Whether a backtick ends it, and no bracket.
     is_ticked: bool,
-    /// How many `case` are open in what interrupts it: a bracket ends one of their patterns.
+    /// Number of open `case` in what interrupts it: a bracket ends one of their patterns.
     cases: usize,
 }
 
@@ -216,7 +216,7 @@ impl Splitter<'_> {
         word
     }
 
-    fn current(&mut self) -> &mut Command {
+    fn current(&mut self) -> &mut ShellCommand {
         &mut self.script.commands[self.current]
     }
 
@@ -243,7 +243,7 @@ impl Splitter<'_> {
     fn next(&mut self) {
         self.end_word();
         self.awaited = None;
-        self.script.commands.push(Command::default());
+        self.script.commands.push(ShellCommand::default());
         self.current = self.script.commands.len() - 1;
     }
 
@@ -260,7 +260,7 @@ impl Splitter<'_> {
         self.outer.push(outer);
     }
 
-    /// It ends, and what it stood in goes on.
+    /// Ends the open construct; the one that it stood in goes on.
     fn close(&mut self) {
         self.end_word();
         match self.outer.pop() {
@@ -272,7 +272,7 @@ impl Splitter<'_> {
         }
     }
 
-    /// What a shell completes: `$x`, `$(…)`, backticks, braces.
+    /// Reads a part that a shell completes: `$x`, `$(…)`, backticks, braces.
     fn opening(&mut self, letter: char) {
         let word = self.word();
         word.is_open = true;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use zos_core::RoomPolicy;
 use zos_rules::{Action, Room, RuleKind, RuleSpec, Ruleset, Term};
 
+mod conversation;
+
 const TERM: &str = "Kestrel Harbor";
 
 /// A sentence that only says the term, in letters and blanks: what used to pass as base64.
@@ -358,4 +360,49 @@ fn what_is_found_in_a_document_is_replaced_in_its_encoding_or_not_at_all() {
     // Words that are no base64 are words, and are replaced as such.
     let (findings, text) = document(SENTENCE.to_owned());
     assert!(findings.not_replaceable(&policy).is_none() && !text.contains(TERM), "{text}");
+}
+
+/// Characters that no reader shows: halves of a pair, and code points that stand for none.
+fn unseen() -> Vec<String> {
+    let surrogates = ["\\ud800", "\\udbff", "\\udc00", "\\udfff", "\\udfff\\ud800", "\\ud800\\ud800"];
+    let noncharacters = ["\\ufdd0", "\\ufdef", "\\uffff", "\\ufffe", "\\ud83f\\udfff", "\\udbff\\udffe"];
+    let raw = ["\u{fdd0}", "\u{ffff}", "\u{1fffe}", "\u{10ffff}"];
+    surrogates.iter().chain(&noncharacters).chain(&raw).map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_nobody_sees_hides_no_term_wherever_it_is_glued_to_it() {
+    for effect in [Effect::Block, Effect::Redact] {
+        let policy = policy_of(effect, &[TERM]);
+        for glue in unseen() {
+            for at in 0..=TERM.len() {
+                // As it is written in JSON: escapes stand for what no UTF-8 can hold.
+                let spelled = format!("{}{glue}{}", &TERM[..at], &TERM[at..]);
+                for text in [
+                    format!(r#"{{"messages":[{{"role":"user","content":"about {spelled} now"}}]}}"#),
+                    format!(r#"{{"input":[{{"type":"input_text","text":"about {spelled}"}}]}}"#),
+                    format!(r#"{{"aside":{{"{spelled}":1}}}}"#),
+                ] {
+                    let mut findings = Findings::default();
+                    tree(&policy, &json::parse(&text).unwrap(), &[], &mut findings);
+                    assert_eq!(findings.found.len(), 1, "{text}");
+                    if effect == Effect::Block {
+                        assert!(findings.are_blocked(&policy), "{text}");
+                        continue;
+                    }
+                    if findings.not_replaceable(&policy).is_some() {
+                        continue;
+                    }
+                    let mut mask = |_, _: &str| Ok::<_, std::convert::Infallible>("<1>".to_owned());
+                    let edits = crate::redact::spots::edits(&text, &findings.spots, &|_, _| true, &mut mask);
+                    let left = json::replace(&text, &edits.unwrap());
+                    assert!(
+                        left.contains("<1>") && !left.contains("Kestrel") && !left.contains("Harbor"),
+                        "{left}"
+                    );
+                    assert!(json::parse(&left).is_ok(), "{left}");
+                }
+            }
+        }
+    }
 }

@@ -204,11 +204,13 @@ pub fn may_hold(text: &str) -> bool {
 }
 
 /// The edits that restore every string of a JSON text but those that start at an offset of `skip`, in order. A
-/// string that is JSON in turn is restored inside, so that it stays JSON.
-pub(crate) fn edits(restorable: &Restorable, value: &Value<'_>, skip: &[usize]) -> Vec<Edit> {
+/// string that is JSON in turn is restored inside, so that it stays JSON. `tool` is the one whose call the text is
+/// about where that was said elsewhere, as for the event that repeats the arguments of a call; empty for none.
+pub(crate) fn edits(restorable: &Restorable, value: &Value<'_>, skip: &[usize], tool: &str) -> Vec<Edit> {
     let mut edits = Vec::new();
     if !restorable.is_empty() {
-        let mut walk = Walk { restorable, skip, granted: None, edits: &mut edits };
+        let about = (!tool.is_empty()).then(|| Call::named(Cow::Borrowed(tool)));
+        let mut walk = Walk { restorable, skip, about, granted: None, edits: &mut edits };
         walk.value(value, NESTING_LIMIT);
     }
     edits
@@ -218,6 +220,8 @@ pub(crate) fn edits(restorable: &Restorable, value: &Value<'_>, skip: &[usize]) 
 struct Walk<'a> {
     restorable: &'a Restorable,
     skip: &'a [usize],
+    /// The call that the outermost object is about, where it does not say so itself.
+    about: Option<Call<'a>>,
     /// What the tool call may have that the strings stand in; `None` outside of calls.
     granted: Option<Granted>,
     edits: &'a mut Vec<Edit>,
@@ -232,7 +236,8 @@ impl Walk<'_> {
             Value::Array(elements) => elements.iter().for_each(|element| self.value(element, nesting)),
             Value::Object { members, .. } => {
                 // What a call carries is no call of its own, whatever its shape.
-                let call = self.granted.is_none().then(|| Call::of(value)).flatten();
+                let about = self.about.take();
+                let call = self.granted.is_none().then(|| Call::of(value).or(about)).flatten();
                 for (key, member) in members {
                     self.string(*key, nesting);
                     let outer = self.granted.clone();
@@ -259,7 +264,8 @@ impl Walk<'_> {
             Some(Ok(value)) => {
                 // What stands in a string is said, and never a call by itself.
                 let granted = Some(self.granted.clone().unwrap_or_default());
-                let mut walk = Walk { restorable: self.restorable, skip: &[], granted, edits: &mut inner };
+                let mut walk =
+                    Walk { restorable: self.restorable, skip: &[], about: None, granted, edits: &mut inner };
                 walk.value(&value, nesting - 1);
             }
             _ => inner = found(self.restorable, &decoded, self.granted.as_ref()),
@@ -283,6 +289,12 @@ impl<'a> Call<'a> {
         let is_kind = kind.ends_with("_call");
         let tool = text("name").or_else(|| is_kind.then_some(kind))?;
         Some(Call { tool, is_kind })
+    }
+
+    /// The call of a tool; the provider's own tools go by their kind.
+    fn named(tool: Cow<'a, str>) -> Call<'a> {
+        let is_kind = tool.ends_with("_call");
+        Call { tool, is_kind }
     }
 
     fn has(&self, key: &Str<'_>) -> bool {
@@ -368,7 +380,7 @@ mod tests {
 
     fn restored(masks: &Masks, body: &str) -> String {
         let value = json::parse(body).unwrap();
-        json::replace(body, &edits(&masks.restorable(), &value, &[]))
+        json::replace(body, &edits(&masks.restorable(), &value, &[], ""))
     }
 
     #[test]

@@ -318,7 +318,18 @@ impl Masks {
     /// All edits of a text of the model, in order: what is replaced, and the restored strings but those
     /// that start at an offset of `skip`. What is replaced is not restored.
     pub fn changed(&self, value: &Value<'_>, replaced: Vec<Edit>, skip: &[usize]) -> Vec<Edit> {
-        let mut edits = restore::edits(&self.restorable(), value, skip);
+        self.changed_of(value, replaced, skip, "")
+    }
+
+    /// [`Masks::changed`] for a text that is about a call of `tool` and does not name it.
+    pub(crate) fn changed_of(
+        &self,
+        value: &Value<'_>,
+        replaced: Vec<Edit>,
+        skip: &[usize],
+        tool: &str,
+    ) -> Vec<Edit> {
+        let mut edits = restore::edits(&self.restorable(), value, skip, tool);
         edits.retain(|(place, _)| {
             !replaced.iter().any(|(other, _)| other.start < place.end && place.start < other.end)
         });

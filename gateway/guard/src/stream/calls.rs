@@ -30,12 +30,17 @@ impl Guard {
         }
         let pieces = leaves.all.iter().filter(|leaf| leaf.role == Role::Piece);
         let skip: SmallVec<[usize; 4]> = pieces.map(|leaf| leaf.range.start).collect();
-        let call = leaves.all.iter().map(|leaf| leaf.call).find(|call| *call != ROOT);
-        let tool = call.and_then(|call| self.tools.get(&call)).map_or("", String::as_str);
+        let tool = self.tool_of(leaves).unwrap_or_default();
         let mut found = TargetFindings::default();
         let court = Court { policy: &self.policy, masks: self.masks.as_ref() };
         targets::whole(court, value, &skip, tool, &mut found);
         self.check_call(found)
+    }
+
+    /// The tool whose call an event is about.
+    pub(super) fn tool_of(&self, leaves: &Leaves<'_>) -> Option<&str> {
+        let call = leaves.all.iter().map(|leaf| leaf.call).find(|call| *call != ROOT)?;
+        self.tools.get(&call).map(String::as_str)
     }
 
     /// After a call was judged: what the owner has to confirm of it.

@@ -10,6 +10,7 @@ use zos_wire::face::Face;
 #[must_use]
 pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    let mut by_index: BTreeMap<(u64, u64), String> = BTreeMap::new();
     for event in stream.split("\n\n") {
         let data: Vec<&str> = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
         let Ok(value) = serde_json::from_str::<Value>(&data.join("\n")) else { continue };
@@ -18,9 +19,26 @@ pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
             Face::Responses => responses(&value, &mut texts),
             Face::ChatCompletions | Face::Embeddings => chat(&value, &mut texts),
         }
+        if let Some(words) = shown(face, &value).as_str() {
+            let number = |key: &str| value[key].as_u64();
+            let place = (number("index").or(number("output_index")), number("content_index"));
+            by_index.entry((place.0.unwrap_or(0), place.1.unwrap_or(0))).or_default().push_str(words);
+        }
     }
+    texts.insert("by index".to_owned(), by_index.into_values().collect());
     let is_call = |key: &str| ["call", "json", "arguments", "input"].iter().any(|word| key.contains(word));
     texts.into_iter().map(|(key, text)| if is_call(&key) { decoded(&text) } else { text }).collect()
+}
+
+/// What an event adds to the answer as it is shown, block by block.
+fn shown(face: Face, value: &Value) -> &Value {
+    let kind = value["type"].as_str().unwrap_or_default();
+    match face {
+        Face::Messages if kind == "content_block_start" => &value["content_block"]["text"],
+        Face::Messages if kind == "content_block_delta" => &value["delta"]["text"],
+        Face::Responses if kind == "response.output_text.delta" => &value["delta"],
+        _ => &Value::Null,
+    }
 }
 
 /// The arguments of a call as a tool gets them: what its strings hold, each apart from the next.

@@ -21,7 +21,7 @@ impl Guard {
     pub(super) fn piece(&mut self, leaf: &Leaf<'_>, held: &mut Held) -> Result<(), Stop> {
         let words = leaf.text();
         if leaf.role == Role::Piece {
-            self.count.add(&words);
+            self.said.add(&words);
         }
         if self.policy.rules().is_empty() && !self.policy.judges_calls() {
             return Ok(());
@@ -43,6 +43,10 @@ impl Guard {
         let pushed = self.push(text, &words, (!views.is_empty()).then_some(&mut parts));
         held.needs.push(Need::Text { text, end: self.texts[text].end() });
         pushed?;
+        if let Some(channel) = leaf.spoken.filter(|_| self.dialect.ends_blocks()) {
+            let found = self.order.take(channel, text, &words, &self.texts);
+            self.note_order(&found).inspect_err(|_| held.is_refused = true)?;
+        }
         for view in views {
             let heard = self.hear(view, &parts);
             if let Some(live) = &self.views.get(view).live {
@@ -62,9 +66,7 @@ impl Guard {
         // Most APIs have one choice: the whole answer.
         for scope in &scopes[..if leaf.scope == ROOT { 1 } else { 2 }] {
             for number in self.views.hearing(*scope, leaf.kind) {
-                let view = self.views.get_mut(number);
-                view.turn_to(number, text, &mut self.texts);
-                if view.live.is_some() {
+                if self.views.turn_to(number, text, &mut self.texts) {
                     live.push(number);
                 }
             }
@@ -255,7 +257,7 @@ impl Guard {
         let Some(live) = &mut views.get_mut(view).live else { return Ok(()) };
         let mut noted = Ok(());
         for violation @ StreamViolation { rule, span, .. } in found {
-            if !live.is_over_seam(span) {
+            if !live.is_over_seam(violation) {
                 continue;
             }
             findings.note(policy, &live.text.sighting(violation), || "stream".to_owned());
@@ -270,6 +272,21 @@ impl Guard {
             }
         }
         live.text.go_on(policy);
+        noted
+    }
+
+    /// Deals with what lies over the seams between blocks by index. A part of it has left, so it can neither be
+    /// replaced nor wait for the owner.
+    fn note_order(&mut self, found: &[(usize, StreamViolation)]) -> Result<(), Stop> {
+        let mut noted = Ok(());
+        for (text, violation) in found {
+            let sighting = self.texts[*text].sighting(violation);
+            self.findings.note(&self.policy, &sighting, || "stream".to_owned());
+            if self.policy.effect(violation.rule) != Effect::Report {
+                self.findings.note_fixed(violation.rule, || "stream".to_owned());
+                noted = Err(Stop::Refused);
+            }
+        }
         noted
     }
 

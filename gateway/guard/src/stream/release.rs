@@ -4,14 +4,13 @@ use super::text::Watcher;
 use super::{Guard, Held, HeldPiece, KEEP_ALIVE_PASSES_AFTER, Need};
 use crate::policy::Policy;
 use crate::redact::spots::Edit;
-use crate::redact::{Masks, Spot, restore};
+use crate::redact::{Masks, restore};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::ops::Range;
 use zos_core::Effect;
 use zos_wire::json;
 use zos_wire::places::Role;
-use zos_wire::sse::Frame;
 
 impl Guard {
     /// Keep-alives hold no text. They keep their place among events, unless those wait for long.
@@ -81,7 +80,7 @@ impl Guard {
         let skip: SmallVec<[usize; 2]> = strings.map(|piece| piece.place.start).collect();
         let is_restorable = || std::str::from_utf8(&held.frame.raw).is_ok_and(restore::may_hold);
         if !held.spots.is_empty() || is_restorable() {
-            let others = others(&held.frame, &self.policy, masks, &held.spots, &skip);
+            let others = others(held, &self.policy, masks, &skip);
             self.has_replaced |= others.1;
             edits.extend(others.0);
         }
@@ -113,7 +112,7 @@ impl Guard {
             let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
             self.has_replaced |= has_replaced;
             if !words.is_empty() {
-                out.push(self.dialect.text_event(channel, &words));
+                out.push(self.start(channel, &words));
             }
             // What comes behind a gap is not said.
             if safe < said.words.len() {
@@ -142,17 +141,12 @@ impl Guard {
 }
 
 /// The edits in the strings of an event that are no pieces, and whether any of them replaces something.
-fn others(
-    frame: &Frame,
-    policy: &Policy,
-    masks: &Masks,
-    spots: &[Spot],
-    skip: &[usize],
-) -> (Vec<Edit>, bool) {
-    let Ok(fields) = frame.fields() else { return (Vec::new(), false) };
+fn others(held: &Held, policy: &Policy, masks: &Masks, skip: &[usize]) -> (Vec<Edit>, bool) {
+    let Ok(fields) = held.frame.fields() else { return (Vec::new(), false) };
     let data = fields.data.unwrap_or_default();
     let Ok(value) = json::parse(&data) else { return (Vec::new(), false) };
-    let replaced = masks.replaced(policy, &data, spots);
+    let replaced = masks.replaced(policy, &data, &held.spots);
     let has_replaced = !replaced.is_empty();
-    (masks.changed(&value, replaced, skip), has_replaced)
+    let tool = held.tool.as_deref().unwrap_or_default();
+    (masks.changed_of(&value, replaced, skip, tool), has_replaced)
 }

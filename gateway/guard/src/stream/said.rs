@@ -5,60 +5,11 @@
 
 use crate::findings::{Findings, Sighting};
 use crate::policy::Policy;
+use crate::seams::{self, Row, SEAM_BYTES};
 use std::collections::HashMap;
 use zos_core::Effect;
 use zos_rules::{Scanner, StreamViolation};
 use zos_wire::places::{Kind, Leaf, Leaves, Place, Role};
-
-/// What is read on both sides of a seam, in bytes: the longest term. A longer match of a pattern, or one that
-/// is padded with what cannot be seen, is not found over a seam of texts that are said at once.
-const SEAM_BYTES: usize = zos_rules::TERM_MAX_BYTES;
-
-/// Texts one after another, as far as a match may lie over a seam.
-#[derive(Debug, Default)]
-pub struct Row {
-    text: String,
-    /// Where one text ends and the next begins.
-    seams: Vec<usize>,
-}
-
-impl Row {
-    /// The next text.
-    pub fn add(&mut self, policy: &Policy, words: &str, seen: &mut impl FnMut(&Sighting<'_>)) {
-        if words.is_empty() {
-            return;
-        }
-        if !self.text.is_empty() {
-            self.seams.push(self.text.len());
-        }
-        if words.len() <= 2 * SEAM_BYTES {
-            self.text.push_str(words);
-            return;
-        }
-        // Its middle is no part of any seam.
-        self.text.push_str(&words[..words.floor_char_boundary(SEAM_BYTES)]);
-        self.settle(policy, seen);
-        self.text.clear();
-        self.text.push_str(&words[words.ceil_char_boundary(words.len() - SEAM_BYTES)..]);
-    }
-
-    /// Tells what lies over a seam, and keeps no more than the next seam needs.
-    pub fn settle(&mut self, policy: &Policy, seen: &mut impl FnMut(&Sighting<'_>)) {
-        if !self.seams.is_empty() {
-            let mut violations = Vec::new();
-            policy.rules().scan(&self.text, &mut violations);
-            for violation in violations {
-                let after = self.seams.partition_point(|seam| *seam <= violation.span.start);
-                if self.seams.get(after).is_some_and(|seam| *seam < violation.span.end) {
-                    seen(&Sighting::new(&violation, &self.text));
-                }
-            }
-            self.seams.clear();
-        }
-        let keep = self.text.ceil_char_boundary(self.text.len().saturating_sub(SEAM_BYTES));
-        self.text.drain(..keep);
-    }
-}
 
 /// What was said at one place of a stream.
 #[derive(Default)]
@@ -135,18 +86,16 @@ impl Said {
     }
 }
 
-/// A match over a seam: what it does to the answer is the room's to say, but it cannot be replaced.
+/// A match over a seam in an answer.
 pub fn note(policy: &Policy, sighting: &Sighting<'_>, findings: &mut Findings) {
-    findings.note(policy, sighting, || "answer".to_owned());
-    if matches!(policy.effect(sighting.rule), Effect::Redact | Effect::Ask) {
-        findings.note_fixed(sighting.rule, || "answer".to_owned());
-    }
+    seams::note(policy, sighting, findings, || "answer".to_owned());
 }
 
 /// Reads the strings of a whole answer on from one to the next: the texts of each choice, the arguments of
 /// its calls, what else it says, and all of that in order. What repeats the text token by token is read by
-/// itself; gives whether it spells something that the room replaces.
-pub fn together(policy: &Policy, leaves: &Leaves<'_>, findings: &mut Findings) -> bool {
+/// itself; gives whether it spells something that the room replaces. `opening` is the end of the text that the answer
+/// goes on from.
+pub fn together(policy: &Policy, leaves: &Leaves<'_>, opening: &str, findings: &mut Findings) -> bool {
     let mut rows: HashMap<(Place, Lane), Row> = HashMap::new();
     let mut is_spelled = false;
     let mut echoes: HashMap<Place, Row> = HashMap::new();
@@ -166,7 +115,11 @@ pub fn together(policy: &Policy, leaves: &Leaves<'_>, findings: &mut Findings) -
             }
             Role::Piece => {
                 for lane in [Lane::Of(leaf.kind), Lane::All] {
-                    let row = rows.entry((leaf.scope, lane)).or_default();
+                    let goes_on = matches!(lane, Lane::Of(Kind::Text) | Lane::All);
+                    let row = rows.entry((leaf.scope, lane)).or_insert_with(|| match goes_on {
+                        true => Row::going_on_from(opening),
+                        false => Row::default(),
+                    });
                     row.add(policy, &words, &mut |sighting| note(policy, sighting, findings));
                 }
             }

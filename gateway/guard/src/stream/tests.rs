@@ -7,6 +7,8 @@ use zos_rules::{Room, RuleKind, RuleSpec, Ruleset, Term};
 use zos_wire::face::Face;
 use zos_wire::sse::Framer;
 
+mod repeats;
+
 const TERM: &str = "Project Falcon";
 const LIMIT_BYTES: usize = 1 << 20;
 
@@ -272,7 +274,7 @@ fn a_keep_alive_passes_text_that_has_waited_long() {
 }
 
 /// A room that redacts and asks, and a call whose caller said `Ann Lee` and `say "x"`.
-fn masked() -> (Policy, Masks) {
+pub(super) fn masked() -> (Policy, Masks) {
     let mut rules: Vec<RuleSpec> = ["Ann Lee", "Falcon", "Kestrel", "Lee Corp"]
         .iter()
         .enumerate()

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::ops::Range;
 use zos_rules::{Scanner, StreamViolation};
-use zos_wire::places::Place;
+use zos_wire::places::{Place, ROOT};
 
 /// One text, its scanner, and the reader of its escapes where it is a tool call.
 pub(super) struct Text {
@@ -23,6 +23,8 @@ pub(super) struct Text {
     /// Whether the provider said that its block is over. More may come all the same.
     pub(super) is_closed: bool,
     scanner: Scanner,
+    /// The last character that arrived.
+    last_char: Option<char>,
     arguments: Option<ArgumentsReader>,
     /// How much of it waits no longer for more, because its block was said to be over.
     let_go: u64,
@@ -108,6 +110,7 @@ impl Text {
             block,
             is_closed: false,
             scanner: policy.scanner(),
+            last_char: None,
             arguments,
             let_go: 0,
             told: Vec::new(),
@@ -121,12 +124,21 @@ impl Text {
         }
     }
 
+    /// A text of the request, inspected there, that the answer goes on from.
+    pub(super) fn opening(policy: &Policy, words: &str) -> Text {
+        let mut text = Text::new(policy, ROOT, false, None);
+        text.push(words, &mut Vec::new(), |_| {});
+        text.scanner.go_on();
+        text
+    }
+
     /// A text that goes on from here and only looks: nothing of it leaves. It is given decoded words.
     pub(super) fn onlooker(&self) -> Text {
         Text {
             block: self.block,
             is_closed: false,
             scanner: self.scanner.clone(),
+            last_char: self.last_char,
             arguments: None,
             let_go: 0,
             told: Vec::new(),
@@ -159,6 +171,11 @@ impl Text {
     pub(super) fn open_from(&self) -> u64 {
         let links = self.links.as_ref().map_or(u64::MAX, LinkReader::open_from);
         self.scanner.needed().min(links)
+    }
+
+    /// The last character that arrived.
+    pub(super) fn last_char(&self) -> Option<char> {
+        self.last_char
     }
 
     /// Bytes of the decoded text that have arrived.
@@ -202,7 +219,7 @@ impl Text {
         mut said: impl FnMut(&Part<'_>),
     ) {
         self.is_closed = false;
-        let Text { scanner, arguments, changes, tail, .. } = self;
+        let Text { scanner, last_char, arguments, changes, tail, .. } = self;
         let mut take = |part: Part<'_>| {
             match part {
                 Part::Text(decoded) => {
@@ -213,6 +230,7 @@ impl Text {
                         changes.recent.push_str(decoded);
                     }
                     scanner.push(decoded, found);
+                    *last_char = decoded.chars().next_back().or(*last_char);
                 }
                 Part::Boundary => scanner.boundary(found),
             }

@@ -7,9 +7,11 @@
 //! on over the seam with a scanner of its own, until nothing that began before the seam can become a match.
 
 use super::text::Text;
+use crate::seams;
 use crate::targets::{Court, TargetFindings};
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use zos_rules::StreamViolation;
 use zos_wire::places::Kind;
 use zos_wire::places::Place;
 
@@ -56,16 +58,19 @@ pub(super) struct View {
 /// A view that reads over a seam.
 pub(super) struct Live {
     pub(super) text: Text,
-    /// Where one text ends and the next begins.
-    seams: SmallVec<[u64; 4]>,
+    /// Where one text ends and the next begins, and with what character the one ends.
+    seams: SmallVec<[(u64, Option<char>); 4]>,
     /// From here on its text is the own text of the one that speaks.
     since: u64,
 }
 
 impl Live {
     /// Whether a match lies over a seam. Others are found in the texts themselves.
-    pub(super) fn is_over_seam(&self, span: &std::ops::Range<u64>) -> bool {
-        self.seams.iter().any(|seam| span.start < *seam && *seam < span.end)
+    pub(super) fn is_over_seam(&self, violation: &StreamViolation) -> bool {
+        let span = &violation.span;
+        let mut over =
+            self.seams.iter().filter(|(seam, _)| span.start < *seam && *seam < span.end).peekable();
+        over.peek().is_some() && !over.any(|(_, before)| seams::is_chance(violation.evasion, *before))
     }
 
     /// Whether nothing can become a match that does not lie in the text that speaks.
@@ -77,6 +82,8 @@ impl Live {
 /// All views of an answer.
 #[derive(Default)]
 pub(super) struct Views {
+    /// Text of the request that the answer goes on from. Nothing of it is held, and what lies in it is told of there.
+    pub(super) opening: Option<Box<Text>>,
     list: Vec<View>,
     /// The first of the lanes of each choice.
     by_scope: HashMap<Place, usize>,
@@ -114,6 +121,13 @@ impl Views {
         &mut self.list[view]
     }
 
+    /// A text goes on, or begins, in a view. Gives whether the view reads over a seam.
+    pub(super) fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text]) -> bool {
+        let view = &mut self.list[number];
+        view.turn_to(number, text, texts, self.opening.as_deref());
+        view.live.is_some()
+    }
+
     /// How far what a view read at some time is harmless; all of it once that time is over.
     pub(super) fn safe(&self, view: usize, time: u32) -> u64 {
         let view = &self.list[view];
@@ -126,18 +140,21 @@ impl Views {
 
 impl View {
     /// A text goes on, or begins. What it says next is read over the seam where the end of the last one is open.
-    pub(super) fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text]) {
+    fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text], opening: Option<&Text>) {
         if self.last == Some(text) {
             return;
         }
-        if self.live.is_none() {
-            self.go_live(number, texts);
+        match opening.filter(|_| self.last.is_none() && self.lane.waits_over_blocks()) {
+            Some(opening) if opening.open_from() < opening.pushed() => self.begin(opening.onlooker()),
+            Some(_) => {}
+            None if self.live.is_none() => self.go_live(number, texts),
+            None => {}
         }
         if let Some(live) = &mut self.live {
             live.since = live.text.pushed();
             let (open, since) = (live.text.open_from(), live.since);
-            live.seams.retain(|seam| *seam > open);
-            live.seams.push(since);
+            live.seams.retain(|(seam, _)| *seam > open);
+            live.seams.push((since, live.text.last_char()));
         }
         self.last = Some(text);
         self.is_cut = false;
@@ -156,12 +173,17 @@ impl View {
         if last.open_from() >= last.pushed() {
             return;
         }
-        self.time = self.time.wrapping_add(1);
         let mut text = last.onlooker();
         if self.lane != Lane::Text || self.is_cut {
             text.links = None;
         }
-        last.watch(number, self.time);
+        last.watch(number, self.time.wrapping_add(1));
+        self.begin(text);
+    }
+
+    /// Reads on from a text.
+    fn begin(&mut self, text: Text) {
+        self.time = self.time.wrapping_add(1);
         let since = text.pushed();
         self.live = Some(Box::new(Live { text, seams: SmallVec::new(), since }));
     }

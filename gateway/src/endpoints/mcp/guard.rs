@@ -72,6 +72,15 @@ impl Guard {
         Err(denied)
     }
 
+    /// Whether a text may leave as it is. What may not is held back.
+    pub(super) fn may_leave(&mut self, text: &str) -> bool {
+        let may_leave = self.instead(text).is_none();
+        if !may_leave {
+            self.held_back = HeldBack::Parts;
+        }
+        may_leave
+    }
+
     fn clean_texts(&mut self, value: &mut Value) {
         match value {
             Value::String(text) => {

@@ -10,7 +10,7 @@ use crate::views::{self, BudgetState, CanonWhy};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zos_core::memory::{self, Kind, MemoryError, New, Origin, Source, Status};
-use zos_core::{Api, Effect, Route, Wish};
+use zos_core::{Api, Effect, Route, RouteRequest};
 use zos_meter::Day;
 use zos_wire::problem::Code;
 
@@ -391,7 +391,7 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
     };
     let resolved = &asked.resolved;
     let fleet = &resolved.snapshot.fleet;
-    let plan = fleet.plan(&Wish {
+    let plan = fleet.plan(&RouteRequest {
         face,
         model,
         filter: &resolved.context.models,

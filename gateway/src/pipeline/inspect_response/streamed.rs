@@ -54,7 +54,8 @@ pub(super) fn respond(
         forwarded.policy.clone(),
         forwarded.resolved.masks.clone(),
         limit_bytes,
-    );
+    )
+    .going_on_from(&forwarded.resolved.opening);
     let translator =
         forwarded.pair.map(|pair| pair.stream(&forwarded.request, house.now_ms() / 1000, limit_bytes));
     let pump = Pump {
@@ -131,7 +132,7 @@ impl Pump {
                 }
                 match self.wait(&mut out).await {
                     None => {
-                        out.push(self.guard.dialect().ping());
+                        out.push(self.guard.ping());
                         break;
                     }
                     Some(None) => continue,
@@ -335,7 +336,7 @@ impl Pump {
                     self.failure(&problem)
                 } else {
                     self.call.note(&problem);
-                    self.guard.dialect().refusal(&problem, &self.call.request_id, usage.output)
+                    self.guard.refusal(&problem, &self.call.request_id, usage.output)
                 };
                 (Outcome::Cut, Some(ending))
             }
@@ -345,14 +346,14 @@ impl Pump {
         self.call.settle(Cost::Spent(usage)).await;
         if let Err(problem) = self.call.finish(outcome, Some(self.status.as_u16())).await {
             out.clear();
-            return Some(self.guard.dialect().failure(&problem, &self.call.request_id));
+            return Some(self.guard.failure(&problem, &self.call.request_id));
         }
         ending
     }
 
     fn failure(&mut self, problem: &Problem) -> Bytes {
         self.call.note(problem);
-        self.guard.dialect().failure(problem, &self.call.request_id)
+        self.guard.failure(problem, &self.call.request_id)
     }
 
     /// What the provider reported, and an estimate for what it did not.
@@ -362,7 +363,8 @@ impl Pump {
         if let Some(tier) = self.guard.tier {
             reader.served_at(tier);
         }
-        let estimate = Estimate { input: self.input_tokens, output: self.guard.count.tokens(), cut };
+        let output = if reader.needs_output(cut) { self.call.output_tokens(&self.guard.said) } else { 0 };
+        let estimate = Estimate { input: self.input_tokens, output, cut };
         reader.finish(estimate)
     }
 }

@@ -25,7 +25,7 @@ pub enum OpenError {
         file: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault, as a part of a sentence.
         why: String,
     },
     /// The lines and the tree are not those of one log.
@@ -36,7 +36,7 @@ pub enum OpenError {
     Broken {
         /// The folder.
         dir: PathBuf,
-        /// What is wrong.
+        /// The fault, as a part of a sentence.
         why: String,
     },
     /// The records are under no signature, and nobody vouches that there never was one.
@@ -48,7 +48,7 @@ pub enum OpenError {
     Treeless {
         /// The folder.
         dir: PathBuf,
-        /// How many records there are.
+        /// Number of records.
         records: u64,
     },
     /// The log was begun with another key.
@@ -63,11 +63,11 @@ pub enum OpenError {
     /// The operating system said no.
     #[error("could not {doing} the audit log at {}: {source}", .path.display())]
     Io {
-        /// What was tried.
+        /// Step that failed, for the sentence.
         doing: &'static str,
-        /// Where.
+        /// File or folder of the failed step.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -94,7 +94,7 @@ impl OpenError {
         }
     }
 
-    /// What is wrong, by its place within the log: where the home is, is nobody's business.
+    /// The fault, with places as names inside the log: the path of the home must not stand in a record.
     pub(super) fn within(&self) -> String {
         match self {
             Self::Damaged { file, line, why } => {

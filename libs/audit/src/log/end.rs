@@ -10,7 +10,7 @@ use crate::scan::{Backward, Forward};
 use crate::segment::{self, SegmentName};
 use crate::tree::{Hash, leaf_hash};
 
-/// Where a log ends.
+/// End of a log on the disk.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) next_seq: u64,

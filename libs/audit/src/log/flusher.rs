@@ -25,24 +25,24 @@ const RETRY: Duration = Duration::from_millis(200);
 /// A writer behind its lock, and those who wait for it.
 #[derive(Debug)]
 pub(super) struct Shared {
-    desk: Mutex<Desk>,
+    state: Mutex<LogState>,
     /// Wakes the flusher.
     work: Condvar,
     /// Wakes those who wait for the disk.
     done: Condvar,
-    /// The tree, where one is kept. Who takes both locks takes this one first.
+    /// The tree, where one is kept. A thread that takes both locks takes this one first.
     sealer: Mutex<Option<Sealer>>,
 }
 
 #[derive(Debug)]
-struct Desk {
+struct LogState {
     /// `None` once the log is closed: then its files and its lock are free. And while it waits to be opened.
     writer: Option<Writer>,
     /// A log whose folder cannot be used yet.
     unopened: Option<Unopened>,
-    /// What is wrong with its past, where it is written all the same.
+    /// Damage of the log's past, where it is written all the same.
     damage: Option<String>,
-    /// How many wait for the disk.
+    /// Number of callers that wait for the disk.
     waiting: usize,
     /// Counts failed syncs, so that a waiter sees that one of them was its own.
     failed_syncs: u64,
@@ -59,7 +59,7 @@ struct Unopened {
     options: Options,
     /// Since when.
     since: String,
-    /// What was said last.
+    /// Last error.
     error: String,
     /// The records that were refused since.
     lost: u64,
@@ -83,7 +83,7 @@ impl Shared {
         unopened: Option<Unopened>,
         damage: Option<String>,
     ) -> Self {
-        let desk = Desk {
+        let state = LogState {
             writer,
             unopened,
             damage,
@@ -94,32 +94,32 @@ impl Shared {
             stopping: false,
         };
         Self {
-            desk: Mutex::new(desk),
+            state: Mutex::new(state),
             work: Condvar::new(),
             done: Condvar::new(),
             sealer: Mutex::new(sealer),
         }
     }
 
-    /// The desk is in order at every point where a panic could unlock it.
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Every update leaves the state consistent, so that of a poisoned lock is usable.
+    fn state(&self) -> MutexGuard<'_, LogState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn append(&self, record: Record) -> Result<u64, AppendError> {
-        let mut desk = self.desk();
-        if desk.stopping {
+        let mut state = self.state();
+        if state.stopping {
             return Err(AppendError::Closed);
         }
-        if let Some(unopened) = &mut desk.unopened {
+        if let Some(unopened) = &mut state.unopened {
             unopened.lost += 1;
             return Err(AppendError::Write(unopened.error.clone()));
         }
-        let writer = desk.writer.as_mut().ok_or(AppendError::Closed)?;
+        let writer = state.writer.as_mut().ok_or(AppendError::Closed)?;
         let idle = !writer.is_dirty() && writer.health() == Health::Healthy;
         let outcome = writer.append(record);
         let is_due = writer.seal_due().is_some_and(|due| due.is_zero());
-        drop(desk);
+        drop(state);
         // While there is something to do, the flusher looks by itself.
         if idle || is_due {
             self.work.notify_one();
@@ -129,57 +129,57 @@ impl Shared {
 
     /// Whether the next record can be taken, as far as that is known.
     pub(super) fn ready(&self) -> Result<(), AppendError> {
-        let mut desk = self.desk();
-        if desk.stopping {
+        let mut state = self.state();
+        if state.stopping {
             return Err(AppendError::Closed);
         }
-        if let Some(unopened) = &desk.unopened {
+        if let Some(unopened) = &state.unopened {
             return Err(AppendError::Write(unopened.error.clone()));
         }
-        let outcome = desk.writer.as_mut().ok_or(AppendError::Closed)?.usable();
-        drop(desk);
+        let outcome = state.writer.as_mut().ok_or(AppendError::Closed)?.usable();
+        drop(state);
         // The end of trouble is a record, and that one has to reach the disk as well.
         self.work.notify_one();
         outcome
     }
 
     pub(super) fn wait_durable(&self, seq: u64) -> Result<(), AppendError> {
-        let mut desk = self.desk();
-        let failures = desk.failed_syncs;
-        desk.waiting += 1;
+        let mut state = self.state();
+        let failures = state.failed_syncs;
+        state.waiting += 1;
         self.work.notify_one();
         let outcome = loop {
-            if desk.failed_syncs != failures {
-                break Err(AppendError::Sync(desk.last_failure.clone()));
+            if state.failed_syncs != failures {
+                break Err(AppendError::Sync(state.last_failure.clone()));
             }
-            match &desk.writer {
+            match &state.writer {
                 Some(writer) if writer.is_durable(seq) => break Ok(()),
-                Some(_) => desk = self.done.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner),
                 None => break Err(AppendError::Closed),
             }
         };
-        desk.waiting -= 1;
+        state.waiting -= 1;
         outcome
     }
 
     /// Lets a checkpoint be written and blocks until it covers every record that is there now.
     pub(super) fn seal(&self) -> Result<Option<u64>, AppendError> {
-        let mut desk = self.desk();
-        let failures = (desk.failed_seals, desk.failed_syncs);
-        let writer = desk.writer.as_mut().ok_or(AppendError::Closed)?;
+        let mut state = self.state();
+        let failures = (state.failed_seals, state.failed_syncs);
+        let writer = state.writer.as_mut().ok_or(AppendError::Closed)?;
         let wanted = writer.next_seq();
         writer.seal_soon();
         self.work.notify_one();
         loop {
-            let writer = desk.writer.as_ref().ok_or(AppendError::Closed)?;
+            let writer = state.writer.as_ref().ok_or(AppendError::Closed)?;
             match writer.sealed_size() {
                 None => return Ok(None),
                 Some(size) if size >= wanted => return Ok(Some(size)),
-                Some(_) if (desk.failed_seals, desk.failed_syncs) != failures => {
+                Some(_) if (state.failed_seals, state.failed_syncs) != failures => {
                     let Health::Failing { error, .. } = writer.health() else { return Ok(None) };
                     return Err(AppendError::Sync(error));
                 }
-                Some(_) => desk = self.done.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
@@ -190,12 +190,12 @@ impl Shared {
         let rotated = {
             let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
             let sealer = sealer.as_mut().ok_or(RotateError::NoTree)?;
-            let mut desk = self.desk();
+            let mut state = self.state();
             let closed = || RotateError::Record(io::Error::other(AppendError::Closed));
-            if desk.stopping {
+            if state.stopping {
                 return Err(closed());
             }
-            let writer = desk.writer.as_mut().ok_or_else(closed)?;
+            let writer = state.writer.as_mut().ok_or_else(closed)?;
             let seq = writer.ready().map_err(RotateError::Record)?;
             let link = sealer.vouch(seq, &*signer)?;
             if let Err(error) = writer.append_at(seq, link.record()) {
@@ -205,7 +205,7 @@ impl Shared {
             // Not by the flusher, which may wait for the tree.
             let (file, up_to) = writer.unsynced();
             let synced = file.sync_data();
-            desk.note_sync(up_to, &synced);
+            state.note_sync(up_to, &synced);
             let rotated = Rotated { old: link.old.clone(), new: link.new.clone(), seq };
             sealer.replace(link, signer);
             rotated
@@ -216,8 +216,8 @@ impl Shared {
     }
 
     pub(super) fn health(&self) -> Health {
-        let desk = self.desk();
-        match (&desk.unopened, &desk.writer) {
+        let state = self.state();
+        match (&state.unopened, &state.writer) {
             (Some(Unopened { since, error, .. }), _) => {
                 Health::Failing { since: since.clone(), error: error.clone() }
             }
@@ -227,38 +227,38 @@ impl Shared {
     }
 
     pub(super) fn damage(&self) -> Option<String> {
-        self.desk().damage.clone()
+        self.state().damage.clone()
     }
 
     /// Tries to open what could not be opened, until it can be or the log is closed.
     fn open(&self) {
         loop {
-            let desk = self.desk();
-            let Some(unopened) = &desk.unopened else { return };
+            let state = self.state();
+            let Some(unopened) = &state.unopened else { return };
             let (dir, options) = (unopened.dir.clone(), unopened.options.clone());
-            let paused = self.work.wait_timeout_while(desk, RETRY, |desk| !desk.stopping);
-            let (desk, _) = paused.unwrap_or_else(PoisonError::into_inner);
-            if desk.stopping {
+            let paused = self.work.wait_timeout_while(state, RETRY, |state| !state.stopping);
+            let (state, _) = paused.unwrap_or_else(PoisonError::into_inner);
+            if state.stopping {
                 return;
             }
-            drop(desk);
+            drop(state);
             let opened = opening::open(&dir, &options);
             // Who takes both locks takes this one first.
             let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut desk = self.desk();
+            let mut state = self.state();
             match opened {
                 Err(error) => {
-                    if let Some(unopened) = &mut desk.unopened {
+                    if let Some(unopened) = &mut state.unopened {
                         unopened.error = said(&error);
                     }
                 }
                 Ok(Opened { mut writer, sealer: tree, damage }) => {
-                    if let Some(Unopened { since, error, lost, .. }) = desk.unopened.take() {
+                    if let Some(Unopened { since, error, lost, .. }) = state.unopened.take() {
                         writer.failed_before(since, error, lost);
                     }
                     *sealer = tree;
-                    desk.writer = Some(writer);
-                    desk.damage = damage;
+                    state.writer = Some(writer);
+                    state.damage = damage;
                     return;
                 }
             }
@@ -266,16 +266,16 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) {
-        self.desk().stopping = true;
+        self.state().stopping = true;
         self.work.notify_one();
     }
 
     /// Gives the writer's files free once the flusher has ended.
     pub(super) fn farewell(&self) -> Result<(), AppendError> {
-        let mut desk = self.desk();
-        desk.unopened = None;
-        let health = desk.writer.take().map(|writer| writer.health());
-        drop(desk);
+        let mut state = self.state();
+        state.unopened = None;
+        let health = state.writer.take().map(|writer| writer.health());
+        drop(state);
         self.done.notify_all();
         match health {
             Some(Health::Failing { error, .. }) => Err(AppendError::Sync(error)),
@@ -286,9 +286,9 @@ impl Shared {
     /// Syncs until it is told to stop, and once more then.
     fn flush(&self) {
         self.open();
-        let mut desk = self.desk();
+        let mut state = self.state();
         loop {
-            let Some(writer) = &mut desk.writer else { return };
+            let Some(writer) = &mut state.writer else { return };
             let failing = writer.health() != Health::Healthy;
             let dirty = writer.is_dirty();
             let pause = match (failing, dirty) {
@@ -296,42 +296,42 @@ impl Shared {
                 (false, true) => Some(GATHER),
                 (false, false) => writer.seal_due(),
             };
-            let urgent = |desk: &Desk| {
+            let urgent = |state: &LogState| {
                 let is_due = || {
-                    let due = desk.writer.as_ref().and_then(Writer::seal_due);
+                    let due = state.writer.as_ref().and_then(Writer::seal_due);
                     !failing && due.is_some_and(|due| due.is_zero())
                 };
-                desk.stopping || (dirty && desk.waiting > 0) || is_due()
+                state.stopping || (dirty && state.waiting > 0) || is_due()
             };
-            if !urgent(&desk) {
+            if !urgent(&state) {
                 if !failing && !dirty {
                     // Whatever wakes it, a record or the time, it looks anew.
-                    desk = match pause {
-                        None => self.work.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                    state = match pause {
+                        None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
                         Some(pause) => {
-                            self.work.wait_timeout(desk, pause).unwrap_or_else(PoisonError::into_inner).0
+                            self.work.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
                         }
                     };
                     continue;
                 }
                 let pause = pause.unwrap_or(GATHER);
-                desk = self
+                state = self
                     .work
-                    .wait_timeout_while(desk, pause, |desk| !urgent(desk))
+                    .wait_timeout_while(state, pause, |state| !urgent(state))
                     .unwrap_or_else(PoisonError::into_inner)
                     .0;
             }
-            let last_round = desk.stopping;
-            let Some(writer) = &mut desk.writer else { return };
+            let last_round = state.stopping;
+            let Some(writer) = &mut state.writer else { return };
             writer.check();
             let (file, up_to) = writer.unsynced();
-            drop(desk);
+            drop(state);
             let outcome = file.sync_data();
-            desk = self.desk();
-            desk.note_sync(up_to, &outcome);
+            state = self.state();
+            state.note_sync(up_to, &outcome);
             self.done.notify_all();
             if outcome.is_ok() {
-                desk = self.seal_if_due(desk, last_round);
+                state = self.seal_if_due(state, last_round);
             }
             if last_round {
                 return;
@@ -342,14 +342,18 @@ impl Shared {
 
 impl Shared {
     /// Writes a checkpoint over all that is on the disk, where one is due.
-    fn seal_if_due<'a>(&'a self, mut desk: MutexGuard<'a, Desk>, is_last: bool) -> MutexGuard<'a, Desk> {
-        let Some(writer) = &mut desk.writer else { return desk };
+    fn seal_if_due<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, LogState>,
+        is_last: bool,
+    ) -> MutexGuard<'a, LogState> {
+        let Some(writer) = &mut state.writer else { return state };
         let due = writer.seal_due();
         if !due.is_some_and(|due| due.is_zero() || is_last) {
-            return desk;
+            return state;
         }
-        let Some(leaves) = writer.take_leaves() else { return desk };
-        drop(desk);
+        let Some(leaves) = writer.take_leaves() else { return state };
+        drop(state);
         let outcome = {
             let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
             sealer.as_mut().map(|sealer| {
@@ -357,19 +361,19 @@ impl Shared {
                 sealer.seal()
             })
         };
-        let mut desk = self.desk();
+        let mut state = self.state();
         if let Some(outcome) = outcome {
-            desk.failed_seals += u64::from(outcome.is_err());
-            if let Some(writer) = &mut desk.writer {
+            state.failed_seals += u64::from(outcome.is_err());
+            if let Some(writer) = &mut state.writer {
                 writer.sealed(&outcome);
             }
         }
         self.done.notify_all();
-        desk
+        state
     }
 }
 
-impl Desk {
+impl LogState {
     fn note_sync(&mut self, up_to: u64, outcome: &io::Result<()>) {
         if let Err(error) = outcome {
             self.failed_syncs += 1;
@@ -381,7 +385,7 @@ impl Desk {
     }
 }
 
-/// What an opening came to, without the place of the folder, which is nobody's business.
+/// Error of an opening without the path of the folder, which must not be shown to clients.
 fn said(error: &OpenError) -> String {
     match error {
         OpenError::Io { doing, source, .. } => format!("could not {doing} it: {source}"),
@@ -407,10 +411,10 @@ mod tests {
         assert_eq!(shared.append(Record::default()), Ok(0));
         let outcome = thread::scope(|scope| {
             let waiting = scope.spawn(|| shared.wait_durable(0));
-            while shared.desk().waiting == 0 {
+            while shared.state().waiting == 0 {
                 thread::yield_now();
             }
-            shared.desk().note_sync(1, &Err(io::Error::other("broken disk")));
+            shared.state().note_sync(1, &Err(io::Error::other("broken disk")));
             shared.done.notify_all();
             waiting.join().unwrap()
         });

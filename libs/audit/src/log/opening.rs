@@ -19,7 +19,7 @@ pub(super) struct Opened {
     pub(super) writer: Writer,
     /// The tree, where one is kept.
     pub(super) sealer: Option<Sealer>,
-    /// What is wrong with the log, where it is written all the same.
+    /// Damage of the log, where it is written all the same.
     pub(super) damage: Option<String>,
 }
 
@@ -39,8 +39,8 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<Opened, OpenError> {
     }
 }
 
-/// What is wrong in segments before the newest, which opening does not look into; the owner asked for a sound log, so it
-/// may take its time. A log that is not signed has nothing to be held against.
+/// First damage in segments before the newest, which opening does not read; the owner asked for a sound log, so it
+/// may take its time. A log that is not signed has nothing to be compared with.
 fn older_damage(dir: &Path, options: &Options) -> Option<OpenError> {
     options.signer.as_ref()?;
     let report = crate::verify::verify(dir, None, &mut |_, _| ()).ok()?;

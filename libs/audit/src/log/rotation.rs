@@ -1,4 +1,4 @@
-//! Replacement of the key of a log: what came of it, and why it was refused.
+//! Replacement of the key of a log: its outcome, and the reasons for a refusal.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub enum RotateError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The record of it cannot be written. The old key goes on.

@@ -2,7 +2,7 @@
 //!
 //! The order is what makes a crash harmless at every point: the signed note goes to `checkpoint.new`,
 //! then the tiles are written, then the note becomes `checkpoint`. So a tile never speaks of records
-//! that no signed note covers, and whoever reads takes the newer of the two notes.
+//! that no signed note covers, and a reader takes the newer of the two notes.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,13 +25,13 @@ pub(super) struct Sealer {
     /// The newest of the keys, and what signs with it.
     key: VerifierKey,
     signer: Arc<dyn Signer>,
-    /// What replaces them for trees of more records than this.
+    /// The next key and its signer, for trees of more records than the number before them.
     next: Option<(u64, VerifierKey, Arc<dyn Signer>)>,
     /// The tree as the newest checkpoint has it.
     edge: Edge,
     /// The leaves behind it.
     pending: Vec<Hash>,
-    /// Where the newest checkpoint is told outside of the folder.
+    /// File outside of the folder that repeats size and root of the newest checkpoint.
     witness: Option<PathBuf>,
 }
 
@@ -94,17 +94,17 @@ impl Sealer {
         format!("zos/{}", hex::encode(&digest[..8]))
     }
 
-    /// Takes leaves in; they count with the next checkpoint.
+    /// Adds leaves. The next checkpoint covers them.
     pub(super) fn add(&mut self, leaves: impl IntoIterator<Item = Hash>) {
         self.pending.extend(leaves);
     }
 
-    /// How many records the newest checkpoint covers.
+    /// Number of records that the newest checkpoint covers.
     pub(super) fn sealed(&self) -> u64 {
         self.edge.size()
     }
 
-    /// Signs a checkpoint over all leaves. When it fails nothing is lost; the next attempt begins anew.
+    /// Signs a checkpoint over all leaves. A failure loses nothing; the next attempt starts from the beginning.
     pub(super) fn seal(&mut self) -> io::Result<u64> {
         let mut edge = self.edge.clone();
         let mut full: Vec<Tile> = Vec::new();

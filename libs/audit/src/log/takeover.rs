@@ -65,7 +65,7 @@ impl Taken {
 
 /// Whole lines where no line of this log can be.
 pub(super) struct Foreign {
-    /// Which segment they begin in, and at which byte.
+    /// Segment that they begin in; then the byte.
     segment: usize,
     offset: u64,
     /// The record before them.

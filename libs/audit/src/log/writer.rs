@@ -1,4 +1,4 @@
-//! What is behind the lock of a log: the segment, the next `seq`, and what went wrong.
+//! State behind the lock of a log: the segment, the next `seq`, and the last failure.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -39,18 +39,18 @@ pub(super) struct Writer {
     line: Vec<u8>,
 }
 
-/// What was written and is under no checkpoint yet.
+/// Leaves that were written and are under no checkpoint yet.
 #[derive(Debug)]
 struct Leaves {
-    /// Not yet given to the sealer; the last one is that of the newest record.
+    /// Leaves not yet given to the sealer; the last one is that of the newest record.
     waiting: Vec<Hash>,
-    /// How many records the newest checkpoint covers.
+    /// Number of records that the newest checkpoint covers.
     sealed: u64,
-    /// When the first record behind the checkpoint was written.
+    /// Time at which the first record behind the checkpoint was written.
     since: Option<Instant>,
     /// The records before this `seq` are to be covered at once.
     urgent_to: u64,
-    /// Since when no checkpoint can be written, and why.
+    /// Time since which no checkpoint can be written, and the error.
     trouble: Option<(String, String)>,
 }
 
@@ -128,7 +128,8 @@ impl Writer {
         }
     }
 
-    /// As [`Writer::check`], and says what is still wrong. A tree that cannot be signed keeps no record out.
+    /// Checks as [`Writer::check`], and returns the fault that remains. A tree that cannot be signed keeps no record
+    /// out.
     pub(super) fn usable(&mut self) -> Result<(), AppendError> {
         self.check();
         self.trouble.as_ref().map_or(Ok(()), |trouble| Err(AppendError::Write(trouble.error.clone())))
@@ -235,7 +236,7 @@ impl Writer {
         }
     }
 
-    /// How long until a checkpoint is due: nothing where it is; `None` where there is nothing to cover.
+    /// Time until a checkpoint is due, zero where it is overdue; `None` where there is nothing to cover.
     pub(super) fn seal_due(&self) -> Option<Duration> {
         let leaves = self.leaves.as_ref()?;
         let since = leaves.since?;
@@ -268,7 +269,7 @@ impl Writer {
         }
     }
 
-    /// How many records the newest checkpoint covers, where a tree is kept.
+    /// Number of records that the newest checkpoint covers; `None` without a tree.
     pub(super) fn sealed_size(&self) -> Option<u64> {
         self.leaves.as_ref().map(|leaves| leaves.sealed)
     }
@@ -287,7 +288,7 @@ impl Writer {
         seq < self.durable_seq
     }
 
-    /// What to sync, and the `seq` before which everything is on the disk then.
+    /// File to sync, and the `seq` before which all records are on the disk afterwards.
     pub(super) fn unsynced(&self) -> (std::sync::Arc<File>, u64) {
         (self.segment.file(), self.next_seq)
     }

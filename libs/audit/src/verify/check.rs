@@ -13,12 +13,12 @@ use crate::segment::SegmentName;
 use crate::tiles;
 use crate::tree::{Edge, TILE_WIDTH, Tile};
 
-/// Something that is not as it was signed for.
+/// One place where the log differs from what was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Where: a file of the log, with the line where one can be named.
+    /// A file of the log, with the line where one can be named.
     pub place: String,
-    /// What is wrong there.
+    /// The fault, as a part of a sentence.
     pub what: String,
 }
 
@@ -28,7 +28,7 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// What `log.keys` and `log.vkey` say.
+/// Content of `log.keys` and `log.vkey`.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     /// The replacements of the key.
@@ -56,7 +56,7 @@ pub(super) struct Walk<'a> {
     words: Words,
     /// The records that tell of a new key.
     told: Vec<Record>,
-    /// Where the segments begin, to name the place of a `seq`.
+    /// First `seq` of each segment, to name the place of a record.
     begins: Vec<(String, u64)>,
     is_broken: bool,
 }
@@ -292,7 +292,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What can only be said at the end.
+    /// Checks that need the whole log.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.compare_full()?;
         let Some(head) = self.head else {

@@ -9,14 +9,14 @@ use crate::scan::LINE_BYTES;
 use crate::segment::SegmentName;
 use crate::tree::{Hash, leaf_hash};
 
-/// What is read and hashed at once.
+/// Bytes that are read and hashed at once.
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// Threads that hash, and blocks that wait for each of them.
 const WORKERS: usize = 2;
 const BLOCKS: usize = 4;
 
-/// What one line came to.
+/// Result of reading one line.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     /// Its `seq`, and the record where it is about pruning or a key; or why it is no record.
@@ -41,7 +41,7 @@ impl Line {
 
 /// Whole lines of one segment, or what stands behind the last one.
 pub(super) struct Batch {
-    /// Which segment.
+    /// Index of the segment.
     pub(super) segment: usize,
     pub(super) bytes: u64,
     pub(super) lines: Vec<Line>,

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use crate::Standing;
 use crate::limit::amount;
 
-/// Why nothing was reserved.
+/// Reasons why nothing was reserved.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReserveError {
     /// The budget cannot carry the call.
     #[error("the {} has {} left, and the call may need {}", standing.limit,
         amount(standing.limit.unit, standing.remaining()), amount(standing.limit.unit, *asked))]
     Exhausted {
-        /// How the limit stands that could not.
+        /// Standing of the limit that refused.
         standing: Box<Standing>,
-        /// What was asked for, in the limit's unit.
+        /// Amount that was asked for, in the limit's unit.
         asked: u64,
     },
     /// The ledger could not tell.
@@ -24,7 +24,7 @@ pub enum ReserveError {
     Ledger(#[from] LedgerError),
 }
 
-/// What can go wrong with the ledger itself. Errors are shared by all callers of one commit, hence
+/// Failures of the ledger itself. Errors are shared by all callers of one commit, hence
 /// `Clone`.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerError {
@@ -39,7 +39,7 @@ pub enum LedgerError {
     NewerFormat {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: i64,
         /// The newest format known here.
         known: i64,
@@ -61,7 +61,7 @@ pub enum LedgerError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Arc<dyn Error + Send + Sync>,
     },
     /// The address of the database is none. It is not repeated here: it may hold a password.
@@ -70,7 +70,7 @@ pub enum LedgerError {
     /// The database cannot be reached or refuses.
     #[error("cannot connect to the ledger's database")]
     Connect {
-        /// What was said.
+        /// Error of the store.
         source: Arc<dyn Error + Send + Sync>,
     },
     /// A newer program made the tables of the database.
@@ -86,9 +86,9 @@ pub enum LedgerError {
     /// Reading or writing failed.
     #[error("the usage ledger {trouble}")]
     Storage {
-        /// What kind of failure.
+        /// Kind of the failure.
         trouble: Trouble,
-        /// What the store said.
+        /// Error of the store.
         source: Arc<dyn Error + Send + Sync>,
     },
     /// The id of a reservation was used before.

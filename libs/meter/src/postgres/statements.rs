@@ -101,7 +101,7 @@ pub(super) async fn forget(pool: &PgPool) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// What the functions answer with.
+/// Row that the functions of the database return.
 #[derive(Deserialize)]
 struct Answer {
     refused: Option<usize>,
@@ -113,11 +113,11 @@ struct Answer {
     day: Option<Day>,
     limits: Option<String>,
     #[serde(default)]
-    purses: Vec<Purse>,
+    purses: Vec<PurseRow>,
 }
 
 #[derive(Deserialize)]
-struct Purse {
+struct PurseRow {
     scope: String,
     period: String,
     #[serde(flatten)]
@@ -209,7 +209,7 @@ pub(super) async fn balance(
         .fetch_one(pool)
         .await
         .map_err(storage)?;
-    let purses: Vec<Purse> = serde_json::from_str(&purses).map_err(|_| unreadable())?;
+    let purses: Vec<PurseRow> = serde_json::from_str(&purses).map_err(|_| unreadable())?;
     Ok(balance_of(context, day, limits, &purses))
 }
 
@@ -255,7 +255,7 @@ pub(super) async fn history(pool: &PgPool, query: &HistoryQuery) -> Result<Vec<U
     rows.into_iter().map(row).collect()
 }
 
-fn balance_of(context: &str, day: Day, limits: &[Limit], purses: &[Purse]) -> Balance {
+fn balance_of(context: &str, day: Day, limits: &[Limit], purses: &[PurseRow]) -> Balance {
     let sums: HashMap<(&str, &str), Sums> =
         purses.iter().map(|purse| ((purse.scope.as_str(), purse.period.as_str()), purse.sums)).collect();
     let of = |scope: &str, period: &str| sums.get(&(scope, period)).copied().unwrap_or_default();

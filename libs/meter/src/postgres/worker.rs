@@ -18,10 +18,10 @@ use crate::{Ask, Balance, Day, HistoryQuery, LedgerError, Limit, ReserveError, S
 /// As with the file: jobs that may wait before new calls are refused.
 const MAX_WAITING: usize = 65_536;
 
-/// How soon owed work is tried again.
+/// Pause before owed work is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// How long closing waits for work that cannot be written.
+/// Longest time that closing waits for work that cannot be written.
 const CLOSING: Duration = Duration::from_secs(5);
 
 type Reply<T, E = LedgerError> = oneshot::Sender<Result<T, E>>;
@@ -55,7 +55,7 @@ impl Queue {
     }
 }
 
-/// A reservation on its way to whoever asked: dropped on the way, it is given back.
+/// A reservation on its way to its caller: dropped on the way, it is given back.
 #[derive(Debug)]
 pub(super) struct Grant {
     queue: Queue,
@@ -77,7 +77,7 @@ impl Drop for Grant {
     }
 }
 
-/// What the tasks share.
+/// State that the tasks share.
 struct Worker {
     pool: PgPool,
     queue: Queue,

@@ -1,4 +1,4 @@
-//! Which price holds for which model: a catalogue of published prices with its source, date and digest.
+//! Catalogue of published prices of models, with its source, date and digest.
 //!
 //! The shape is that of the `genai-prices` project's `data.json` (MIT), bare or under `providers` with
 //! `source`, `date` and `sha256` beside it. Prices that hold from a day on are followed; of prices that change
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{Price, Rate, Terms, Tiered};
 use crate::{Day, Tier};
 
-/// What ships with this version.
+/// Catalogue that ships with this version.
 const SHIPPED: &str = include_str!("../../data/prices.json");
 
 /// A file larger than this is no catalogue.
@@ -47,7 +47,7 @@ pub enum CatalogueError {
         line: usize,
         /// Counted from 1.
         column: usize,
-        /// What the parser expected.
+        /// Error of the parser.
         message: String,
     },
     /// One of its entries makes no sense.
@@ -57,7 +57,7 @@ pub enum CatalogueError {
         provider: String,
         /// Id of the model; empty when it is about the provider.
         model: String,
-        /// What is wrong.
+        /// The fault, as a part of a sentence.
         message: String,
     },
     /// It names no price at all.
@@ -109,7 +109,7 @@ impl Catalogue {
         })
     }
 
-    /// Where the prices come from.
+    /// Source of the prices.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
@@ -127,7 +127,7 @@ impl Catalogue {
         &self.digest
     }
 
-    /// How many models have a price.
+    /// Number of models with a price.
     #[must_use]
     pub fn len(&self) -> usize {
         self.providers.iter().map(|provider| provider.models.len()).sum()
@@ -181,9 +181,9 @@ struct Provider {
 #[derive(Debug)]
 struct Model {
     clause: Clause,
-    /// By the day each holds from, in the order of the file: the last that holds counts.
+    /// Prices with the day from which each holds, in the order of the file: the last that holds counts.
     prices: Vec<(Option<Day>, Price)>,
-    /// What differs at other terms; of two that hold on a day the first counts.
+    /// Prices that differ at other terms; of two that hold on a day the first counts.
     variants: Vec<Variant>,
 }
 
@@ -193,7 +193,7 @@ struct Variant {
     tier: Tier,
     /// The day from which on it holds.
     start: Option<Day>,
-    /// What differs.
+    /// Rates that differ.
     rates: Price,
 }
 
@@ -290,7 +290,7 @@ impl Lazy {
     }
 }
 
-/// Which names of models an entry is about. Names are compared in lower case.
+/// Condition on the names of models that an entry is about. Names are compared in lower case.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Clause {

@@ -55,14 +55,14 @@ INSERT INTO reservation (seq, id, context, day, tokens, micros, limits, closed_m
     FROM reservation_1;
 DROP TABLE reservation_1;";
 
-/// How long a closed id is remembered. After it, settling again is answered with
+/// Time for which a closed id is remembered. After it, settling again is answered with
 /// [`LedgerError::UnknownId`] and still charges nothing.
 const REMEMBERED_MS: i64 = 3_600_000;
 
 /// The most ids looked at in one round of forgetting, so that it never holds up a commit.
 const FORGET_AT_ONCE: i64 = 1_024;
 
-/// Holds what is asked for if every limit allows it.
+/// Holds the amounts of a request if every limit allows it.
 pub(super) fn reserve(
     books: &Connection,
     sheet: &mut Sheet,
@@ -248,7 +248,7 @@ fn close(books: &Connection, id: &str, now_ms: u64) -> rusqlite::Result<Option<H
         .optional()
 }
 
-/// Where the budget of a reservation that was closed before stands now.
+/// Present balance for a reservation that was closed before.
 fn closed_balance(
     books: &Connection,
     sheet: &mut Sheet,

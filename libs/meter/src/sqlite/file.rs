@@ -21,10 +21,10 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"zOSm");
 /// The format written here, in `PRAGMA user_version`. A newer one is refused, not guessed at.
 const FORMAT: i64 = 2;
 
-/// How long an open that shares waits for another that is just setting up.
+/// Time that an open that shares waits for another that is just setting up.
 const SHARED_LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// How long an exclusive open waits: a process that is being started elsewhere in this program
+/// Time that an exclusive open waits: a process that is being started elsewhere in this program
 /// has a copy of the lock for a moment, and one that is being stopped may need a moment to go.
 const EXCLUSIVE_LOCK_WAIT: Duration = Duration::from_millis(500);
 
@@ -36,7 +36,7 @@ pub(super) struct LedgerFile {
     _lock: File,
 }
 
-/// Where the file is and how to connect to it.
+/// Path of the file, and the settings of a connection to it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     path: PathBuf,
@@ -47,7 +47,7 @@ pub(super) struct Place {
     log_pages: Arc<AtomicU64>,
 }
 
-/// Opens, makes or refuses the file. Whoever finds nobody else books what the dead still held.
+/// Opens, makes or refuses the file. An opener that is alone books the holds of processes that are gone.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(LedgerFile, Connection), LedgerError> {
     let place = Place {
         path: path.to_owned(),
@@ -114,7 +114,7 @@ impl Place {
         self.exclusive && self.durability == Durability::Relaxed
     }
 
-    /// How long a commit waits for another program that writes to the file.
+    /// Longest time that a commit waits for another program that writes to the file.
     pub(super) fn busy_timeout(&self) -> Duration {
         self.busy_timeout
     }
@@ -197,7 +197,7 @@ impl Place {
     }
 }
 
-/// Sorts a failure of SQLite by what a person can do about it.
+/// Kind of a failure of SQLite, by what a person can do about it.
 pub(super) fn storage(error: rusqlite::Error) -> LedgerError {
     let trouble = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Trouble::Full,

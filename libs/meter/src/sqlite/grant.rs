@@ -17,7 +17,7 @@ impl Grant {
         Self { queue, id, balance: Some(balance) }
     }
 
-    /// The caller has it; settling or releasing is now up to them.
+    /// Hands the reservation to the caller, who settles or releases it from now on.
     pub(super) fn accept(mut self) -> Balance {
         self.balance.take().expect("a grant is accepted once, by value")
     }

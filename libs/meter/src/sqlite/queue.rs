@@ -22,7 +22,7 @@ use crate::{Ask, Balance, BoxFuture, Day, HistoryQuery, LedgerError, Limit, Rese
 /// belongs to a reservation that was let in, so they are bounded by it. Some 20 MB at worst.
 const MAX_WAITING: usize = 65_536;
 
-/// Where an answer goes; the asker may be gone.
+/// Channel of an answer; the asker may be gone.
 pub(super) type Reply<T, E = LedgerError> = oneshot::Sender<Result<T, E>>;
 
 pub(super) enum Job {
@@ -30,9 +30,9 @@ pub(super) enum Job {
     Reserve { ask: Ask, reply: Option<Reply<Grant, ReserveError>> },
     /// Without `reply` the asker was already told of trouble; the work is still owed.
     Settle { id: String, spend: Spend, reply: Option<Reply<Balance>> },
-    /// As `Settle`.
+    /// Release of a reservation; `reply` as in `Settle`.
     Release { id: String, reply: Option<Reply<()>> },
-    /// Handed to the reader once everything before it is committed.
+    /// Query that goes to the reader once everything before it is committed.
     Read(Read),
     /// Answered once everything before it is committed.
     Flush { reply: Reply<()> },
@@ -47,7 +47,7 @@ pub(super) enum Read {
 /// first of them from waiting long.
 const MAX_BATCH: usize = 512;
 
-/// How soon owed work is tried again when nothing else comes.
+/// Pause before owed work is tried again when nothing else comes.
 const RETRY: Duration = Duration::from_millis(250);
 
 /// With more calls under way than this, commits are shared.
@@ -78,7 +78,7 @@ struct Shared {
 #[derive(Default)]
 struct Line {
     jobs: VecDeque<Job>,
-    /// Something could not be committed and is tried again.
+    /// Whether something could not be committed and is tried again.
     owes: bool,
     /// SQLite's log has grown and is to be carried over into the file.
     checkpoint_due: bool,
@@ -135,7 +135,7 @@ impl Queue {
         true
     }
 
-    /// How many calls were under way before this one was closed. Closing twice is harmless.
+    /// Number of calls under way before this one was closed. Closing twice is harmless.
     fn note_closed(&self) -> usize {
         let less = |under_way: usize| Some(under_way.saturating_sub(1));
         self.0.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).unwrap_or_default()
@@ -163,7 +163,7 @@ impl Queue {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Commits what is in line on this thread. Whether nothing is left for the other.
+    /// Commits queued jobs on this thread. Returns whether none is left for the writer thread.
     fn serve(&self) -> bool {
         match self.0.writer.try_lock() {
             Ok(mut writer) => {
@@ -207,7 +207,7 @@ impl Queue {
         self.0.called.notify_one();
     }
 
-    /// What the thread does: whatever no caller does, until the ledger is closed.
+    /// Loop of the thread: it commits whatever no caller commits, until the ledger is closed.
     pub(super) fn run(&self, writer: Writer) {
         let lock = || self.0.writer.lock();
         if let Ok(mut place) = lock() {

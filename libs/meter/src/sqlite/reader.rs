@@ -1,7 +1,7 @@
 //! The thread that reads, on a connection of its own: a long history never holds up a call.
 //!
 //! Reads come from the writer, after the commit of everything that was called for before them, so
-//! whoever reads sees what they wrote.
+//! a reader sees what they wrote.
 
 use std::io;
 use std::sync::mpsc;

@@ -30,7 +30,7 @@ pub(super) struct Sheet {
     purses: HashMap<PurseName, Purse>,
     /// Purses that differ from the file.
     changed: Vec<PurseName>,
-    /// What the transaction adds to the history.
+    /// Sums that the transaction adds to the history.
     rows: HashMap<RowName, Added>,
 }
 
@@ -133,7 +133,7 @@ impl Sheet {
         self.rows.drain().try_for_each(|(name, added)| added.write(books, &name))
     }
 
-    /// How a limit of a context stands.
+    /// Standing of a limit of a context.
     pub(super) fn standing(
         &mut self,
         books: &Connection,
@@ -145,7 +145,7 @@ impl Sheet {
         Ok(limit.standing(day, &sums))
     }
 
-    /// How a context stands on a day.
+    /// Balance of a context on a day.
     pub(super) fn balance(
         &mut self,
         books: &Connection,

@@ -25,7 +25,7 @@ use crate::{Balance, Clock, LedgerError, ReserveError, Trouble};
 /// of the log finds a page among 4,096 in one step.
 const CHECKPOINT_PAGES: u64 = 4_000;
 
-/// How many calls are closed between two rounds of forgetting old ids.
+/// Number of closed calls between two rounds of forgetting old ids.
 const FORGET_EVERY: usize = 512;
 
 pub(super) struct Writer {
@@ -38,7 +38,7 @@ pub(super) struct Writer {
     standings: Arc<Standings>,
     /// Sums as the connection's last transaction left them.
     sheet: Sheet,
-    /// What could not be committed yet.
+    /// Jobs that could not be committed yet.
     owed: VecDeque<Job>,
     /// The last failure, until a commit succeeds.
     trouble: Option<LedgerError>,
@@ -265,7 +265,7 @@ impl Writer {
     }
 }
 
-/// What became of a job in its transaction.
+/// Outcome of a job in its transaction.
 enum Outcome {
     Reserved(Result<Balance, ReserveError>),
     Settled(Result<Balance, LedgerError>),
@@ -337,7 +337,7 @@ fn answer<T>(reply: Option<Reply<T>>, outcome: Result<T, LedgerError>) {
     }
 }
 
-/// A failure that is not the disk's but of what was to be written. Trying that again would hold up
+/// Whether a failure is about the data of one job and not about the disk. Trying that again would hold up
 /// everything behind it for ever.
 fn is_about_one_job(error: &LedgerError) -> bool {
     matches!(error, LedgerError::Storage { trouble: Trouble::Other, .. })

@@ -1,4 +1,4 @@
-//! How many tokens models of other makers have for one of `o200k_base`, as their providers report it.
+//! Ratio of each model family's token count to that of `o200k_base`, learned from what providers report.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ const UNKNOWN: u64 = ONE * 3 / 2;
 /// A provider that reports too little cannot bring a factor below three quarters.
 const LOWEST: u64 = ONE * 3 / 4;
 
-/// What is reported beyond four times is no matter of vocabularies (results of a search that the provider made,
+/// Highest ratio that is believed. More is no matter of vocabularies (results of a search that the provider made,
 /// or nonsense), and says nothing about the next call.
 const HIGHEST: u64 = ONE * 4;
 
@@ -26,17 +26,17 @@ const FALL: u64 = 8;
 /// Families that are remembered. Names come from callers; what comes after the last is scaled as unknown.
 const FAMILIES: usize = 64;
 
-/// How long the name of a family may be, in bytes.
+/// Longest name of a family, in bytes.
 const FAMILY_BYTES: usize = 32;
 
-/// What was learned, by family. It is kept in memory only: a new process learns it in a few calls.
+/// Learned ratios, by family. They are kept in memory only: a new process learns them in a few calls.
 #[derive(Debug, Default)]
 pub struct Factors {
     known: Mutex<HashMap<String, u64>>,
 }
 
 impl Factors {
-    /// What a count with `o200k_base` means for a model of this family.
+    /// Count of tokens for a model of this family, from a count with `o200k_base`.
     #[must_use]
     pub fn scale(&self, family: &str, counted: u64) -> u64 {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

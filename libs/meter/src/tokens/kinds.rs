@@ -1,4 +1,4 @@
-//! What kind of character one is, as the splitting of text asks: by Unicode's general categories.
+//! Kinds of characters for the splitting of text, by Unicode's general categories.
 
 use std::sync::OnceLock;
 

@@ -16,7 +16,7 @@ const PIECE_BYTES: usize = 1 << 16;
 /// Room for merging, used again for every piece.
 #[derive(Debug, Default)]
 pub(super) struct Merger {
-    /// For the part that starts at a byte: where it ends, and where the part before it starts.
+    /// End of the part that starts at a byte, and start of the part before it.
     ends: Vec<u32>,
     before: Vec<u32>,
     /// Pairs that are tokens: rank, start and end. Pairs that are gone meanwhile are passed over.

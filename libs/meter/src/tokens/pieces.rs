@@ -30,7 +30,7 @@ impl<'t, 'k> Pieces<'t, 'k> {
         Some((self.kinds.of(character), at + character.len_utf8()))
     }
 
-    /// Where a run of wanted kinds ends.
+    /// End of a run of the wanted kinds.
     fn run(&self, mut at: usize, wanted: impl Fn(Kind) -> bool) -> usize {
         while let Some((kind, next)) = self.kind(at)
             && wanted(kind)

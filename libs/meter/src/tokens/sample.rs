@@ -5,7 +5,7 @@ use super::Tokenizer;
 /// Up to so many bytes all are counted: a request of 1 MB must not wait for all of it to be counted.
 const EXACT_BYTES: usize = 64 * 1024;
 
-/// Of more than that about so many are counted, at most twice.
+/// Bytes that are counted of a longer text, at most twice that.
 const SAMPLE_BYTES: usize = 32 * 1024;
 
 /// A sample may miss what is dense: by so much of itself it is raised.

@@ -7,7 +7,7 @@ const EMPTY: u32 = u32::MAX;
 /// order of the published ranks, so comparing places is comparing ranks, and no second number is kept.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// One byte with the length of a token, then its bytes, token after token.
+    /// Tokens one after another: a byte with the length, then the bytes.
     data: &'static [u8],
     /// Places in `data` by the hash of the token, with linear probing; less than half are taken.
     slots: Box<[u32]>,
@@ -61,7 +61,7 @@ impl Ids {
     }
 }
 
-/// Where the records of the tokens stand, in their order.
+/// Offsets of the tokens' records, in their order.
 pub(super) fn places(data: &[u8]) -> Vec<u32> {
     let mut places = Vec::new();
     let mut at = 0;

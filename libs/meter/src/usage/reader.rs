@@ -80,6 +80,13 @@ impl UsageReader {
         }
     }
 
+    /// Whether the output is a matter of estimating: then [`UsageReader::finish`] needs the count of the text. `cut` says
+    /// that the answer did not come to its end.
+    #[must_use]
+    pub fn needs_output(&self, cut: bool) -> bool {
+        self.output(Estimate { input: 0, output: 1, cut }).1
+    }
+
     /// The input, and whether any of it is estimated. Every call sends something, so a report of
     /// nothing at all is no report.
     fn input(&self, estimate: Estimate) -> (Input, bool) {
@@ -126,7 +133,7 @@ struct Input {
     cache_write: u64,
 }
 
-/// What was reported so far, in our terms: input without the cached part, output with reasoning.
+/// Counts reported so far, in our terms: input without the cached part, output with reasoning.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     input: Option<u64>,
@@ -189,7 +196,7 @@ fn sum(left: Counts, right: Counts) -> Counts {
     }
 }
 
-/// Where sound is counted: chat completions, responses, transcriptions.
+/// Paths of the count of sound: chat completions, responses, transcriptions.
 const AUDIO_INPUT: [&str; 3] = [
     "/prompt_tokens_details/audio_tokens",
     "/input_tokens_details/audio_tokens",

@@ -8,8 +8,8 @@ use super::{Detector, detector};
 use crate::pattern::runs::{Named, Need, Start};
 
 pub(super) static DETECTORS: [Detector; 15] = [
-    detector("record-number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number).needing(Need::Digit, 6),
-    detector("plan-number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number).needing(Need::Digit, 6),
+    detector("record-number", r"\b[A-Z]{0,4}-?[0-9][0-9-]{3,13}[0-9]\b", 24).checked(record_number).led_by(&[RECORD_WORDS]).needing(Need::Digit, 6),
+    detector("plan-number", r"\b[A-Z]{0,4}-?[0-9][A-Z0-9-]{4,14}[A-Z0-9]\b", 24).checked(plan_number).led_by(&[PLAN_WORDS]).needing(Need::Digit, 6),
     detector("npi", r"\b[12][0-9]{9}\b", 10).checked(provider_number),
     detector("dea", r"\b[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}\b", 9).checked(prescriber_number),
     detector(
@@ -20,15 +20,15 @@ pub(super) static DETECTORS: [Detector; 15] = [
     detector("mbi-word", r"(?i-u:\b(?:mbi|medicare(?: id| number| no)?))[^A-Za-z0-9]*(?i-u:[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2})\b", 60)
         .named(Named { start: Start::Word, valid: |_| true })
         .needing(Need::Digit, 60),
-    detector("life-date", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date).needing(Need::Digit, 14),
+    detector("life-date", r"\b(?:[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\.? [0-9]{1,2},? [0-9]{4}|[0-9]{1,2}\.? [A-Z][a-z]{2,8}\.? [0-9]{4})\b", 24).checked(life_date).led_by(&[LIFE_WORDS]).needing(Need::Digit, 14),
     detector("ip-address", r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", 15).checked(network_address),
     detector("vin", r"\b[A-HJ-NPR-Z0-9]{17}\b", 17).checked(vehicle_number).needing(Need::Digit, 17),
-    detector("account-number", r"\b[A-Z]{0,3}-?[0-9][0-9-]{4,18}[0-9]\b", 26).checked(account_number).needing(Need::Digit, 5),
+    detector("account-number", r"\b[A-Z]{0,3}-?[0-9][0-9-]{4,18}[0-9]\b", 26).checked(account_number).led_by(&[ACCOUNT_WORDS]).needing(Need::Digit, 5),
     detector("patient-url", r"\bhttps?://[A-Za-z0-9.-]+/[A-Za-z0-9/._?&=%-]*(?:patients?|members?|mrn|charts?|records?)[/=][A-Za-z0-9-]*[0-9][A-Za-z0-9-]*", 320).checked(patient_address),
     detector("ipv6-address", r"\b[23][0-9a-fA-F]{3}:(?:[0-9a-fA-F]{0,4}:){2,6}[0-9a-fA-F]{1,4}\b", 39).checked(ipv6_address).needing(Need::Assignment, 5),
     detector("age-over-89", r"\b(?:(?:9[0-9]|1[01][0-9])[- ]?(?:years?[- ]old|y/?o|yrs?[- ]old)\b|(?i-u:aged?)[ :]{1,2}(?:9[0-9]|1[01][0-9])\b(?:[ -]?(?:%|[a-z]+))?)", 40).checked(great_age),
     detector("zip-code", r"\b[0-9]{5}(?:-[0-9]{4})?\b", 10).checked(zip_code),
-    detector("serial-number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number).needing(Need::Digit, 24),
+    detector("serial-number", r"\b[A-Z0-9][A-Z0-9-]{4,22}[A-Z0-9]\b", 24).checked(serial_number).led_by(&[SERIAL_WORDS]).needing(Need::Digit, 24),
 ];
 
 fn named(before: &str, matched: &str, words: &[&str]) -> Option<Find> {
@@ -38,66 +38,69 @@ fn named(before: &str, matched: &str, words: &[&str]) -> Option<Find> {
     kept(matched, words.iter().any(|word| gap_after(&close, word).is_some_and(is_beside)))
 }
 
+const RECORD_WORDS: &[&str] = &[
+    "mrn",
+    "medical record",
+    "medical record number",
+    "record no",
+    "record number",
+    "patient id",
+    "patient no",
+    "patient number",
+    "chart",
+    "chart number",
+    "case number",
+    "encounter",
+    "accession",
+    "hospital number",
+    "admission number",
+    "patientennummer",
+    "fallnummer",
+];
+
 fn record_number(before: &str, matched: &str) -> Option<Find> {
-    let words = [
-        "mrn",
-        "medical record",
-        "medical record number",
-        "record no",
-        "record number",
-        "patient id",
-        "patient no",
-        "patient number",
-        "chart",
-        "chart number",
-        "case number",
-        "encounter",
-        "accession",
-        "hospital number",
-        "admission number",
-        "patientennummer",
-        "fallnummer",
-    ];
-    named(before, matched, &words).filter(|_| !is_dated(matched))
+    named(before, matched, RECORD_WORDS).filter(|_| !is_dated(matched))
 }
+
+const PLAN_WORDS: &[&str] = &[
+    "member id",
+    "member number",
+    "policy",
+    "policy number",
+    "policy no",
+    "subscriber",
+    "subscriber id",
+    "beneficiary",
+    "insurance id",
+    "insurance number",
+    "health plan",
+    "group number",
+    "group no",
+    "claim",
+    "claim number",
+    "versichertennummer",
+    "nhs",
+    "nhs number",
+];
 
 fn plan_number(before: &str, matched: &str) -> Option<Find> {
-    let words = [
-        "member id",
-        "member number",
-        "policy",
-        "policy number",
-        "policy no",
-        "subscriber",
-        "subscriber id",
-        "beneficiary",
-        "insurance id",
-        "insurance number",
-        "health plan",
-        "group number",
-        "group no",
-        "claim",
-        "claim number",
-        "versichertennummer",
-        "nhs",
-        "nhs number",
-    ];
-    named(before, matched, &words).filter(|_| digits(matched).len() >= 4 && !is_dated(matched))
+    named(before, matched, PLAN_WORDS).filter(|_| digits(matched).len() >= 4 && !is_dated(matched))
 }
 
+const ACCOUNT_WORDS: &[&str] = &[
+    "account",
+    "account number",
+    "account no",
+    "acct",
+    "acct no",
+    "patient account",
+    "billing account",
+    "invoice account",
+    "kontonummer",
+];
+
 fn account_number(before: &str, matched: &str) -> Option<Find> {
-    let words = [
-        "account",
-        "account number",
-        "account no",
-        "acct",
-        "acct no",
-        "patient account",
-        "billing account",
-        "invoice account",
-        "kontonummer",
-    ];
-    named(before, matched, &words).filter(|_| digits(matched).len() >= 6 && !is_dated(matched))
+    named(before, matched, ACCOUNT_WORDS).filter(|_| digits(matched).len() >= 6 && !is_dated(matched))
 }
 
 /// Places smaller than a state: the rule names five-digit codes.
@@ -126,33 +129,34 @@ fn prescriber_number(_: &str, matched: &str) -> Option<Find> {
     kept(matched, sum % 10 == number[6])
 }
 
+const LIFE_WORDS: &[&str] = &[
+    "dob",
+    "d.o.b",
+    "date of birth",
+    "birth date",
+    "birthdate",
+    "birthday",
+    "born",
+    "born on",
+    "admitted",
+    "admitted on",
+    "admission",
+    "admission date",
+    "discharged",
+    "discharge",
+    "discharge date",
+    "died",
+    "deceased",
+    "date of death",
+    "date of service",
+    "geboren",
+    "geburtsdatum",
+    "né le",
+    "née le",
+    "nacido",
+];
+
 fn life_date(before: &str, matched: &str) -> Option<Find> {
-    let words = [
-        "dob",
-        "d.o.b",
-        "date of birth",
-        "birth date",
-        "birthdate",
-        "birthday",
-        "born",
-        "born on",
-        "admitted",
-        "admitted on",
-        "admission",
-        "admission date",
-        "discharged",
-        "discharge",
-        "discharge date",
-        "died",
-        "deceased",
-        "date of death",
-        "date of service",
-        "geboren",
-        "geburtsdatum",
-        "né le",
-        "née le",
-        "nacido",
-    ];
     let numbers: Vec<u32> =
         matched.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
     let possible = match numbers.as_slice() {
@@ -161,7 +165,7 @@ fn life_date(before: &str, matched: &str) -> Option<Find> {
         [day, year] => *day <= 31 && *year >= 1850,
         _ => false,
     };
-    named(before, matched, &words).filter(|_| possible)
+    named(before, matched, LIFE_WORDS).filter(|_| possible)
 }
 
 /// Addresses that anybody may have say nothing about a person: loopback, private, reserved, and those of
@@ -202,22 +206,23 @@ fn vehicle_number(_: &str, matched: &str) -> Option<Find> {
     kept(matched, matched[8..].starts_with(expected) && (3..=14).contains(&letters))
 }
 
+const SERIAL_WORDS: &[&str] = &[
+    "serial",
+    "serial number",
+    "serial no",
+    "device id",
+    "udi",
+    "pacemaker",
+    "implant serial",
+    "license number",
+    "licence number",
+    "license plate",
+    "driver's license",
+    "certificate number",
+];
+
 fn serial_number(before: &str, matched: &str) -> Option<Find> {
-    let words = [
-        "serial",
-        "serial number",
-        "serial no",
-        "device id",
-        "udi",
-        "pacemaker",
-        "implant serial",
-        "license number",
-        "licence number",
-        "license plate",
-        "driver's license",
-        "certificate number",
-    ];
-    named(before, matched, &words).filter(|_| digits(matched).len() >= 3 && !is_dated(matched))
+    named(before, matched, SERIAL_WORDS).filter(|_| digits(matched).len() >= 3 && !is_dated(matched))
 }
 
 /// Shares and times are no ages.

@@ -9,9 +9,11 @@ pub(super) static DETECTORS: [Detector; 6] = [
     detector("iban", r"\b[A-Za-z]{2}[0-9]{2}(?:[ -]{0,2}[A-Za-z0-9]){11,30}\b", 100)
         .checked(iban)
         .needing(Need::Digit, 3),
-    detector("us-routing", r"\b[0-9]{9}\b", 9).checked(routing_number),
+    detector("us-routing", r"\b[0-9]{9}\b", 9).checked(routing_number).led_by(&[ROUTING_WORDS]),
     detector("card-track", r"[;%]B?[0-9]{13,19}[=^][A-Za-z/ .^=]*[0-9]{7,}", 96).checked(track),
-    detector("uk-sort-code", r"\b[0-9]{2}[- ]?[0-9]{2}[- ]?[0-9]{2}\b", 8).checked(sort_code),
+    detector("uk-sort-code", r"\b[0-9]{2}[- ]?[0-9]{2}[- ]?[0-9]{2}\b", 8)
+        .checked(sort_code)
+        .led_by(&[SORT_CODE_WORDS]),
     detector("security-code", r"(?i-u:\b(?:cvv2?|cvc2?|security code))[ :=#]{1,3}[0-9]{3,4}\b", 24),
 ];
 
@@ -310,15 +312,19 @@ fn track(_: &str, matched: &str) -> Option<Find> {
     kept(matched, is_issued(&number, true) && luhn(&number))
 }
 
+const SORT_CODE_WORDS: &[&str] = &["sort code", "sort-code", "sortcode"];
+
 /// Any six digits can be one: the words for it must stand before them.
 fn sort_code(before: &str, matched: &str) -> Option<Find> {
-    kept(matched, follows(before, &["sort code", "sort-code", "sortcode"]))
+    kept(matched, follows(before, SORT_CODE_WORDS))
 }
+
+const ROUTING_WORDS: &[&str] = &["routing", "aba", "rtn", "bank code"];
 
 /// Nine digits with a checksum are common: the words for it must stand before them.
 fn routing_number(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
-    let named = follows(before, &["routing", "aba", "rtn", "bank code"]);
+    let named = follows(before, ROUTING_WORDS);
     let valid = named && weighted(&number, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10);
     kept(matched, valid && remainder(number, 97) > 0)
 }

@@ -16,7 +16,9 @@ pub(super) const DETECTORS: [Detector; 4] = [
         18,
     )
     .checked(north_american),
-    detector("phone-national", r"\(?\b[0-9](?:[ ./()-]{0,2}[0-9]){6,12}\b", 44).checked(national),
+    detector("phone-national", r"\(?\b[0-9](?:[ ./()-]{0,2}[0-9]){6,12}\b", 44)
+        .checked(national)
+        .led_by(&[&NAMED, &HINTED, &INITIALS]),
     detector("contact-link", r"\b(?:wa\.me/|tel:|sms:|callto:|[?&]phone=)\+?[0-9][0-9().-]{5,24}", 40)
         .checked(linked),
 ];
@@ -153,6 +155,9 @@ const HINTED: [&str; 10] = [
     "text me",
 ];
 
+/// Letters of a signature that say so before a sign: `T: `, `M: `, `F. `.
+const INITIALS: [&str; 3] = ["t", "m", "f"];
+
 fn national(before: &str, matched: &str) -> Option<Find> {
     let number = digits(matched);
     let is_closed = !matched.starts_with('(') || matched.contains(')');
@@ -173,12 +178,15 @@ fn is_hinted(before: &str) -> bool {
     HINTED.iter().chain(&NAMED).any(|word| gap_after(&lower, word).is_some_and(near))
 }
 
-/// Whether a letter of a signature says so: `T: `, `M: `, `F. `.
+/// Whether a letter of a signature says so.
 fn is_initialled(before: &str) -> bool {
     let letter = before.trim_end_matches([' ', '.', ':']);
     let is_whole = |rest: &str| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let rest = letter.len().checked_sub(1).and_then(|at| letter.split_at_checked(at));
     before[letter.len()..].contains([':', '.'])
-        && letter.strip_suffix(['T', 'M', 'F', 't', 'm', 'f']).is_some_and(is_whole)
+        && rest.is_some_and(|(rest, last)| {
+            INITIALS.iter().any(|initial| initial.eq_ignore_ascii_case(last)) && is_whole(rest)
+        })
 }
 
 /// Whether what stands between a word and a number only joins them.

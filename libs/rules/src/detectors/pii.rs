@@ -13,7 +13,9 @@ pub(super) static CONTACT: [Detector; 8] = [
     phone::DETECTORS[2],
     phone::DETECTORS[3],
     detector("ssn", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", 11).checked(social_security),
-    detector("ssn-unspaced", r"\b[0-9]{3} ?[0-9]{2} ?[0-9]{4}\b", 11).checked(named_social_security),
+    detector("ssn-unspaced", r"\b[0-9]{3} ?[0-9]{2} ?[0-9]{4}\b", 11)
+        .checked(named_social_security)
+        .led_by(&[SOCIAL_SECURITY_WORDS]),
     detector("us-itin", r"\b9[0-9]{2}-(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-2]|9[4-9])-[0-9]{4}\b", 11)
         .checked(taxpayer),
 ];
@@ -34,8 +36,10 @@ fn social_security(before: &str, matched: &str) -> Option<Find> {
         .map(|find| find.example_if(is_published(&number)))
 }
 
+const SOCIAL_SECURITY_WORDS: &[&str] = &["ssn", "social security", "social security number", "soc sec"];
+
 fn named_social_security(before: &str, matched: &str) -> Option<Find> {
-    let named = follows(before, &["ssn", "social security", "social security number", "soc sec"]);
+    let named = follows(before, SOCIAL_SECURITY_WORDS);
     let number = digits(matched);
     kept(matched, named && is_social_security(&number)).map(|find| find.example_if(is_published(&number)))
 }

@@ -5,11 +5,12 @@
 
 use super::checks::{is_date, luhn, remainder, two, weighted};
 use super::{Detector, detector};
-use crate::pattern::runs::{Named, Need, Start};
+use crate::pattern::runs::Start::{Digit, Last, Word};
+use crate::pattern::runs::{Named, Need};
 
 /// A number after one of some words.
 macro_rules! id {
-    ($id:literal, $ascii:literal, $others:literal, $start:ident, $number:literal, $valid:expr) => {
+    ($id:literal, $ascii:literal, $others:literal, $start:expr, $number:literal, $valid:expr) => {
         detector(
             $id,
             concat!(
@@ -20,7 +21,7 @@ macro_rules! id {
             ),
             120,
         )
-        .named(Named { start: Start::$start, valid: $valid })
+        .named(Named { start: $start, valid: $valid })
         .needing(Need::Digit, 72)
     };
 }
@@ -50,7 +51,7 @@ pub(super) static DETECTORS: [Detector; 50] = [
     // The Americas.
     id!("ca-sin", "sin|nas|social insurance(?: number)?", r"", Digit, r"[1-79][0-9]{2}[ -]?[0-9]{3}[ -]?[0-9]{3}", |number| luhn(&figures(number))),
     id!("mx-curp", "curp", r"", Word, r"[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9]", curp),
-    id!("mx-rfc", "rfc|r\\.f\\.c\\.", r"", Word, r"[A-Z&]{4}[0-9]{6}[A-Z0-9]{3}", rfc),
+    id!("mx-rfc", "rfc|r\\.f\\.c\\.", r"", Last(13), r"[A-Z&]{4}[0-9]{6}[A-Z0-9]{3}", rfc),
     id!("br-cpf", "cpf", r"", Digit, r"[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}", cpf),
     id!("cl-rut", "rut|run", r"", Digit, r"[0-9]{1,2}\.?[0-9]{3}\.?[0-9]{3}-?[0-9K]", rut),
     id!("ar-cuil", "cuil|cuit", r"", Digit, r"(?:20|23|24|25|26|27)-?[0-9]{8}-?[0-9]", cuit),
@@ -362,6 +363,7 @@ mod tests {
     fn check_digits_hold_for_published_numbers() {
         assert!(verhoeff(&figures("234123412346")) && !verhoeff(&figures("234123412347")));
         assert!(cpf("390.533.447-05") && !cpf("390.533.447-06"));
+        assert!(rfc("B&CD800101XY1") && !rfc("B&CD801301XY1"));
         assert!(curp("BOXW310820HNERXN09") && !curp("BOXW310820HNERXN08"));
         assert!(rut("12.531.909-2") && !rut("12.531.909-3"));
         assert!(resident("360426199101010071") && !resident("360426199101010072"));

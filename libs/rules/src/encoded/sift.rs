@@ -1,180 +1,272 @@
-//! Tells from a short run of digits, before any decoder reads it, that nothing can be in it.
+//! Chooses the few stretches of decoded bytes in which something may be found.
 //!
-//! Long words with a capital look like base64. Read from each of the four digits that a byte may begin with,
-//! they are hardly ever text for more than two or three characters, and this takes a few operations to see.
-//! A "yes" only means that the decoders have to look.
+//! What is no text decodes to noise. A quarter of its places begin four bytes that may belong to UTF-8, and
+//! hardly any of those go on like a term of the room. So blocks of 64 bytes are turned into masks first, and
+//! only what they leave is looked at by letters. A stretch that is chosen only may hold something; one that
+//! is left out holds nothing that either reader of an encoding would find.
 
-use crate::encoded::{Encoding, RUN_MIN, begins};
+use wide::u8x16;
+
+use crate::encoded::RUN_MIN;
 use crate::evasion::Evasion;
+use crate::fold::{self, Class};
+use crate::gate::Gate;
+use crate::matcher::for_each_reading;
+use crate::matcher::terminal::Terminal;
+use crate::pattern::runs::Watches;
 use crate::ruleset::RoomRules;
-use crate::trie::Trie;
+use crate::trie::{Node, Trie};
 
-/// Longer runs are left to the decoders: words are shorter.
-const RUN_MAX: usize = 48;
-/// What a run of that length decodes to, and as much as the gate may look at behind it.
-const WINDOW: usize = RUN_MAX / 4 * 3 + 4;
-/// The value of what is no digit.
-const NONE: u8 = 64;
+const BLOCK: usize = 64;
+/// Places of a block behind which enough of it is seen.
+const STEP: usize = BLOCK - 8;
+/// The fewest bytes of a text that holds an encoded term: four letters, of which a ligature may stand for two
+/// or three.
+const TERM_BYTES_MIN: usize = 4;
+/// The same for a term that begins with an escape sequence, or with one of its signs.
+const ESCAPED_BYTES_MIN: usize = 5;
 
-/// By byte, its value as a digit of base64.
-static VALUES: [u8; 256] = {
-    let mut values = [NONE; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        values[byte] = match byte as u8 {
-            b'A'..=b'Z' => byte as u8 - b'A',
-            b'a'..=b'z' => byte as u8 - b'a' + 26,
-            b'0'..=b'9' => byte as u8 - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => NONE,
-        };
-        byte += 1;
-    }
-    values
-};
-
-/// Whether a run may hold something in one of the encodings, as far as it is not continued in the next line.
-pub(super) fn may_hold(rules: &RoomRules, run: &[u8]) -> bool {
-    let hex = run.split(|byte| !byte.is_ascii_hexdigit()).any(|digits| digits.len() >= RUN_MIN as usize);
-    hex || run.len() > RUN_MAX || (rules.decodes(Encoding::Base64) && may_hold_base64(rules, run))
+/// By byte, what can begin with it in the decoded texts of one room.
+pub(crate) struct Sieve {
+    begins: [u8; 256],
+    /// The shortest match of an expression, where there are some.
+    shortest: Option<usize>,
 }
 
-fn may_hold_base64(rules: &RoomRules, run: &[u8]) -> bool {
-    // A character that is not ASCII may stand for more letters than it has bytes.
-    let least = rules.watches().shortest().unwrap_or(usize::MAX).min(3);
-    (0..4.min(run.len())).any(|skip| {
-        let mut window = [0; WINDOW];
-        let mut len = 0;
-        let (mut before, mut stretch, mut longest) = (0, 0, 0);
-        let mut put = |window: &mut [u8; WINDOW], byte: u8| {
-            window[len] = byte;
-            len += 1;
-            // Every stretch that is text is within one that is counted here, and most of those are too short.
-            let goes_on = match byte {
-                0..0x80 => true,
-                0x80..0xC0 => before >= 0x80,
-                _ => (0xC2..0xF5).contains(&byte),
+const TERM: u8 = 1;
+const MATCH: u8 = 2;
+
+impl Sieve {
+    /// `has_terms` says whether a term of the room is in the tree.
+    pub(crate) fn new(trie: &Trie, has_terms: bool, watches: &Watches) -> Self {
+        let mut begins = [0; 256];
+        for (slot, byte) in begins.iter_mut().zip(0..=u8::MAX) {
+            let c = char::from(byte);
+            let term = match byte {
+                0..0x80 => {
+                    matches!(byte, b'%' | b'&' | b'\\')
+                        || trie.child(Trie::ROOT, c.to_ascii_lowercase()).is_some()
+                }
+                0xC2..0xF5 => trie.begins_foreign(),
+                _ => false,
             };
-            stretch = if goes_on { stretch + 1 } else { 0 };
-            longest = longest.max(stretch);
-            before = byte;
+            *slot = if term && has_terms { TERM } else { 0 }
+                | if watches.may_begin_with(byte) { MATCH } else { 0 };
+        }
+        Self { begins, shortest: watches.shortest() }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+/// Calls `visit` for the stretches of UTF-8 in which something may be found that begins at byte `from` or
+/// behind it, with their places. They are whole: a byte that is no text stands on both sides, or nothing.
+pub(super) fn stretches<'b>(
+    rules: &RoomRules,
+    bytes: &'b [u8],
+    from: usize,
+    mut visit: impl FnMut(usize, &'b str),
+) {
+    let sieve = rules.sieve();
+    // Before the first nothing more is looked for; up to the last a stretch is known to go.
+    let (mut done, mut valid_to) = (from, 0);
+    let mut visited_to = 0;
+    for start in (from / STEP * STEP..bytes.len()).step_by(STEP) {
+        let mut places = Links::of(&bytes[start..]).places(sieve.shortest);
+        while places != 0 {
+            let at = start + places.trailing_zeros() as usize;
+            places &= places - 1;
+            if at < done || at >= bytes.len() {
+                continue;
+            }
+            if at >= valid_to {
+                valid_to = at + valid_len(&bytes[at..]);
+            }
+            if may_hold(rules, sieve, &bytes[at..valid_to]) {
+                let first = stretch_start(bytes, at, visited_to);
+                (done, visited_to) = (valid_to, valid_to);
+                if let Ok(text) = std::str::from_utf8(&bytes[first..valid_to]) {
+                    visit(first, text);
+                }
+            }
+        }
+    }
+}
+
+/// How many bytes from the first one on are UTF-8.
+fn valid_len(bytes: &[u8]) -> usize {
+    // Most stretches end at once; a long one is read once.
+    let near = &bytes[..bytes.len().min(BLOCK)];
+    match std::str::from_utf8(near) {
+        Err(error) if error.valid_up_to() + 4 <= near.len() || near.len() == bytes.len() => {
+            error.valid_up_to()
+        }
+        _ => std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len),
+    }
+}
+
+/// Where the stretch of UTF-8 begins that goes up to `at`, not before `low`.
+fn stretch_start(bytes: &[u8], at: usize, low: usize) -> usize {
+    let mut first = at;
+    while first > low {
+        // One character, of up to four bytes.
+        let before =
+            (1..=4.min(first - low)).find(|len| std::str::from_utf8(&bytes[first - len..first]).is_ok());
+        match before {
+            Some(len) => first -= len,
+            None => break,
+        }
+    }
+    first
+}
+
+/// Which bytes of a block are linked to the next one as parts of UTF-8 are, as far as two bytes can show it.
+struct Links {
+    linked: u64,
+    /// ASCII and no control.
+    visible: u64,
+    /// The first byte of a longer character.
+    lead: u64,
+}
+
+impl Links {
+    /// Of the first bytes of a text; behind its end nothing is linked.
+    fn of(bytes: &[u8]) -> Self {
+        let mut last = [0xFF; BLOCK];
+        let block: &[u8; BLOCK] = match bytes.first_chunk() {
+            Some(block) => block,
+            None => {
+                last[..bytes.len()].copy_from_slice(bytes);
+                &last
+            }
         };
-        for quad in run[skip..].chunks(4) {
-            let value = |at: usize| quad.get(at).map_or(0, |digit| VALUES[usize::from(*digit)]);
-            let (one, two, three, four) = (value(0), value(1), value(2), value(3));
-            if quad.len() > 1 {
-                put(&mut window, one << 2 | two >> 4);
-            }
-            if quad.len() > 2 {
-                put(&mut window, two << 4 | three >> 2);
-            }
-            if quad.len() > 3 {
-                put(&mut window, three << 6 | four);
-            }
+        let (mut ascii, mut inner, mut lead, mut control) = (0, 0, 0, 0);
+        for (number, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+            let bytes = u8x16::new(*bytes);
+            let mask = |lanes: u8x16| u64::from(lanes.to_bitmask()) << (16 * number);
+            ascii |= mask(!bytes);
+            inner |= mask(within(bytes, 0x80, 0xBF));
+            lead |= mask(within(bytes, 0xC2, 0xF4));
+            control |= mask(within(bytes, 0, 0x1F));
         }
-        longest >= least
-            && window[..len].utf8_chunks().any(|chunk| {
-                let text = chunk.valid();
-                text.len() >= least && text_may_hold(rules, text)
-            })
-    })
+        let linked = (ascii | inner) & (ascii | lead) >> 1 | (lead | inner) & inner >> 1;
+        Self { linked, visible: ascii & !control, lead }
+    }
+
+    /// The places from which on enough bytes are linked for a term, or for a match of this length.
+    fn places(&self, shortest: Option<usize>) -> u64 {
+        let linked = self.linked;
+        let three = linked & linked >> 1;
+        let four = three & linked >> 2;
+        let matches = match shortest {
+            None => 0,
+            Some(0 | 1) => u64::MAX,
+            Some(2) => linked,
+            Some(3) => three,
+            Some(4..8) => four,
+            Some(8..) => four & four >> 4 & linked >> 3,
+        };
+        // A match may begin with a control, such as a tab.
+        (four & self.visible | three & self.lead | matches) & ((1 << STEP) - 1)
+    }
 }
 
-/// Whether a decoded text may hold anything; nothing goes on behind it.
-fn text_may_hold(rules: &RoomRules, text: &str) -> bool {
-    let watches = rules.watches();
-    let matches = watches.shortest().is_some_and(|shortest| text.len() >= shortest);
-    // An encoding inside the encoding.
-    if text.len() >= RUN_MIN as usize || matches {
-        return true;
+#[inline]
+fn within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
+    let moved = bytes - u8x16::splat(first);
+    moved.min(u8x16::splat(last - first)).simd_eq(moved)
+}
+
+/// Whether something may begin with the first byte of a text, which goes on to the end of its stretch.
+#[inline]
+fn may_hold(rules: &RoomRules, sieve: &Sieve, text: &[u8]) -> bool {
+    let Some(first) = text.first() else { return false };
+    let kinds = sieve.begins[usize::from(*first)];
+    // Encodings in what was decoded.
+    text.len() >= RUN_MIN as usize
+        || kinds & MATCH != 0 && sieve.shortest.is_some_and(|shortest| text.len() >= shortest)
+        || kinds & TERM != 0 && begins_term(rules, text)
+}
+
+/// Whether a term may begin with a text: follows its letters through the tree. Wherever the text may stand for
+/// something else than it is, the answer is that it may.
+fn begins_term(rules: &RoomRules, text: &[u8]) -> bool {
+    let (trie, gate): (&Trie, &Gate) = (rules.trie(), rules.gate());
+    let first = text[0];
+    match first {
+        0x80.. => return text.len() >= 3,
+        b'%' | b'&' | b'\\' => return text.len() >= ESCAPED_BYTES_MIN && gate.admits_sign(trie, text, 0),
+        _ => {}
     }
-    let mut window = [0; WINDOW];
-    window[..text.len()].copy_from_slice(text.as_bytes());
-    let letters = (0..text.len()).fold(0, |all, at| all | u64::from(window[at].is_ascii_alphabetic()) << at);
-    rules.trie().reach(Trie::ROOT).meets(rules.reach())
-        && text.char_indices().any(|(at, c)| {
-            let rest = &text[at..];
-            let long = rest.len() >= Evasion::Base64.min_term_letters() || !rest.is_ascii();
-            long && begins(rules, c)
-                && (!c.is_ascii_alphabetic() || rules.gate().is_likely(&window, at, letters >> at))
+    if text.len() < TERM_BYTES_MIN {
+        return false;
+    }
+    let Some(mut node) = trie.child(Trie::ROOT, char::from(first.to_ascii_lowercase())) else { return false };
+    let (mut letters, mut at) = (1, 1);
+    while let Some(byte) = text.get(at).copied() {
+        at += 1;
+        if byte.is_ascii_alphabetic() {
+            match trie.child(node, char::from(byte.to_ascii_lowercase())) {
+                Some(child) => node = child,
+                None => return trie.has_separator(node),
+            }
+            letters += 1;
+            if letters >= Evasion::Base64.min_term_letters() {
+                return true;
+            }
+            continue;
+        }
+        match byte {
+            // A character of several bytes ends before the next one that is not inside of one.
+            0x80.. => {
+                let rest = &text[at - 1..];
+                let len = 1 + rest[1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count();
+                let c = std::str::from_utf8(&rest[..len]).ok().and_then(|text| text.chars().next());
+                match c.map_or(Next::Unknown, |c| next(trie, node, c)) {
+                    Next::Unknown => return true,
+                    Next::Ends => return false,
+                    Next::Passed => at += len - 1,
+                }
+            }
+            byte => match next(trie, node, char::from(byte)) {
+                Next::Unknown => return true,
+                Next::Ends => return false,
+                Next::Passed => {}
+            },
+        }
+    }
+    false
+}
+
+/// What a character that is no plain letter makes of a walk.
+enum Next {
+    /// The walk may go on in more than one way.
+    Unknown,
+    /// It goes on with the next character, as behind a sign between letters.
+    Passed,
+    /// No term goes on so.
+    Ends,
+}
+
+fn next(trie: &Trie, node: Node, c: char) -> Next {
+    let is_wild = |c: char| matches!(c, '%' | '&' | '\\' | '<' | '"' | '\'' | '`' | '=' | '+');
+    if Terminal::begin(c).is_some() || fold::hidden(c).is_some() {
+        return Next::Unknown;
+    }
+    let leads = |unit: Option<&char>| {
+        unit.is_some_and(|unit| {
+            is_wild(*unit) || trie.child(node, *unit).is_some() || trie.has_separator(node)
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::encoded::{Finds, decoders};
-    use crate::rule::{Room, RuleKind, RuleSpec, Term};
-    use crate::{Pattern, Ruleset};
-
-    fn rules(kinds: Vec<RuleKind>) -> RoomRules {
-        let specs = kinds.into_iter().map(|kind| RuleSpec::new("rule", kind)).collect();
-        let room = Room { name: "room".to_owned(), rules: specs };
-        Arc::new(Ruleset::compile(&[room]).unwrap()).room("room").unwrap()
-    }
-
-    fn terms() -> RoomRules {
-        let terms = ["Falcon", "Ann Lee", "Überraschung", "efface", "Сокол"];
-        rules(terms.map(|term| RuleKind::Term(Term::new(term).unwrap())).into())
-    }
-
-    fn both() -> RoomRules {
-        let pattern = RuleKind::Pattern(Pattern::new("[0-9]{3}", None).unwrap());
-        rules(vec![RuleKind::Term(Term::new("Falcon").unwrap()), pattern])
-    }
-
-    /// What the decoders find in a run.
-    fn found(rules: &RoomRules, run: &str) -> usize {
-        let mut finds = Finds::default();
-        for mut decoder in decoders(rules) {
-            for (at, c) in run.char_indices() {
-                decoder.read(rules, c, at as u64, &mut finds);
-            }
-            decoder.end(rules, &mut finds);
-        }
-        finds.terms.len() + finds.matches.len()
-    }
-
-    #[test]
-    fn long_words_with_a_capital_are_passed_over() {
-        let words = ["Notwithstanding", "Approximately", "AmericanExpress", "HouseOfCommons"];
-        let latin = rules(vec![RuleKind::Term(Term::new("Falcon").unwrap())]);
-        for word in words {
-            assert!(!may_hold(&latin, word.as_bytes()), "{word}");
-        }
-    }
-
-    #[test]
-    fn encoded_terms_are_not_passed_over_at_any_alignment() {
-        for term in ["the falcon", "Ann Lee", "ÜBERRASCHUNG", "e\u{FB00}ace now", "F&#97;lcon", "сокол"]
-        {
-            for before in ["", "x", "xy", "xyz"] {
-                let run = before.to_owned() + BASE64_STANDARD.encode(term).trim_end_matches('=');
-                assert!(may_hold(&terms(), run.as_bytes()), "{term} as {run}");
-            }
-        }
-        assert!(may_hold(&terms(), b"46616c636f6e"), "hexadecimal digits");
-    }
-
-    proptest! {
-        /// Whatever the decoders find, they were let look at.
-        #[test]
-        fn nothing_is_passed_over_in_which_something_is_found(
-            before in "[A-Za-z0-9]{0,4}",
-            text in "(falcon|Falcon|fa l con|ann lee|сокол|f4lcon|123|4567|e\u{FB00}ace|\u{FB00}|[ -~]{0,6}|\\PC{0,3}){1,3}",
-            after in "[A-Za-z0-9+/_-]{0,6}",
-        ) {
-            let run = before + BASE64_STANDARD.encode(text).trim_end_matches('=') + &after;
-            for rules in [terms(), both()] {
-                prop_assert!(found(&rules, &run) == 0 || may_hold(&rules, run.as_bytes()), "{run}");
-            }
-        }
+    };
+    let units = fold::units(c);
+    let Some(first) = units.first() else { return Next::Passed };
+    let mut unknown = leads(Some(first));
+    for_each_reading(c, |letters, _| unknown |= leads(letters.first()));
+    match fold::class(*first) {
+        _ if unknown => Next::Unknown,
+        Class::Letter | Class::Unspaced => Next::Ends,
+        _ => Next::Passed,
     }
 }

@@ -1,9 +1,15 @@
 //! Escape sequences, read one character at a time: `&#97;`, `&eacute;`, `%61`, `%u0061`, `\u0061`,
 //! `\x61`, `\x{61}`, `\141`, `\61 ` of style sheets, and those of one letter: `\n`, `\t`, `\"`.
 //!
-//! Half a surrogate pair is what cannot be shown. Bytes above 127 are put together to UTF-8, and `\u` surrogates to one character. A character that
-//! is decoded may begin a sequence itself (`%2541`): whoever reads sequences begins again with it.
+//! Half a surrogate pair is what cannot be shown. Bytes above 127 are put together to UTF-8, and `\u`
+//! surrogates to one character. A character that is decoded may begin a sequence itself (`%2541`): whoever
+//! reads sequences begins again with it.
+//!
+//! Two more are deep disguises, which only terms are read through: the quoted-printable bytes of mail (`=61`,
+//! and `=` at the end of a line, which is nothing) and UTF-7 (`+AGE-`). A sequence of UTF-7 may hold several
+//! characters; long ones are base64 and left to [`crate::encoded`].
 
+use crate::encoded::Encoding;
 use crate::evasion::Evasion;
 use crate::matcher::path::Path;
 
@@ -14,6 +20,9 @@ const HALF_PAIR: u32 = 1 << 24;
 /// The most backslashes in front of one sequence; without a limit a row of them would be read anew
 /// from each.
 const BACKSLASHES_MAX: u8 = 4;
+
+/// The most digits of a sequence of UTF-7: nine characters.
+const SHIFTED_MAX: u8 = 24;
 
 /// A sequence that is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +71,17 @@ enum Kind {
     NextPercent,
     /// The `\` of the next part of a character.
     NextBackslash,
+    /// `=` in quoted-printable.
+    Equals,
+    /// The `=` of the next part of a character.
+    NextEquals,
+    /// `+` and digits of base64, in UTF-7. The value holds the bits that no character has used.
+    Shift {
+        /// Their number.
+        bits: u8,
+        /// Whether a character was read.
+        begun: bool,
+    },
 }
 
 /// What one more character makes of a sequence.
@@ -73,6 +93,12 @@ pub(crate) enum Progress {
     Done(char),
     /// Complete before the character that was read.
     DoneBefore(char),
+    /// A character is complete, and the sequence goes on.
+    Part(char, Escape),
+    /// Complete, and all of its characters were told; the character that was read is part of it.
+    End,
+    /// The same before the character that was read.
+    EndBefore,
     /// Not a sequence.
     Not,
 }
@@ -104,6 +130,25 @@ impl Escape {
         (c == '\\').then_some(Self { kind: Kind::Style, ..Self::begin(c)? })
     }
 
+    /// The sequence of a deep disguise that a folded character begins.
+    pub(crate) fn begin_deep(c: char) -> Option<Self> {
+        let kind = match c {
+            '=' => Kind::Equals,
+            '+' => Kind::Shift { bits: 0, begun: false },
+            _ => return None,
+        };
+        Some(Self { kind, value: 0, digits: 0, carried: 0, missing: 0, nested: 0, literal: u8::MAX })
+    }
+
+    /// Whether a term may begin with the sequence of a deep disguise at the beginning of a text.
+    pub(crate) fn may_begin_deep(text: &[u8]) -> bool {
+        match text {
+            [b'=', high, low, ..] => is_hex(*high) && is_hex(*low),
+            [b'+', digits @ ..] => digits.iter().take(3).filter(|digit| is_base64(**digit)).count() == 3,
+            _ => false,
+        }
+    }
+
     /// Whether a character may be part of what [`Escape::begin`] began with a backslash.
     pub(crate) fn follows_backslash(byte: u8) -> bool {
         byte.is_ascii_hexdigit() || b"\\uUxXnrtv\"'`/".contains(&byte)
@@ -130,6 +175,8 @@ impl Escape {
         match self.kind {
             Kind::Ampersand | Kind::Number | Kind::HexNumber | Kind::Name => Evasion::Entities,
             Kind::Percent | Kind::NextPercent => Evasion::Percent,
+            Kind::Equals | Kind::NextEquals => Evasion::QuotedPrintable,
+            Kind::Shift { .. } => Evasion::Utf7,
             _ => Evasion::Escapes,
         }
     }
@@ -139,7 +186,11 @@ impl Escape {
         if self.kind == Kind::Backslash && c.is_ascii_uppercase() && !matches!(c, 'U' | 'X') {
             return Progress::Not;
         }
-        self.read(c.to_ascii_lowercase())
+        // The digits of base64 are the only ones whose case counts.
+        match self.kind {
+            Kind::Shift { bits, begun } => self.shifted(c, bits, begun),
+            _ => self.read(c.to_ascii_lowercase()),
+        }
     }
 
     /// Reads one folded character.
@@ -158,6 +209,10 @@ impl Escape {
             (Kind::Percent, 'u') if self.digits == 0 && self.missing == 0 => as_kind(Kind::Unicode),
             (Kind::Percent, c) => self.byte(c, Kind::NextPercent),
             (Kind::NextPercent, '%') => as_kind(Kind::Percent),
+            // At the end of a line it says that the line goes on.
+            (Kind::Equals, '\r' | '\n') if self.digits == 0 && self.missing == 0 => Progress::Done(NOTHING),
+            (Kind::Equals, c) => self.byte(c, Kind::NextEquals),
+            (Kind::NextEquals, '=') => as_kind(Kind::Equals),
             // A text that was escaped twice.
             (Kind::Backslash, '\\') if self.digits < BACKSLASHES_MAX - 1 => {
                 Progress::More(Self { digits: self.digits + 1, ..self })
@@ -266,6 +321,38 @@ impl Escape {
         char::from_u32(carried).map_or(Progress::Not, Progress::Done)
     }
 
+    /// Digits of base64 with characters in sixteen bits, up to a hyphen or what is no digit.
+    fn shifted(self, c: char, bits: u8, begun: bool) -> Progress {
+        let kind = |bits, begun| Kind::Shift { bits, begun };
+        let Some(digit) = Encoding::Base64.digit(c).filter(|_| !matches!(c, '-' | '_')) else {
+            // What is left over is less than a digit, and no bit of a character.
+            return match (begun && self.missing == 0 && bits < 6 && self.value == 0, c) {
+                (true, '-') => Progress::End,
+                (true, _) => Progress::EndBefore,
+                (false, _) => Progress::Not,
+            };
+        };
+        let (value, bits) = (self.value << 6 | u64::from(digit), bits + 6);
+        if self.digits == SHIFTED_MAX {
+            return Progress::Not;
+        }
+        let read = Self { digits: self.digits + 1, ..self };
+        let Some(left) = bits.checked_sub(16) else {
+            return Progress::More(Self { kind: kind(bits, begun), value, ..read });
+        };
+        let (unit, value) = ((value >> left) as u32, value & ((1 << left) - 1));
+        let rest = Self { kind: kind(left, true), value, carried: 0, missing: 0, ..read };
+        match (self.missing, unit) {
+            (0, 0xD800..0xDC00) => {
+                Progress::More(Self { carried: unit - 0xD800, missing: 1, kind: kind(left, begun), ..rest })
+            }
+            (1, 0xDC00..0xE000) => char::from_u32(0x1_0000 + (self.carried << 10) + (unit - 0xDC00))
+                .map_or(Progress::Not, |c| Progress::Part(c, rest)),
+            (0, unit) => char::from_u32(unit).map_or(Progress::Not, |c| Progress::Part(c, rest)),
+            _ => Progress::Not,
+        }
+    }
+
     /// Four hexadecimal digits: a character, or half of a pair of surrogates.
     fn code_unit(self, c: char) -> Progress {
         let Some(read) = self.digit(c, 16) else { return Progress::Not };
@@ -293,6 +380,17 @@ impl Escape {
             _ => Progress::Not,
         }
     }
+}
+
+/// What folds to nothing.
+const NOTHING: char = '\u{AD}';
+
+fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
 }
 
 fn char_of(value: u64) -> Option<char> {
@@ -360,7 +458,7 @@ mod tests {
             match escape.read_original(c) {
                 Progress::More(more) => escape = more,
                 Progress::Done(done) | Progress::DoneBefore(done) => return Some(done),
-                Progress::Not => return None,
+                _ => return None,
             }
         }
         None
@@ -394,6 +492,47 @@ mod tests {
             ("\\udc05", '\u{FFFD}'),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
+        }
+    }
+
+    /// The characters of a sequence of a deep disguise.
+    fn read_deep(text: &str) -> Option<String> {
+        let (mut chars, mut told) = (text.chars(), String::new());
+        let mut escape = Escape::begin_deep(chars.next()?)?;
+        for c in chars {
+            match escape.read_original(c) {
+                Progress::More(more) => escape = more,
+                Progress::Part(one, more) => {
+                    told.push(one);
+                    escape = more;
+                }
+                Progress::Done(one) | Progress::DoneBefore(one) => return Some(told + &one.to_string()),
+                Progress::End | Progress::EndBefore => return Some(told),
+                Progress::Not => return None,
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn mail_in_seven_bits_gives_its_characters() {
+        for (text, expected) in [
+            ("=61", "a"),
+            ("=C3=BC", "ü"),
+            ("=c3=bc", "ü"),
+            ("=\r", "\u{AD}"),
+            ("+AGE-", "a"),
+            ("+APw ", "ü"),
+            ("+AGEAYg-", "ab"),
+            ("+AFAAcgBv.", "Pro"),
+            ("+2D3eAA-", "😀"),
+        ] {
+            assert_eq!(read_deep(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in
+            ["=6g", "=C3x", "= 1", "+-", "+A-", "+AGF-", "+2D3-", "+AGEAYgBjAGQAZQBmAGcAaABpAGo-", "=C3=41"]
+        {
+            assert_eq!(read_deep(text), None, "{text}");
         }
     }
 

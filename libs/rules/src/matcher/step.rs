@@ -107,7 +107,7 @@ impl Step<'_> {
 
     /// Lets a thread wait while an escape sequence is read that this character may begin.
     fn begin_escapes(&self, thread: &Thread, c: char, next: &mut Threads) {
-        let escapes = [Escape::begin_in(self.path, c), Escape::begin_style(c)];
+        let escapes = [Escape::begin_in(self.path, c), Escape::begin_style(c), Escape::begin_deep(c)];
         for escape in escapes.into_iter().flatten() {
             if self.is_worth(thread.node, escape.evasion()) {
                 next.push(Thread { gap: Gap::Escape(escape), ..*thread });
@@ -125,7 +125,42 @@ impl Step<'_> {
         }
         match thread.phase {
             Phase::Walking => self.advance_walking(thread, c, class, next, found),
-            Phase::Ended | Phase::Tail => self.advance_ended(thread, c, class, next, found),
+            Phase::Ended | Phase::Tail => match thread.gap {
+                Gap::Escape(escape) => self.end_in_escape(thread, escape, c, class, next, found),
+                _ => self.advance_ended(thread, c, class, next, found),
+            },
+        }
+    }
+
+    /// Looks whether the word ends behind a term of which the last letter was not the last one of its sequence.
+    fn end_in_escape(
+        &self,
+        thread: &Thread,
+        escape: Escape,
+        c: char,
+        class: Class,
+        next: &mut Threads,
+        found: &mut Vec<Found>,
+    ) {
+        if self.evasion.is_some() {
+            return;
+        }
+        let outside = Thread { gap: Gap::None, ..*thread };
+        match self.read_one(escape, c) {
+            Progress::More(more) => next.push(Thread { gap: Gap::Escape(more), ..*thread }),
+            Progress::Part(decoded, more) => match fold::units(decoded).first() {
+                None => next.push(Thread { gap: Gap::Escape(more), ..*thread }),
+                Some(unit) => {
+                    let first = next.len();
+                    self.advance_ended(&outside, *unit, fold::class(*unit), next, found);
+                    next[first..].iter_mut().for_each(|thread| thread.gap = Gap::Escape(more));
+                }
+            },
+            Progress::End => next.push(outside),
+            Progress::EndBefore => self.advance_ended(&outside, c, class, next, found),
+            Progress::Done(_) | Progress::DoneBefore(_) | Progress::Not => {
+                confirm(self.rules, thread, self.first, found);
+            }
         }
     }
 
@@ -319,11 +354,17 @@ impl Step<'_> {
         if self.evasion.is_some() {
             return;
         }
-        let progress =
-            if self.original.is_ascii() { escape.read_original(self.original) } else { escape.read(c) };
-        match progress {
+        let outside = Thread { gap: Gap::None, ..*thread };
+        match self.read_one(escape, c) {
             Progress::More(more) => next.push(Thread { gap: Gap::Escape(more), ..*thread }),
             Progress::Not => {}
+            Progress::Part(decoded, more) => {
+                let is_gap = |thread: &Thread| thread.gap == Gap::None;
+                let moved = self.walk_decoded(thread, escape, decoded).into_iter().filter(is_gap);
+                next.extend(moved.map(|thread| Thread { gap: Gap::Escape(more), ..thread }));
+            }
+            Progress::End => next.push(outside),
+            Progress::EndBefore => self.advance(&outside, c, class, next, found),
             Progress::Done(decoded) => {
                 for thread in self.walk_decoded(thread, escape, decoded) {
                     next.push(thread);
@@ -335,6 +376,11 @@ impl Step<'_> {
                 }
             }
         }
+    }
+
+    /// One more character of a sequence: as it stands, where it is not folded to ASCII from elsewhere.
+    fn read_one(&self, escape: Escape, c: char) -> Progress {
+        if self.original.is_ascii() { escape.read_original(self.original) } else { escape.read(c) }
     }
 
     /// The threads that a decoded character leads to.

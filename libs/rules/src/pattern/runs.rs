@@ -11,6 +11,7 @@ use std::ops::Range;
 use regex_automata::util::primitives::StateID;
 
 use crate::pattern::block::Block;
+use crate::pattern::cue::Before;
 pub(crate) use crate::pattern::watches::{
     CONTEXT_BYTES, Check, CheckFn, Find, Mark, Named, Need, Start, Watch, Watches,
 };
@@ -100,19 +101,32 @@ impl Runs {
                 self.advance(&mut reading, position, byte);
                 self.read_anew(&mut reading, position);
             }
-            let beyond = bytes.get(number + 2).copied().zip(bytes.get(number + 3).copied());
-            for begin in watches.beginning(self.before, byte, bytes.get(number + 1)) {
-                let need = watches.at(begin.watch).need;
-                let is_near =
-                    need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within);
-                if is_near && begin.may_go_on(beyond) {
-                    self.begin(watches, begin.watch, position, &bytes[number..], self.before);
-                }
+            if watches.next_beginning(false, self.before, bytes, number, number + 1) == number {
+                self.begin_all(&reading, position);
             }
             self.before = Some(byte);
             number += 1;
         }
         self.before = Some(*last);
+    }
+
+    /// Begins the expressions that can match from `position` on.
+    fn begin_all(&mut self, reading: &Reading<'_>, position: u64) {
+        let (watches, window) = (reading.watches, reading.window.as_bytes());
+        let (known_before, known) = window.split_at((position - reading.base) as usize);
+        let mut context = None;
+        watches.for_each_beginning(self.before, known, |number| {
+            let watch = watches.at(number);
+            let is_near =
+                watch.need.is_none_or(|(need, within)| self.ahead[need as usize] <= position + within);
+            let is_led = watch.cue.as_ref().is_none_or(|cue| {
+                let read = || Before::of(&known_before[known_before.len().saturating_sub(CONTEXT_BYTES)..]);
+                context.get_or_insert_with(read).may_hold(cue)
+            });
+            if is_near && is_led {
+                self.begin(watches, number, position, known, self.before);
+            }
+        });
     }
 
     /// Whether nothing is being matched.

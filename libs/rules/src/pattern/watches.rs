@@ -1,12 +1,13 @@
 //! The expressions of a room, and by which bytes each can begin.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::pack::DeclaredCheck;
+use crate::pattern::Expression;
 use crate::pattern::block::Ending;
-use crate::pattern::{Beyond, ByteSet, Expression, Opening, is_word};
+use crate::pattern::cue::Cue;
+use crate::pattern::dispatch::Dispatch;
 
 /// Bytes of text before a match that a check may look at.
 pub(crate) const CONTEXT_BYTES: usize = 64;
@@ -29,6 +30,8 @@ pub(crate) enum Start {
     Digit,
     /// After the last character that is neither a letter nor a digit; hyphens are part of it.
     Word,
+    /// So many bytes before the end: a number that has signs of its own.
+    Last(usize),
 }
 
 impl Named {
@@ -39,6 +42,10 @@ impl Named {
                 let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '(' | ')');
                 let start = matched.rfind(|c| !is_part(c)).map(|at| at + 1)?;
                 (start..matched.len()).find(|at| matched.is_char_boundary(*at))?
+            }
+            Start::Last(count) => {
+                let start = matched.len().checked_sub(count)?;
+                matched.is_char_boundary(start).then_some(start)?
             }
         };
         (self.valid)(&matched[start..]).then(|| Find::of(start..matched.len()))
@@ -163,6 +170,8 @@ pub(crate) struct Watch {
     /// What must come within so many bytes of the start of every match. Where the text is known
     /// that far, runs that cannot match are not begun.
     pub(crate) need: Option<(Need, u64)>,
+    /// Words one of which stands in the context of every match that its check accepts.
+    pub(crate) cue: Option<Arc<Cue>>,
     /// Set where the expression is the first marker of a block.
     pub(crate) block: Option<Ending>,
     /// The fewest bytes of a find.
@@ -178,150 +187,23 @@ const NEAR_BYTES: u64 = 80;
 #[derive(Default)]
 pub(crate) struct Watches {
     all: Vec<Watch>,
-    /// The expressions that can begin with a byte.
-    by_first: Vec<Vec<Begin>>,
-    /// By [`pair`], which of `lists` holds the expressions that can begin so.
-    by_pair: Vec<u32>,
-    lists: Vec<Vec<Begin>>,
-    /// Whether an expression can begin so.
-    any: Gate,
-    /// The same without those that need a byte nearby.
-    undemanding: Gate,
+    /// Which expressions can begin at a place; absent where there are none.
+    dispatch: Option<Dispatch>,
+    /// Whether an expression can begin with a byte.
+    first: Vec<bool>,
     /// The kinds of bytes that are needed, and how near one must be for an expression that needs one
     /// nearby; 0 if there is none.
     needs: Vec<(Need, u64)>,
     shortest: Option<usize>,
 }
 
-/// An expression that can begin with some bytes, and how it can go on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Begin {
-    pub(super) watch: u16,
-    beyond: Beyond,
-}
-
-impl Begin {
-    /// Whether a match can go on with these bytes, its third and fourth, where they are known.
-    pub(super) fn may_go_on(&self, beyond: Option<(u8, u8)>) -> bool {
-        let [thirds, fourths] = self.beyond;
-        beyond.is_none_or(|(third, fourth)| thirds.holds(third) && fourths.holds(fourth))
-    }
-}
-
-/// A quick test for places at which nothing can begin.
-#[derive(Default)]
-struct Gate {
-    pairs: Pairs,
-    /// By list of expressions, the third and the fourth byte that one of them can have.
-    beyond: Vec<Beyond>,
-}
-
-impl Gate {
-    /// A gate for those of the expressions that are `chosen`.
-    fn of(by_pair: &[u32], lists: &[Vec<Begin>], chosen: impl Fn(u16) -> bool) -> Self {
-        let chosen: Vec<Vec<&Begin>> =
-            lists.iter().map(|list| list.iter().filter(|begin| chosen(begin.watch)).collect()).collect();
-        let join = |list: &Vec<&Begin>| {
-            list.iter().fold([ByteSet::default(); 2], |[third, fourth], begin| {
-                let [other_third, other_fourth] = begin.beyond;
-                [third.join(other_third), fourth.join(other_fourth)]
-            })
-        };
-        let is_open = |list: u32| !chosen[list as usize].is_empty();
-        Self { pairs: Pairs::of(by_pair, is_open), beyond: chosen.iter().map(join).collect() }
-    }
-
-    /// The first place from `at` on at which an expression may begin, or `end`. The last bytes of all
-    /// count as such places, for what follows them is not known.
-    fn next(&self, by_pair: &[u32], before: Option<u8>, bytes: &[u8], at: usize, end: usize) -> usize {
-        let Some(first) = bytes.get(at) else { return end };
-        let (mut inside, mut byte) = (before.map_or(0, |before| INSIDE_AFTER[usize::from(before)]), *first);
-        let known = &bytes[at..(end + 3).min(bytes.len())];
-        for (number, window) in known.windows(4).enumerate() {
-            let [_, second, third, fourth] = *window else { break };
-            let pair = inside | u32::from(byte) << 8 | u32::from(second);
-            if self.pairs.holds(pair) {
-                let [thirds, fourths] = &self.beyond[by_pair[pair as usize & (PAIRS - 1)] as usize];
-                if thirds.holds(third) && fourths.holds(fourth) {
-                    return at + number;
-                }
-            }
-            (inside, byte) = (INSIDE_AFTER[usize::from(byte)], second);
-        }
-        end.min((bytes.len()).saturating_sub(3).max(at))
-    }
-}
-
-/// One bit for every [`pair`]: 16 KiB, which stay near.
-struct Pairs(Box<[u64; PAIRS / 64]>);
-
-const PAIRS: usize = 2 << 16;
-/// The bit of a pair that has a word character before it.
-const INSIDE: u32 = 1 << 16;
-
-impl Pairs {
-    fn of(by_pair: &[u32], holds: impl Fn(u32) -> bool) -> Self {
-        let mut pairs = Self::default();
-        for (number, list) in by_pair.iter().enumerate() {
-            pairs.0[number / 64] |= u64::from(holds(*list)) << (number % 64);
-        }
-        pairs
-    }
-
-    #[inline]
-    fn holds(&self, pair: u32) -> bool {
-        let pair = pair as usize & (PAIRS - 1);
-        self.0[pair / 64] >> (pair % 64) & 1 != 0
-    }
-}
-
-impl Default for Pairs {
-    fn default() -> Self {
-        Self(Box::new([0; PAIRS / 64]))
-    }
-}
-
-/// The number of two bytes, by whether a word character stands before them.
-fn pair(inside: bool, byte: u8, next: u8) -> u32 {
-    (if inside { INSIDE } else { 0 }) | u32::from(byte) << 8 | u32::from(next)
-}
-
-/// [`INSIDE`] for every byte that is a word character.
-static INSIDE_AFTER: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = if is_word(byte as u8) { INSIDE } else { 0 };
-        byte += 1;
-    }
-    table
-};
-
 impl Watches {
     pub(crate) fn new(all: Vec<Watch>) -> Self {
         if all.is_empty() {
             return Self::default();
         }
-        let begins = |byte: u8| {
-            let matching = all.iter().enumerate().filter(|(_, watch)| watch.expression.may_begin_with(byte));
-            matching.map(|(index, _)| Begin { watch: index as u16, beyond: Beyond::default() }).collect()
-        };
-        let by_first = (0..=255).map(begins).collect();
-        // The expressions that can begin with a pair, and by which of their openings.
-        let mut pairs: Vec<Vec<(u16, u16)>> = vec![Vec::new(); PAIRS];
-        for (index, watch) in all.iter().enumerate() {
-            for inside in [false, true] {
-                for (number, opening) in watch.expression.openings(inside).iter().enumerate() {
-                    let Opening { firsts, seconds, .. } = *opening;
-                    // Continuation bytes are inside a character: nothing begins there.
-                    for first in firsts.iter().filter(|first| first & 0xC0 != 0x80) {
-                        for second in seconds.iter() {
-                            pairs[pair(inside, first, second) as usize].push((index as u16, number as u16));
-                        }
-                    }
-                }
-            }
-        }
+        let begins = |byte: u8| all.iter().any(|watch| watch.expression.may_begin_with(byte));
+        let first = (0..=255).map(begins).collect();
         let near = |watch: &Watch| watch.need.filter(|(_, within)| *within <= NEAR_BYTES);
         let mut needs: Vec<(Need, u64)> = Vec::new();
         for need in Need::ALL {
@@ -330,37 +212,15 @@ impl Watches {
                 needs.push((need, of_kind().filter_map(near).map(|(_, within)| within).max().unwrap_or(0)));
             }
         }
-        // Most pairs have one of a few lists, and most of them none.
-        let (mut lists, mut known) = (vec![Vec::new()], HashMap::new());
-        let mut by_pair = vec![0; PAIRS];
-        for (number, list) in pairs.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
-            let inside = number as u32 & INSIDE != 0;
-            by_pair[number] = *known.entry((inside, list)).or_insert_with_key(|(inside, list)| {
-                let begin = |(watch, number): &(u16, u16)| {
-                    let openings = all[usize::from(*watch)].expression.openings(*inside);
-                    Begin { watch: *watch, beyond: openings[usize::from(*number)].beyond }
-                };
-                lists.push(list.iter().map(begin).collect());
-                lists.len() as u32 - 1
-            });
-        }
-        let any = Gate::of(&by_pair, &lists, |_| true);
-        let is_undemanding = |watch: u16| near(&all[usize::from(watch)]).is_none();
-        let undemanding = Gate::of(&by_pair, &lists, is_undemanding);
+        let dispatch = Dispatch::new(&all, |watch| near(watch).is_none());
         let shortest = all.iter().map(|watch| watch.shortest).min();
-        Self { all, by_first, by_pair, lists, any, undemanding, needs, shortest }
+        Self { all, dispatch: Some(dispatch), first, needs, shortest }
     }
 
-    /// The expressions that can begin with a byte, given the one after it if that is known.
-    pub(super) fn beginning(&self, before: Option<u8>, byte: u8, next: Option<&u8>) -> &[Begin] {
-        match next {
-            Some(next) => {
-                let pair = pair(before.is_some_and(is_word), byte, *next);
-                &self.lists[self.by_pair[pair as usize] as usize]
-            }
-            // Continuation bytes are inside a character.
-            None if byte & 0xC0 == 0x80 => &[],
-            None => &self.by_first[usize::from(byte)],
+    /// Calls `visit` with the expressions that can begin where `known` begins, as far as it tells.
+    pub(super) fn for_each_beginning(&self, before: Option<u8>, known: &[u8], visit: impl FnMut(u16)) {
+        if let Some(dispatch) = &self.dispatch {
+            dispatch.for_each(before, known, visit);
         }
     }
 
@@ -408,8 +268,7 @@ impl Watches {
         at: usize,
         end: usize,
     ) -> usize {
-        let gate = if lone { &self.undemanding } else { &self.any };
-        gate.next(&self.by_pair, before, bytes, at, end)
+        self.dispatch.as_ref().map_or(end, |dispatch| dispatch.next(lone, before, bytes, at, end))
     }
 
     /// The fewest bytes of a match of any of them.
@@ -417,14 +276,20 @@ impl Watches {
         self.shortest
     }
 
+    /// Bytes of the longest match of the patterns that no pack brought; 0 where there are none.
+    pub(crate) fn longest_own(&self) -> usize {
+        let own = self.all.iter().filter(|watch| watch.detector.is_none());
+        own.map(|watch| watch.max_len).max().unwrap_or(0)
+    }
+
     /// Whether a match can begin with a byte.
     pub(crate) fn may_begin_with(&self, byte: u8) -> bool {
-        self.by_first.get(usize::from(byte)).is_some_and(|list| !list.is_empty())
+        self.first.get(usize::from(byte)).is_some_and(|begins| *begins)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let automata = self.all.iter().map(|watch| size_of::<Watch>() + watch.expression.memory_bytes());
-        automata.sum::<usize>() + 4 * self.by_pair.len() + 2 * PAIRS / 8
+        automata.sum::<usize>() + self.dispatch.as_ref().map_or(0, Dispatch::memory_bytes)
     }
 }
 

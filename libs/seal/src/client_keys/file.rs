@@ -16,7 +16,7 @@ use crate::files::{FileError, atomic_write, failed, read_regular};
 /// The largest file of keys that is read: some hundred thousand keys.
 const FILE_BYTES: usize = 64 << 20;
 
-/// How long a process waits for another to finish its change.
+/// Time that a process waits for another to finish its change.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A key as the file has it.
@@ -133,7 +133,7 @@ impl KeyInfo {
     }
 }
 
-/// What tells one version of a file from the next without reading it.
+/// Version of a file by its metadata (time, size, inode), told without reading it; `None` inside if there is no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp(Option<(SystemTime, u64, u64)>);
 

@@ -38,8 +38,8 @@ fn create(keys: &ClientKeys, client: &str) -> (KeyInfo, Secret) {
 
 /// Looks at the file now instead of within 200 ms.
 fn look(keys: &ClientKeys) {
-    let mut desk = keys.0.desk();
-    keys.0.look(&mut desk);
+    let mut table = keys.0.table();
+    keys.0.look(&mut table);
 }
 
 #[test]
@@ -197,14 +197,14 @@ fn last_use_is_written_by_itself_once_a_minute_has_passed() {
     let keys = home.open();
     let (_, key) = create(&keys, "zed");
     keys.check(key.expose()).unwrap();
-    keys.0.desk().written = Instant::now().checked_sub(TOUCH).unwrap();
+    keys.0.table().written = Instant::now().checked_sub(TOUCH).unwrap();
     keys.check(key.expose()).unwrap();
     let begun = Instant::now();
     while home.json()["keys"][0]["last_used"] == Value::Null {
         assert!(begun.elapsed() < Duration::from_secs(10), "never written");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(keys.0.desk().written.elapsed() < TOUCH);
+    assert!(keys.0.table().written.elapsed() < TOUCH);
 }
 
 #[test]

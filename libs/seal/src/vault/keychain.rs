@@ -33,7 +33,7 @@ pub(super) struct Keychain {
 /// Reaches the store of this platform.
 type Connect = Arc<dyn Fn() -> keyring_core::Result<Arc<CredentialStore>> + Send + Sync>;
 
-/// What the thread is asked to do.
+/// Requests to the thread.
 enum Call {
     Get,
     Set(Secret),
@@ -58,7 +58,7 @@ struct Job {
     reply: Sender<keyring_core::Result<Option<Secret>>>,
 }
 
-/// Who has a job: it is done only when the thread takes it before the caller gives it up.
+/// Owner of a job: it is done only when the thread takes it before the caller gives it up.
 #[derive(Debug, Default)]
 struct Claim(AtomicU8);
 
@@ -175,7 +175,7 @@ impl Keychain {
     }
 }
 
-/// The thread: one job after another, until nobody can send any more.
+/// Loop of the thread: one job after another, until every sender is gone.
 fn serve(jobs: &Receiver<Job>, service: &str, connect: &Connect) {
     let mut store = None;
     for job in jobs {
@@ -225,7 +225,7 @@ fn no_answer() -> Error {
     Error::NoStorageAccess("no answer in time".into())
 }
 
-/// Says what an error means to a person. The texts of `keyring` hold no key; its `Debug` may.
+/// Sentence for a person about an error of the keychain. The texts of `keyring` hold no key; its `Debug` may.
 fn told(error: Error) -> VaultError {
     let reason = match error {
         Error::NoStorageAccess(_) => return VaultError::Locked,

@@ -1,6 +1,6 @@
 //! Words that steer together: readers of memories, orders, permissions, rules and what suspends them.
 
-/// Who reads memories to act by them.
+/// Readers who act by memories.
 pub(super) const READERS: &[&str] = &[
     "assistant",
     "assistants",
@@ -42,7 +42,7 @@ pub(super) const READERS: &[&str] = &[
     "ustedes",
 ];
 
-/// What obliges or allows a reader.
+/// Words that oblige or allow a reader.
 pub(super) const OBLIGE: &[&str] = &[
     "must",
     "should",
@@ -77,7 +77,7 @@ pub(super) const OBLIGE: &[&str] = &[
     "pueden",
 ];
 
-/// The same in two words, the second of which tells.
+/// Obligations in two words, of which the second tells: "is to", "has to".
 pub(super) const OBLIGE_BY: &[&str] = &[
     "to",
     "allowed",
@@ -97,7 +97,7 @@ pub(super) const OBLIGE_BY: &[&str] = &[
 ];
 pub(super) const BEING: &[&str] = &["is", "are", "have", "has", "need", "needs", "were", "was"];
 
-/// What keeps a model within its bounds.
+/// Names of things that keep a model within its bounds.
 pub(super) const RULES: &[&str] = &[
     "rule",
     "rules",
@@ -159,7 +159,7 @@ pub(super) const RULES: &[&str] = &[
     "aprobacion",
 ];
 
-/// What takes a rule out of force. Blanks stand between words that must follow each other.
+/// Words that take a rule out of force. Blanks stand between words that must follow each other.
 pub(super) const SUSPENDED: &[&str] = &[
     "does not apply",
     "do not apply",
@@ -215,11 +215,11 @@ pub(super) const SUSPENDED: &[&str] = &[
     "desactivadas",
 ];
 
-/// Said of a rule, these take it out of force only behind a no: "no approval is needed".
+/// Words about a rule that suspend it only behind a no: "no approval is needed".
 pub(super) const ONLY_AFTER_NO: &[&str] = &["is needed", "is required", "is necessary"];
 pub(super) const NO: &[&str] = &["no", "without", "keine", "kein", "aucune", "ninguna"];
 
-/// What grants something.
+/// Words that grant something.
 pub(super) const GRANTS: &[&str] = &[
     "approved",
     "preapproved",
@@ -252,7 +252,7 @@ pub(super) const GRANTS: &[&str] = &[
     "aprobados",
 ];
 
-/// How widely it is granted.
+/// Words for a wide grant.
 pub(super) const WIDELY: &[&str] = &[
     "all",
     "any",
@@ -287,7 +287,7 @@ pub(super) const WIDELY: &[&str] = &[
     "siempre",
 ];
 
-/// In whose name a text may speak that wants to be obeyed.
+/// Authorities in whose name a text may speak that wants to be obeyed.
 pub(super) const AUTHORITIES: &[&str] = &[
     "owner",
     "user",
@@ -310,7 +310,7 @@ pub(super) const AUTHORITIES: &[&str] = &[
     "usuario",
 ];
 
-/// What an authority does to be obeyed.
+/// Verbs of an authority that wants to be obeyed.
 pub(super) const COMMANDS: &[&str] = &[
     "instructed",
     "instructs",
@@ -379,7 +379,7 @@ pub(super) const LABELS: &[&str] = &[
     "regel",
 ];
 
-/// What a text that acts on the world asks for, as an order.
+/// Orders that act on the world.
 pub(super) const ORDERS: &[&str] = &[
     "ignore",
     "disregard",
@@ -463,13 +463,13 @@ pub(super) const ORDERS: &[&str] = &[
     "transfiere",
 ];
 
-/// What may stand before an order.
+/// Words that may stand before an order.
 pub(super) const BEFORE_ORDERS: &[&str] = &[
     "please", "always", "never", "just", "also", "then", "first", "kindly", "and", "do", "not", "don't",
     "bitte", "immer", "nie", "niemals", "toujours", "jamais", "siempre", "nunca", "por", "favor",
 ];
 
-/// What may be done to things, in the passive: "transfers may be approved".
+/// Deeds in the passive: "transfers may be approved".
 pub(super) const DONE: &[&str] = &[
     "shared",
     "sent",
@@ -499,7 +499,7 @@ pub(super) const DONE: &[&str] = &[
     "recommended",
 ];
 
-/// What a model says.
+/// Words for what a model says.
 pub(super) const OUTPUT: &[&str] = &[
     "reply",
     "replies",

@@ -45,6 +45,11 @@ impl Stream {
         json!({"id": id, "object": "chat.completion.chunk", "created": self.created, "model": self.model, "choices": choices})
     }
 
+    /// The same stream without the provider's id and model.
+    pub(crate) fn without_words(&self) -> Stream {
+        Stream { created: self.created, choices: self.choices, ..Stream::default() }
+    }
+
     pub(crate) fn text_event(&self, channel: Channel, text: &str) -> Bytes {
         let choice = json!({"index": channel.block, "delta": {"content": text}, "finish_reason": null});
         Bytes::from(format!("data: {}\n\n", self.chunk(json!([choice]))))
@@ -68,7 +73,7 @@ fn strings<'a>(walk: &mut Walk<'_, 'a>, data: &'a Value<'a>, mut choice: impl Fn
         if name != "choices" {
             return walk.value(place, name, value, Scene::whole());
         }
-        walk.elements(place, value, |walk, place, element| {
+        walk.elements(place, value, Scene::whole().pieces(), |walk, place, element| {
             let index = element.get("index").and_then(Value::as_u64).unwrap_or(0);
             let scene = Scene::whole().of(place, place);
             walk.members(place, element, scene, |walk, name, place, member| match name {

@@ -50,6 +50,11 @@ impl Stream {
         }
     }
 
+    /// The same stream: an ending of it repeats no words.
+    pub(crate) fn without_words(&self) -> Stream {
+        Stream { started: self.started, open_block: self.open_block }
+    }
+
     /// Closes the open block and the message with stop reason `refusal`. Before `message_start` reached
     /// the caller there is no message to close: that is an error event.
     pub(crate) fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {

@@ -64,6 +64,11 @@ impl Stream {
         reading
     }
 
+    /// The same stream without the provider's response object and ids.
+    pub(crate) fn without_words(&self) -> Stream {
+        Stream { sequence: self.sequence, ..Stream::default() }
+    }
+
     pub(crate) fn text_event(&self, channel: Channel, text: &str) -> Bytes {
         let item = self.items.get(&channel.block).map_or("", String::as_str);
         let data = json!({
