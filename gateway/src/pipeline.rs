@@ -59,7 +59,7 @@ pub(crate) async fn serve(
     if let Some(face) = judged.held_stream() {
         return held::respond(house, face, judged, call, headers);
     }
-    match walk(&house, judged, call, &mut headers).await {
+    match Box::pin(walk(&house, judged, call, &mut headers)).await {
         Ok(response) => response,
         Err((call, problem)) => refuse(*call, face.shape(), problem, headers).await,
     }
@@ -92,7 +92,7 @@ async fn walk(
         Ok(reserved) => reserved,
         Err(problem) => return Err((Box::new(call), problem)),
     };
-    let forwarded = match forward::run(house, reserved, &mut call, headers).await {
+    let forwarded = match Box::pin(forward::run(house, reserved, &mut call, headers)).await {
         Ok(forwarded) => forwarded, // the only step that leaves the machine
         Err(problem) => return Err((Box::new(call), problem)),
     };
@@ -108,12 +108,17 @@ pub(crate) async fn in_turn<T: Send + 'static>(
     headers: &mut HeaderMap,
     step: impl FnOnce(&Arc<House>, &mut Call, &mut HeaderMap) -> T + Send + 'static,
 ) -> (Call, T) {
+    if weight.is_light() {
+        let done = step(house, &mut call, headers);
+        return (call, done);
+    }
     let (own, mut known) = (house.clone(), std::mem::take(headers));
     let work = move || {
         let done = step(&own, &mut call, &mut known);
         (call, known, done)
     };
-    let (call, known, done) = house.inspectors.run(weight, work).await;
+    // Boxed like every future here that is large and not always needed: whoever awaits it would carry it along.
+    let (call, known, done) = Box::pin(house.inspectors.run(weight, work)).await;
     *headers = known;
     (call, done)
 }

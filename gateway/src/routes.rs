@@ -178,8 +178,10 @@ async fn answered(house: Arc<House>, request: Request, allowed: Result<(), Probl
         match (refusal, target) {
             (Err(problem), _) => pipeline::refuse(call, shape, problem, HeaderMap::new()).await,
             (Ok(()), Target::Face(face)) => pipeline::serve(house, face, room, request, call).await,
-            (Ok(()), Target::Models(id)) => models::serve(house, room, id, shape, request, call).await,
-            (Ok(()), Target::Mcp) => mcp::serve(house, room, request, call).await,
+            (Ok(()), Target::Models(id)) => {
+                Box::pin(models::serve(house, room, id, shape, request, call)).await
+            }
+            (Ok(()), Target::Mcp) => Box::pin(mcp::serve(house, room, request, call)).await,
             (Ok(()), Target::Upgrade) => {
                 let mut upgrade = HeaderMap::new();
                 upgrade.insert(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"));

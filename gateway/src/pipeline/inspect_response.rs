@@ -46,7 +46,7 @@ pub(super) async fn run(
     if may_stream && is_stream(&mut forwarded).await {
         return Ok(streamed::respond(house, forwarded, call, headers));
     }
-    plain(house, forwarded, call, headers).await
+    Box::pin(plain(house, forwarded, call, headers)).await
 }
 
 /// How long the first bytes of what is labelled a stream are waited for before the label is believed: its
