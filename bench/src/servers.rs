@@ -3,7 +3,7 @@
 use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use zos_core::Home;
@@ -25,12 +26,15 @@ pub(crate) const ENGLISH: &str = "The quarterly report was sent to the whole tea
 
 const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":0,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"The plan is fine, and the meeting can wait until the numbers are known."},"finish_reason":"stop"}],"usage":{"prompt_tokens":200,"completion_tokens":16,"total_tokens":216}}"#;
 
+/// How long a stream pauses after its first piece, as a model does before it goes on.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The provider: a short answer, or a stream of words.
 pub(crate) async fn provider() -> Result<()> {
     let pieces: Vec<Bytes> = ENGLISH
         .split_inclusive(' ')
         .cycle()
-        .take(super::PIECES)
+        .take(crate::lanes::PIECES)
         .map(|word| {
             let chunk = serde_json::json!({"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": null}]});
             Bytes::from(format!("data: {chunk}\n\n"))
@@ -40,12 +44,21 @@ pub(crate) async fn provider() -> Result<()> {
     let answer = move |body: Bytes| {
         let pieces = pieces.clone();
         async move {
+            let first = pieces.first().cloned();
             let has = |words: &[u8]| body.windows(words.len()).take(200).any(|window| window == words);
             if !has(b"\"stream\":true") {
                 return ([("content-type", "application/json")], ANSWER).into_response();
             }
             let all = if has(b"\"hold\":true") {
                 stream::iter(pieces.into_iter().take(1)).chain(stream::pending()).boxed()
+            } else if has(b"\"hold\":\"pause\"") {
+                let last = pieces.last().cloned();
+                let rest = pieces.into_iter().skip(1).take(4).chain(last);
+                let paused = stream::once(async move {
+                    tokio::time::sleep(PAUSE).await;
+                    stream::iter(rest)
+                });
+                stream::iter(first).chain(paused.flatten()).boxed()
             } else {
                 // Each piece is a write of its own, as it is with a model.
                 stream::iter(pieces)
@@ -62,7 +75,10 @@ pub(crate) async fn provider() -> Result<()> {
     serve(Router::new().route("/v1/chat/completions", post(answer))).await
 }
 
-/// The bare pass-through: what any proxy of this kind costs at least.
+/// The largest body that the bare proxy reads.
+const BODY_BYTES: usize = 64 << 20;
+
+/// The bare proxy: what any gateway of this kind that reads a request whole costs at least.
 pub(crate) async fn bare(upstream: &str) -> Result<()> {
     zos_gateway::install_tls();
     let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
@@ -72,13 +88,25 @@ pub(crate) async fn bare(upstream: &str) -> Result<()> {
     serve(router.layer(axum::extract::DefaultBodyLimit::disable())).await
 }
 
-async fn pass(State((client, url)): State<(reqwest::Client, String)>, body: Bytes) -> Response {
-    match client.post(url).header("content-type", "application/json").body(body).send().await {
+/// Headers of one connection, which no proxy passes on, and those that follow from the body.
+const HOP_BY_HOP: [&str; 6] =
+    ["host", "connection", "transfer-encoding", "keep-alive", "upgrade", "content-length"];
+
+async fn pass(State((client, url)): State<(reqwest::Client, String)>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES).await else {
+        return http::StatusCode::BAD_REQUEST.into_response();
+    };
+    let mut headers = head.headers;
+    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(*name)));
+    match client.post(url).headers(headers).body(body).send().await {
         Ok(answer) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = answer.status();
-            if let Some(kind) = answer.headers().get("content-type") {
-                response.headers_mut().insert("content-type", kind.clone());
+            for (name, value) in answer.headers() {
+                if !HOP_BY_HOP[1..5].contains(&name.as_str()) {
+                    response.headers_mut().append(name.clone(), value.clone());
+                }
             }
             *response.body_mut() = Body::from_stream(answer.bytes_stream());
             response
@@ -97,11 +125,26 @@ pub(crate) async fn zos(home: &str) -> Result<()> {
     Ok(())
 }
 
-/// A home with a room of 1,000 terms and a budget.
-pub(crate) fn home(provider: &str) -> Result<TempDir> {
+/// The rules of a room.
+pub(crate) struct Room {
+    /// Terms that it denies; without any it is open.
+    pub(crate) terms: u32,
+    /// Whether a limit of tokens is set.
+    pub(crate) has_budget: bool,
+}
+
+/// A home with one room.
+pub(crate) fn home(provider: &str, rules: &Room) -> Result<TempDir> {
     let home = TempDir::new()?;
-    let mut room = String::from("title: Bench\nbudget: {daily_tokens: 100000000000}\noutbound_deny:\n");
-    for number in 0..1000u32 {
+    let isolation = if rules.terms == 0 { "open" } else { "hard" };
+    let mut room = format!("title: Bench\nisolation: {isolation}\nattachments: allow\n");
+    if rules.has_budget {
+        room.push_str("budget: {daily_tokens: 100000000000}\n");
+    }
+    if rules.terms > 0 {
+        room.push_str("outbound_deny:\n");
+    }
+    for number in 0..rules.terms {
         writeln!(room, "  - {}", name(number))?;
     }
     let write = |path: &str, text: &str| -> Result<()> {

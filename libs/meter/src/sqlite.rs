@@ -5,14 +5,15 @@
 //! The rule that decides whether a budget can carry a call is in SQL, inside that transaction, so
 //! several processes on one file cannot overspend either.
 //!
-//! Start with [`SqliteLedger`]; `books` holds the statements, `writer` the transactions, `queue` says on whose
-//! thread they run, `file` opens and locks.
+//! Start with [`SqliteLedger`]; `books` holds the statements, `sheet` the sums that a transaction changes, `writer`
+//! the transactions, `queue` says on whose thread they run, `file` opens and locks.
 
 mod books;
 mod file;
 mod grant;
 mod queue;
 mod reader;
+mod sheet;
 mod writer;
 
 use std::collections::HashMap;

@@ -1,18 +1,14 @@
-//! The statements: what reserving, settling, releasing and expiring do to the tables.
+//! Statements of reserving, settling, releasing and expiring.
 //!
-//! Every function runs inside the caller's transaction. Sums stop at the largest 64-bit integer: SQLite
-//! would turn an overflow into a floating point number, and money is never one.
-
-use std::num::TryFromIntError;
+//! Every function runs inside the caller's transaction and books on its [`Sheet`], which is written before the
+//! transaction is committed.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use crate::ledger::kept;
-use crate::limit::{self, Sums};
+use super::sheet::{Booking, Sheet, Spent, signed, unsigned};
 use crate::{
-    Ask, Balance, Day, HistoryQuery, LedgerError, Limit, Micros, Period, ReserveError, Scope, Spend, Usage,
-    UsageRow,
+    Ask, Balance, Day, HistoryQuery, LedgerError, Limit, Micros, ReserveError, Spend, Usage, UsageRow,
 };
 
 /// `purse` is the truth about what is left. `reservation` says whose each held token is, and keeps closed
@@ -67,11 +63,14 @@ const REMEMBERED_MS: i64 = 3_600_000;
 const FORGET_AT_ONCE: i64 = 1_024;
 
 /// Holds the amounts of a request if every limit allows it.
-pub(super) fn reserve(books: &Connection, ask: &Ask) -> rusqlite::Result<Result<Balance, ReserveError>> {
+pub(super) fn reserve(
+    books: &Connection,
+    sheet: &mut Sheet,
+    ask: &Ask,
+) -> rusqlite::Result<Result<Balance, ReserveError>> {
     // The transaction holds the only right to write, so nothing changes between looking and booking.
     for limit in &ask.limits {
-        let standing =
-            limit.standing(ask.day, &read_purse(books, &ask.context, &limit::purse(limit, ask.day))?);
+        let standing = sheet.standing(books, &ask.context, ask.day, limit)?;
         let Some(asked) = ask.amount(limit.unit) else { continue };
         if !standing.can_carry(asked) {
             return Ok(Err(ReserveError::Exhausted { standing: Box::new(standing), asked }));
@@ -100,19 +99,19 @@ pub(super) fn reserve(books: &Connection, ask: &Ask) -> rusqlite::Result<Result<
         held_micros: signed(ask.micros.unwrap_or_default().0),
         ..Booking::default()
     };
-    book(books, &ask.context, ask.day, &ask.limits, held)?;
-    balance(books, &ask.context, ask.day, &ask.limits).map(Ok)
+    sheet.book(books, &ask.context, ask.day, &ask.limits, held).map(Ok)
 }
 
 /// Books the true cost in place of the reservation, the first time it is asked for.
 pub(super) fn settle(
     books: &Connection,
+    sheet: &mut Sheet,
     id: &str,
     spend: &Spend,
     now_ms: u64,
 ) -> rusqlite::Result<Result<Balance, LedgerError>> {
     let Some(held) = close(books, id, now_ms)? else {
-        return closed_balance(books, id);
+        return closed_balance(books, sheet, id);
     };
     let booking = Booking {
         used: signed(spend.usage.total()),
@@ -120,23 +119,23 @@ pub(super) fn settle(
         unpriced: i64::from(spend.micros.is_none()),
         ..held.given_back()
     };
-    book(books, &held.context, held.day, &held.limits, booking)?;
     let spent = Spent { usage: spend.usage, expired: 0, micros: spend.micros };
-    record(books, held.day, &held.context, [&spend.model, &spend.provider, &spend.client], spent)?;
-    balance(books, &held.context, held.day, &held.limits).map(Ok)
+    sheet.record(held.day, &held.context, [&spend.model, &spend.provider, &spend.client], &spent);
+    sheet.book(books, &held.context, held.day, &held.limits, booking).map(Ok)
 }
 
 /// Gives the reservation back whole. The balance is `None` when it was closed before.
 pub(super) fn release(
     books: &Connection,
+    sheet: &mut Sheet,
     id: &str,
     now_ms: u64,
 ) -> rusqlite::Result<Result<Option<Balance>, LedgerError>> {
     let Some(held) = close(books, id, now_ms)? else {
-        return Ok(closed_balance(books, id)?.map(|_| None));
+        return Ok(closed_balance(books, sheet, id)?.map(|_| None));
     };
-    book(books, &held.context, held.day, &held.limits, held.given_back())?;
-    balance(books, &held.context, held.day, &held.limits).map(|balance| Ok(Some(balance)))
+    let balance = sheet.book(books, &held.context, held.day, &held.limits, held.given_back())?;
+    Ok(Ok(Some(balance)))
 }
 
 /// Books everything that is still held as spent: for an open that finds no other process alive.
@@ -146,6 +145,7 @@ pub(super) fn expire_all(connection: &mut Connection, now_ms: u64) -> rusqlite::
         .prepare("SELECT id FROM reservation WHERE closed_ms IS NULL")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    let mut sheet = Sheet::default();
     for id in &open {
         if let Some(held) = close(&books, id, now_ms)? {
             let micros = held.micros.map(|micros| Micros(u64::try_from(micros).unwrap_or_default()));
@@ -155,12 +155,13 @@ pub(super) fn expire_all(connection: &mut Connection, now_ms: u64) -> rusqlite::
                 unpriced: i64::from(micros.is_none()),
                 ..held.given_back()
             };
-            book(&books, &held.context, held.day, &held.limits, booking)?;
+            sheet.book(&books, &held.context, held.day, &held.limits, booking)?;
             let usage = Usage { estimated: true, ..Usage::default() };
             let spent = Spent { usage, expired: held.tokens, micros };
-            record(&books, held.day, &held.context, ["", "", ""], spent)?;
+            sheet.record(held.day, &held.context, ["", "", ""], &spent);
         }
     }
+    sheet.write(&books)?;
     books.execute("DELETE FROM reservation WHERE closed_ms < ?1", [forget_before(now_ms)])?;
     books.commit()
 }
@@ -175,51 +176,6 @@ pub(super) fn forget_some(books: &Connection, now_ms: u64) -> rusqlite::Result<(
         )?
         .execute([forget_before(now_ms), FORGET_AT_ONCE])?;
     Ok(())
-}
-
-/// Balance of a context on a day.
-pub(super) fn balance(
-    books: &Connection,
-    context: &str,
-    day: Day,
-    limits: &[Limit],
-) -> rusqlite::Result<Balance> {
-    let own = |period: Period| read_purse(books, context, &(String::new(), period.code(day)));
-    let (today, month) = (own(Period::Day)?, own(Period::Month)?);
-    let standing = |limit: &Limit| {
-        let sums = match (&limit.scope, limit.period) {
-            (Scope::Context, Period::Day) => today,
-            (Scope::Context, Period::Month) => month,
-            _ => read_purse(books, context, &limit::purse(limit, day))?,
-        };
-        Ok(limit.standing(day, &sums))
-    };
-    let limits = limits.iter().map(standing).collect::<rusqlite::Result<_>>()?;
-    Ok(Balance { context: context.to_owned(), day, today, month, limits })
-}
-
-fn read_purse(
-    books: &Connection,
-    context: &str,
-    (scope, period): &(String, String),
-) -> rusqlite::Result<Sums> {
-    let sums = |row: &Row<'_>| {
-        Ok(Sums {
-            used: unsigned(row, 0)?,
-            reserved: unsigned(row, 1)?,
-            used_micros: unsigned(row, 2)?,
-            reserved_micros: unsigned(row, 3)?,
-            unpriced: unsigned(row, 4)?,
-        })
-    };
-    let row = books
-        .prepare_cached(
-            "SELECT used, reserved, used_micros, reserved_micros, unpriced FROM purse
-             WHERE context = ?1 AND scope = ?2 AND period = ?3",
-        )?
-        .query_row(params![context, scope, period], sums)
-        .optional()?;
-    Ok(row.unwrap_or_default())
 }
 
 /// The history, oldest day first.
@@ -293,115 +249,23 @@ fn close(books: &Connection, id: &str, now_ms: u64) -> rusqlite::Result<Option<H
 }
 
 /// Present balance for a reservation that was closed before.
-fn closed_balance(books: &Connection, id: &str) -> rusqlite::Result<Result<Balance, LedgerError>> {
+fn closed_balance(
+    books: &Connection,
+    sheet: &mut Sheet,
+    id: &str,
+) -> rusqlite::Result<Result<Balance, LedgerError>> {
     let closed = books
         .prepare_cached("SELECT context, day, limits FROM reservation WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, limits(row, 2)?)))
         .optional()?;
     match closed {
         None => Ok(Err(LedgerError::UnknownId)),
-        Some((context, day, limits)) => balance(books, &context, day, &limits).map(Ok),
+        Some((context, day, limits)) => sheet.balance(books, &context, day, &limits).map(Ok),
     }
-}
-
-/// Amounts that are added to a purse; those given back are negative.
-#[derive(Debug, Clone, Copy, Default)]
-struct Booking {
-    used: i64,
-    held: i64,
-    used_micros: i64,
-    held_micros: i64,
-    unpriced: i64,
-}
-
-/// Books in every purse that a call with these limits belongs to.
-fn book(
-    books: &Connection,
-    context: &str,
-    day: Day,
-    limits: &[Limit],
-    booking: Booking,
-) -> rusqlite::Result<()> {
-    let mut statement = books.prepare_cached(
-        // The sum of two numbers below 2^63 is computed as a float when it passes it: cut before adding.
-        "INSERT INTO purse VALUES (?1, ?2, ?3, ?4, max(?5, 0), ?6, max(?7, 0), ?8)
-         ON CONFLICT (context, scope, period) DO UPDATE SET
-             used = used + min(?4, 0x7fffffffffffffff - used),
-             reserved = max(reserved + min(?5, 0x7fffffffffffffff - reserved), 0),
-             used_micros = used_micros + min(?6, 0x7fffffffffffffff - used_micros),
-             reserved_micros = max(reserved_micros + min(?7, 0x7fffffffffffffff - reserved_micros), 0),
-             unpriced = unpriced + ?8",
-    )?;
-    for (scope, period) in limit::purses(limits, day) {
-        let Booking { used, held, used_micros, held_micros, unpriced } = booking;
-        statement.execute(params![context, scope, period, used, held, used_micros, held_micros, unpriced])?;
-    }
-    Ok(())
-}
-
-struct Spent {
-    usage: Usage,
-    expired: i64,
-    micros: Option<Micros>,
-}
-
-/// Adds one call to the history; `names` are model, provider and client.
-fn record(
-    books: &Connection,
-    day: Day,
-    context: &str,
-    names: [&str; 3],
-    spent: Spent,
-) -> rusqlite::Result<()> {
-    let [model, provider, client] = names.map(kept);
-    let Spent { usage, expired, micros } = spent;
-    books
-        .prepare_cached(
-            "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-             ON CONFLICT (day, context, model, provider, client) DO UPDATE SET
-                 calls = calls + 1,
-                 estimated_calls = estimated_calls + excluded.estimated_calls,
-                 input = min(input + excluded.input, 0x7fffffffffffffff),
-                 output = min(output + excluded.output, 0x7fffffffffffffff),
-                 cache_read = min(cache_read + excluded.cache_read, 0x7fffffffffffffff),
-                 cache_write = min(cache_write + excluded.cache_write, 0x7fffffffffffffff),
-                 reasoning = min(reasoning + excluded.reasoning, 0x7fffffffffffffff),
-                 expired = min(expired + excluded.expired, 0x7fffffffffffffff),
-                 cost_micros = min(cost_micros + excluded.cost_micros, 0x7fffffffffffffff),
-                 unpriced_calls = unpriced_calls + excluded.unpriced_calls",
-        )?
-        .execute(params![
-            day.to_string(),
-            context,
-            model,
-            provider,
-            client,
-            i64::from(usage.estimated),
-            signed(usage.input),
-            signed(usage.output),
-            signed(usage.cache_read),
-            signed(usage.cache_write),
-            signed(usage.reasoning),
-            expired,
-            signed(micros.unwrap_or_default().0),
-            i64::from(micros.is_none()),
-        ])?;
-    Ok(())
 }
 
 fn forget_before(now_ms: u64) -> i64 {
     signed(now_ms).saturating_sub(REMEMBERED_MS)
-}
-
-/// SQLite has no unsigned integers; more than it can hold becomes the most it can hold.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    let number: i64 = row.get(column)?;
-    u64::try_from(number)
-        .map_err(|_: TryFromIntError| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
 
 fn limits(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Limit>> {

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -214,6 +215,11 @@ impl Queue {
         }
         loop {
             let (checkpoint_due, closed) = self.wait();
+            if self.0.under_way.load(Ordering::Relaxed) > FEW {
+                // Whoever shares the core with this thread puts more in line before it commits: woken by the first
+                // job, it would commit that one alone. Where no one else wants the core this returns at once.
+                thread::yield_now();
+            }
             // A caller that panicked at the books left them in an unknown state.
             let Ok(mut place) = lock() else { break };
             let Some(writer) = place.as_mut() else { break };

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use super::books;
 use super::file::{Place, storage};
 use super::queue::Read;
+use super::sheet::Sheet;
 use crate::LedgerError;
 
 /// Starts the thread; it ends when the sender is dropped.
@@ -37,8 +38,8 @@ impl Reader {
     fn answer(&mut self, read: Read) {
         match read {
             Read::Balance { context, day, limits, reply } => {
-                let _ =
-                    reply.send(self.read(|connection| books::balance(connection, &context, day, &limits)));
+                let balance = |books: &Connection| Sheet::default().balance(books, &context, day, &limits);
+                let _ = reply.send(self.read(balance));
             }
             Read::History { query, reply } => {
                 let _ = reply.send(self.read(|connection| books::read_history(connection, &query)));

@@ -14,4 +14,5 @@ mod postgres;
 mod postgres_trouble;
 mod processes;
 mod race;
+mod sheet;
 mod trouble;
