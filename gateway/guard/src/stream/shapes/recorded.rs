@@ -138,7 +138,7 @@ fn a_term_in_any_string_of_a_plain_answer_is_found_and_nothing_is_without_it() {
         let value = zos_wire::json::parse(&text).unwrap();
         let mut findings = Findings::default();
         inspect::tree(&policy, &value, &[], &mut findings);
-        together(&policy, &Dialect::of(face).read_whole(&text, &value), "", &mut findings);
+        together(&policy, &Dialect::of(face).unwrap().read_whole(&text, &value), "", &mut findings);
         findings.are_blocked(&policy)
     };
     let answers = transcripts(".json", &[("answer.json", providers), ("answer.out.json", clients)]);
