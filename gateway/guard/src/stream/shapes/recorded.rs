@@ -30,8 +30,11 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
+/// Name of a golden file, and which API of its pair (client, provider) it is of.
+type Recorded<'a> = (&'a str, fn((&str, &str)) -> String);
+
 /// The files of one kind with the API that each is of.
-fn transcripts(ending: &str, recorded: &[(&str, fn((&str, &str)) -> String)]) -> Vec<(Face, String, String)> {
+fn transcripts(ending: &str, recorded: &[Recorded<'_>]) -> Vec<(Face, String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     for pair in entries(&root.join("../wire/tests/golden")) {
