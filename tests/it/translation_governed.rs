@@ -475,20 +475,16 @@ async fn a_denied_term_cuts_text_and_calls_in_the_callers_own_format() {
             "{face:?} {model}: {bytes}"
         );
 
-        // Half a call is nothing to act upon: an error event, and no terminator. The last letter of the text before it
-        // may be held, since a disguised term could begin with it.
-        provider.play(provider::events(&[api.stream("Good", r#"{"to":"a Kes\u0074rel"}"#).as_bytes()]));
+        // Half a call is nothing to act upon: an error event, and no terminator. All text before it is there: a comma is
+        // no digit of an encoding, as the last letter of a word may be in a room that looks for deep disguises.
+        provider.play(provider::events(&[api.stream("Well,", r#"{"to":"a Kes\u0074rel"}"#).as_bytes()]));
         let bytes = send(&gateway, face, &face.body(model, "What is it?", true)).await.text().await.unwrap();
         assert!(
             bytes.contains("zos_firewall_response") && !bytes.contains(face.terminator()),
             "{face:?} {model}: {bytes}"
         );
         let heard = face.streamed(&bytes);
-        assert!(
-            "Good".starts_with(&heard.text) && heard.text.starts_with("Goo"),
-            "{face:?} {model}: {bytes}"
-        );
-        assert_eq!(heard.end, "", "{face:?} {model}: {bytes}");
+        assert_eq!((heard.text.as_str(), heard.end.as_str()), ("Well,", ""), "{face:?} {model}: {bytes}");
         assert!(r#"{"to":"a "#.starts_with(&heard.arguments), "{face:?} {model}: {bytes}");
         assert!(gateway.wait_records(3).await.iter().all(|record| record["verdict"] == "deny"));
 
