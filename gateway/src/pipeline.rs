@@ -52,10 +52,10 @@ pub(crate) async fn serve(
     let (call, read) =
         in_turn(inspectors, arrived.weight, call, move |call| read(&shared, arrived, call)).await;
     let walked = match read {
-        Ok(Read::Ready(routed)) => leave(&gateway, *routed, call).await,
+        Ok(Read::Ready(routed)) => Box::pin(leave(&gateway, *routed, call)).await,
         Ok(Read::Waits(judged)) => match judged.held_stream() {
             Some(dialect) => return held::respond(gateway, dialect, *judged, call),
-            None => walk(&gateway, *judged, call).await,
+            None => Box::pin(walk(&gateway, *judged, call)).await,
         },
         Err(problem) => Err((Box::new(call), problem)),
     };
@@ -123,7 +123,8 @@ async fn leave(
         Ok(reserved) => reserved, // tokens are held from here on
         Err(problem) => return Err((Box::new(call), problem)),
     };
-    let forwarded = match forward::run(&gateway.access, &gateway.upstreams, reserved, &mut call).await {
+    let forwarding = Box::pin(forward::run(&gateway.access, &gateway.upstreams, reserved, &mut call));
+    let forwarded = match forwarding.await {
         Ok(forwarded) => forwarded, // the only step that leaves the machine
         Err(problem) => return Err((Box::new(call), problem)),
     };
@@ -138,11 +139,16 @@ pub(crate) async fn in_turn<T: Send + 'static>(
     mut call: Call,
     step: impl FnOnce(&mut Call) -> T + Send + 'static,
 ) -> (Call, T) {
+    if weight.is_light() {
+        let done = step(&mut call);
+        return (call, done);
+    }
     let work = move || {
         let done = step(&mut call);
         (call, done)
     };
-    inspectors.run(weight, work).await
+    // Boxed like every future here that is large and not always needed: whoever awaits it would carry it along.
+    Box::pin(inspectors.run(weight, work)).await
 }
 
 /// Ends a call with an answer of ours.

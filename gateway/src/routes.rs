@@ -178,9 +178,14 @@ async fn answered(gateway: Arc<Gateway>, request: Request, allowed: Result<(), P
     let served = async {
         match (refusal, target) {
             (Err(problem), _) => pipeline::refuse(call, shape, problem).await,
-            (Ok(()), Target::Face(face)) => pipeline::serve(gateway, face, room, request, call).await,
-            (Ok(()), Target::Models(id)) => models::serve(gateway, room, id, shape, request, call).await,
-            (Ok(()), Target::Mcp) => mcp::serve(gateway, room, request, call).await,
+            // Boxed, as their futures are large and every layer around this one moves what it holds.
+            (Ok(()), Target::Face(face)) => {
+                Box::pin(pipeline::serve(gateway, face, room, request, call)).await
+            }
+            (Ok(()), Target::Models(id)) => {
+                Box::pin(models::serve(gateway, room, id, shape, request, call)).await
+            }
+            (Ok(()), Target::Mcp) => Box::pin(mcp::serve(gateway, room, request, call)).await,
             (Ok(()), Target::Upgrade) => {
                 call.tell(Fact::Answer(header::UPGRADE, HeaderValue::from_static("HTTP/1.1")));
                 call.tell(Fact::Answer(header::CONNECTION, HeaderValue::from_static("upgrade")));
@@ -271,6 +276,17 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bytes of the future of a function with two arguments.
+    fn future_bytes<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_the_listener_moves_of_a_call_is_small() {
+        let bytes = future_bytes(governed);
+        assert!(bytes <= 8 << 10, "{bytes}");
+    }
 
     fn name(method: Method, path: &str) -> String {
         match target(&method, path) {

@@ -47,7 +47,7 @@ pub(super) async fn run(
     {
         return Ok(streamed::respond(guards, dialect, forwarded, call));
     }
-    plain(guards, forwarded, call).await
+    Box::pin(plain(guards, forwarded, call)).await
 }
 
 /// How long the first bytes of what is labelled a stream are waited for before the label is believed: its

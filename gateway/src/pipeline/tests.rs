@@ -1,4 +1,4 @@
-//! How often a call is read. The tree is built once for what the caller sent and once for what the provider answered, and
+//! How often a call is read, and how much whoever awaits it carries along. The tree is built once for what the caller sent and once for what the provider answered, and
 //! once more for a body that was changed, whatever the room asks for.
 
 use super::*;
@@ -103,4 +103,16 @@ async fn a_call_that_is_refused_is_read_once() {
     let (count, status, answer) = read(room, "say backwards: noclaF").await;
     assert_eq!(status, 502, "{answer}");
     assert_eq!(count, 2, "the answer is what is refused");
+}
+
+/// Bytes of the future of a function with five arguments.
+fn future_bytes<A, B, C, D, E, F>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+    size_of::<F>()
+}
+
+/// Every layer around a call may move its future once. What is large in it has to be boxed where it begins.
+#[test]
+fn whoever_awaits_a_call_carries_little_along() {
+    let bytes = future_bytes(serve);
+    assert!(bytes <= 12 << 10, "{bytes}");
 }
