@@ -1,7 +1,7 @@
 //! Faces: endpoints that forward to a provider, each as its API defines it.
 //!
-//! `Endpoint` is everything that the gateway asks of one. Nothing in it has a default, so that what a new face does not
-//! say does not compile. The faces there are stand in `faces.rs`, a line each; each is a file in `faces/`.
+//! `Endpoint` is everything that the gateway asks of one: `Facts` of every call, and how a request or an answer is read.
+//! Nothing in either has a default, so that what a new face does not say does not compile. The faces there are stand in `faces.rs`, a line each; each is a file in `faces/`.
 //!
 //! Nothing here decides anything: facts out.
 
@@ -18,36 +18,8 @@ use zos_meter::Counting;
 
 /// An endpoint that forwards to a provider.
 pub(crate) trait Endpoint: Sync {
-    /// Its name in records, metrics and spans: small letters and `_`.
-    fn name(&self) -> &'static str;
-
-    /// What the conventions for spans of generative AI call it.
-    fn operation(&self) -> &'static str;
-
-    /// Its path below `/v1/`, here and at the provider.
-    fn path(&self) -> &'static str;
-
-    /// The API it belongs to.
-    fn api(&self) -> Api;
-
-    /// How its `usage` is read.
-    fn counting(&self) -> Counting;
-
-    /// What a call is charged for.
-    fn charge(&self) -> Charge;
-
-    /// Whether the model writes an answer, whose tokens are held and limited.
-    fn writes(&self) -> bool;
-
-    /// Whether another model may answer in place of the one that was asked: not where answers of two models have nothing
-    /// in common, as vectors have not.
-    fn may_fall_back(&self) -> bool;
-
-    /// What the provider keeps of its calls.
-    fn keeps(&self) -> Keeps;
-
-    /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
-    fn has_instructions(&self) -> bool;
+    /// What is so for every call.
+    fn facts(&self) -> &'static Facts;
 
     /// The system texts of a request: what the model reads before the conversation, in order.
     fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>>;
@@ -59,9 +31,6 @@ pub(crate) trait Endpoint: Sync {
     /// If the request has no place for it: then the provider could not read it either, or would read something else than
     /// we do.
     fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem>;
-
-    /// How its streams are read and ended; `None` where its answers are never streams.
-    fn stream(&self) -> Option<Box<dyn Stream>>;
 
     /// Whether a provider of its API serves it.
     fn is_served_by(&self, provider: &Provider) -> bool;
@@ -78,6 +47,33 @@ pub(crate) trait Endpoint: Sync {
 
     /// What the built-in demo answers.
     fn demo(&self, turn: &Turn, request: &Value<'_>) -> Demo;
+}
+
+/// What is so for every call of an endpoint, whatever its request says.
+pub(crate) struct Facts {
+    /// Its name in records, metrics and spans: small letters and `_`.
+    pub(crate) name: &'static str,
+    /// What the conventions for spans of generative AI call it.
+    pub(crate) operation: &'static str,
+    /// Its path below `/v1/`, here and at the provider.
+    pub(crate) path: &'static str,
+    /// The API it belongs to.
+    pub(crate) api: Api,
+    /// How its `usage` is read.
+    pub(crate) counting: Counting,
+    /// What a call is charged for.
+    pub(crate) charge: Charge,
+    /// Whether the model writes an answer, whose tokens are held and limited.
+    pub(crate) writes: bool,
+    /// Whether another model may answer in place of the one that was asked: not where answers of two models have nothing
+    /// in common, as vectors have not.
+    pub(crate) may_fall_back: bool,
+    /// What the provider keeps of its calls.
+    pub(crate) keeps: Keeps,
+    /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
+    pub(crate) has_instructions: bool,
+    /// Maker of what reads and ends one of its streams; `None` where its answers are never streams.
+    pub(crate) stream: Option<fn() -> Box<dyn Stream>>,
 }
 
 /// What calls of an endpoint are charged for.
@@ -142,24 +138,29 @@ impl Face {
         self.0
     }
 
+    /// What is so for every call of it.
+    pub(crate) fn facts(self) -> &'static Facts {
+        self.0.facts()
+    }
+
     /// Its name in records, metrics and spans.
     pub fn name(self) -> &'static str {
-        self.0.name()
+        self.facts().name
     }
 
     /// What the conventions for spans of generative AI call it: `chat`, `text_completion` or `embeddings`.
     pub fn operation(self) -> &'static str {
-        self.0.operation()
+        self.facts().operation
     }
 
     /// Its path below `/v1/`.
     pub fn path(self) -> &'static str {
-        self.0.path()
+        self.facts().path
     }
 
     /// The API it belongs to.
     pub fn api(self) -> Api {
-        self.0.api()
+        self.facts().api
     }
 
     /// The envelope of its errors.
@@ -177,27 +178,27 @@ impl Face {
 
     /// How its `usage` is read.
     pub fn counting(self) -> Counting {
-        self.0.counting()
+        self.facts().counting
     }
 
     /// Whether a call costs nothing, so that no budget stands in its way.
     pub fn is_free(self) -> bool {
-        self.0.charge() == Charge::Nothing
+        self.facts().charge == Charge::Nothing
     }
 
     /// Whether another model may answer in place of the one that was asked.
     pub fn may_fall_back(self) -> bool {
-        self.0.may_fall_back()
+        self.facts().may_fall_back
     }
 
     /// Whether the answer may be a stream of events.
     pub fn streams(self) -> bool {
-        self.0.stream().is_some()
+        self.facts().stream.is_some()
     }
 
     /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
     pub fn has_instructions(self) -> bool {
-        self.0.has_instructions()
+        self.facts().has_instructions
     }
 
     /// The system texts of a request, in order.

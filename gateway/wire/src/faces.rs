@@ -54,7 +54,7 @@ pub struct Dialect {
 impl Dialect {
     /// The dialect of a face; `None` where its answers are never streams.
     pub fn of(face: Face) -> Option<Dialect> {
-        face.endpoint().stream().map(|stream| Dialect { face, stream })
+        face.facts().stream.map(|make| Dialect { face, stream: make() })
     }
 
     /// The face whose stream this is.

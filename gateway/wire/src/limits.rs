@@ -68,7 +68,7 @@ const SETTINGS: &[(&[&str], Role)] = &[
 /// # Errors
 /// A setting that is no whole number, or that stands twice: we and the provider might read different ones.
 pub(crate) fn output(face: Face, body: &Value<'_>) -> Result<u64, Problem> {
-    if !face.endpoint().writes() {
+    if !face.facts().writes {
         return Ok(0);
     }
     let (mut most, mut least, mut answers) = (None::<u64>, 0, 1);

@@ -139,7 +139,7 @@ fn nested<'a>(value: &'a Value<'a>, found: &mut Vec<StateId<'a>>) {
 
 /// Whether an answer of a face may give out ids of what the provider keeps.
 pub fn keeps(face: Face, answer: &[u8]) -> bool {
-    match face.endpoint().keeps().ids {
+    match face.facts().keeps.ids {
         KeptIds::None => false,
         KeptIds::Sounds => memchr::memmem::find(answer, b"\"audio\"").is_some(),
         KeptIds::Parts | KeptIds::Every => true,
@@ -150,7 +150,7 @@ pub fn keeps(face: Face, answer: &[u8]) -> bool {
 pub fn made(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
     // Nearly every event is a piece of text and gives out nothing.
     let kind = value.get("type").and_then(Value::as_str);
-    match face.endpoint().keeps().ids {
+    match face.facts().keeps.ids {
         KeptIds::None => {}
         KeptIds::Sounds => sounds(value, take),
         KeptIds::Parts | KeptIds::Every if kind.is_some_and(|kind| kind.raw().ends_with(".delta")) => {}
@@ -176,7 +176,7 @@ fn gather(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
     for (key, member) in value.members() {
         let key = key.text();
         let is_id = match key.as_ref() {
-            "id" => face.endpoint().keeps().ids == KeptIds::Every,
+            "id" => face.facts().keeps.ids == KeptIds::Every,
             "file_id" | "container_id" | "conversation" | "container" | "encrypted_content" => true,
             "data" => is("redacted_thinking"),
             _ => false,
@@ -197,7 +197,7 @@ fn gather(face: Face, value: &Value<'_>, take: &mut impl FnMut(&str)) {
 /// The edit that keeps the provider from storing an answer; `None` where the request says so already or its
 /// API has no such choice.
 pub fn store_nothing(face: Face, body: &str, value: &Value<'_>) -> Option<(std::ops::Range<usize>, String)> {
-    let stores_by_default = match face.endpoint().keeps().store {
+    let stores_by_default = match face.facts().keeps.store {
         Store::ByDefault => true,
         Store::OnRequest => false,
         Store::Never => return None,

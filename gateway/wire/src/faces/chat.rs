@@ -10,8 +10,7 @@ pub(crate) mod request;
 mod write;
 
 use crate::canon;
-use crate::dialect::Stream;
-use crate::face::{Charge, Endpoint, Face, Keeps, KeptIds, Store};
+use crate::face::{Charge, Endpoint, Face, Facts, Keeps, KeptIds, Store};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::sse::Stop;
@@ -30,44 +29,20 @@ use zos_meter::Counting;
 pub(crate) struct Chat;
 
 impl Endpoint for Chat {
-    fn name(&self) -> &'static str {
-        "chat_completions"
-    }
-
-    fn operation(&self) -> &'static str {
-        "chat"
-    }
-
-    fn path(&self) -> &'static str {
-        "chat/completions"
-    }
-
-    fn api(&self) -> Api {
-        Api::OpenAi
-    }
-
-    fn counting(&self) -> Counting {
-        Counting::ChatCompletions
-    }
-
-    fn charge(&self) -> Charge {
-        Charge::Tokens
-    }
-
-    fn writes(&self) -> bool {
-        true
-    }
-
-    fn may_fall_back(&self) -> bool {
-        true
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { ids: KeptIds::Sounds, store: Store::OnRequest }
-    }
-
-    fn has_instructions(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "chat_completions",
+            operation: "chat",
+            path: "chat/completions",
+            api: Api::OpenAi,
+            counting: Counting::ChatCompletions,
+            charge: Charge::Tokens,
+            writes: true,
+            may_fall_back: true,
+            keeps: Keeps { ids: KeptIds::Sounds, store: Store::OnRequest },
+            has_instructions: true,
+            stream: Some(|| Box::new(dialect::Stream::new(&dialect::CHAT))),
+        }
     }
 
     fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
@@ -76,10 +51,6 @@ impl Endpoint for Chat {
 
     fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
         canon::message_in_front(text, body, canon).map(Some)
-    }
-
-    fn stream(&self) -> Option<Box<dyn Stream>> {
-        Some(Box::new(dialect::Stream::new(&dialect::CHAT)))
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {

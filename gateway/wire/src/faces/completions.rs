@@ -4,8 +4,7 @@
 //! vocabulary like those of embeddings.
 
 use super::chat::dialect::{Form, Stream as Chunks};
-use crate::dialect::Stream;
-use crate::face::{Charge, Endpoint, Face, Keeps};
+use crate::face::{Charge, Endpoint, Face, Facts, Keeps};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::translate::{Caller, Provided};
@@ -29,44 +28,20 @@ const FORM: Form = Form {
 pub(crate) struct Completions;
 
 impl Endpoint for Completions {
-    fn name(&self) -> &'static str {
-        "completions"
-    }
-
-    fn operation(&self) -> &'static str {
-        "text_completion"
-    }
-
-    fn path(&self) -> &'static str {
-        "completions"
-    }
-
-    fn api(&self) -> Api {
-        Api::OpenAi
-    }
-
-    fn counting(&self) -> Counting {
-        Counting::ChatCompletions
-    }
-
-    fn charge(&self) -> Charge {
-        Charge::Tokens
-    }
-
-    fn writes(&self) -> bool {
-        true
-    }
-
-    fn may_fall_back(&self) -> bool {
-        true
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps::NOTHING
-    }
-
-    fn has_instructions(&self) -> bool {
-        false
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "completions",
+            operation: "text_completion",
+            path: "completions",
+            api: Api::OpenAi,
+            counting: Counting::ChatCompletions,
+            charge: Charge::Tokens,
+            writes: true,
+            may_fall_back: true,
+            keeps: Keeps::NOTHING,
+            has_instructions: false,
+            stream: Some(|| Box::new(Chunks::new(&FORM))),
+        }
     }
 
     fn system<'b>(&self, _: &'b Value<'b>) -> Vec<Cow<'b, str>> {
@@ -75,10 +50,6 @@ impl Endpoint for Completions {
 
     fn put_canon(&self, _: &str, _: &Value<'_>, _: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
         Ok(None)
-    }
-
-    fn stream(&self) -> Option<Box<dyn Stream>> {
-        Some(Box::new(Chunks::new(&FORM)))
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {

@@ -1,8 +1,7 @@
 //! OpenAI embeddings: <https://platform.openai.com/docs/api-reference/embeddings>. A text goes in, a vector comes out:
 //! no conversation, no system text, no stream.
 
-use crate::dialect::Stream;
-use crate::face::{Charge, Endpoint, Face, Keeps};
+use crate::face::{Charge, Endpoint, Face, Facts, Keeps};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::translate::{Caller, Provided};
@@ -19,44 +18,20 @@ const DIMENSIONS: usize = 8;
 pub(crate) struct Embeddings;
 
 impl Endpoint for Embeddings {
-    fn name(&self) -> &'static str {
-        "embeddings"
-    }
-
-    fn operation(&self) -> &'static str {
-        "embeddings"
-    }
-
-    fn path(&self) -> &'static str {
-        "embeddings"
-    }
-
-    fn api(&self) -> Api {
-        Api::OpenAi
-    }
-
-    fn counting(&self) -> Counting {
-        Counting::Embeddings
-    }
-
-    fn charge(&self) -> Charge {
-        Charge::Tokens
-    }
-
-    fn writes(&self) -> bool {
-        false
-    }
-
-    fn may_fall_back(&self) -> bool {
-        false
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps::NOTHING
-    }
-
-    fn has_instructions(&self) -> bool {
-        false
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "embeddings",
+            operation: "embeddings",
+            path: "embeddings",
+            api: Api::OpenAi,
+            counting: Counting::Embeddings,
+            charge: Charge::Tokens,
+            writes: false,
+            may_fall_back: false,
+            keeps: Keeps::NOTHING,
+            has_instructions: false,
+            stream: None,
+        }
     }
 
     fn system<'b>(&self, _: &'b Value<'b>) -> Vec<Cow<'b, str>> {
@@ -65,10 +40,6 @@ impl Endpoint for Embeddings {
 
     fn put_canon(&self, _: &str, _: &Value<'_>, _: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
         Ok(None)
-    }
-
-    fn stream(&self) -> Option<Box<dyn Stream>> {
-        None
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {

@@ -8,8 +8,7 @@ mod request;
 pub(crate) mod write;
 
 use crate::canon;
-use crate::dialect::Stream;
-use crate::face::{Charge, Endpoint, Face, Keeps, KeptIds, Store};
+use crate::face::{Charge, Endpoint, Face, Facts, Keeps, KeptIds, Store};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::sse::Stop;
@@ -28,44 +27,20 @@ use zos_meter::Counting;
 pub(crate) struct Messages;
 
 impl Endpoint for Messages {
-    fn name(&self) -> &'static str {
-        "messages"
-    }
-
-    fn operation(&self) -> &'static str {
-        "chat"
-    }
-
-    fn path(&self) -> &'static str {
-        "messages"
-    }
-
-    fn api(&self) -> Api {
-        Api::Anthropic
-    }
-
-    fn counting(&self) -> Counting {
-        Counting::Messages
-    }
-
-    fn charge(&self) -> Charge {
-        Charge::Tokens
-    }
-
-    fn writes(&self) -> bool {
-        true
-    }
-
-    fn may_fall_back(&self) -> bool {
-        true
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { ids: KeptIds::Parts, store: Store::Never }
-    }
-
-    fn has_instructions(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "messages",
+            operation: "chat",
+            path: "messages",
+            api: Api::Anthropic,
+            counting: Counting::Messages,
+            charge: Charge::Tokens,
+            writes: true,
+            may_fall_back: true,
+            keeps: Keeps { ids: KeptIds::Parts, store: Store::Never },
+            has_instructions: true,
+            stream: Some(|| Box::new(dialect::Stream::default())),
+        }
     }
 
     fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
@@ -74,10 +49,6 @@ impl Endpoint for Messages {
 
     fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
         canon::blocks_in_system(text, body, canon).map(Some)
-    }
-
-    fn stream(&self) -> Option<Box<dyn Stream>> {
-        Some(Box::new(dialect::Stream::default()))
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {
@@ -105,44 +76,20 @@ impl Endpoint for Messages {
 pub(crate) struct CountTokens;
 
 impl Endpoint for CountTokens {
-    fn name(&self) -> &'static str {
-        "count_tokens"
-    }
-
-    fn operation(&self) -> &'static str {
-        "chat"
-    }
-
-    fn path(&self) -> &'static str {
-        "messages/count_tokens"
-    }
-
-    fn api(&self) -> Api {
-        Api::Anthropic
-    }
-
-    fn counting(&self) -> Counting {
-        Counting::CountTokens
-    }
-
-    fn charge(&self) -> Charge {
-        Charge::Nothing
-    }
-
-    fn writes(&self) -> bool {
-        false
-    }
-
-    fn may_fall_back(&self) -> bool {
-        false
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps::NOTHING
-    }
-
-    fn has_instructions(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "count_tokens",
+            operation: "chat",
+            path: "messages/count_tokens",
+            api: Api::Anthropic,
+            counting: Counting::CountTokens,
+            charge: Charge::Nothing,
+            writes: false,
+            may_fall_back: false,
+            keeps: Keeps::NOTHING,
+            has_instructions: true,
+            stream: None,
+        }
     }
 
     fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
@@ -151,10 +98,6 @@ impl Endpoint for CountTokens {
 
     fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
         Messages.put_canon(text, body, canon)
-    }
-
-    fn stream(&self) -> Option<Box<dyn Stream>> {
-        None
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {

@@ -9,8 +9,7 @@ mod events;
 mod request;
 
 use crate::canon;
-use crate::dialect::Stream;
-use crate::face::{Charge, Endpoint, Face, Keeps, KeptIds, Store};
+use crate::face::{Charge, Endpoint, Face, Facts, Keeps, KeptIds, Store};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::sse::Stop;
@@ -31,44 +30,20 @@ const REDACTED: &str = "redacted:";
 pub(crate) struct Responses;
 
 impl Endpoint for Responses {
-    fn name(&self) -> &'static str {
-        "responses"
-    }
-
-    fn operation(&self) -> &'static str {
-        "chat"
-    }
-
-    fn path(&self) -> &'static str {
-        "responses"
-    }
-
-    fn api(&self) -> Api {
-        Api::OpenAi
-    }
-
-    fn counting(&self) -> Counting {
-        Counting::Responses
-    }
-
-    fn charge(&self) -> Charge {
-        Charge::Tokens
-    }
-
-    fn writes(&self) -> bool {
-        true
-    }
-
-    fn may_fall_back(&self) -> bool {
-        true
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps { ids: KeptIds::Every, store: Store::ByDefault }
-    }
-
-    fn has_instructions(&self) -> bool {
-        true
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            name: "responses",
+            operation: "chat",
+            path: "responses",
+            api: Api::OpenAi,
+            counting: Counting::Responses,
+            charge: Charge::Tokens,
+            writes: true,
+            may_fall_back: true,
+            keeps: Keeps { ids: KeptIds::Every, store: Store::ByDefault },
+            has_instructions: true,
+            stream: Some(|| Box::new(dialect::Stream::default())),
+        }
     }
 
     fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
@@ -85,10 +60,6 @@ impl Endpoint for Responses {
 
     fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
         canon::text_in_instructions(text, body, canon).map(Some)
-    }
-
-    fn stream(&self) -> Option<Box<dyn Stream>> {
-        Some(Box::new(dialect::Stream::default()))
     }
 
     fn is_served_by(&self, provider: &Provider) -> bool {
