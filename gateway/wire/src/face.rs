@@ -21,29 +21,12 @@ pub(crate) trait Endpoint: Sync {
     /// What is so for every call.
     fn facts(&self) -> &'static Facts;
 
-    /// The system texts of a request: what the model reads before the conversation, in order.
-    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>>;
-
-    /// The edits that put a canon in front of the caller's own system text; `None` where the endpoint has no place for
-    /// one. None of them touches a string of the caller, so that they go together with edits inside its strings.
-    ///
-    /// # Errors
-    /// If the request has no place for it: then the provider could not read it either, or would read something else than
-    /// we do.
-    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem>;
-
     /// Whether a provider of its API serves it.
     fn is_served_by(&self, provider: &Provider) -> bool;
 
     /// The endpoint by which a call is carried to a provider of this API, or to one of its own API that does not serve it;
     /// `None` where nothing there is like it.
     fn across(&self, api: Api) -> Option<Face>;
-
-    /// How a call of its callers is carried elsewhere; `None` where it cannot be.
-    fn caller(&self) -> Option<&'static dyn Caller>;
-
-    /// How a call from elsewhere is carried here; `None` where it cannot be.
-    fn provided(&self) -> Option<&'static dyn Provided>;
 
     /// What the built-in demo answers.
     fn demo(&self, turn: &Turn, request: &Value<'_>) -> Demo;
@@ -70,10 +53,28 @@ pub(crate) struct Facts {
     pub(crate) may_fall_back: bool,
     /// What the provider keeps of its calls.
     pub(crate) keeps: Keeps,
-    /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
-    pub(crate) has_instructions: bool,
+    /// Reader of the instructions in its requests; `None` where they have no place for any, so that no canon is missed.
+    pub(crate) instructions: Option<&'static dyn Instructions>,
     /// Maker of what reads and ends one of its streams; `None` where its answers are never streams.
     pub(crate) stream: Option<fn() -> Box<dyn Stream>>,
+    /// How a call of its callers is carried elsewhere; `None` where it cannot be.
+    pub(crate) caller: Option<&'static dyn Caller>,
+    /// How a call from elsewhere is carried here; `None` where it cannot be.
+    pub(crate) provided: Option<&'static dyn Provided>,
+}
+
+/// The instructions in the requests of an endpoint.
+pub(crate) trait Instructions: Sync {
+    /// The system texts of a request: what the model reads before the conversation, in order.
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>>;
+
+    /// The edits that put a canon in front of the caller's own system text. None of them touches a string of the caller,
+    /// so that they go together with edits inside its strings.
+    ///
+    /// # Errors
+    /// If the request has no place for it: then the provider could not read it either, or would read something else than
+    /// we do.
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem>;
 }
 
 /// What calls of an endpoint are charged for.
@@ -198,12 +199,12 @@ impl Face {
 
     /// Whether its requests have a place for instructions. Where they have none, no canon is missed.
     pub fn has_instructions(self) -> bool {
-        self.facts().has_instructions
+        self.facts().instructions.is_some()
     }
 
     /// The system texts of a request, in order.
     pub fn system<'b>(self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        self.0.system(body)
+        self.facts().instructions.map_or_else(Vec::new, |instructions| instructions.system(body))
     }
 
     /// The edits that put a canon in front of the caller's own system text; `None` where there is no place for one.
@@ -216,7 +217,7 @@ impl Face {
         body: &Value<'_>,
         canon: &Canon,
     ) -> Result<Option<Vec<Edit>>, Problem> {
-        self.0.put_canon(text, body, canon)
+        self.facts().instructions.map(|instructions| instructions.put_canon(text, body, canon)).transpose()
     }
 
     /// What the built-in demo answers.

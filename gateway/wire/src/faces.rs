@@ -175,7 +175,7 @@ mod tests {
                 if let Some(other) = face.endpoint().across(api) {
                     assert_eq!(other.api(), api, "{face:?}");
                     assert!(
-                        face.endpoint().caller().is_some() && other.endpoint().provided().is_some(),
+                        face.facts().caller.is_some() && other.facts().provided.is_some(),
                         "{face:?} to {other:?}"
                     );
                 }

@@ -53,7 +53,7 @@ impl Pair {
 
     /// A pair of two formats; `None` where calls of one cannot be carried to the other.
     pub fn between(client: Face, provider: Face) -> Option<Pair> {
-        let (caller, provided) = (client.endpoint().caller()?, provider.endpoint().provided()?);
+        let (caller, provided) = (client.facts().caller?, provider.facts().provided?);
         Some(Pair { client, provider, caller, provided })
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod request;
 mod write;
 
 use crate::canon;
-use crate::face::{Charge, Endpoint, Face, Facts, Keeps, KeptIds, Store};
+use crate::face::{Charge, Endpoint, Face, Facts, Instructions, Keeps, KeptIds, Store};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::sse::Stop;
@@ -40,17 +40,11 @@ impl Endpoint for Chat {
             writes: true,
             may_fall_back: true,
             keeps: Keeps { ids: KeptIds::Sounds, store: Store::OnRequest },
-            has_instructions: true,
+            instructions: Some(&Chat),
             stream: Some(|| Box::new(dialect::Stream::new(&dialect::CHAT))),
+            caller: Some(&Chat),
+            provided: Some(&Chat),
         }
-    }
-
-    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        system::leading(body.get("messages"))
-    }
-
-    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
-        canon::message_in_front(text, body, canon).map(Some)
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {
@@ -61,18 +55,20 @@ impl Endpoint for Chat {
         (api == Api::Anthropic).then_some(Face::Messages)
     }
 
-    fn caller(&self) -> Option<&'static dyn Caller> {
-        Some(&Chat)
-    }
-
-    fn provided(&self) -> Option<&'static dyn Provided> {
-        Some(&Chat)
-    }
-
     fn demo(&self, turn: &Turn, request: &Value<'_>) -> Demo {
         let wants_usage =
             request.at(&["stream_options", "include_usage"]).and_then(Value::as_bool).unwrap_or(false);
         demo::answer(turn, wants_usage)
+    }
+}
+
+impl Instructions for Chat {
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
+        system::leading(body.get("messages"))
+    }
+
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem> {
+        canon::message_in_front(text, body, canon)
     }
 }
 

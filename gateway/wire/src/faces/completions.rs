@@ -5,14 +5,11 @@
 
 use super::chat::dialect::{Form, Stream as Chunks};
 use crate::face::{Charge, Endpoint, Face, Facts, Keeps};
-use crate::json::{Edit, Value};
-use crate::problem::Problem;
-use crate::translate::{Caller, Provided};
+use crate::json::Value;
 use crate::turn::{Demo, Turn};
 use bytes::Bytes;
 use serde_json::json;
-use std::borrow::Cow;
-use zos_core::{Api, Canon, Provider};
+use zos_core::{Api, Provider};
 use zos_meter::Counting;
 
 /// Chunks of a completion. A whole answer has the same object and the same choices.
@@ -39,17 +36,11 @@ impl Endpoint for Completions {
             writes: true,
             may_fall_back: true,
             keeps: Keeps::NOTHING,
-            has_instructions: false,
+            instructions: None,
             stream: Some(|| Box::new(Chunks::new(&FORM))),
+            caller: None,
+            provided: None,
         }
-    }
-
-    fn system<'b>(&self, _: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        Vec::new()
-    }
-
-    fn put_canon(&self, _: &str, _: &Value<'_>, _: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
-        Ok(None)
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {
@@ -57,14 +48,6 @@ impl Endpoint for Completions {
     }
 
     fn across(&self, _: Api) -> Option<Face> {
-        None
-    }
-
-    fn caller(&self) -> Option<&'static dyn Caller> {
-        None
-    }
-
-    fn provided(&self) -> Option<&'static dyn Provided> {
         None
     }
 

@@ -2,13 +2,10 @@
 //! no conversation, no system text, no stream.
 
 use crate::face::{Charge, Endpoint, Face, Facts, Keeps};
-use crate::json::{Edit, Value};
-use crate::problem::Problem;
-use crate::translate::{Caller, Provided};
+use crate::json::Value;
 use crate::turn::{Demo, Turn, spoken};
 use serde_json::json;
-use std::borrow::Cow;
-use zos_core::{Api, Canon, Provider};
+use zos_core::{Api, Provider};
 use zos_meter::Counting;
 
 /// The dimensions of the demo's vectors.
@@ -29,17 +26,11 @@ impl Endpoint for Embeddings {
             writes: false,
             may_fall_back: false,
             keeps: Keeps::NOTHING,
-            has_instructions: false,
+            instructions: None,
             stream: None,
+            caller: None,
+            provided: None,
         }
-    }
-
-    fn system<'b>(&self, _: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        Vec::new()
-    }
-
-    fn put_canon(&self, _: &str, _: &Value<'_>, _: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
-        Ok(None)
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {
@@ -47,14 +38,6 @@ impl Endpoint for Embeddings {
     }
 
     fn across(&self, _: Api) -> Option<Face> {
-        None
-    }
-
-    fn caller(&self) -> Option<&'static dyn Caller> {
-        None
-    }
-
-    fn provided(&self) -> Option<&'static dyn Provided> {
         None
     }
 

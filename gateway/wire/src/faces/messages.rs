@@ -8,7 +8,7 @@ mod request;
 pub(crate) mod write;
 
 use crate::canon;
-use crate::face::{Charge, Endpoint, Face, Facts, Keeps, KeptIds, Store};
+use crate::face::{Charge, Endpoint, Face, Facts, Instructions, Keeps, KeptIds, Store};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::sse::Stop;
@@ -38,17 +38,11 @@ impl Endpoint for Messages {
             writes: true,
             may_fall_back: true,
             keeps: Keeps { ids: KeptIds::Parts, store: Store::Never },
-            has_instructions: true,
+            instructions: Some(&Messages),
             stream: Some(|| Box::new(dialect::Stream::default())),
+            caller: Some(&Messages),
+            provided: Some(&Messages),
         }
-    }
-
-    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        system::blocks(body.get("system"))
-    }
-
-    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
-        canon::blocks_in_system(text, body, canon).map(Some)
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {
@@ -59,16 +53,18 @@ impl Endpoint for Messages {
         (api == Api::OpenAi).then_some(Face::ChatCompletions)
     }
 
-    fn caller(&self) -> Option<&'static dyn Caller> {
-        Some(&Messages)
-    }
-
-    fn provided(&self) -> Option<&'static dyn Provided> {
-        Some(&Messages)
-    }
-
     fn demo(&self, turn: &Turn, _: &Value<'_>) -> Demo {
         demo::answer(turn)
+    }
+}
+
+impl Instructions for Messages {
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
+        system::blocks(body.get("system"))
+    }
+
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem> {
+        canon::blocks_in_system(text, body, canon)
     }
 }
 
@@ -87,17 +83,11 @@ impl Endpoint for CountTokens {
             writes: false,
             may_fall_back: false,
             keeps: Keeps::NOTHING,
-            has_instructions: true,
+            instructions: Some(&Messages),
             stream: None,
+            caller: None,
+            provided: None,
         }
-    }
-
-    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        Messages.system(body)
-    }
-
-    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
-        Messages.put_canon(text, body, canon)
     }
 
     fn is_served_by(&self, _: &Provider) -> bool {
@@ -105,14 +95,6 @@ impl Endpoint for CountTokens {
     }
 
     fn across(&self, _: Api) -> Option<Face> {
-        None
-    }
-
-    fn caller(&self) -> Option<&'static dyn Caller> {
-        None
-    }
-
-    fn provided(&self) -> Option<&'static dyn Provided> {
         None
     }
 

@@ -9,7 +9,7 @@ mod events;
 mod request;
 
 use crate::canon;
-use crate::face::{Charge, Endpoint, Face, Facts, Keeps, KeptIds, Store};
+use crate::face::{Charge, Endpoint, Face, Facts, Instructions, Keeps, KeptIds, Store};
 use crate::json::{Edit, Value};
 use crate::problem::Problem;
 use crate::sse::Stop;
@@ -17,7 +17,7 @@ use crate::system;
 use crate::translate::answer::Answer;
 use crate::translate::conversation::Request;
 use crate::translate::event::Event;
-use crate::translate::{Caller, Provided, Untranslatable, WriteEvents};
+use crate::translate::{Caller, Untranslatable, WriteEvents};
 use crate::turn::{Demo, Turn};
 use std::borrow::Cow;
 use zos_core::{Api, Canon, Provider};
@@ -41,25 +41,11 @@ impl Endpoint for Responses {
             writes: true,
             may_fall_back: true,
             keeps: Keeps { ids: KeptIds::Every, store: Store::ByDefault },
-            has_instructions: true,
+            instructions: Some(&Responses),
             stream: Some(|| Box::new(dialect::Stream::default())),
+            caller: Some(&Responses),
+            provided: None,
         }
-    }
-
-    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
-        let mut texts = match body.get("instructions") {
-            Some(Value::Array(items)) => items
-                .iter()
-                .flat_map(|item| system::blocks(Some(item.get("content").unwrap_or(item))))
-                .collect(),
-            own => system::blocks(own),
-        };
-        texts.extend(system::leading(body.get("input")));
-        texts
-    }
-
-    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Option<Vec<Edit>>, Problem> {
-        canon::text_in_instructions(text, body, canon).map(Some)
     }
 
     fn is_served_by(&self, provider: &Provider) -> bool {
@@ -73,16 +59,26 @@ impl Endpoint for Responses {
         })
     }
 
-    fn caller(&self) -> Option<&'static dyn Caller> {
-        Some(&Responses)
-    }
-
-    fn provided(&self) -> Option<&'static dyn Provided> {
-        None
-    }
-
     fn demo(&self, turn: &Turn, _: &Value<'_>) -> Demo {
         demo::answer(turn)
+    }
+}
+
+impl Instructions for Responses {
+    fn system<'b>(&self, body: &'b Value<'b>) -> Vec<Cow<'b, str>> {
+        let mut texts = match body.get("instructions") {
+            Some(Value::Array(items)) => items
+                .iter()
+                .flat_map(|item| system::blocks(Some(item.get("content").unwrap_or(item))))
+                .collect(),
+            own => system::blocks(own),
+        };
+        texts.extend(system::leading(body.get("input")));
+        texts
+    }
+
+    fn put_canon(&self, text: &str, body: &Value<'_>, canon: &Canon) -> Result<Vec<Edit>, Problem> {
+        canon::text_in_instructions(text, body, canon)
     }
 }
 
