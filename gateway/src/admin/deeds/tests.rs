@@ -43,6 +43,19 @@ fn told(gateway: &Gateway, kind: Kind) -> Vec<String> {
     records.filter(|record| record.kind == kind).filter_map(|record| record.detail).collect()
 }
 
+/// Puts a file in the place of a folder. Whoever writes into the folder meanwhile may make it anew: then once more.
+fn put_in_the_way(folder: &Path) {
+    let moved = folder.with_extension("moved");
+    loop {
+        std::fs::rename(folder, &moved).unwrap();
+        std::fs::remove_dir_all(&moved).unwrap();
+        match std::fs::write(folder, "in the way") {
+            Ok(()) => return,
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory),
+        }
+    }
+}
+
 /// The log fails while the deed is being done: the caller hears of it, and the record comes before the next one.
 #[tokio::test]
 async fn a_deed_whose_record_fails_is_told_later() {
@@ -50,8 +63,7 @@ async fn a_deed_whose_record_fails_is_told_later() {
     let log = folder.path().join("gateway/audit");
     let notes = || std::fs::read_dir(folder.path().join("gateway/deeds")).unwrap().count();
     let refusal = act_here(&gateway, &Deed::decision(None, "turn"), |_| {
-        std::fs::remove_dir_all(&log).unwrap();
-        std::fs::write(&log, "in the way").unwrap();
+        put_in_the_way(&log);
         Ok(Done::Happened((), "turned".to_owned()))
     })
     .unwrap_err();
