@@ -21,8 +21,6 @@ pub(crate) mod shield;
 pub(crate) mod status;
 pub mod targets;
 
-pub use crate::views::{self as types, judge};
-
 use crate::gateway::Gateway;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -46,7 +44,7 @@ pub(crate) type Admin = State<Arc<Gateway>>;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "zOS admin API", description = "Everything the screens and the command line do."),
-    components(schemas(types::Event, types::AdminProblem)),
+    components(schemas(crate::views::Event, crate::views::AdminProblem)),
     security(("admin_token" = []))
 )]
 struct Document;

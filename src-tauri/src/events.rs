@@ -7,7 +7,7 @@ use tauri::State;
 use tauri::ipc::{Channel, InvokeResponseBody};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use zos_gateway::admin::types::Event;
+use zos_gateway::views::Event;
 
 /// Sends every event from now on, as JSON, until the window closes or the page asks anew.
 #[tauri::command]

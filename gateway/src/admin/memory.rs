@@ -2,7 +2,7 @@
 //!
 //! Every answer is about one context. What the owner decides here is recorded; texts are not.
 
-pub use crate::views::memory::*;
+use crate::views::memory::*;
 
 use super::Admin;
 use super::deeds::{self, Deed, Done};

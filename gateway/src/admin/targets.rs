@@ -1,6 +1,6 @@
 //! `POST /zos/v1/targets/check`: where a tool call points and what a context makes of it; nothing is called.
 
-pub use crate::views::{TargetFound, TargetTest, TargetVerdict, verdict};
+use crate::views::{TargetTest, TargetVerdict, verdict};
 
 use super::Admin;
 use super::problem::{AdminRefusal, Body, named_or_active};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use zos_audit::Outcome;
 use zos_core::Effect;
 use zos_core::fleet::SLOTS;
-use zos_core::{Api, Provider, RouteRequest};
+use zos_core::{Api, Provider};
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
@@ -95,17 +95,7 @@ async fn permitted(gateway: &Arc<Gateway>, governed: &Governed, api: Api) -> BTr
     let mut models = BTreeMap::new();
     let mut offer = |id: &str, from: Option<&str>| {
         // The list must not promise what the route would refuse.
-        let wish = RouteRequest {
-            face: api,
-            model: id,
-            filter: &governed.context.models,
-            context: governed.name.as_str(),
-            isolation: governed.context.isolation,
-            caps: &[],
-            thinks: false,
-            tokens: 0,
-            may_fall_back: false,
-        };
+        let wish = governed.route_request(api, id, false);
         if let Some(route) = fleet.plan(&wish).routes.first()
             && from.is_none_or(|from| from == route.provider.name)
         {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use zos_audit::Verdict;
 use zos_core::fleet::SLOTS;
 use zos_core::memory::Memories;
-use zos_core::{Attachments, Canon, Context, ContextName, ContextState, Effect, ProviderState, RouteRequest};
+use zos_core::{Attachments, Canon, Context, ContextName, ContextState, Effect, ProviderState};
 use zos_guard::approvals::Side;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
@@ -325,17 +325,7 @@ pub(super) fn finds_nothing(policy: &Policy, text: &str) -> bool {
 
 /// The vocabularies of the models that may be asked, by the names that their providers know them by.
 fn vocabularies(governed: &Governed, face: Face, asked: &Asked) -> Vec<Option<Vocabulary>> {
-    let wish = RouteRequest {
-        face: face.api(),
-        model: &asked.model,
-        filter: &governed.context.models,
-        context: governed.name.as_str(),
-        isolation: governed.context.isolation,
-        caps: &[],
-        thinks: false,
-        tokens: 0,
-        may_fall_back: face.may_fall_back(),
-    };
+    let wish = governed.route_request(face.api(), &asked.model, face.may_fall_back());
     let plan = governed.snapshot.fleet.plan(&wish);
     let mut vocabularies: Vec<Option<Vocabulary>> = Vec::new();
     for vocabulary in plan.routes.iter().map(|route| Vocabulary::of_model(route.sent_as())) {

@@ -16,7 +16,7 @@ use crate::upstream::credentials::{Misplaced, Presented};
 use http::HeaderMap;
 use http::request::Parts;
 use std::sync::Arc;
-use zos_core::{Context, ContextName, Isolation, NoContext, Snapshot};
+use zos_core::{Api, Context, ContextName, Isolation, NoContext, RouteRequest, Snapshot};
 use zos_guard::policy::Policy;
 use zos_guard::redact::sessions::conversation;
 use zos_wire::problem::{Code, Problem};
@@ -32,6 +32,28 @@ pub(crate) struct Governed {
     pub(crate) is_bound: bool,
     /// The conversation that the client names.
     pub(crate) conversation: Option<String>,
+}
+
+impl Governed {
+    /// What a caller of this API asks of the fleet who wants this model, and nothing special of it.
+    pub(crate) fn route_request<'a>(
+        &'a self,
+        face: Api,
+        model: &'a str,
+        may_fall_back: bool,
+    ) -> RouteRequest<'a> {
+        RouteRequest {
+            face,
+            model,
+            filter: &self.context.models,
+            context: self.name.as_str(),
+            isolation: self.context.isolation,
+            caps: &[],
+            thinks: false,
+            tokens: 0,
+            may_fall_back,
+        }
+    }
 }
 
 /// A call whose context is known.

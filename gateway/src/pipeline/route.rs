@@ -55,15 +55,10 @@ pub(super) fn wish(inspected: &Inspected) -> RouteRequest<'_> {
     let governed = &inspected.governed;
     let face = inspected.arrived.face;
     RouteRequest {
-        face: face.api(),
-        model: &inspected.asked.model,
-        filter: &governed.context.models,
-        context: governed.name.as_str(),
-        isolation: governed.context.isolation,
         caps: &inspected.asked.caps,
         thinks: inspected.asked.thinks,
         tokens: inspected.input_tokens,
-        may_fall_back: face.may_fall_back(),
+        ..governed.route_request(face.api(), &inspected.asked.model, face.may_fall_back())
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tauri::{AppHandle, Manager};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use zos_gateway::admin::types::{Approval, AskedTarget, Event};
+use zos_gateway::views::{Approval, AskedTarget, Event};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -284,7 +284,7 @@ fn short(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zos_gateway::admin::types::AskedRule;
+    use zos_gateway::views::AskedRule;
 
     fn approval() -> Approval {
         Approval {

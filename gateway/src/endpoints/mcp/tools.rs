@@ -10,7 +10,7 @@ use crate::views::{self, BudgetState, CanonWhy};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zos_core::memory::{self, Kind, MemoryError, New, Origin, Source, Status};
-use zos_core::{Api, Effect, Route, RouteRequest};
+use zos_core::{Api, Effect, Route};
 use zos_meter::Day;
 use zos_wire::problem::Code;
 
@@ -391,17 +391,7 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
     };
     let governed = &asked.governed;
     let fleet = &governed.snapshot.fleet;
-    let plan = fleet.plan(&RouteRequest {
-        face,
-        model,
-        filter: &governed.context.models,
-        context: governed.name.as_str(),
-        isolation: governed.context.isolation,
-        caps: &[],
-        thinks: false,
-        tokens: 0,
-        may_fall_back: true,
-    });
+    let plan = fleet.plan(&governed.route_request(face, model, true));
     let mut keys = BTreeMap::new();
     for Route { provider, .. } in &plan.routes {
         if !keys.contains_key(&provider.name) {
