@@ -7,6 +7,11 @@ use zos_tests::{Provider, Step};
 
 const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
 
+/// How often something is waited for, and how long each time. A minute in all is no measure of speed: it ends a test
+/// that would hang.
+const TRIES: u32 = 1200;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A gateway with the models `one`, `two` and `three`, each at a provider of its own.
 async fn house(providers: [&Provider; 3], more: &str, context: &str) -> Gateway {
     let mut fleet = String::from("version: 1\nproviders:\n");
@@ -42,13 +47,13 @@ async fn counter(gateway: &Gateway, name: &str) -> u64 {
     line.expect(name).parse().unwrap()
 }
 
-/// Waits until a counter is above a value. A minute is no measure of speed: it ends a test that hangs.
+/// Waits until a counter is above a value.
 async fn grows(gateway: &Gateway, name: &str, above: u64) {
-    for _ in 0..1200 {
+    for _ in 0..TRIES {
         if counter(gateway, name).await > above {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     panic!("{name} stays at {above}");
 }
@@ -60,8 +65,11 @@ async fn a_breaker_that_opens_and_closes_and_every_change_of_what_governs_is_cou
     let gateway = house([&a, &b, &b], more, "isolation: hard\n").await;
     assert_eq!(ask(&gateway).await.headers()["x-zos-route"], "b/two");
     a.play(zos_tests::provider::json(200, ANSWER));
-    while ask(&gateway).await.headers()["x-zos-route"] != "a/one" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    for _ in 0..TRIES {
+        if ask(&gateway).await.headers()["x-zos-route"] == "a/one" {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
     assert_eq!(counter(&gateway, "zos_breakers_opened_total").await, 1);
     assert_eq!(counter(&gateway, "zos_breakers_closed_total").await, 1);
