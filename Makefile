@@ -32,12 +32,7 @@ screens: ui ## Take pictures of every screen, light and dark, into docs/screens
 real-model: ## Play governed chats over a small real model on this machine
 	@scripts/real-model play
 
-test-screens: ui ## Take pictures of every screen, light and dark, into docs/screens
-	@scripts/setup pages
-	cargo build -p zos-cli
-	scripts/screens
-
-real-model: ## Test them over both SDKs: token counts, tools, a denied word that the model says by itself
+test-real-model: ## Test them over both SDKs: token counts, tools, a denied word that the model says by itself
 	@scripts/real-model test
 
 fuzz: ## Run every fuzz target for 60 s each; SECONDS=10 for less, TARGETS="json stream" for some
