@@ -164,7 +164,11 @@ async fn work(worker: Rc<Worker>, lease: Duration, mut jobs: mpsc::UnboundedRece
             Some(job) => worker.start(job),
         }
     }
-    worker.close().await;
+    // A task like the jobs: it waits for `order` behind all that were started before it, and not ahead of them.
+    let closing = tokio::task::spawn_local(async move { worker.close().await });
+    if let Err(error) = closing.await {
+        tracing::error!(%error, "the usage ledger could not be closed in order");
+    }
 }
 
 impl Worker {

@@ -169,10 +169,14 @@ async fn a_reservation_nobody_waits_for_is_given_back() {
 async fn dropping_the_ledger_commits_what_is_queued() {
     let house = House::new();
     let ledger = house.ledger();
-    ledger.reserve(ask("a", 10, Some(100))).await.unwrap();
-    drop(ledger.settle("a", spend(4)));
+    for call in 0..20 {
+        ledger.reserve(ask(&format!("call-{call}"), 5, Some(100))).await.unwrap();
+    }
+    for call in 0..20 {
+        drop(ledger.settle(&format!("call-{call}"), spend(4)));
+    }
     drop(ledger);
-    assert_eq!(standing(house.ledger().as_ref()).await, (4, 0));
+    assert_eq!(standing(house.ledger().as_ref()).await, (80, 0));
 }
 
 #[tokio::test]
