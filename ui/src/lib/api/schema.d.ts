@@ -1645,7 +1645,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The state of the house at a glance. */
+        /** State of the gateway at a glance. */
         get: {
             parameters: {
                 query?: never;
@@ -2733,7 +2733,7 @@ export interface components {
              */
             minutes?: number | null;
         };
-        /** @description The state of the house at a glance. */
+        /** @description State of the gateway at a glance. */
         Status: {
             /** @description Version of zOS. */
             version: string;
