@@ -1,6 +1,7 @@
 //! What comes in pieces: each text scanned by itself, and what views read over the seams between texts.
 
 use super::text::{HeldCall, Text};
+use super::views::Lies;
 use super::{Guard, Held, HeldPiece, Need, TEXTS_LIMIT};
 use crate::stream::arguments::Part;
 use crate::targets::{Court, LinkReader};
@@ -38,7 +39,9 @@ impl Guard {
                 words: words.clone().into_owned(),
             });
         }
-        let views = if leaf.role == Role::Piece { self.turn_views(leaf, text) } else { Vec::new() };
+        // Who says nothing does not speak.
+        let speaks = leaf.role == Role::Piece && !words.is_empty();
+        let views = if speaks { self.turn_views(leaf, text) } else { Vec::new() };
         let mut parts = Vec::new();
         let pushed = self.push(text, &words, (!views.is_empty()).then_some(&mut parts));
         held.needs.push(Need::Text { text, end: self.texts[text].end() });
@@ -54,7 +57,7 @@ impl Guard {
                 held.needs.push(Need::View { view, time, end });
             }
             heard?;
-            self.views.get_mut(view).settle();
+            self.views.get_mut(view).settle(&self.texts);
         }
         Ok(())
     }
@@ -234,6 +237,7 @@ impl Guard {
     fn note(&mut self, text: usize, found: &[StreamViolation]) -> Result<(), Stop> {
         let mut noted = Ok(());
         for violation @ StreamViolation { rule, span, .. } in found {
+            self.texts[text].tell(violation);
             let sighting = self.texts[text].sighting(violation);
             self.findings.note(&self.policy, &sighting, || "stream".to_owned());
             let effect = self.policy.effect(*rule);
@@ -251,28 +255,41 @@ impl Guard {
         noted
     }
 
-    /// Deals with what a view found over a seam. It cannot be replaced.
+    /// Deals with what a view found: over a seam, where it cannot be replaced, or beside one in one of its texts.
     fn note_view(&mut self, view: usize, found: &[StreamViolation]) -> Result<(), Stop> {
+        let mut noted = Ok(());
+        for violation in found {
+            noted = noted.and(match self.views.get(view).place(violation) {
+                Lies::Elsewhere => Ok(()),
+                Lies::OverSeam => self.note_over_seam(view, violation),
+                Lies::BesideSeam(text, span) => {
+                    let own = StreamViolation { span, ..violation.clone() };
+                    if self.texts[text].was_told(&own) { Ok(()) } else { self.note(text, &[own]) }
+                }
+            });
+        }
+        let Guard { views, policy, .. } = self;
+        if let Some(live) = &mut views.get_mut(view).live {
+            live.text.go_on(policy);
+        }
+        noted
+    }
+
+    fn note_over_seam(&mut self, view: usize, violation: &StreamViolation) -> Result<(), Stop> {
         let Guard { views, policy, findings, .. } = self;
         let Some(live) = &mut views.get_mut(view).live else { return Ok(()) };
-        let mut noted = Ok(());
-        for violation @ StreamViolation { rule, span, .. } in found {
-            if !live.is_over_seam(violation) {
-                continue;
-            }
-            findings.note(policy, &live.text.sighting(violation), || "stream".to_owned());
-            match policy.effect(*rule) {
-                Effect::Report => {}
-                Effect::Ask => live.text.asked.push((*rule, span.clone())),
-                Effect::Redact | Effect::Block => {
-                    findings.note_fixed(*rule, || "stream".to_owned());
-                    live.text.block(span);
-                    noted = Err(Stop::Refused);
-                }
+        let StreamViolation { rule, span, .. } = violation;
+        findings.note(policy, &live.text.sighting(violation), || "stream".to_owned());
+        match policy.effect(*rule) {
+            Effect::Report => {}
+            Effect::Ask => live.text.asked.push((*rule, span.clone())),
+            Effect::Redact | Effect::Block => {
+                findings.note_fixed(*rule, || "stream".to_owned());
+                live.text.block(span);
+                return Err(Stop::Refused);
             }
         }
-        live.text.go_on(policy);
-        noted
+        Ok(())
     }
 
     /// Deals with what lies over the seams between blocks by index. A part of it has left, so it can neither be

@@ -16,6 +16,10 @@ use std::ops::Range;
 use zos_rules::{Scanner, StreamViolation};
 use zos_wire::places::{Place, ROOT};
 
+/// Matches of a text that are remembered, so that they are told of once: those that readers of it may still differ about.
+/// Of a match that is forgotten the record may count one too many.
+const TOLD_LIMIT: usize = 64;
+
 /// One text, its scanner, and the reader of its escapes where it is a tool call.
 pub(super) struct Text {
     /// The block that it belongs to.
@@ -28,8 +32,8 @@ pub(super) struct Text {
     arguments: Option<ArgumentsReader>,
     /// How much of it waits no longer for more, because its block was said to be over.
     let_go: u64,
-    /// What was found when its block was said to be over, not to be told again.
-    told: Vec<(usize, Range<u64>)>,
+    /// What was found last, when its block was said to be over or by a view: not to be told again.
+    told: VecDeque<StreamViolation>,
     /// Matches that the owner has yet to decide about. Nothing from the first of them on may leave.
     pub(super) asked: Vec<(usize, Range<u64>)>,
     /// Where the first match begins that must never leave.
@@ -113,7 +117,7 @@ impl Text {
             last_char: None,
             arguments,
             let_go: 0,
-            told: Vec::new(),
+            told: VecDeque::new(),
             asked: Vec::new(),
             blocked: None,
             call: None,
@@ -141,7 +145,7 @@ impl Text {
             last_char: self.last_char,
             arguments: None,
             let_go: 0,
-            told: Vec::new(),
+            told: VecDeque::new(),
             asked: Vec::new(),
             blocked: self.blocked,
             call: None,
@@ -258,15 +262,28 @@ impl Text {
         let (end, mut as_is) = (self.end(), self.scanner.clone());
         as_is.finish(found);
         self.leave_out_told(found);
-        self.told.extend(found.iter().map(|violation| (violation.rule, violation.span.clone())));
         self.let_go = end;
+    }
+
+    /// Notes what is told of it, so that no other reader of it tells it again.
+    pub(super) fn tell(&mut self, violation: &StreamViolation) {
+        if self.told.len() == TOLD_LIMIT {
+            self.told.pop_front();
+        }
+        self.told.push_back(violation.clone());
+    }
+
+    /// Whether a match was told of lately.
+    pub(super) fn was_told(&self, violation: &StreamViolation) -> bool {
+        let StreamViolation { rule, span, detector, .. } = violation;
+        let is_it =
+            |told: &StreamViolation| told.rule == *rule && told.span == *span && told.detector == *detector;
+        self.told.iter().any(is_it)
     }
 
     fn leave_out_told(&self, found: &mut Vec<StreamViolation>) {
         if !self.told.is_empty() {
-            found.retain(|violation| {
-                !self.told.iter().any(|(rule, span)| *rule == violation.rule && *span == violation.span)
-            });
+            found.retain(|violation| !self.was_told(violation));
         }
     }
 
