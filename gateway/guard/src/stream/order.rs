@@ -3,6 +3,7 @@
 //! While blocks come in that order, views read over the seams between them. A block that goes on, or begins, when a
 //! later one is there already has its seams at other places. From then on each piece is also read as a client will
 //! join it: from the text that it belongs to on into the blocks behind it, and from the blocks before it on into it.
+//! The first of these pieces has all seams read that were there before it: views went on from the last block into it.
 //! What has left cannot be taken back, so the piece that completes a match is refused.
 //!
 //! Kept of each block is its beginning, as long as the longest term of the room.
@@ -47,7 +48,8 @@ impl Order {
     ) -> Vec<(usize, StreamViolation)> {
         let key = (block, part);
         let is_last = self.blocks.last_key_value().is_none_or(|(last, _)| *last <= key);
-        self.is_mixed |= !is_last;
+        let was_mixed = self.is_mixed;
+        self.is_mixed |= !is_last && !words.is_empty();
         let own = self.blocks.entry(key).or_insert(Block { text, head: String::new(), is_whole: true });
         let was_whole = own.is_whole;
         if was_whole {
@@ -59,6 +61,13 @@ impl Order {
             return Vec::new();
         }
         let mut found = Vec::new();
+        if !was_mixed {
+            // What waited for more behind the last block by index may have been read on into this one instead.
+            for start in self.blocks.keys() {
+                self.read_on(*start, texts, &mut found);
+            }
+            return found;
+        }
         // Short blocks before this one may be the middle of a match.
         let mut from = vec![key];
         let mut between = 0;
