@@ -3,13 +3,13 @@
 //! While blocks come in that order, views read over the seams between them. A block that goes on, or begins, when a
 //! later one is there already has its seams at other places. From then on each piece is also read as a client will
 //! join it: from the text that it belongs to on into the blocks behind it, and from the blocks before it on into it.
-//! The first of these pieces has all seams read that were there before it: views went on from the last block into it.
 //! What has left cannot be taken back, so the piece that completes a match is refused.
 //!
 //! Kept of each block is its beginning, as long as the longest term of the room.
 
 use super::text::Text;
 use crate::seams;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use zos_rules::StreamViolation;
 use zos_wire::places::Channel;
@@ -48,8 +48,8 @@ impl Order {
     ) -> Vec<(usize, StreamViolation)> {
         let key = (block, part);
         let is_last = self.blocks.last_key_value().is_none_or(|(last, _)| *last <= key);
-        let was_mixed = self.is_mixed;
-        self.is_mixed |= !is_last && !words.is_empty();
+        let turns_mixed = !self.is_mixed && !is_last;
+        self.is_mixed |= turns_mixed;
         let own = self.blocks.entry(key).or_insert(Block { text, head: String::new(), is_whole: true });
         let was_whole = own.is_whole;
         if was_whole {
@@ -61,10 +61,10 @@ impl Order {
             return Vec::new();
         }
         let mut found = Vec::new();
-        if !was_mixed {
-            // What waited for more behind the last block by index may have been read on into this one instead.
-            for start in self.blocks.keys() {
-                self.read_on(*start, texts, &mut found);
+        if turns_mixed {
+            // What views took for the beginning of a longer word, since another text came behind it, may be at its end.
+            for start in self.blocks.keys().copied().collect::<Vec<_>>() {
+                self.read_on(start, texts, &mut found);
             }
             return found;
         }
@@ -91,8 +91,10 @@ impl Order {
             return;
         }
         let mut onlooker = texts[text].onlooker();
-        let (seam, before, mut over) = (onlooker.pushed(), onlooker.last_char(), Vec::new());
+        let (seam, mut over) = (onlooker.pushed(), Vec::new());
+        let mut seams: SmallVec<[(u64, Option<char>); 4]> = SmallVec::new();
         for (_, block) in self.blocks.range(start..).skip(1) {
+            seams.push((onlooker.pushed(), onlooker.last_char()));
             onlooker.push(&block.head, &mut over, |_| {});
             if !block.is_whole || onlooker.pushed() - seam > self.reach_bytes as u64 {
                 break;
@@ -101,11 +103,13 @@ impl Order {
         if onlooker.pushed() == seam {
             return;
         }
-        // What would be a match if nothing more came is one: what has left does not wait.
+        // What would be a match if nothing more came is one: what has left does not wait. Also over a seam further on:
+        // as the texts came, it may have been the beginning of a longer word.
         onlooker.finish(&mut over);
         over.retain(|violation| {
-            let is_over = violation.span.start < seam && seam < violation.span.end;
-            is_over && !seams::is_chance(violation.evasion, before)
+            let span = &violation.span;
+            let mut over = seams.iter().filter(|(seam, _)| span.start < *seam && *seam < span.end).peekable();
+            over.peek().is_some() && !over.any(|(_, before)| seams::is_chance(violation.evasion, *before))
         });
         found.extend(over.into_iter().map(|violation| (text, violation)));
     }

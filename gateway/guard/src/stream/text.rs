@@ -16,9 +16,8 @@ use std::ops::Range;
 use zos_rules::{Scanner, StreamViolation};
 use zos_wire::places::{Place, ROOT};
 
-/// Matches of a text that are remembered, so that they are told of once: those that readers of it may still differ about.
-/// Of a match that is forgotten the record may count one too many.
-const TOLD_LIMIT: usize = 64;
+/// The most matches of a text that are kept in mind: as many as may be found between two seams of a view that are open.
+const KNOWN: usize = 8;
 
 /// One text, its scanner, and the reader of its escapes where it is a tool call.
 pub(super) struct Text {
@@ -32,8 +31,12 @@ pub(super) struct Text {
     arguments: Option<ArgumentsReader>,
     /// How much of it waits no longer for more, because its block was said to be over.
     let_go: u64,
-    /// What was found last, when its block was said to be over or by a view: not to be told again.
-    told: VecDeque<StreamViolation>,
+    /// What was found when its block was said to be over, not to be told again.
+    told: Vec<(usize, Range<u64>)>,
+    /// Rule and beginning of the last matches that were found.
+    known: SmallVec<[(usize, u64); 2]>,
+    /// What was a match for whoever appended what another text said to this one, to be dealt with should it go on.
+    interrupted: Vec<StreamViolation>,
     /// Matches that the owner has yet to decide about. Nothing from the first of them on may leave.
     pub(super) asked: Vec<(usize, Range<u64>)>,
     /// Where the first match begins that must never leave.
@@ -117,7 +120,9 @@ impl Text {
             last_char: None,
             arguments,
             let_go: 0,
-            told: VecDeque::new(),
+            told: Vec::new(),
+            known: SmallVec::new(),
+            interrupted: Vec::new(),
             asked: Vec::new(),
             blocked: None,
             call: None,
@@ -145,7 +150,9 @@ impl Text {
             last_char: self.last_char,
             arguments: None,
             let_go: 0,
-            told: VecDeque::new(),
+            told: Vec::new(),
+            known: SmallVec::new(),
+            interrupted: Vec::new(),
             asked: Vec::new(),
             blocked: self.blocked,
             call: None,
@@ -262,28 +269,52 @@ impl Text {
         let (end, mut as_is) = (self.end(), self.scanner.clone());
         as_is.finish(found);
         self.leave_out_told(found);
+        self.told.extend(found.iter().map(|violation| (violation.rule, violation.span.clone())));
         self.let_go = end;
     }
 
-    /// Notes what is told of it, so that no other reader of it tells it again.
-    pub(super) fn tell(&mut self, violation: &StreamViolation) {
-        if self.told.len() == TOLD_LIMIT {
-            self.told.pop_front();
+    /// What would be a match at its very end if nothing more came.
+    pub(super) fn at_end(&self) -> Vec<StreamViolation> {
+        let mut found = Vec::new();
+        if self.scanner.needed() < self.scanner.pushed() {
+            self.scanner.clone().finish(&mut found);
+            found.retain(|violation| violation.span.end == self.scanner.pushed());
         }
-        self.told.push_back(violation.clone());
+        found
     }
 
-    /// Whether a match was told of lately.
-    pub(super) fn was_told(&self, violation: &StreamViolation) -> bool {
-        let StreamViolation { rule, span, detector, .. } = violation;
-        let is_it =
-            |told: &StreamViolation| told.rule == *rule && told.span == *span && told.detector == *detector;
-        self.told.iter().any(is_it)
+    /// Whether this match was found here.
+    pub(super) fn knows(&self, rule: usize, start: u64) -> bool {
+        self.known.contains(&(rule, start))
+            || self.told.iter().any(|(told, span)| (*told, span.start) == (rule, start))
+    }
+
+    /// Keeps in mind what was found here.
+    pub(super) fn note(&mut self, rule: usize, start: u64) {
+        if self.known.len() == KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push((rule, start));
+    }
+
+    /// A match at its end counts for whoever appends what came behind it, also if this text goes on.
+    pub(super) fn interrupt(&mut self, violation: StreamViolation) {
+        self.interrupted.push(violation);
+    }
+
+    /// The matches that it was interrupted behind, now that it goes on; none that was dealt with.
+    pub(super) fn interrupted(&mut self) -> Vec<StreamViolation> {
+        let mut found = std::mem::take(&mut self.interrupted);
+        self.leave_out_told(&mut found);
+        self.told.extend(found.iter().map(|violation| (violation.rule, violation.span.clone())));
+        found
     }
 
     fn leave_out_told(&self, found: &mut Vec<StreamViolation>) {
         if !self.told.is_empty() {
-            found.retain(|violation| !self.was_told(violation));
+            found.retain(|violation| {
+                !self.told.iter().any(|(rule, span)| *rule == violation.rule && *span == violation.span)
+            });
         }
     }
 

@@ -6,19 +6,18 @@
 //! that the view does. When another one goes on, and the end of the first might begin a match, the view reads
 //! on over the seam with a scanner of its own, until nothing that began before the seam can become a match.
 //!
-//! What is shown as the answer is also read to the letter in the order in which it arrives, since clients append it so.
-//! There a text that goes on behind others is not the text that its own scanner knows: a word of it may begin or end
-//! where the others speak. So the view reads such a stretch by itself, and counts what touches a seam in it.
+//! A text that goes on behind another one has a seam in its middle. To whoever appends what arrives its word ends there,
+//! and another begins where it goes on, although the text itself says one word. So a match that ends or begins at such
+//! a seam counts as well, unless the text itself has it: then that is dealt with there.
 
+use super::arguments::Part;
 use super::text::Text;
 use crate::seams;
 use crate::targets::{Court, TargetFindings};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::collections::HashMap;
-use std::ops::Range;
-use zos_rules::StreamViolation;
-use zos_wire::places::Kind;
-use zos_wire::places::Place;
+use zos_rules::{Evasion, StreamViolation};
+use zos_wire::places::{Kind, Place, ROOT};
 
 /// Which texts a view reads on from one to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ impl Lane {
     }
 
     /// Whether clients append its pieces as they arrive, whatever block or choice they are of. The other lanes hold
-    /// texts of several kinds, or calls: nobody makes one text of those, and what lies over a seam is enough.
+    /// calls, and texts of several kinds that may say the same twice in one event: nobody makes one text of those.
     fn is_appended(self) -> bool {
         self == Lane::Text
     }
@@ -58,8 +57,8 @@ pub(super) struct View {
     pub(super) lane: Lane,
     /// The text that spoke last.
     last: Option<usize>,
-    /// How long that text was when it began to speak.
-    floor: u64,
+    /// How long it was when it began to speak.
+    last_from: u64,
     /// While the end of one text and what another says may be a match together.
     pub(super) live: Option<Box<Live>>,
     /// Counts how often it went live, so that what waited for one time does not wait for the next.
@@ -71,79 +70,81 @@ pub(super) struct View {
 /// A view that reads over a seam.
 pub(super) struct Live {
     pub(super) text: Text,
-    /// What the texts said one after another, as far as a match may still lie in it; never empty.
-    stretches: SmallVec<[Stretch; 4]>,
+    seams: SmallVec<[Seam; 2]>,
+    /// Where the first of its texts began to speak. What that had said before is not what others go on from.
+    from: u64,
+    /// Whether clients make one text of what it reads.
+    is_appended: bool,
+    /// From here on its text is the own text of the one that speaks.
+    since: u64,
+    /// Whether that one has said a letter or digit: before, what begins a match may still come.
+    has_spoken: bool,
 }
 
-/// What one text says until another one speaks.
-#[derive(Debug, Clone, Copy)]
-struct Stretch {
-    /// Where it begins in the view.
-    start: u64,
-    /// The text; none where it is one of the request.
-    text: Option<usize>,
-    /// Where it begins in that text.
-    own: u64,
-    /// The character before it in the view.
+/// Where one text ends, for now, and another begins or goes on.
+struct Seam {
+    /// Its place in what the view reads.
+    at: u64,
+    /// The character before it.
     before: Option<char>,
+    /// The text before it, and how long that was; `None` for a turn of the request.
+    left: Option<(usize, u64)>,
+    /// The text behind it, and how long that was.
+    right: (usize, u64),
 }
 
-/// Where a match of a view lies.
-#[derive(Debug, PartialEq, Eq)]
+/// Where a match lies that a view found.
 pub(super) enum Lies {
-    /// Over a seam: no text holds all of it.
-    OverSeam,
-    /// In this text, with its place there, and beside a seam: its own scanner may see another word there.
-    BesideSeam(usize, Range<u64>),
-    /// Where the scanner of a text finds it, or where it is chance.
+    /// Over a seam, so that no text has it.
+    Over,
+    /// In front of a seam: in this text, where its end was then.
+    AtEnd { text: usize, end: u64 },
+    /// Behind a seam: in a text that goes on there, from this byte of it.
+    AtStart { text: usize, start: u64 },
+    /// In a text, or over a seam by chance.
     Elsewhere,
 }
 
 impl Live {
-    /// Where a match lies.
     pub(super) fn place(&self, violation: &StreamViolation) -> Lies {
         let span = &violation.span;
-        let after = self.stretches.partition_point(|stretch| stretch.start <= span.start);
-        let (said, others) = self.stretches.split_at(after);
-        let Some(stretch) = said.last() else { return Lies::Elsewhere };
-        let end = others.first().map_or(self.text.pushed(), |next| next.start);
-        if end < span.end {
-            let mut over = others.iter().take_while(|next| next.start < span.end);
-            let is_chance = over.any(|next| seams::is_chance(violation.evasion, next.before));
-            return if is_chance { Lies::Elsewhere } else { Lies::OverSeam };
+        if span.start < self.from {
+            return Lies::Elsewhere;
         }
-        match stretch.text.filter(|_| span.start == stretch.start || span.end == end) {
-            Some(text) => {
-                let own = |at: u64| at - stretch.start + stretch.own;
-                Lies::BesideSeam(text, own(span.start)..own(span.end))
+        let mut over = self.seams.iter().filter(|seam| span.start < seam.at && seam.at < span.end).peekable();
+        if over.peek().is_some() {
+            let is_chance = over.any(|seam| seams::is_chance(violation.evasion, seam.before));
+            return if is_chance { Lies::Elsewhere } else { Lies::Over };
+        }
+        if !self.is_appended {
+            return Lies::Elsewhere;
+        }
+        // Two words of which the second begins with a capital are apart in no text that a person reads.
+        if violation.evasion == Some(Evasion::Joined) {
+            return Lies::Elsewhere;
+        }
+        if let Some((text, end)) =
+            self.seams.iter().find(|seam| seam.at == span.end).and_then(|seam| seam.left)
+        {
+            return Lies::AtEnd { text, end };
+        }
+        match self.seams.iter().find(|seam| seam.at == span.start) {
+            Some(Seam { right: (text, start), .. }) if *start > 0 => {
+                Lies::AtStart { text: *text, start: *start }
             }
-            None => Lies::Elsewhere,
+            _ => Lies::Elsewhere,
         }
     }
 
-    /// A text begins to speak.
-    fn turn_to(&mut self, text: usize, own: u64) {
-        let (open, start) = (self.text.open_from(), self.text.pushed());
-        // Stretches in which nothing is open are forgotten, and so is one in which nothing was said.
-        let ends = self.stretches.iter().skip(1).map(|next| next.start);
-        let gone = ends.take_while(|end| *end <= open.min(start.saturating_sub(1))).count();
-        self.stretches.drain(..gone);
-        if self.stretches.len() > 1 && self.stretches.last().is_some_and(|last| last.start == start) {
-            self.stretches.pop();
-        }
-        self.stretches.push(Stretch { start, text: Some(text), own, before: self.text.last_char() });
+    /// Reads what the text says that speaks.
+    pub(super) fn hear(&mut self, part: &Part<'_>, found: &mut Vec<StreamViolation>) {
+        self.has_spoken |= matches!(part, Part::Text(words) if words.contains(char::is_alphanumeric));
+        self.text.hear(part, found);
     }
 
-    /// Whether nothing can become a match that the scanner of the text that speaks does not know of.
-    fn is_settled(&self, texts: &[Text], is_appended: bool) -> bool {
-        let Some(stretch) = self.stretches.last() else { return true };
-        if self.text.open_from() <= stretch.start || !self.text.asked.is_empty() {
-            return false;
-        }
-        // A text that goes on remembers what it said before: until that is too far away, it may read other words.
-        let is_far = self.text.pushed() - stretch.start >= seams::SEAM_BYTES as u64;
-        let knows_it = |text: usize| is_far && texts[text].open_from() > stretch.own;
-        !is_appended || stretch.own == 0 || stretch.text.is_none_or(knows_it)
+    /// Whether nothing can become a match that does not lie in the text that speaks.
+    fn is_settled(&self) -> bool {
+        self.has_spoken && self.text.open_from() > self.since && self.text.asked.is_empty()
     }
 }
 
@@ -162,7 +163,7 @@ impl Views {
     pub(super) fn hearing(&mut self, scope: Place, kind: Kind) -> [usize; 2] {
         let list = &mut self.list;
         let first = *self.by_scope.entry(scope).or_insert_with(|| {
-            let view = |lane| View { lane, last: None, floor: 0, live: None, time: 0, is_cut: false };
+            let view = |lane| View { lane, last: None, last_from: 0, live: None, time: 0, is_cut: false };
             list.extend(LANES.map(view));
             list.len() - LANES.len()
         });
@@ -190,10 +191,24 @@ impl Views {
     }
 
     /// A text goes on, or begins, in a view. Gives whether the view reads over a seam.
-    pub(super) fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text]) -> bool {
+    ///
+    /// `is_within_word` says that the text goes on with no white space on either side of where it was left.
+    pub(super) fn turn_to(
+        &mut self,
+        number: usize,
+        text: usize,
+        is_within_word: bool,
+        texts: &mut [Text],
+    ) -> bool {
         let view = &mut self.list[number];
-        view.turn_to(number, text, texts, self.opening.as_deref());
+        view.turn_to(number, text, is_within_word, texts, self.opening.as_deref());
         view.live.is_some()
+    }
+
+    /// Whether another text than this spoke last, in the whole answer.
+    pub(super) fn is_interrupted(&mut self, text: usize) -> bool {
+        let [_, all] = self.hearing(ROOT, Kind::Other);
+        self.list[all].last.is_some_and(|last| last != text)
     }
 
     /// How far what a view read at some time is harmless; all of it once that time is over.
@@ -208,23 +223,36 @@ impl Views {
 
 impl View {
     /// A text goes on, or begins. What it says next is read over the seam where the end of the last one is open.
-    fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text], opening: Option<&Text>) {
+    fn turn_to(
+        &mut self,
+        number: usize,
+        text: usize,
+        is_within_word: bool,
+        texts: &mut [Text],
+        opening: Option<&Text>,
+    ) {
         if self.last == Some(text) {
             return;
         }
-        let own = texts[text].pushed();
         match opening.filter(|_| self.last.is_none() && self.lane.waits_over_blocks()) {
-            Some(opening) if opening.open_from() < opening.pushed() => {
-                self.begin(opening.onlooker(), Stretch { start: 0, text: None, own: 0, before: None });
-            }
+            Some(opening) if opening.open_from() < opening.pushed() => self.begin(opening.onlooker(), 0),
             Some(_) => {}
-            None if self.live.is_none() => self.go_live(number, texts, self.lane.is_appended() && own > 0),
+            None if self.live.is_none() => self.go_live(number, is_within_word, texts),
             None => {}
         }
         if let Some(live) = &mut self.live {
-            live.turn_to(text, own);
+            live.since = live.text.pushed();
+            live.has_spoken = false;
+            let open = live.text.open_from();
+            live.seams.retain(|seam| seam.at >= open);
+            live.seams.push(Seam {
+                at: live.since,
+                before: live.text.last_char(),
+                left: self.last.map(|last| (last, texts[last].pushed())),
+                right: (text, texts[text].pushed()),
+            });
         }
-        (self.last, self.floor) = (Some(text), own);
+        (self.last, self.last_from) = (Some(text), texts[text].pushed());
         self.is_cut = false;
     }
 
@@ -232,44 +260,44 @@ impl View {
     pub(super) fn end_block(&mut self, number: usize, texts: &mut [Text], block: Place) {
         let is_its = self.last.is_some_and(|last| texts[last].block == block);
         if is_its && self.live.is_none() && self.lane.waits_over_blocks() {
-            self.go_live(number, texts, false);
+            self.go_live(number, false, texts);
         }
     }
 
-    /// Reads on from the text that spoke last, where its end is open; where it is to be `anyway`, also where it is not.
-    fn go_live(&mut self, number: usize, texts: &mut [Text], anyway: bool) {
-        let Some(number_of_last) = self.last else { return };
-        let last = &mut texts[number_of_last];
-        if !anyway && last.open_from() >= last.pushed() {
+    /// Reads on from the text that spoke last: where its end is open, and where another goes on within a word.
+    fn go_live(&mut self, number: usize, is_within_word: bool, texts: &mut [Text]) {
+        let Some(last) = self.last.map(|last| &mut texts[last]) else { return };
+        let is_open = last.open_from() < last.pushed();
+        if !is_open && !is_within_word {
             return;
         }
         let mut text = last.onlooker();
-        if self.lane != Lane::Text || self.is_cut {
+        if self.lane != Lane::Text || self.is_cut || !is_open {
             text.links = None;
         }
-        last.watch(number, self.time.wrapping_add(1));
-        let start = self.floor;
-        self.begin(text, Stretch { start, text: Some(number_of_last), own: start, before: None });
-    }
-
-    /// Reads on from a text.
-    fn begin(&mut self, text: Text, stretch: Stretch) {
-        self.time = self.time.wrapping_add(1);
-        self.live = Some(Box::new(Live { text, stretches: smallvec![stretch] }));
-    }
-
-    /// Where a match lies, as far as it counts in this view.
-    pub(super) fn place(&self, violation: &StreamViolation) -> Lies {
-        match self.live.as_deref().map(|live| live.place(violation)) {
-            Some(Lies::BesideSeam(..)) if !self.lane.is_appended() => Lies::Elsewhere,
-            lies => lies.unwrap_or(Lies::Elsewhere),
+        if is_open {
+            last.watch(number, self.time.wrapping_add(1));
         }
+        self.begin(text, self.last_from);
+    }
+
+    /// Reads on from a text, and from what it said from some place on.
+    fn begin(&mut self, text: Text, from: u64) {
+        self.time = self.time.wrapping_add(1);
+        let since = text.pushed();
+        self.live = Some(Box::new(Live {
+            text,
+            seams: SmallVec::new(),
+            from,
+            is_appended: self.lane.is_appended(),
+            since,
+            has_spoken: false,
+        }));
     }
 
     /// After it read on: lets go of what the texts know by themselves.
-    pub(super) fn settle(&mut self, texts: &[Text]) {
-        let is_appended = self.lane.is_appended();
-        self.live.take_if(|live| live.is_settled(texts, is_appended));
+    pub(super) fn settle(&mut self) {
+        self.live.take_if(|live| live.is_settled());
     }
 
     /// A tool call begins: no client joins a link over it.

@@ -213,7 +213,7 @@ fn verify(face: Face, pieces: &[(u64, &str)], size: usize) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Whatever blocks go on in whatever order: no client puts the term together, nothing is refused in which none
     /// could, and the cut does not matter.
