@@ -154,6 +154,7 @@ pub(crate) async fn in_turn<T: Send + 'static>(
 /// Ends a call with an answer of ours.
 pub(crate) async fn refuse(mut call: Call, shape: Shape, problem: Problem) -> Response {
     call.note(&problem);
+    let problem = problem.told(shape, call.form);
     call.settle(Cost::Nothing).await;
     let outcome = outcome(&problem);
     let problem = finish(&mut call, outcome, problem, shape).await;

@@ -18,7 +18,7 @@ use http::request::Parts;
 use std::sync::Arc;
 use zos_core::{Api, Context, ContextName, Isolation, NoContext, RouteRequest, Snapshot};
 use zos_guard::policy::Policy;
-use zos_guard::redact::sessions::conversation;
+use zos_wire::clients::conversation;
 use zos_wire::problem::{Code, Problem};
 
 /// A context that governs a call, and who calls.

@@ -7,7 +7,8 @@ mod embeddings;
 mod messages;
 mod responses;
 
-use crate::dialect::{Delivered, Reading, Stream};
+use crate::clients::Form;
+use crate::dialect::{Cut, Delivered, Reading, Stream};
 use crate::face::Face;
 use crate::json::Value;
 use crate::places::{Channel, Leaves, Places, Walk};
@@ -119,6 +120,15 @@ impl Dialect {
     /// An event that carries a part of a piece's text, for what may still be said before a cut.
     pub fn text_event(&self, channel: Channel, text: &str) -> Bytes {
         self.stream.text_event(channel, text)
+    }
+
+    /// The ending of an answer that we stop, in the form for its caller.
+    pub fn cut(&self, cut: &Cut<'_>, form: Form) -> Bytes {
+        match form {
+            Form::Best(client) => self.stream.cut(cut, client),
+            Form::Reference if cut.in_call => self.stream.failure(cut.problem, cut.request_id),
+            Form::Reference => self.stream.refusal(cut.problem, cut.request_id, cut.usage.output),
+        }
     }
 
     /// The native ending of an answer that was refused.
