@@ -321,6 +321,20 @@ async fn the_reference_form_is_that_of_the_api_whoever_asks() {
 }
 
 #[tokio::test]
+async fn the_record_names_the_program_that_a_call_claims_to_come_from() {
+    let provider = Provider::json("{}").await;
+    let gateway = house("outbound_deny: [falcon]\n", "best", &provider).await;
+    for (agent, name) in
+        [(CLAUDE, json!("claude-code")), ("Tool/2", json!("tool")), ("Falcon/1.0", Value::Null)]
+    {
+        let calls = gateway.records().len();
+        ask(&gateway, FACES[1], agent, request(FACES[1], false)).await;
+        let record = gateway.wait_records(calls + 1).await.pop().unwrap();
+        assert_eq!((&record["agent"], &record["client"]), (&name, &Value::Null), "{agent}");
+    }
+}
+
+#[tokio::test]
 async fn probes_are_answered_and_leave_no_record() {
     let provider = Provider::json("{}").await;
     let gateway = house(ROOM, "best", &provider).await;

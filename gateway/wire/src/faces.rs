@@ -161,6 +161,8 @@ impl Dialect {
 
 #[cfg(test)]
 mod canon_tests;
+#[cfg(test)]
+mod endings_tests;
 
 #[cfg(test)]
 mod tests {
