@@ -54,6 +54,20 @@ fn a_client_gets_the_same_key_every_time_until_it_is_revoked() {
 }
 
 #[test]
+fn no_key_without_a_room_is_made_beside_one_that_has_a_room() {
+    let home = Scratch::acme();
+    home.zos(&["key", "add", "cc", "--context", "acme"]).fine();
+    home.zos(&["token", "cc"]).fails(1, &["key of the room acme", "zos token cc --context acme"]);
+    assert_eq!(home.json(&["key", "list"])["keys"].as_array().unwrap().len(), 1, "nothing was made");
+    let bound = home.zos(&["token", "cc", "--context", "acme"]).fine();
+    assert_eq!(home.zos(&["token", "cc"]).fine(), bound);
+    let renewed = home.zos(&["token", "cc", "--renew"]).fine();
+    assert_ne!(renewed, bound);
+    assert_eq!(home.zos(&["token", "cc", "--context", "acme"]).fine(), renewed, "it stays in its room");
+    home.zos(&["token", "zed"]).fine();
+}
+
+#[test]
 fn a_key_is_not_given_for_another_room_or_from_an_open_file() {
     let home = Scratch::acme();
     home.zos(&["token", "zed"]).fine();

@@ -117,7 +117,8 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "gateway/wire",
         layers: &[
-            &["json", "problem", "blob", "charset", "spelling"],
+            &["json", "clients", "blob", "charset", "spelling"],
+            &["problem"],
             &[
                 "sse", "declared", "envelope", "usage", "hosted", "places", "turn", "system", "prefill",
                 "canon",

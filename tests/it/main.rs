@@ -37,6 +37,7 @@ mod load;
 mod mcp;
 mod midflight;
 mod redact;
+mod refusals;
 mod restore;
 mod routing;
 mod routing_budget;

@@ -36,6 +36,8 @@ pub(crate) enum Fact<'a> {
     Remaining(u64),
     /// Budget that nobody can tell while the ledger is away.
     BudgetUnknown,
+    /// Output tokens that the call may have, lowered so that it fits its budget.
+    OutputLimit(u64),
     /// Retries were made here, so the caller's own client need not.
     Retried,
     /// Header of the answer that HTTP itself or a protocol beside ours asks for.
@@ -78,6 +80,12 @@ impl Call {
                 self.headers.insert("x-zos-budget-remaining", HeaderValue::from(tokens));
             }
             Fact::BudgetUnknown => self.say("x-zos-budget", "unknown"),
+            Fact::OutputLimit(tokens) => {
+                self.headers.insert("x-zos-output-limit", HeaderValue::from(tokens));
+                self.remark(&format!(
+                    "the output limit was lowered to {tokens} tokens, which is what the budget holds"
+                ));
+            }
             Fact::Retried => self.say("x-should-retry", "false"),
             Fact::Answer(name, value) => {
                 self.headers.insert(name, value);

@@ -1907,6 +1907,8 @@ export interface components {
             context: string;
             /** @description Client by its zOS key; empty for a keyless call. */
             client: string;
+            /** @description Program that the caller claims to be by its `user-agent`; nobody checked that. */
+            agent?: string | null;
             /** @description API that was called. */
             face: string;
             /** @description Provider; empty when the call never got there. */
