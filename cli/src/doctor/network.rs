@@ -155,6 +155,7 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
                 format!("Whether {id} has a key is unknown: the keychain does not answer."),
                 "See the keychain above, or set the key as an environment variable.",
             )),
+            "not_allowed" | "refused" | "failed" => checks.push(command(admin, id, provider)?),
             _ => ready.push(id),
         }
     }
@@ -166,6 +167,31 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
         checks.insert(0, Check::problem("provider", message, "Fix the file; what runs takes it up at once."));
     }
     Ok(checks)
+}
+
+/// A command that gives no key, with what it complained: only here is that shown.
+fn command(admin: &Admin, id: &str, provider: &Value) -> Result<Check> {
+    // Only the zOS that runs has run it.
+    let state = admin.ask_or(&Ask::get(&["providers", id, "command"]), || Ok(Value::Null))?;
+    let complaint = match state.text("stderr") {
+        "" => String::new(),
+        stderr => format!(" It complained: {}", stderr.lines().collect::<Vec<_>>().join(" / ")),
+    };
+    let message = format!("{id} has no key. {}{complaint}", provider.text("reason"));
+    Ok(match (provider.text("key"), state.text("hint")) {
+        ("not_allowed", _) => Check::note(
+            "provider",
+            message,
+            format!("See what would run, and allow it: zos providers allow {id}"),
+        ),
+        (_, "") => Check::problem("provider", message, "See `key` of that provider in routing/fleet.yml."),
+        (_, hint) if hint.contains("zos doctor") => Check::problem(
+            "provider",
+            message,
+            "Run the command yourself as `key` of that provider in routing/fleet.yml names it.",
+        ),
+        (_, hint) => Check::problem("provider", message, hint),
+    })
 }
 
 #[cfg(test)]

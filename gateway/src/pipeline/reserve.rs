@@ -8,6 +8,7 @@ use crate::books::prices::Names;
 use crate::books::tokens;
 use crate::call::{Call, Fact, Granted, Needs};
 use zos_core::Route;
+use zos_core::fleet::Billing;
 use zos_meter::{Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
 use zos_wire::problem::{Code, Problem};
 
@@ -48,6 +49,9 @@ pub(super) async fn hold(inspected: &mut Inspected, route: &Route, call: &mut Ca
         call.tell(Fact::Price { is_known: false });
     } else {
         call.tell(Fact::Price { is_known: true });
+    }
+    if route.provider.billing == Billing::Plan {
+        call.tell(Fact::PaidByPlan);
     }
     // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
     let goes_on = !is_limited || !call.is_hard;
