@@ -700,7 +700,7 @@ fn proxies_limits_and_headers_are_read_strictly() {
     told(
         "providers:\n  p: {preset: openai, step_down: {at: 90%, to: [locl]}}\nmodels: [{id: local, provider: p}]\n",
         Severity::Warning,
-        "2:51",
+        "2:49",
         "no model that `models` names",
         "did you mean `local`?",
     );

@@ -87,8 +87,12 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Unreachable> {
         return Some(Unreachable::Tls);
     }
     let error = error.downcast_ref::<std::io::Error>()?;
-    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-        return Some(Unreachable::Tls);
+    // An error within one of these is not its source.
+    if let Some(inner) = error.get_ref() {
+        let inner: &(dyn Error + 'static) = inner;
+        if let Some(kind) = kind_of(inner) {
+            return Some(kind);
+        }
     }
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => Some(Unreachable::Refused),
