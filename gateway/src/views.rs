@@ -1,7 +1,7 @@
 //! Shapes of the admin API: what crosses its wire, and how each is filled from what the parts of the gateway know.
 //!
 //! The screens' types and `docs/openapi.json` are generated from these. A constructor takes a snapshot, a balance, a
-//! record: never the whole house, so that whoever tells the screens something needs nothing but what it tells.
+//! record: never the whole gateway, so that whoever tells the screens something needs nothing but what it tells.
 //!
 //! Times are RFC 3339 in UTC. Tokens are whole numbers. No type here holds a secret but
 //! [`NewKey`], whose value is shown once, and [`ProviderKey`], which only goes in.
@@ -43,7 +43,7 @@ use utoipa::ToSchema;
 use zos_core::{Home, Snapshot};
 use zos_guard::shield;
 
-/// The state of the house at a glance.
+/// State of the gateway at a glance.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Status {
     /// Version of zOS.

@@ -143,7 +143,7 @@ const CRATES: &[Crate] = &[
         folder: "src-tauri",
         layers: &[
             &["admin", "arguments", "display", "log"],
-            &["desk"],
+            &["shared"],
             &["change", "events", "listen", "scheme"],
             &["window"],
             &["notification", "tray"],

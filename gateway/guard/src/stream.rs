@@ -73,6 +73,8 @@ struct Held {
     /// Whether it must not leave, whatever becomes of its texts.
     is_refused: bool,
     delivered: Delivered,
+    /// What would be a match if nothing came behind it.
+    would_match: Option<WouldMatch>,
     /// Its pieces: what may still be said of them before a cut, and what may change in them.
     pieces: SmallVec<[HeldPiece; 1]>,
     /// Where it repeats its text token by token, and what can stand there instead.
@@ -101,6 +103,25 @@ enum Need {
         time: u32,
         end: u64,
     },
+}
+
+/// What would be a match if the answer ended behind an event, as a cut ends it: the event does not leave without the next one.
+#[derive(Debug, Clone, Copy)]
+struct WouldMatch {
+    rule: usize,
+    text: usize,
+    /// Where in the text it begins.
+    from: u64,
+}
+
+impl Need {
+    /// The text or the time of a view.
+    fn reader(&self) -> (bool, usize, u32) {
+        match self {
+            Need::Text { text, .. } => (true, *text, 0),
+            Need::View { view, time, .. } => (false, *view, *time),
+        }
+    }
 }
 
 struct HeldPiece {
@@ -147,6 +168,10 @@ pub struct Guard {
     views: Views,
     order: Order,
     queue: VecDeque<Held>,
+    /// Texts and views that would hold a match if nothing more came.
+    open_ends: SmallVec<[Need; 2]>,
+    /// Whether no text goes on any more.
+    is_finished: bool,
     /// Bytes of the events in the queue, and of calls that are kept to be judged.
     held_bytes: usize,
     call_bytes: usize,
@@ -195,6 +220,8 @@ impl Guard {
             texts: Vec::new(),
             views: Views::default(),
             queue: VecDeque::new(),
+            open_ends: SmallVec::new(),
+            is_finished: false,
             held_bytes: 0,
             call_bytes: 0,
             limit_bytes,
@@ -285,6 +312,7 @@ impl Guard {
             frame: frame.clone(),
             needs: SmallVec::new(),
             is_refused: false,
+            would_match: None,
             delivered: Delivered::Other,
             pieces: SmallVec::new(),
             echoes: SmallVec::new(),
@@ -326,6 +354,7 @@ impl Guard {
             self.keep_alive(held, out);
             return Ok(());
         }
+        held.would_match = self.would_match(&held);
         self.wait(held);
         self.is_failed |= reading.is_failure;
         self.usage(&reading);

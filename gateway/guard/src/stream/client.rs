@@ -9,6 +9,12 @@ use zos_wire::face::Face;
 /// Every text that a client accumulates: of choices, blocks, items and calls, and the answer as it is shown.
 #[must_use]
 pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
+    by_name(face, stream).into_values().collect()
+}
+
+/// The same by what a client calls them, so that those of two streams can be compared.
+#[must_use]
+pub fn by_name(face: Face, stream: &str) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     let mut by_index: BTreeMap<(u64, u64), String> = BTreeMap::new();
     for event in stream.split("\n\n") {
@@ -27,7 +33,11 @@ pub fn accumulated(face: Face, stream: &str) -> Vec<String> {
     }
     texts.insert("by index".to_owned(), by_index.into_values().collect());
     let is_call = |key: &str| ["call", "json", "arguments", "input"].iter().any(|word| key.contains(word));
-    texts.into_iter().map(|(key, text)| if is_call(&key) { decoded(&text) } else { text }).collect()
+    let read = |(key, text): (String, String)| {
+        let text = if is_call(&key) { decoded(&text) } else { text };
+        (key, text)
+    };
+    texts.into_iter().map(read).collect()
 }
 
 /// What an event adds to the answer as it is shown, block by block.

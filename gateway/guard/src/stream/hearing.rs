@@ -1,6 +1,7 @@
 //! What comes in pieces: each text scanned by itself, and what views read over the seams between texts.
 
 use super::text::{HeldCall, Text};
+use super::views::Lies;
 use super::{Guard, Held, HeldPiece, Need, TEXTS_LIMIT};
 use crate::stream::arguments::Part;
 use crate::targets::{Court, LinkReader};
@@ -27,6 +28,11 @@ impl Guard {
             return Ok(());
         }
         let text = self.text_of(leaf)?;
+        // Who says nothing interrupts nobody.
+        let speaks = leaf.role == Role::Piece && !words.is_empty();
+        if speaks && self.views.is_interrupted(text) {
+            self.go_on_with(text).inspect_err(|_| held.is_refused = true)?;
+        }
         if leaf.spoken.is_some() || self.masks.is_some() {
             held.pieces.push(HeldPiece {
                 role: leaf.role,
@@ -38,7 +44,7 @@ impl Guard {
                 words: words.clone().into_owned(),
             });
         }
-        let views = if leaf.role == Role::Piece { self.turn_views(leaf, text) } else { Vec::new() };
+        let views = if speaks { self.turn_views(leaf, text, &words) } else { Vec::new() };
         let mut parts = Vec::new();
         let pushed = self.push(text, &words, (!views.is_empty()).then_some(&mut parts));
         held.needs.push(Need::Text { text, end: self.texts[text].end() });
@@ -59,14 +65,22 @@ impl Guard {
         Ok(())
     }
 
+    /// A text goes on behind another one: what was a match where it was left is one to whoever appends what arrives.
+    fn go_on_with(&mut self, text: usize) -> Result<(), Stop> {
+        let interrupted = self.texts[text].interrupted();
+        self.note(text, &interrupted)
+    }
+
     /// Tells the views which text speaks; gives those that read over a seam.
-    fn turn_views(&mut self, leaf: &Leaf<'_>, text: usize) -> Vec<usize> {
+    fn turn_views(&mut self, leaf: &Leaf<'_>, text: usize, words: &str) -> Vec<usize> {
+        let is_letter = |c: Option<char>| c.is_some_and(|c| !c.is_whitespace());
+        let is_within_word = is_letter(self.texts[text].last_char()) && is_letter(words.chars().next());
         let mut live = Vec::new();
         let scopes = [leaf.scope, ROOT];
         // Most APIs have one choice: the whole answer.
         for scope in &scopes[..if leaf.scope == ROOT { 1 } else { 2 }] {
             for number in self.views.hearing(*scope, leaf.kind) {
-                if self.views.turn_to(number, text, &mut self.texts) {
+                if self.views.turn_to(number, text, is_within_word, &mut self.texts) {
                     live.push(number);
                 }
             }
@@ -130,7 +144,7 @@ impl Guard {
                 Decoded::Text(words) => Part::Text(words),
                 Decoded::Boundary => Part::Boundary,
             };
-            live.text.hear(&part, &mut found);
+            live.hear(&part, &mut found);
             if let (Some(links), Part::Text(words)) = (&mut live.text.links, part) {
                 links.push(court, words, &mut self.findings.targets);
             }
@@ -187,6 +201,7 @@ impl Guard {
         for view in 0..self.views.len() {
             outcome = outcome.and(self.finish_view(view));
         }
+        self.is_finished = outcome.is_ok();
         outcome
     }
 
@@ -236,6 +251,7 @@ impl Guard {
         for violation @ StreamViolation { rule, span, .. } in found {
             let sighting = self.texts[text].sighting(violation);
             self.findings.note(&self.policy, &sighting, || "stream".to_owned());
+            self.texts[text].note(*rule, span.start);
             let effect = self.policy.effect(*rule);
             if effect == Effect::Ask {
                 self.texts[text].asked.push((*rule, span.clone()));
@@ -253,12 +269,29 @@ impl Guard {
 
     /// Deals with what a view found over a seam. It cannot be replaced.
     fn note_view(&mut self, view: usize, found: &[StreamViolation]) -> Result<(), Stop> {
-        let Guard { views, policy, findings, .. } = self;
+        let Guard { views, policy, findings, texts, .. } = self;
         let Some(live) = &mut views.get_mut(view).live else { return Ok(()) };
         let mut noted = Ok(());
         for violation @ StreamViolation { rule, span, .. } in found {
-            if !live.is_over_seam(violation) {
-                continue;
+            match live.place(violation) {
+                Lies::Over => {}
+                Lies::AtStart { text, start } if !texts[text].knows(*rule, start) => {}
+                Lies::AtEnd { text, end } => {
+                    let start = end.saturating_sub(span.end - span.start);
+                    let own = texts[text]
+                        .at_end()
+                        .into_iter()
+                        .find(|own| (own.rule, own.span.start) == (*rule, start));
+                    match own {
+                        Some(own) => {
+                            texts[text].interrupt(own);
+                            continue;
+                        }
+                        None if texts[text].knows(*rule, start) => continue,
+                        None => {}
+                    }
+                }
+                Lies::AtStart { .. } | Lies::Elsewhere => continue,
             }
             findings.note(policy, &live.text.sighting(violation), || "stream".to_owned());
             match policy.effect(*rule) {

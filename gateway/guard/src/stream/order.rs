@@ -9,6 +9,7 @@
 
 use super::text::Text;
 use crate::seams;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use zos_rules::StreamViolation;
 use zos_wire::places::Channel;
@@ -47,7 +48,8 @@ impl Order {
     ) -> Vec<(usize, StreamViolation)> {
         let key = (block, part);
         let is_last = self.blocks.last_key_value().is_none_or(|(last, _)| *last <= key);
-        self.is_mixed |= !is_last;
+        let turns_mixed = !self.is_mixed && !is_last;
+        self.is_mixed |= turns_mixed;
         let own = self.blocks.entry(key).or_insert(Block { text, head: String::new(), is_whole: true });
         let was_whole = own.is_whole;
         if was_whole {
@@ -59,6 +61,13 @@ impl Order {
             return Vec::new();
         }
         let mut found = Vec::new();
+        if turns_mixed {
+            // What views took for the beginning of a longer word, since another text came behind it, may be at its end.
+            for start in self.blocks.keys().copied().collect::<Vec<_>>() {
+                self.read_on(start, texts, &mut found);
+            }
+            return found;
+        }
         // Short blocks before this one may be the middle of a match.
         let mut from = vec![key];
         let mut between = 0;
@@ -82,8 +91,10 @@ impl Order {
             return;
         }
         let mut onlooker = texts[text].onlooker();
-        let (seam, before, mut over) = (onlooker.pushed(), onlooker.last_char(), Vec::new());
+        let (seam, mut over) = (onlooker.pushed(), Vec::new());
+        let mut seams: SmallVec<[(u64, Option<char>); 4]> = SmallVec::new();
         for (_, block) in self.blocks.range(start..).skip(1) {
+            seams.push((onlooker.pushed(), onlooker.last_char()));
             onlooker.push(&block.head, &mut over, |_| {});
             if !block.is_whole || onlooker.pushed() - seam > self.reach_bytes as u64 {
                 break;
@@ -92,11 +103,13 @@ impl Order {
         if onlooker.pushed() == seam {
             return;
         }
-        // What would be a match if nothing more came is one: what has left does not wait.
+        // What would be a match if nothing more came is one: what has left does not wait. Also over a seam further on:
+        // as the texts came, it may have been the beginning of a longer word.
         onlooker.finish(&mut over);
         over.retain(|violation| {
-            let is_over = violation.span.start < seam && seam < violation.span.end;
-            is_over && !seams::is_chance(violation.evasion, before)
+            let span = &violation.span;
+            let mut over = seams.iter().filter(|(seam, _)| span.start < *seam && *seam < span.end).peekable();
+            over.peek().is_some() && !over.any(|(_, before)| seams::is_chance(violation.evasion, *before))
         });
         found.extend(over.into_iter().map(|violation| (text, violation)));
     }

@@ -1,7 +1,7 @@
 //! What leaves: events that wait for nothing, as they came or with what is replaced and restored.
 
-use super::text::Watcher;
-use super::{Guard, Held, HeldPiece, KEEP_ALIVE_PASSES_AFTER, Need};
+use super::text::{Text, Watcher};
+use super::{Guard, Held, HeldPiece, KEEP_ALIVE_PASSES_AFTER, Need, WouldMatch};
 use crate::policy::Policy;
 use crate::redact::spots::Edit;
 use crate::redact::{Masks, restore};
@@ -46,13 +46,65 @@ impl Guard {
         }
     }
 
+    /// What would be a match if nothing came behind an event that is about to wait: in what the event itself goes on with,
+    /// and in what stands open since an earlier one.
+    pub(super) fn would_match(&mut self, held: &Held) -> Option<WouldMatch> {
+        let mut open = std::mem::take(&mut self.open_ends);
+        open.extend(held.needs.iter().copied().filter(|need| !self.is_met(*need)));
+        let mut first = None;
+        open.retain(|need| {
+            let would = self.match_at_end(*need);
+            first = first.or(would);
+            would.is_some()
+        });
+        open.dedup_by_key(|need| need.reader());
+        self.open_ends = open;
+        first
+    }
+
+    fn match_at_end(&self, need: Need) -> Option<WouldMatch> {
+        let first = |text: &Text| {
+            let found = text.at_end();
+            let counts =
+                found.iter().filter(|violation| self.policy.effect(violation.rule) != Effect::Report);
+            counts.map(|violation| (violation.rule, violation.span.start)).min_by_key(|(_, start)| *start)
+        };
+        match need {
+            Need::Text { text, .. } => {
+                first(&self.texts[text]).map(|(rule, from)| WouldMatch { rule, text, from })
+            }
+            // Its places are not those of a text, so nothing of the piece is said.
+            Need::View { view, time, .. } => {
+                let view = Some(self.views.get(view)).filter(|view| view.time == time)?;
+                let (rule, _) = first(&view.live.as_ref()?.text)?;
+                Some(WouldMatch { rule, text: view.last()?, from: 0 })
+            }
+        }
+    }
+
+    /// Whether it was no match in the end. One that was is dealt with as such.
+    fn was_none(&self, would: &WouldMatch) -> bool {
+        !self.texts[would.text].knows(would.rule, would.from)
+    }
+
+    /// Number of events from the front that wait for nothing.
+    fn free(&self) -> usize {
+        let mut free = 0;
+        for (number, held) in self.queue.iter().enumerate() {
+            if !self.is_harmless(held) {
+                break;
+            }
+            if self.is_finished || !held.would_match.is_some_and(|would| self.was_none(&would)) {
+                free = number + 1;
+            }
+        }
+        free
+    }
+
     /// Lets go of every event from the front that waits for nothing.
     pub(super) fn release(&mut self, out: &mut Vec<Bytes>) {
-        while let Some(front) = self.queue.pop_front() {
-            if !self.is_harmless(&front) {
-                self.queue.push_front(front);
-                return;
-            }
+        for _ in 0..self.free() {
+            let Some(front) = self.queue.pop_front() else { return };
             self.held_bytes -= front.frame.raw.len();
             self.dialect.delivered(&front.delivered);
             out.push(self.leaving(&front));
@@ -108,7 +160,14 @@ impl Guard {
         }
         for said in &first.pieces {
             let Some(channel) = said.spoken else { continue };
-            let safe = self.safe_part(said, &first.needs);
+            let mut safe = self.safe_part(said, &first.needs);
+            if let Some(would) = first.would_match
+                && would.text == said.text
+                && self.was_none(&would)
+            {
+                let before = usize::try_from(would.from.saturating_sub(said.start)).unwrap_or(usize::MAX);
+                safe = said.words.floor_char_boundary(safe.min(before));
+            }
             let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
             self.has_replaced |= has_replaced;
             if !words.is_empty() {

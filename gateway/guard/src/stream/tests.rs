@@ -7,6 +7,7 @@ use zos_rules::{Room, RuleKind, RuleSpec, Ruleset, Term};
 use zos_wire::face::Face;
 use zos_wire::sse::Framer;
 
+mod orders;
 mod repeats;
 
 const TERM: &str = "Project Falcon";

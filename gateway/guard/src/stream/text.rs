@@ -16,6 +16,9 @@ use std::ops::Range;
 use zos_rules::{Scanner, StreamViolation};
 use zos_wire::places::{Place, ROOT};
 
+/// The most matches of a text that are kept in mind: as many as may be found between two seams of a view that are open.
+const KNOWN: usize = 8;
+
 /// One text, its scanner, and the reader of its escapes where it is a tool call.
 pub(super) struct Text {
     /// The block that it belongs to.
@@ -30,6 +33,10 @@ pub(super) struct Text {
     let_go: u64,
     /// What was found when its block was said to be over, not to be told again.
     told: Vec<(usize, Range<u64>)>,
+    /// Rule and beginning of the last matches that were found.
+    known: SmallVec<[(usize, u64); 2]>,
+    /// What was a match for whoever appended what another text said to this one, to be dealt with should it go on.
+    interrupted: Vec<StreamViolation>,
     /// Matches that the owner has yet to decide about. Nothing from the first of them on may leave.
     pub(super) asked: Vec<(usize, Range<u64>)>,
     /// Where the first match begins that must never leave.
@@ -114,6 +121,8 @@ impl Text {
             arguments,
             let_go: 0,
             told: Vec::new(),
+            known: SmallVec::new(),
+            interrupted: Vec::new(),
             asked: Vec::new(),
             blocked: None,
             call: None,
@@ -142,6 +151,8 @@ impl Text {
             arguments: None,
             let_go: 0,
             told: Vec::new(),
+            known: SmallVec::new(),
+            interrupted: Vec::new(),
             asked: Vec::new(),
             blocked: self.blocked,
             call: None,
@@ -260,6 +271,43 @@ impl Text {
         self.leave_out_told(found);
         self.told.extend(found.iter().map(|violation| (violation.rule, violation.span.clone())));
         self.let_go = end;
+    }
+
+    /// What would be a match at its very end if nothing more came.
+    pub(super) fn at_end(&self) -> Vec<StreamViolation> {
+        let mut found = Vec::new();
+        if self.scanner.needed() < self.scanner.pushed() {
+            self.scanner.clone().finish(&mut found);
+            found.retain(|violation| violation.span.end == self.scanner.pushed());
+        }
+        found
+    }
+
+    /// Whether this match was found here.
+    pub(super) fn knows(&self, rule: usize, start: u64) -> bool {
+        self.known.contains(&(rule, start))
+            || self.told.iter().any(|(told, span)| (*told, span.start) == (rule, start))
+    }
+
+    /// Keeps in mind what was found here.
+    pub(super) fn note(&mut self, rule: usize, start: u64) {
+        if self.known.len() == KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push((rule, start));
+    }
+
+    /// A match at its end counts for whoever appends what came behind it, also if this text goes on.
+    pub(super) fn interrupt(&mut self, violation: StreamViolation) {
+        self.interrupted.push(violation);
+    }
+
+    /// The matches that it was interrupted behind, now that it goes on; none that was dealt with.
+    pub(super) fn interrupted(&mut self) -> Vec<StreamViolation> {
+        let mut found = std::mem::take(&mut self.interrupted);
+        self.leave_out_told(&mut found);
+        self.told.extend(found.iter().map(|violation| (violation.rule, violation.span.clone())));
+        found
     }
 
     fn leave_out_told(&self, found: &mut Vec<StreamViolation>) {

@@ -5,15 +5,19 @@
 //! Nothing of a view leaves by itself: it only looks on. As long as one text speaks, its own scanner knows all
 //! that the view does. When another one goes on, and the end of the first might begin a match, the view reads
 //! on over the seam with a scanner of its own, until nothing that began before the seam can become a match.
+//!
+//! A text that goes on behind another one has a seam in its middle. To whoever appends what arrives its word ends there,
+//! and another begins where it goes on, although the text itself says one word. So a match that ends or begins at such
+//! a seam counts as well, unless the text itself has it: then that is dealt with there.
 
+use super::arguments::Part;
 use super::text::Text;
 use crate::seams;
 use crate::targets::{Court, TargetFindings};
 use smallvec::SmallVec;
 use std::collections::HashMap;
-use zos_rules::StreamViolation;
-use zos_wire::places::Kind;
-use zos_wire::places::Place;
+use zos_rules::{Evasion, StreamViolation};
+use zos_wire::places::{Kind, Place, ROOT};
 
 /// Which texts a view reads on from one to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,24 +62,71 @@ pub(super) struct View {
 /// A view that reads over a seam.
 pub(super) struct Live {
     pub(super) text: Text,
-    /// Where one text ends and the next begins, and with what character the one ends.
-    seams: SmallVec<[(u64, Option<char>); 4]>,
+    seams: SmallVec<[Seam; 2]>,
     /// From here on its text is the own text of the one that speaks.
     since: u64,
+    /// Whether that one has said a letter or digit: before, what begins a match may still come.
+    has_spoken: bool,
+}
+
+/// Where one text ends, for now, and another begins or goes on.
+struct Seam {
+    /// Its place in what the view reads.
+    at: u64,
+    /// The character before it.
+    before: Option<char>,
+    /// The text before it, and how long that was; `None` for a turn of the request.
+    left: Option<(usize, u64)>,
+    /// The text behind it, and how long that was.
+    right: (usize, u64),
+}
+
+/// Where a match lies that a view found.
+pub(super) enum Lies {
+    /// Over a seam, so that no text has it.
+    Over,
+    /// In front of a seam: in this text, where its end was then.
+    AtEnd { text: usize, end: u64 },
+    /// Behind a seam: in a text that goes on there, from this byte of it.
+    AtStart { text: usize, start: u64 },
+    /// In a text, or over a seam by chance.
+    Elsewhere,
 }
 
 impl Live {
-    /// Whether a match lies over a seam. Others are found in the texts themselves.
-    pub(super) fn is_over_seam(&self, violation: &StreamViolation) -> bool {
+    pub(super) fn place(&self, violation: &StreamViolation) -> Lies {
         let span = &violation.span;
-        let mut over =
-            self.seams.iter().filter(|(seam, _)| span.start < *seam && *seam < span.end).peekable();
-        over.peek().is_some() && !over.any(|(_, before)| seams::is_chance(violation.evasion, *before))
+        let mut over = self.seams.iter().filter(|seam| span.start < seam.at && seam.at < span.end).peekable();
+        if over.peek().is_some() {
+            let is_chance = over.any(|seam| seams::is_chance(violation.evasion, seam.before));
+            return if is_chance { Lies::Elsewhere } else { Lies::Over };
+        }
+        // Two words of which the second begins with a capital are apart in no text that a person reads.
+        if violation.evasion == Some(Evasion::Joined) {
+            return Lies::Elsewhere;
+        }
+        if let Some((text, end)) =
+            self.seams.iter().find(|seam| seam.at == span.end).and_then(|seam| seam.left)
+        {
+            return Lies::AtEnd { text, end };
+        }
+        match self.seams.iter().find(|seam| seam.at == span.start) {
+            Some(Seam { right: (text, start), .. }) if *start > 0 => {
+                Lies::AtStart { text: *text, start: *start }
+            }
+            _ => Lies::Elsewhere,
+        }
+    }
+
+    /// Reads what the text says that speaks.
+    pub(super) fn hear(&mut self, part: &Part<'_>, found: &mut Vec<StreamViolation>) {
+        self.has_spoken |= matches!(part, Part::Text(words) if words.contains(char::is_alphanumeric));
+        self.text.hear(part, found);
     }
 
     /// Whether nothing can become a match that does not lie in the text that speaks.
     fn is_settled(&self) -> bool {
-        self.text.open_from() > self.since && self.text.asked.is_empty()
+        self.has_spoken && self.text.open_from() > self.since && self.text.asked.is_empty()
     }
 }
 
@@ -122,10 +173,24 @@ impl Views {
     }
 
     /// A text goes on, or begins, in a view. Gives whether the view reads over a seam.
-    pub(super) fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text]) -> bool {
+    ///
+    /// `is_within_word` says that the text goes on with no white space on either side of where it was left.
+    pub(super) fn turn_to(
+        &mut self,
+        number: usize,
+        text: usize,
+        is_within_word: bool,
+        texts: &mut [Text],
+    ) -> bool {
         let view = &mut self.list[number];
-        view.turn_to(number, text, texts, self.opening.as_deref());
+        view.turn_to(number, text, is_within_word, texts, self.opening.as_deref());
         view.live.is_some()
+    }
+
+    /// Whether another text than this spoke last, in the whole answer.
+    pub(super) fn is_interrupted(&mut self, text: usize) -> bool {
+        let [_, all] = self.hearing(ROOT, Kind::Other);
+        self.list[all].last.is_some_and(|last| last != text)
     }
 
     /// How far what a view read at some time is harmless; all of it once that time is over.
@@ -140,21 +205,34 @@ impl Views {
 
 impl View {
     /// A text goes on, or begins. What it says next is read over the seam where the end of the last one is open.
-    fn turn_to(&mut self, number: usize, text: usize, texts: &mut [Text], opening: Option<&Text>) {
+    fn turn_to(
+        &mut self,
+        number: usize,
+        text: usize,
+        is_within_word: bool,
+        texts: &mut [Text],
+        opening: Option<&Text>,
+    ) {
         if self.last == Some(text) {
             return;
         }
         match opening.filter(|_| self.last.is_none() && self.lane.waits_over_blocks()) {
             Some(opening) if opening.open_from() < opening.pushed() => self.begin(opening.onlooker()),
             Some(_) => {}
-            None if self.live.is_none() => self.go_live(number, texts),
+            None if self.live.is_none() => self.go_live(number, is_within_word, texts),
             None => {}
         }
         if let Some(live) = &mut self.live {
             live.since = live.text.pushed();
-            let (open, since) = (live.text.open_from(), live.since);
-            live.seams.retain(|(seam, _)| *seam > open);
-            live.seams.push((since, live.text.last_char()));
+            live.has_spoken = false;
+            let open = live.text.open_from();
+            live.seams.retain(|seam| seam.at >= open);
+            live.seams.push(Seam {
+                at: live.since,
+                before: live.text.last_char(),
+                left: self.last.map(|last| (last, texts[last].pushed())),
+                right: (text, texts[text].pushed()),
+            });
         }
         self.last = Some(text);
         self.is_cut = false;
@@ -164,20 +242,24 @@ impl View {
     pub(super) fn end_block(&mut self, number: usize, texts: &mut [Text], block: Place) {
         let is_its = self.last.is_some_and(|last| texts[last].block == block);
         if is_its && self.live.is_none() && self.lane.waits_over_blocks() {
-            self.go_live(number, texts);
+            self.go_live(number, false, texts);
         }
     }
 
-    fn go_live(&mut self, number: usize, texts: &mut [Text]) {
+    /// Reads on from the text that spoke last: where its end is open, and where another goes on within a word.
+    fn go_live(&mut self, number: usize, is_within_word: bool, texts: &mut [Text]) {
         let Some(last) = self.last.map(|last| &mut texts[last]) else { return };
-        if last.open_from() >= last.pushed() {
+        let is_open = last.open_from() < last.pushed();
+        if !is_open && !is_within_word {
             return;
         }
         let mut text = last.onlooker();
-        if self.lane != Lane::Text || self.is_cut {
+        if self.lane != Lane::Text || self.is_cut || !is_open {
             text.links = None;
         }
-        last.watch(number, self.time.wrapping_add(1));
+        if is_open {
+            last.watch(number, self.time.wrapping_add(1));
+        }
         self.begin(text);
     }
 
@@ -185,7 +267,7 @@ impl View {
     fn begin(&mut self, text: Text) {
         self.time = self.time.wrapping_add(1);
         let since = text.pushed();
-        self.live = Some(Box::new(Live { text, seams: SmallVec::new(), since }));
+        self.live = Some(Box::new(Live { text, seams: SmallVec::new(), since, has_spoken: false }));
     }
 
     /// After it read on: lets go of what the texts know by themselves.

@@ -1766,7 +1766,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The state of the house at a glance. */
+        /** State of the gateway at a glance. */
         get: {
             parameters: {
                 query?: never;
@@ -2933,7 +2933,7 @@ export interface components {
              */
             minutes?: number | null;
         };
-        /** @description The state of the house at a glance. */
+        /** @description State of the gateway at a glance. */
         Status: {
             /** @description Version of zOS. */
             version: string;
