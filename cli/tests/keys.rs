@@ -150,7 +150,7 @@ fn a_command_that_prints_a_key_is_shown_and_allowed_by_its_words() {
     let write = |word: &str| {
         home.write(
             "routing/fleet.yml",
-            &format!("version: 1\nproviders:\n  p: {{preset: openai, key: {{command: [echo, {word}, \"a b\"]}}}}\n  q: {{preset: chatgpt}}\n"),
+            &format!("version: 1\nproviders:\n  p: {{preset: openai, key: {{command: [echo, {word}, \"a b\"]}}}}\n  q: {{preset: chatgpt, ca: none.pem}}\n"),
         );
         for path in ["routing", "routing/fleet.yml"] {
             let closed = std::fs::Permissions::from_mode(if path == "routing" { 0o700 } else { 0o600 });
@@ -172,8 +172,10 @@ fn a_command_that_prints_a_key_is_shown_and_allowed_by_its_words() {
     assert!(home.zos(&["providers", "list"]).fine().contains("printed by echo"));
     write("two");
     assert!(home.zos(&["providers", "list"]).fine().contains("waits for your yes"));
-    assert!(home.zos(&["doctor"]).out.contains("zos providers allow p"));
-    home.zos(&["providers", "allow", "q"]).fails(2, &["No command prints the key"]);
+    let looked = home.zos(&["doctor"]).out;
+    assert!(looked.contains("zos providers allow p"), "{looked}");
+    assert!(looked.contains("q names certificates that are not there: none.pem"), "{looked}");
+    home.zos(&["providers", "allow", "q"]).fails(1, &["No command prints the key"]);
     home.zos(&["providers", "allow", "nobody"]).fails(2, &["no provider called nobody"]);
 }
 

@@ -162,6 +162,19 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
     if !ready.is_empty() {
         checks.insert(0, Check::ok("provider", format!("ready: {}", ready.join(", "))));
     }
+    for provider in opening::brain(home)?.snapshot().fleet.providers() {
+        if let Some(ca) = &provider.ca
+            && !home.root().join(ca).is_file()
+        {
+            let message =
+                format!("{} names certificates that are not there: {}.", provider.name, ca.display());
+            checks.push(Check::problem(
+                "provider",
+                message,
+                "Put the PEM file there, or change `ca` in routing/fleet.yml; a relative path begins at the home.",
+            ));
+        }
+    }
     if let Some(problem) = opening::brain(home)?.snapshot().fleet.broken() {
         let message = format!("{problem}. Without a version of it that loads, hard rooms reach no provider.");
         checks.insert(0, Check::problem("provider", message, "Fix the file; what runs takes it up at once."));
