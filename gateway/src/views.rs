@@ -15,6 +15,7 @@ mod firewall;
 mod keys;
 pub mod memory;
 mod providers;
+mod quotas;
 mod targets;
 
 pub(crate) use approvals::always_entry;
@@ -31,7 +32,8 @@ pub use contexts::{
 };
 pub use firewall::{FirewallTest, FirewallVerdict, FirewallViolation, judge};
 pub use keys::{KeyInfo, KeyRequest, Keys, NewKey};
-pub use providers::{ProviderInfo, ProviderKey, ProviderTest, Providers};
+pub use providers::{KeyCommandState, KeyCommandYes, ProviderInfo, ProviderKey, ProviderTest, Providers};
+pub use quotas::{QuotaCredits, QuotaList, QuotaState, QuotaWindow};
 pub use targets::{TargetFound, TargetTest, TargetVerdict, verdict};
 
 pub use zos_guard::shield::MINUTES_LIMIT as SHIELD_MINUTES_LIMIT;

@@ -33,7 +33,7 @@ impl Departing {
         };
         let holds = match &credential {
             Credential::Callers(headers) => by_shape(headers),
-            Credential::Owners(headers) => headers.values().any(|value| {
+            Credential::Owners(headers) | Credential::Printed(headers, _) => headers.values().any(|value| {
                 access.own_secrets.find(value.as_bytes()).iter().any(|spotted| {
                     spotted.kind == zos_seal::own_secrets::SecretKind::AdminToken
                         || access.keys.has(spotted.text.expose())
