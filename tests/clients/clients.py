@@ -234,7 +234,7 @@ CLIENTS = [
     *sdk("pydantic-ai", ("pydantic-ai==2.62.0",), "pydantic_ai_sdk.py", ("chat", "responses", "messages")),
     *sdk("openai-agents", ("openai-agents==0.24.0",), "openai_agents_sdk.py", ("responses", "chat")),
     *sdk("litellm", ("litellm==1.110.2",), "litellm_sdk.py", ("chat", "messages")),
-    *sdk("ai-sdk", ("ai@7.0.173", "@ai-sdk/openai", "@ai-sdk/anthropic", "@ai-sdk/openai-compatible", "zod"), "ai_sdk.mjs",
+    *sdk("ai-sdk", ("ai@7.0.173", "@ai-sdk/openai@4.0.118", "@ai-sdk/anthropic@4.0.105", "zod@4.6.7"), "ai_sdk.mjs",
          ("chat", "responses", "messages")),
 ]
 
