@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def mark(self):
-        return str(self.asked) if self.faults else "✓"
+        return f"✗ {self.asked}" if self.faults else "✓"
 
 
 def drive(client, house, provider, script, prompt, room="acme", by="path", key="zos", decide=False):

@@ -2,8 +2,8 @@
 
     main.py [--quick] [--write] [CLIENT …] [--check NAME …]
 
-`--quick` runs the few checks that `make test` has room for; `--write` puts the matrix into docs/clients.md. A client is
-chosen by its name, one of its APIs by `NAME API`. Ends with the sum that scripts/test counts.
+`--quick` runs the few checks that `make test` has room for; `--write` puts the rows of all that ran into docs/clients.md.
+A client is chosen by its name, one of its APIs by `NAME API`. Ends with the sum that scripts/test counts.
 """
 
 import argparse
@@ -54,23 +54,31 @@ def examine(client, checks):
     return found
 
 
-def matrix(results, skipped, checks):
-    """The matrix as Markdown."""
-    names = [check.name for check in checks]
-    lines = ["| Client | Version | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+def head(names):
+    return ["| Client | Version | Tried | " + " | ".join(names) + " |", "|---" * (len(names) + 3) + "|"]
+
+
+def rows(results, skipped, names):
+    """A row of Markdown for each client that ran or cannot run, by its name."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    told = {}
     for client, found in results:
         marks = [found[name].mark if name in found else "–" for name in names]
-        lines.append(f"| {client.name} | {client.version} | " + " | ".join(marks) + " |")
+        told[client.name] = f"| {client.name} | {client.version} | {today} | " + " | ".join(marks) + " |"
     for client, reason in skipped:
-        lines.append(f"| {client.name} | {client.version} | " + "  | ".join(["skipped: " + reason] + [""] * (len(names) - 1)) + " |")
-    return "\n".join(lines)
+        told[client.name] = f"| {client.name} | {client.version} | skipped: {reason} |" + " |" * len(names)
+    return told
 
 
-def write(table):
+def write(told, names):
+    """Puts rows into the page: those of other clients stay, in the order of `CLIENTS`."""
     before, rest = PAGE.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    today = datetime.datetime.now(datetime.UTC).date()
-    PAGE.write_text(f"{before}{BEGIN}\n\nMeasured {today}.\n\n{table}\n\n{END}{after}")
+    table, after = rest.split(END)
+    lines = table.strip().splitlines()
+    kept = {line.split("|")[1].strip(): line for line in lines[2:]} if lines[:2] == head(names) else {}
+    all_rows = kept | told
+    ordered = [all_rows[client.name] for client in CLIENTS if client.name in all_rows]
+    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(head(names) + ordered) + f"\n\n{END}{after}")
 
 
 def main():
@@ -90,14 +98,17 @@ def main():
     able = [client for client in clients if not missing(client)]
     with ThreadPoolExecutor(2) as pool:
         results = list(zip(able, pool.map(lambda client: examine(client, checks), able)))
-    table = matrix(results, skipped, checks)
-    print(f"\n{table}\n")
+    names = [check.name for check in checks]
+    told = rows(results, skipped, names)
+    print("\n".join(["", *head(names), *told.values(), ""]))
     outcomes = [outcome for _, found in results for outcome in found.values()]
     failed = sum(bool(outcome.faults) for outcome in outcomes)
     if chosen.quick and skipped:
         failed += len(skipped)  # what `make test` installs must run
-    if chosen.write and not chosen.clients and not chosen.check and not chosen.quick:
-        write(table)
+    if chosen.write:
+        if len(checks) < len(CHECKS):
+            sys.exit("only a run of all checks is written: leave --quick and --check out")
+        write(told, names)
     print(f"{len(outcomes) - sum(bool(outcome.faults) for outcome in outcomes)} passed, {failed} failed, {len(skipped)} skipped")
     sys.exit(1 if failed else 0)
 
