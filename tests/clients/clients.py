@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -59,6 +59,8 @@ class Client:
     is_python: bool = False
     # Folder of its installation; rows of one client share it.
     folder: str = ""
+    # Checks in which it is known to ask more often than once whatever it is told, with how often. More is a fault.
+    again: dict = field(default_factory=dict)
     # Why it cannot run here, where it cannot.
     skipped: str = ""
 
@@ -208,7 +210,9 @@ def sdk(name, packages, file, apis, **facts):
 
 
 CLIENTS = [
-    *rows("claude-code", ("@anthropic-ai/claude-code@2.1.332",), {"messages": claude_code}),
+    *rows("claude-code", ("@anthropic-ai/claude-code@2.1.332",), {"messages": claude_code},
+          # After an error inside a call it asks once more without a stream, and shows why that is refused.
+          again={"tool cut": 2}),
     *rows("codex", ("@openai/codex@0.171.0",), {"responses": codex}),
     *rows("opencode", ("opencode-ai@1.18.33",), {
         "messages": opencode("anthropic"), "responses": opencode("openai"),

@@ -41,7 +41,9 @@ def examine(client, checks):
         provider = Provider()
         try:
             with stage.house(provider, check.behind or client.api) as house:
-                outcome = check.run(client, house, provider, once or 1)
+                bound = max(once or 1, client.again.get(check.name, 0))
+                outcome = check.run(client, house, provider, bound)
+                outcome.is_again = check.name in client.again and outcome.asked > (once or 1)
         except Exception as error:  # a client's row must not end the run of all others
             outcome = Outcome(0, [f"the check itself failed: {error!r}"])
         finally:
