@@ -121,15 +121,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn home() -> (tempfile::TempDir, Home) {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::resolve(Some(folder.path())).unwrap();
-        create_dir_all(home.fleet().parent().unwrap()).unwrap();
-        create_dir_all(home.root().join("gateway")).unwrap();
-        write(home.fleet(), "version: 1\n").unwrap();
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
+        let home = Home::resolve(Some(folder.path())).expect("an absolute path");
+        create_dir_all(home.fleet().parent().expect("it is below the home"))
+            .expect("the home can be written");
+        create_dir_all(home.root().join("gateway")).expect("the home can be written");
+        write(home.fleet(), "version: 1\n").expect("the home can be written");
         for (path, mode) in
             [(home.root().to_owned(), 0o700), (home.root().join("routing"), 0o755), (home.fleet(), 0o644)]
         {
-            set_permissions(path, Permissions::from_mode(mode)).unwrap();
+            set_permissions(path, Permissions::from_mode(mode)).expect("the home can be written");
         }
         (folder, home)
     }
