@@ -24,7 +24,7 @@ pub(crate) struct Reserved {
     pub(super) routed: Routed,
 }
 
-/// The fewest output tokens that a limit is lowered to. With less no answer is of use, and a refusal says more.
+/// The fewest output tokens of one answer that a limit is lowered to. With less no answer is of use, and a refusal says more.
 const SHRINK_LEAST: u64 = 256;
 
 /// How often a call is lowered: by each limit that it does not fit, or because other calls took what was left.
@@ -68,7 +68,9 @@ fn lowered(access: &Access, routed: &mut Routed, output: u64, call: &Call) -> Re
     let inspected = &mut routed.inspected;
     let (face, before) = (inspected.arrived.face, inspected.arrived.body.clone());
     let body = Body::again(&before)?;
-    let Some(edits) = zos_wire::asked::lowered(face, body.text, &body.tree, output) else { return Ok(false) };
+    let Some(edits) = zos_wire::asked::lowered(face, body.text, &body.tree, output, SHRINK_LEAST) else {
+        return Ok(false);
+    };
     let after: Bytes = json::replace(body.text, &edits).into();
     inspected.asked = asked(face, &Body::again(&after)?.tree)?;
     inspected.arrived.body = after;

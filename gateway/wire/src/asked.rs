@@ -94,9 +94,9 @@ pub fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
 }
 
 /// The edits that lower every limit that a request states until all of its answers together have at most `total` output
-/// tokens; `None` where that cannot be. `text` is what `body` was read from.
-pub fn lowered(face: Face, text: &str, body: &Value<'_>, total: u64) -> Option<Vec<Edit>> {
-    limits::lowered(face, text, body, total)
+/// tokens, and each of them `fewest` at least; `None` where that cannot be. `text` is what `body` was read from.
+pub fn lowered(face: Face, text: &str, body: &Value<'_>, total: u64, fewest: u64) -> Option<Vec<Edit>> {
+    limits::lowered(face, text, body, total, fewest)
 }
 
 #[cfg(test)]

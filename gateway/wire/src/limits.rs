@@ -90,8 +90,14 @@ pub(crate) fn output(face: Face, body: &Value<'_>) -> Result<u64, Problem> {
 /// The edits that lower every limit that a request states until all of its answers together have at most `total` tokens.
 ///
 /// `None` where that cannot be: the request states no limit, and then which name of one its server honours is unknown; or
-/// it asks for a part, such as thinking, that is as large.
-pub(crate) fn lowered(face: Face, text: &str, body: &Value<'_>, total: u64) -> Option<Vec<Edit>> {
+/// it asks for a part, such as thinking, that is as large; or one answer would have less than `fewest`.
+pub(crate) fn lowered(
+    face: Face,
+    text: &str,
+    body: &Value<'_>,
+    total: u64,
+    fewest: u64,
+) -> Option<Vec<Edit>> {
     if !face.facts().writes {
         return None;
     }
@@ -107,7 +113,7 @@ pub(crate) fn lowered(face: Face, text: &str, body: &Value<'_>, total: u64) -> O
         }
     }
     let each = total.checked_div(answers)?;
-    if stated.is_empty() || each <= least {
+    if stated.is_empty() || each <= least || each < fewest {
         return None;
     }
     let is_above = |amount: &Amount| {
@@ -246,9 +252,10 @@ mod tests {
             (r#"{"max_tokens":null}"#, 500, None),
             (r#"{"max_tokens":9000,"thinking":{"budget_tokens":500}}"#, 500, None),
             (r#"{"max_tokens":9000,"n":600}"#, 500, None),
+            (r#"{"max_tokens":9000,"n":25}"#, 499, None),
         ] {
             let body = parse(text).unwrap();
-            let edits = lowered(Face::ChatCompletions, text, &body, total);
+            let edits = lowered(Face::ChatCompletions, text, &body, total, 20);
             let new = edits.map(|edits| crate::json::replace(text, &edits));
             assert_eq!(new.as_deref(), after, "{text}");
             if let Some(new) = new {
@@ -256,7 +263,7 @@ mod tests {
             }
         }
         let text = r#"{"max_tokens":9}"#;
-        assert!(lowered(Face::Embeddings, text, &parse(text).unwrap(), 5).is_none());
+        assert!(lowered(Face::Embeddings, text, &parse(text).unwrap(), 5, 1).is_none());
     }
 
     #[test]

@@ -76,18 +76,19 @@ impl Problem {
     #[must_use]
     pub fn told(mut self, shape: Shape, form: Form) -> Self {
         let Form::Best(client) = form else { return self };
-        match (self.code, shape) {
-            (Code::FirewallRequest | Code::FirewallResponse | Code::ForeignState, Shape::OpenAi) => {
-                self.status = StatusCode::BAD_REQUEST;
+        let is_anthropic = shape == Shape::Anthropic;
+        match self.code {
+            Code::UnknownContext if !is_anthropic => {}
+            Code::FirewallRequest | Code::FirewallResponse | Code::ForeignState | Code::UnknownContext => {
+                self.status = match is_anthropic {
+                    true => StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
+                    false => StatusCode::BAD_REQUEST,
+                };
             }
-            (
-                Code::FirewallRequest | Code::FirewallResponse | Code::ForeignState | Code::UnknownContext,
-                Shape::Anthropic,
-            ) => self.status = StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
-            (Code::BudgetExceeded, _) => {
+            Code::BudgetExceeded => {
                 self.budget_reset_s = self.retry_after_s.take();
-                self.status = match (client.over_budget, shape) {
-                    (OverBudget::InsufficientQuota, Shape::OpenAi) => {
+                self.status = match client.over_budget {
+                    OverBudget::InsufficientQuota if shape == Shape::OpenAi => {
                         self.kind = Some("insufficient_quota");
                         StatusCode::TOO_MANY_REQUESTS
                     }
