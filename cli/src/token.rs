@@ -61,9 +61,16 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
     let kept = read(&path)?;
     let kept = match kept {
         Some(kept) if arguments.renew => {
-            let new = make(admin, client, arguments.context.as_ref(), &path)?;
+            let old = info(home, &kept.id)?;
+            // A key that is renewed stays in its room.
+            let bound = old.as_ref().and_then(|old| old.context.as_deref()?.parse().ok());
+            let context = arguments.context.clone().or(bound);
+            if context.is_none() {
+                no_bound_key(home, client)?;
+            }
+            let new = make(admin, client, context.as_ref(), &path)?;
             // The old one may have been revoked already.
-            if info(home, &kept.id)?.is_some() {
+            if old.is_some() {
                 key::revoke(admin, &kept.id)?;
             }
             new
@@ -72,7 +79,12 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
             check(home, client, &kept, arguments.context.as_ref())?;
             kept
         }
-        None => make(admin, client, arguments.context.as_ref(), &path)?,
+        None => {
+            if arguments.context.is_none() {
+                no_bound_key(home, client)?;
+            }
+            make(admin, client, arguments.context.as_ref(), &path)?
+        }
     };
     if output.is_json() {
         output.json(&kept)?
@@ -91,6 +103,17 @@ fn admin_token(home: &Home, output: &mut Output) -> Result<Outcome> {
         output.line(token.expose())?
     }
     Ok(Outcome::Fine)
+}
+
+/// Refuses to make a key without a room for a client that has one with a room: its calls would go to another room than
+/// the owner chose for it, and nobody would see that.
+fn no_bound_key(home: &Home, client: &str) -> Result<()> {
+    let bound = keys(home)?.into_iter().filter(|key| key.client == client).find_map(|key| key.context);
+    let Some(room) = bound else { return Ok(()) };
+    let message = format!("{client} has a key of the room {room}, and this one would be of no room.");
+    Err(Failure::failed(Code::ContextMismatch, message).hint(format!(
+        "`zos token {client} --context {room}` makes one of that room; `zos key list` shows the ones there are."
+    )))
 }
 
 /// Makes a key and keeps it.
@@ -131,10 +154,12 @@ fn check(home: &Home, client: &str, kept: &Kept, context: Option<&ContextName>) 
 
 /// What is known of a key; `None` where it was revoked.
 fn info(home: &Home, id: &str) -> Result<Option<zos_seal::KeyInfo>> {
-    let keys = ClientKeys::open(&home.keys())
-        .and_then(|keys| keys.list())
-        .map_err(|error| Failure::environment(&error))?;
-    Ok(keys.into_iter().find(|key| key.id == id))
+    Ok(keys(home)?.into_iter().find(|key| key.id == id))
+}
+
+/// The keys that there are.
+fn keys(home: &Home) -> Result<Vec<zos_seal::KeyInfo>> {
+    ClientKeys::open(&home.keys()).and_then(|keys| keys.list()).map_err(|error| Failure::environment(&error))
 }
 
 fn path(home: &Home, client: &str) -> Result<PathBuf> {

@@ -15,7 +15,7 @@ fn what_was_asked_in_vain_is_listed_and_can_be_allowed_once() {
     let home = home();
     let serving = home.serve();
     let (status, answer) = serving.say("Project Falcon", "");
-    assert_eq!(status, 403);
+    assert_eq!(status, 400);
     let id = answer.split("zos allow ").nth(1).expect(&answer)[..4].to_owned();
     let listed = home.zos(&["allow"]).fine();
     for words in [id.as_str(), "acme", "deny/1", "messages[0].content", "no more"] {
@@ -24,7 +24,7 @@ fn what_was_asked_in_vain_is_listed_and_can_be_allowed_once() {
     assert!(!listed.contains("Falcon"));
     assert!(home.zos(&["allow", &id]).fine().contains("once within ten minutes"));
     assert_eq!(serving.say("Project Falcon", "").0, 200);
-    assert_eq!(serving.say("Project Falcon", "").0, 403);
+    assert_eq!(serving.say("Project Falcon", "").0, 400);
     home.zos(&["allow", &id]).fails(1, &["waits", "zos allow"]);
     let id = home.json(&["allow"])["approvals"][0]["id"].as_str().unwrap().to_owned();
     let said = home.zos(&["allow", &id, "--always"]).fine();

@@ -9,7 +9,7 @@ fn the_last_records_are_shown_with_their_verdicts() {
     let home = Scratch::acme();
     assert_eq!(home.zos(&["audit", "tail"]).fine(), "No records.\n");
     let serving = home.serve();
-    assert_eq!((serving.say("Hello", "").0, serving.say("Project Falcon", "").0), (200, 403));
+    assert_eq!((serving.say("Hello", "").0, serving.say("Project Falcon", "").0), (200, 400));
     let shown = home.zos(&["audit", "tail"]).fine();
     assert!(
         shown.contains("zos_firewall_request") && shown.contains("allow") && !shown.contains("Falcon"),

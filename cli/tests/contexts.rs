@@ -40,7 +40,7 @@ fn a_decision_leaves_a_record_with_and_without_a_zos_that_runs() {
     home.zos(&["context", "use", "other"]).fine();
     let serving = home.serve();
     home.zos(&["context", "use", "acme"]).fine();
-    assert_eq!(serving.say("about Project Falcon", "").0, 403);
+    assert_eq!(serving.say("about Project Falcon", "").0, 400);
     let decisions = home.json(&["audit", "tail"]);
     let decisions: Vec<_> = decisions["records"]
         .as_array()

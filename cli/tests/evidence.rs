@@ -73,7 +73,7 @@ fn a_log_is_verified_here_and_by_a_second_program_and_every_tampering_by_both() 
     let cut = lines.trim_end().rfind('\n').unwrap() + 1;
     for (what, changed) in [
         ("a byte", lines.replacen("\"deny\"", "\"denz\"", 1)),
-        ("a value", lines.replacen("\"status\":403", "\"status\":200", 1)),
+        ("a value", lines.replacen("\"status\":400", "\"status\":200", 1)),
         ("a removed line", lines.split_inclusive('\n').skip(1).collect()),
         ("a lost end", lines[..cut].to_owned()),
         ("swapped lines", {

@@ -6,7 +6,7 @@ use crate::world::Scratch;
 fn rules_only_report_while_the_shield_is_paused_and_stop_again_afterwards() {
     let home = Scratch::acme();
     let serving = home.serve();
-    let denied = || serving.say("Project Falcon", "").0 == 403;
+    let denied = || serving.say("Project Falcon", "").0 == 400;
     assert!(home.zos(&["shield", "status"]).fine().contains("on"));
     assert!(denied());
 

@@ -92,17 +92,17 @@ codes! {
     OriginDenied "zos_origin_denied" Call [403] Owner:
         "A web page or another host name asks.",
         "Add it to `auth.allowed_origins` or `auth.allowed_hosts`, if it is yours.";
-    FirewallRequest "zos_firewall_request" Call [403] Caller:
-        "The request holds something that the room denies. Rule ids, fields and counts are told.",
+    FirewallRequest "zos_firewall_request" Call [403, 400, 451] Caller:
+        "The request holds something that the room denies. Rule ids, fields and counts are told. 451 on the messages API, 400 on all others; 403 with `refusals: reference`.",
         "Take it out, or change the room's list.";
-    FirewallResponse "zos_firewall_response" Call [502] Caller:
-        "The answer held something that the room denies. It was bought and is charged. In a stream it stands in the ending, see [firewall.md](firewall.md).",
+    FirewallResponse "zos_firewall_response" Call [502, 400, 451] Caller:
+        "The answer held something that the room denies. It was bought and is charged. In a stream it stands in the ending, see [firewall.md](firewall.md). 451 on the messages API, 400 on all others; 502 with `refusals: reference`.",
         "Ask differently, or change the room's list.";
     ContextMismatch "zos_context_mismatch" Call [403] Caller:
         "Two of key, further key, header and path name two rooms.",
         "Leave the header out, or make a key for that room.";
-    UnknownContext "zos_unknown_context" Call [404] Owner:
-        "No room has this name; or there are rooms, none is active and none is called `default`.",
+    UnknownContext "zos_unknown_context" Call [404, 451] Owner:
+        "No room has this name; or there are rooms, none is active and none is called `default`. 451 on the messages API, where agents read a 404 as a model that does not exist.",
         "`zos context list`, `zos context use NAME`.";
     ContextBroken "zos_context_broken" Call [503, 409] Owner:
         "The room's file never loaded, or is empty. 409 from the admin API.",
@@ -116,17 +116,17 @@ codes! {
     UnknownModel "zos_unknown_model" Call [404] Owner:
         "No provider serves this model.",
         "`zos models`; add it to `routing/fleet.yml`.";
-    NoRoute "zos_no_route" Call [503] Owner:
-        "No permitted model or provider is left: the room's `models`, a rule of the fleet, what the model can do or read, or every provider that could serve it failed too often.",
-        "`zos route explain`; [routing.md](routing.md).";
+    NoRoute "zos_no_route" Call [503, 401] Owner:
+        "No permitted model or provider is left: the room's `models`, a rule of the fleet, what the model can do or read, or every provider that could serve it failed too often. 401 where nobody has a key for the provider.",
+        "`zos route explain`; `zos providers`; [routing.md](routing.md).";
     Untranslatable "zos_untranslatable" Call [400, 502] Caller:
         "The routed model is behind another API, which cannot carry a field of the call; the field is named and nothing was sent. 502 where the answer holds what the caller's API cannot.",
         "Leave the field out, or call the model through its own API; see [routing.md](routing.md).";
-    ForeignState "zos_foreign_state" Call [403] Caller:
-        "The request refers to what a provider keeps (an earlier answer, a stored conversation, a container, a file, a sealed item), and it belongs to another room, was never seen, or the room keeps nothing there.",
+    ForeignState "zos_foreign_state" Call [403, 400, 451] Caller:
+        "The request refers to what a provider keeps (an earlier answer, a stored conversation, a container, a file, a sealed item), and it belongs to another room, was never seen, or the room keeps nothing there. Statuses as of `zos_firewall_request`.",
         "Begin a new conversation, or go on in the room where this one began; `state` in [contexts.md](contexts.md).";
-    BudgetExceeded "zos_budget_exceeded" Call [429] Owner:
-        "The room's budget of the day does not hold this call. `retry-after` is the time to the reset.",
+    BudgetExceeded "zos_budget_exceeded" Call [429, 402] Owner:
+        "The room's budget does not hold this call. `x-zos-budget-reset` has the seconds to the reset. 429 for Codex, which repeats a 402; 429 with `retry-after` for everybody with `refusals: reference`.",
         "Raise `budget.daily_tokens`, ask for a lower `max_tokens`, or wait.";
     UpstreamUnreachable "zos_upstream_unreachable" Call [502, 503] Time:
         "The provider could not be reached, or its answer could not be read to its end. 503 where the answer does not fit beside those of other calls.",

@@ -24,6 +24,7 @@ use zos_guard::policy::Policy;
 use zos_meter::{
     AnswerText, Ask, Balance, Booked, Day, Limit, Micros, Price, ReserveError, Spend, Tier, Usage,
 };
+use zos_wire::clients::Form;
 use zos_wire::problem::{Code, Problem};
 
 /// A name of a model that is not to be kept.
@@ -50,6 +51,8 @@ pub(crate) struct Call {
     pub(crate) started: Instant,
     /// The id that the caller sees.
     pub(crate) request_id: String,
+    /// The form that its caller is refused in.
+    pub(crate) form: Form,
     /// What is known for the record. `seq`, `time` and durations are set at the end.
     pub(crate) record: Record,
     /// What the caller is told of the call, until the head of its answer leaves.
@@ -64,7 +67,7 @@ pub(crate) struct Call {
     pub(crate) body_memory: BodyMemory,
     /// Memory that its answer takes, where that is read whole.
     pub(crate) answer_memory: BodyMemory,
-    /// Keeps the house from stopping before this call has ended.
+    /// Keeps the gateway from stopping before this call has ended.
     _active: Option<Active>,
 }
 
@@ -152,6 +155,7 @@ impl Call {
         journal: Arc<Journal>,
         request_id: String,
         face: &str,
+        form: Form,
         active: Option<Active>,
     ) -> Self {
         journal.counters.arrived();
@@ -166,6 +170,7 @@ impl Call {
             journal,
             started: Instant::now(),
             request_id,
+            form,
             record,
             headers: HeaderMap::new(),
             is_hard: false,

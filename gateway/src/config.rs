@@ -10,6 +10,7 @@ use zos_audit::Durability;
 use zos_core::yaml::{self, Fields, Findings, Place, Unknown};
 use zos_core::{Home, Problem};
 use zos_seal::Secret;
+use zos_wire::clients::Refusals;
 
 /// The gateway's configuration.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub ask_timeout: Duration,
     /// Where spans of calls go, if anywhere.
     pub telemetry: TelemetryConfig,
+    /// Which forms refusals have.
+    pub refusals: Refusals,
     /// What the program itself writes down: `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: &'static str,
 }
@@ -129,14 +132,15 @@ impl Default for Config {
             auth: Auth::default(),
             upstream: UpstreamLimits {
                 connect_timeout: Duration::from_secs(10),
-                first_byte_timeout: Duration::from_secs(120),
-                idle_timeout: Duration::from_secs(120),
+                first_byte_timeout: Duration::from_secs(600),
+                idle_timeout: Duration::from_secs(300),
             },
             limits: Limits { body_bytes: 32 << 20, header_bytes: 64 << 10, connections: 1024 },
             audit: AuditConfig { durability: Durability::Relaxed },
             ledger_url: None,
             ask_timeout: Duration::from_secs(45),
             telemetry: TelemetryConfig::default(),
+            refusals: Refusals::default(),
             log_level: "info",
         }
     }
@@ -282,6 +286,8 @@ fn read(mut top: Fields<'_>, findings: &mut Findings) -> Config {
         }
         telemetry.finish(Unknown::Refuse, findings);
     }
+    let words = [("best", Refusals::Best), ("reference", Refusals::Reference)];
+    set(&mut config.refusals, top.word("refusals", &words, findings));
     if let Some(mut log) = top.map("log", findings) {
         let words =
             [("error", "error"), ("warn", "warn"), ("info", "info"), ("debug", "debug"), ("trace", "trace")];
@@ -391,6 +397,7 @@ mod tests {
             ("auth: {}\ntls: {cert: a.pem}\n", "gateway/config.yml:2:", "both"),
             ("tls: yes\n", "gateway/config.yml:1:", "map"),
             ("ledger: {url: \"mysql://x:hunter2@y\"}\n", "gateway/config.yml:1:", "PostgreSQL"),
+            ("refusals: worst\n", "gateway/config.yml:1:", "refusals"),
             ("ask: {timeout_s: 0}\n", "gateway/config.yml:1:", "timeout_s"),
             ("- a\n", "gateway/config.yml:1:", "map"),
             ("listen: [\n", "gateway/config.yml:", ""),

@@ -114,15 +114,8 @@ async fn walk(gateway: &Arc<Gateway>, judged: Judged, call: Call) -> Result<Resp
 }
 
 /// The way out and back: budget, provider, answer.
-async fn leave(
-    gateway: &Arc<Gateway>,
-    routed: Routed,
-    mut call: Call,
-) -> Result<Response, (Box<Call>, Problem)> {
-    let reserved = match reserve::run(routed, &mut call).await {
-        Ok(reserved) => reserved, // tokens are held from here on
-        Err(problem) => return Err((Box::new(call), problem)),
-    };
+async fn leave(gateway: &Arc<Gateway>, routed: Routed, call: Call) -> Result<Response, (Box<Call>, Problem)> {
+    let (mut call, reserved) = Box::pin(reserve::run(gateway, routed, call)).await?; // tokens are held from here on
     let forwarding = Box::pin(forward::run(&gateway.access, &gateway.upstreams, reserved, &mut call));
     let forwarded = match forwarding.await {
         Ok(forwarded) => forwarded, // the only step that leaves the machine
@@ -154,6 +147,7 @@ pub(crate) async fn in_turn<T: Send + 'static>(
 /// Ends a call with an answer of ours.
 pub(crate) async fn refuse(mut call: Call, shape: Shape, problem: Problem) -> Response {
     call.note(&problem);
+    let problem = problem.told(shape, call.form);
     call.settle(Cost::Nothing).await;
     let outcome = outcome(&problem);
     let problem = finish(&mut call, outcome, problem, shape).await;

@@ -16,6 +16,7 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use zos_wire::clients::Form;
 use zos_wire::face::Face;
 use zos_wire::problem::{Code, Problem, Shape};
 
@@ -56,7 +57,8 @@ pub fn window_router(gateway: Arc<Gateway>) -> Router {
 
 /// A path that no route has: one of the faces by a base that is nearly right, or nothing.
 async fn elsewhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    if !matches!(target(request.method(), request.uri().path()), (_, Target::Unknown)) {
+    let is_probe = request.method() == Method::HEAD && !request.uri().path().starts_with("/zos");
+    if is_probe || !matches!(target(request.method(), request.uri().path()), (_, Target::Unknown)) {
         return governed(State(gateway), request).await;
     }
     let id = ids::of_request(request.headers());
@@ -117,6 +119,7 @@ async fn governed(State(gateway): State<Arc<Gateway>>, request: Request) -> Resp
     let origin = cors::allowed_origin(&gateway.access.auth, request.headers());
     let allowed = exposure::check(&gateway.access.auth, request.uri(), request.headers());
     let mut response = match (&origin, allowed) {
+        (_, Ok(())) if request.method() == Method::HEAD => probed(),
         (Some(_), Ok(())) => match cors::preflight(request.method(), request.headers()) {
             Some(answer) => answer,
             None => answered(gateway, request, Ok(())).await,
@@ -160,10 +163,15 @@ async fn answered(gateway: Arc<Gateway>, request: Request, allowed: Result<(), P
         Target::Upgrade | Target::Unknown => "unknown",
     };
     let request_id = ids::of_request(request.headers());
+    // Another protocol, whose clients are told by its own errors.
+    let form = match &target {
+        Target::Mcp => Form::Reference,
+        _ => Form::of(gateway.config.refusals, request.headers()),
+    };
     let active = gateway.drain.enter();
     let is_stopping = active.is_none();
     let mut call =
-        Call::arrived(gateway.books.clone(), gateway.journal.clone(), request_id.clone(), name, active);
+        Call::arrived(gateway.books.clone(), gateway.journal.clone(), request_id.clone(), name, form, active);
     if allowed.is_err()
         && let Some(remark) = gateway.access.strangers.remark()
     {
@@ -192,6 +200,7 @@ async fn answered(gateway: Arc<Gateway>, request: Request, allowed: Result<(), P
                 pipeline::refuse(call, shape, only_http()).await
             }
             (Ok(()), Target::Unknown) => {
+                call.remark(&shape_of(request.method(), request.uri().path()));
                 let message = "zOS does not know this endpoint, so nothing passes through it.";
                 let problem = unknown_endpoint(request.headers(), message);
                 pipeline::refuse(call, shape, problem).await
@@ -206,6 +215,92 @@ async fn answered(gateway: Arc<Gateway>, request: Request, allowed: Result<(), P
             .respond(shape, &request_id)
             .map(Body::from)
     })
+}
+
+/// The answer to a `HEAD`, by which agents ask at their start whether anybody is here. It asks for nothing, so it is no
+/// call and leaves no record.
+fn probed() -> Response {
+    Response::new(Body::empty())
+}
+
+/// Words that paths of AI APIs are made of. Any other part of a path may be somebody's text.
+const PATH_WORDS: &[&str] = &[
+    "v1",
+    "v1beta",
+    "v2",
+    "api",
+    "openai",
+    "anthropic",
+    "rooms",
+    "messages",
+    "batches",
+    "count_tokens",
+    "chat",
+    "completions",
+    "responses",
+    "input_items",
+    "cancel",
+    "compact",
+    "input_tokens",
+    "embeddings",
+    "models",
+    "files",
+    "content",
+    "uploads",
+    "images",
+    "generations",
+    "edits",
+    "variations",
+    "audio",
+    "speech",
+    "transcriptions",
+    "translations",
+    "moderations",
+    "rerank",
+    "assistants",
+    "threads",
+    "runs",
+    "vector_stores",
+    "fine_tuning",
+    "jobs",
+    "realtime",
+    "sessions",
+    "conversations",
+    "items",
+    "organizations",
+    "organization",
+    "usage",
+    "hello",
+    "event_logging",
+    "batch",
+    "oauth",
+    "token",
+    "profile",
+    "generate",
+    "tags",
+    "show",
+    "version",
+    "mcp",
+    "containers",
+    "skills",
+    "evals",
+    "videos",
+];
+
+/// Method and path of a call that asks for nothing we know, with a star for every part that could be a name or an id.
+fn shape_of(method: &Method, path: &str) -> String {
+    let is_usual = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
+    let mut shape = String::from(if is_usual { method.as_str() } else { "?" });
+    shape.push(' ');
+    for part in path.split('/').skip(1).take(8) {
+        shape.push('/');
+        shape.push_str(PATH_WORDS.iter().find(|word| **word == part).unwrap_or(if part.is_empty() {
+            &""
+        } else {
+            &"*"
+        }));
+    }
+    shape
 }
 
 /// Whether the client wants a WebSocket instead of an answer.
@@ -263,6 +358,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let mut text = gateway.journal.counters.prometheus(gateway.journal.is_healthy());
+    text.push_str(&gateway.books.quotas.prometheus(gateway.journal.now_ms()));
     if gateway.journal.telemetry.is_on() {
         text.push_str(&format!(
             "# HELP zos_spans_lost_total Spans that the collector did not take.\n\
@@ -294,6 +390,19 @@ mod tests {
             (room, Target::Models(id)) => format!("{room:?} models {id:?}"),
             (room, Target::Mcp) => format!("{room:?} mcp"),
             (room, Target::Upgrade | Target::Unknown) => format!("{room:?} unknown"),
+        }
+    }
+
+    #[test]
+    fn the_shape_of_a_path_holds_no_word_of_the_caller() {
+        for (method, path, shape) in [
+            (Method::POST, "/v1/files/file-Falcon/content", "POST /v1/files/*/content"),
+            (Method::GET, "/rooms/acme/v1/responses/resp_1", "GET /rooms/*/v1/responses/*"),
+            (Method::POST, "/v1beta/models/gemini-3:generateContent", "POST /v1beta/models/*"),
+            (Method::from_bytes(b"FALCON").unwrap(), "/v1/Files", "? /v1/*"),
+            (Method::DELETE, "/v1//a/b/c/d/e/f/g/h", "DELETE /v1//*/*/*/*/*/*"),
+        ] {
+            assert_eq!(shape_of(&method, path), shape, "{path}");
         }
     }
 

@@ -215,7 +215,7 @@ def test_nothing_of_a_call_is_in_the_log():
         machine.env["ZOS_LOG"] = "trace"
         zos = Zos(machine, {"acme": "isolation: hard\noutbound_deny: [Project Falcon]\n"}, "acme").start("--hidden")
         assert zos.call("walnuts and say: hazelnuts").status == 200
-        assert zos.call("about project falcon", x_api_key="sk-private").status == 403
+        assert zos.call("about project falcon", x_api_key="sk-private").status == 400
         log = zos.log()
         assert "listening" in log, log
         for word in ("walnuts", "hazelnuts", "alcon", "sk-private"):

@@ -119,7 +119,7 @@ def test_more_than_eight_rooms_lead_to_the_window():
 def test_a_pause_lets_calls_pass_until_it_is_resumed():
     with tray({"acme": ACME}, "acme") as (zos, panel):
         denied = "tell me about Project Falcon"
-        assert zos.call(denied).status == 403
+        assert zos.call(denied).status == 400
         icon = panel.icon()
         panel.click("Pause shield", "5 minutes")
         soon(lambda: panel.find("Resume shield (back at "), f"the way back: {panel.labels()}")
@@ -130,7 +130,7 @@ def test_a_pause_lets_calls_pass_until_it_is_resumed():
         panel.click("Resume shield")
         soon(lambda: panel.find("Pause shield"), "the pause again")
         assert panel.find("Resume shield") is None
-        assert zos.call(denied).status == 403
+        assert zos.call(denied).status == 400
         panel.click("Pause shield", "Until I resume")
         soon(lambda: panel.find("Resume shield"), "the way back")
         assert "(" not in panel.find("Resume shield").label
@@ -209,7 +209,7 @@ def test_an_ask_is_counted_and_its_call_can_be_let_through_when_it_was_late():
         soon(lambda: panel.icon() != icon, "another icon while an ask waits")
         dotted = panel.icon()
         assert panel.find("Allow last block once") is None, "the call is not blocked yet"
-        assert held.result().status == 403
+        assert held.result().status == 400
         late = wait(lambda: panel.find("Allow last block once: "), f"the way to let it through: {panel.labels()}")
         labels = panel.labels()
         assert labels.index("Acme Corp") + 1 == labels.index(late.label) == labels.index("Pause shield") - 1, labels
@@ -220,7 +220,7 @@ def test_an_ask_is_counted_and_its_call_can_be_let_through_when_it_was_late():
         soon(lambda: panel.icon() != dotted, "an icon without the dot")
         assert zos.call(asked).status == 200
         # Once.
-        assert zos.call_held(asked).result().status == 403
+        assert zos.call_held(asked).result().status == 400
         details = [line["detail"] for line in log_lines(zos) if line["kind"] == "decision"]
         assert len(details) == 1 and details[0].endswith(": allow_once"), details
 

@@ -38,7 +38,7 @@ def test_now_shows_the_address_and_a_call_as_it_happens():
         assert zos.call().status == 200
         wait(lambda: page.all(selector("record")), "the call on the page", 2)
         page.shows("demo/echo", 2)
-        assert zos.call("about project falcon").status == 403
+        assert zos.call("about project falcon").status == 400
         wait(lambda: page.all(f"{selector('last-blocks')} {selector('record')}"), "the block on the page", 2)
         page.picture("now-calls")
 
@@ -76,7 +76,7 @@ def test_a_term_is_added_and_blocks_and_comments_stay():
         text = path.read_text()
         for kept in ("# The room of our best customer.", "# every doubt fails closed", "- Project Falcon     # not before May", "theirs: kept"):
             assert kept in text, text
-        wait(lambda: zos.call("the walnut plan").status == 403, "the block")
+        wait(lambda: zos.call("the walnut plan").status == 400, "the block")
 
 
 def test_a_pause_is_plain_and_can_be_ended():
@@ -87,7 +87,7 @@ def test_a_pause_is_plain_and_can_be_ended():
         assert zos.call("about project falcon").status == 200
         page.picture("paused")
         page.press("resume")
-        wait(lambda: zos.call("about project falcon").status == 403, "the shield again")
+        wait(lambda: zos.call("about project falcon").status == 400, "the shield again")
 
 
 def test_a_taken_port_is_told_in_words():

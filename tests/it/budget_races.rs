@@ -97,6 +97,55 @@ async fn an_estimated_answer_is_never_counted_above_what_was_held_for_it() {
     assert!(served >= 4 && used <= BUDGET, "{served} served, {used} used");
 }
 
+/// A room that lowers the output limits of calls that do not fit.
+async fn shrinking(provider: &Provider) -> Gateway {
+    let room = format!("isolation: hard\nbudget: {{daily_tokens: {BUDGET}, shrink: true}}\n");
+    Scratch::new().acme(&room).provider(provider).start().await
+}
+
+fn limits_received(provider: &Provider) -> Vec<u64> {
+    let bodies = provider.received();
+    let body =
+        |request: &zos_tests::provider::Received| serde_json::from_slice::<Value>(&request.body).unwrap();
+    bodies.iter().map(|request| body(request)["max_tokens"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_asks_for_more_output_than_is_left_goes_out_with_less() {
+    let provider = generous(10, 256).await;
+    let gateway = shrinking(&provider).await;
+    for path in ["/v1/chat/completions", "/v1/messages"] {
+        let response = gateway.post(path, chat(json!({"max_tokens": 64000})).to_string()).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let told: u64 = response.headers()["x-zos-output-limit"].to_str().unwrap().parse().unwrap();
+        assert!((256..BUDGET).contains(&told), "{told}");
+        assert_eq!(limits_received(&provider).pop(), Some(told), "what was held is what was asked for");
+    }
+    let record = gateway.wait_records(2).await.pop().unwrap();
+    assert!(record["detail"].as_str().unwrap().contains("output limit was lowered"), "{record}");
+    // What fits is not touched.
+    let response = gateway.post("/v1/chat/completions", chat(json!({"max_tokens": 300})).to_string()).await;
+    assert_eq!((response.status().as_u16(), response.headers().get("x-zos-output-limit")), (200, None));
+    assert_eq!(limits_received(&provider).pop(), Some(300));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_lowered_is_refused_and_forty_at_once_overspend_nothing() {
+    let provider = generous(10, 256).await;
+    let gateway = shrinking(&provider).await;
+    for body in [
+        chat(json!({})),
+        chat(json!({"max_tokens": 64000, "thinking": {"budget_tokens": 32000}})),
+        chat(json!({"max_tokens": 64000, "n": 10})),
+    ] {
+        assert_eq!(gateway.post("/v1/chat/completions", body.to_string()).await.status(), 429, "{body}");
+    }
+    assert!(provider.received().is_empty());
+    let (served, used) = forty(&gateway, "/v1/chat/completions", &chat(json!({"max_tokens": 64000}))).await;
+    assert!(served >= 1 && used <= BUDGET, "{served} served, {used} used");
+    assert!(limits_received(&provider).iter().all(|limit| (256..BUDGET).contains(limit)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_provider_reports_above_the_hold_is_counted_in_full() {
     let provider = generous(10, 900).await;

@@ -34,6 +34,7 @@ outbound_deny:
 confidential:
   - {term: Globex merger}
 budget:
+  shrink: true
   daily_tokens: 200000
   daily_usd: 5
   monthly_usd: 60

@@ -101,6 +101,7 @@ def zos(model_url):
             f'  local: {{api: openai, base_url: "{model_url}/v1", key: none, residency: local}}\n'
             "models:\n  - {id: local/gemma, provider: local, model: gemma}\n"
             "  - {id: local/gemma-tools, provider: local, model: gemma-tools, caps: [tools]}\n",
+            "gateway/config.yml": "refusals: reference\n",
             "contexts/birds.yml": "isolation: open\nbudget: {daily_tokens: 100000}\n",
             "contexts/acme.yml": f"outbound_deny: [{DENIED}]\nbudget: {{daily_tokens: 100000}}\n",
             "state.json": '{"active": "acme"}',

@@ -36,6 +36,8 @@ before(async () => {
   const upstream = `http://127.0.0.1:${server.address().port}`;
   home = mkdtempSync(join(tmpdir(), "zos-sdk-"));
   const files = {
+    // What each API documents for a refusal; the forms for known clients are proven in tests/it/refusals.rs.
+    "gateway/config.yml": "refusals: reference\n",
     "contexts/acme.yml": `outbound_deny: [${TERM}]\n`,
     "contexts/poor.yml": "budget: {daily_tokens: 1}\n",
     "state.json": '{"active": "acme"}',

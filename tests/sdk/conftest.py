@@ -74,6 +74,8 @@ def fleet(provider, **defaults):
 
 def serve(tmp_path, fleet):
     files = {
+        # What each API documents for a refusal; the forms for known clients are proven in tests/it/refusals.rs.
+        "gateway/config.yml": "refusals: reference\n",
         "contexts/acme.yml": "outbound_deny: [Project Falcon]\n",
         "contexts/poor.yml": "budget: {daily_tokens: 1}\n",
         "state.json": '{"active": "acme"}',

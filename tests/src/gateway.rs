@@ -72,9 +72,11 @@ impl Scratch {
         self.start_with(Opening::default()).await
     }
 
-    /// Starts the gateway with a say in what it is opened with.
+    /// Starts the gateway with a say in what it is opened with. Where its configuration says nothing of refusals, they have
+    /// the reference form: it is the same for every caller, so that what a test is about stays the only thing in it.
     pub async fn start_with(self, opening: Opening) -> Gateway {
         let root = self.home.path().to_owned();
+        refuse_by_reference(&root);
         let home = Home::resolve(Some(&root)).expect("an absolute path");
         let house = tokio::task::spawn_blocking(move || zos_gateway::Gateway::open_with(home, opening))
             .await
@@ -185,6 +187,14 @@ impl Gateway {
 pub fn client() -> reqwest::Client {
     zos_gateway::install_tls();
     reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client")
+}
+
+fn refuse_by_reference(home: &Path) {
+    let mut config = std::fs::read_to_string(home.join("gateway/config.yml")).unwrap_or_default();
+    if !config.contains("refusals:") {
+        config.push_str("\nrefusals: reference\n");
+        write(home, "gateway/config.yml", &config);
+    }
 }
 
 fn write(home: &Path, path: &str, text: &str) {

@@ -3,6 +3,7 @@
 //! ```yaml
 //! budget:
 //!   daily_tokens: 200000
+//!   shrink: true
 //!   daily_usd: 5
 //!   monthly_usd: 60
 //!   keys: {claude-code: {daily_usd: 2}}
@@ -28,6 +29,8 @@ pub struct Budget {
     pub daily_usd: Option<Micros>,
     /// Money a UTC month.
     pub monthly_usd: Option<Micros>,
+    /// Whether a call whose output limit does not fit any more goes out with a lower one.
+    pub shrink: bool,
     /// Limits of single zOS keys, by the name of their client.
     pub keys: Vec<(String, Limits)>,
     /// Limits of the models that fit a pattern, by the name that was asked for.
@@ -76,6 +79,7 @@ pub(super) fn read_budget(fields: &mut Fields<'_>, findings: &mut Findings) -> B
         daily_tokens,
         daily_usd,
         monthly_usd,
+        shrink: inner.flag("shrink", findings).unwrap_or(false),
         keys: read_each(&mut inner, "keys", findings, |entry, path, findings| {
             Some((entry.key.clone(), read_entry(entry, path, findings)?))
         }),

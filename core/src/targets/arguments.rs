@@ -17,27 +17,90 @@ use schema::{Role, Schema};
 /// Depth to which arguments and JSON within strings are followed.
 const NESTING_LIMIT: usize = 32;
 
-/// The targets of a tool call, the tool itself first.
+/// Depth to which calls within calls are followed. No agent wraps a call more than once.
+const WRAPPERS_LIMIT: usize = 4;
+
+/// Names, and arguments for them, that are followed in one call. A call with more is none that an agent writes.
+const WRAPPED_LIMIT: usize = 8;
+
+/// Arguments by which a tool that calls another one names it, flat.
+const CALLED: &[&str] = &["name", "tool", "toolname", "function", "functionname"];
+
+/// Arguments in which such a tool has those of the other one, flat.
+const HANDED_ON: &[&str] =
+    &["arguments", "args", "input", "toolinput", "parameters", "params", "toolarguments"];
+
+/// The targets of a tool call, the tool itself first. A call whose arguments are a call, as of agents that load tools late
+/// (`tool_call {"name": …, "arguments": …}`), is also one of the tool that it calls.
 #[must_use]
 pub fn extract(tool: &str, arguments: &str) -> Vec<Target> {
+    let Some(value) = Json::parse(arguments) else { return of_text(tool, arguments) };
+    let mut targets = of_value(tool, &value);
+    let mut calls = wrapped(&value);
+    for _ in 0..WRAPPERS_LIMIT {
+        let mut inner = Vec::new();
+        for (tool, value) in std::mem::take(&mut calls) {
+            for target in of_value(&tool, &value) {
+                if !targets.contains(&target) && targets.len() <= TARGETS_LIMIT {
+                    targets.push(target);
+                }
+            }
+            inner.extend(wrapped(&value));
+        }
+        calls = inner;
+    }
+    targets
+}
+
+/// The calls that arguments are: every name with everything that may be its arguments, since of two members of one name
+/// nobody knows which is read.
+fn wrapped(arguments: &Json) -> Vec<(String, Json)> {
+    let Json::Map(members) = arguments else { return Vec::new() };
+    let fits = |key: &str, names: &[&str]| names.contains(&flat(key).as_str());
+    let names = members.iter().filter(|(key, _)| fits(key, CALLED)).filter_map(|(_, value)| match value {
+        Json::Text(name) => Some(name),
+        _ => None,
+    });
+    let handed =
+        members.iter().filter(|(key, _)| fits(key, HANDED_ON)).filter_map(|(_, value)| match value {
+            Json::Map(_) => Some(value.clone()),
+            // Some write the arguments as a text of JSON.
+            Json::Text(text) => Json::parse(text).filter(|value| matches!(value, Json::Map(_))),
+            _ => None,
+        });
+    let handed: Vec<Json> = handed.take(WRAPPED_LIMIT).collect();
+    let names = names.take(WRAPPED_LIMIT);
+    names.flat_map(|name| handed.iter().map(move |handed| (name.clone(), handed.clone()))).collect()
+}
+
+/// A finder that has the tool, and the schema of its arguments.
+fn begun(tool: &str) -> (Finder, Schema) {
     let mut finder = Finder::default();
-    let name = plain_name(tool);
     if !tool.is_empty() {
         finder.push(TargetKind::Tool, tool.to_owned(), Form::Word(tool.to_lowercase()));
     }
-    let schema = Schema::of(&name);
-    match Json::parse(arguments) {
-        Some(Json::Text(text)) => schema.plain(&mut finder, &text),
-        Some(value) => finder.value(schema, &value, 0),
-        // Tools that take plain text; or arguments that are broken, and then nobody knows what is read.
-        None => {
-            if arguments.trim_start().starts_with(['{', '[']) {
-                finder.unreadable("arguments that are no JSON");
-                text::find(&mut finder, &arguments.replace("\\/", "/"));
-            }
-            schema.plain(&mut finder, arguments);
-        }
+    (finder, Schema::of(&plain_name(tool)))
+}
+
+/// The targets of a call with these arguments.
+fn of_value(tool: &str, arguments: &Json) -> Vec<Target> {
+    let (mut finder, schema) = begun(tool);
+    match arguments {
+        Json::Text(text) => schema.plain(&mut finder, text),
+        value => finder.value(schema, value, 0),
     }
+    finder.found()
+}
+
+/// The targets of a call whose arguments are no JSON: of tools that take plain text; or they are broken, and then nobody
+/// knows what is read.
+fn of_text(tool: &str, arguments: &str) -> Vec<Target> {
+    let (mut finder, schema) = begun(tool);
+    if arguments.trim_start().starts_with(['{', '[']) {
+        finder.unreadable("arguments that are no JSON");
+        text::find(&mut finder, &arguments.replace("\\/", "/"));
+    }
+    schema.plain(&mut finder, arguments);
     finder.found()
 }
 

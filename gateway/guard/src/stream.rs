@@ -54,6 +54,7 @@ use views::Views;
 use zos_core::Effect;
 use zos_meter::{AnswerText, Tier, UsageReader};
 use zos_wire::dialect::{Delivered, Reading};
+use zos_wire::face::Face;
 use zos_wire::faces::Dialect;
 use zos_wire::json::{self, Value};
 use zos_wire::places::{Channel, Kind, Leaf, Place, Places, Role, Words};
@@ -243,6 +244,11 @@ impl Guard {
             self.views.opening = Some(Box::new(Text::opening(&self.policy, opening)));
         }
         self
+    }
+
+    /// The face whose stream this is.
+    pub fn face(&self) -> Face {
+        self.dialect.face()
     }
 
     /// Whether a tool call is open: then an ending must not look like one that can be acted upon.

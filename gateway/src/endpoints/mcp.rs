@@ -35,6 +35,7 @@ use tokio::runtime::Handle;
 use zos_audit::{Outcome, Verdict};
 use zos_core::memory::{Id, MemoryError, Moment, Room};
 use zos_core::{Context, RoomPolicy};
+use zos_wire::clients::Form;
 use zos_wire::problem::{Code, Problem, Shape};
 
 /// How records name this side of the gateway.
@@ -76,6 +77,7 @@ async fn owner(State(gateway): State<Arc<Gateway>>, Path(name): Path<String>, re
         gateway.journal.clone(),
         ids::of_request(request.headers()),
         FACE,
+        Form::Reference,
         active,
     );
     if is_stopping {

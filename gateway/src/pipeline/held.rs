@@ -16,6 +16,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
+use zos_core::code::Actor;
+use zos_meter::Usage;
+use zos_wire::dialect::Cut;
 use zos_wire::faces::Dialect;
 use zos_wire::problem::{Code, Problem};
 
@@ -73,12 +76,23 @@ pub(super) fn respond(gateway: Arc<Gateway>, dialect: Dialect, judged: Judged, m
 async fn refuse(mut call: Call, dialect: &Dialect, problem: Problem) -> Response {
     call.note(&problem);
     call.settle(Cost::Nothing).await;
-    let mut bytes = dialect.failure(&problem, &call.request_id);
+    let mut bytes = ended(&call, dialect, problem.clone());
     call.record.bytes_out = bytes.len() as u64;
     if let Err(unavailable) = call.finish(outcome(&problem), Some(StatusCode::OK.as_u16())).await {
         bytes = dialect.failure(&unavailable, &call.request_id);
     }
     Response::new(Body::from(bytes))
+}
+
+/// The event that ends a stream in which nothing was said. What is no refusal may go better the next time, and says so.
+fn ended(call: &Call, dialect: &Dialect, problem: Problem) -> Bytes {
+    if problem.code.actor() == Actor::Time {
+        return dialect.failure(&problem, &call.request_id);
+    }
+    let problem = problem.told(dialect.face().shape(), call.form);
+    // As inside of a call: there is no text that could end.
+    let cut = Cut { problem: &problem, request_id: &call.request_id, in_call: true, usage: Usage::default() };
+    dialect.cut(&cut, call.form)
 }
 
 /// An answer that is no stream, such as an error of the provider, as the event that a stream has for it.

@@ -109,7 +109,10 @@ pub(super) fn run(
             Code::FirewallRequest,
             refusal_sentence("The request", &governed, &findings),
         )
-        .hint("Take it out of the conversation, or change the rule in this context's file."));
+        .hint(format!(
+            "Take it out, switch the room, or edit this one (`zos context edit {}`); `zos firewall test` shows what a rule finds.",
+            governed.name
+        )));
     }
     let digest = match governed.policy.may_ask() || governed.policy.may_confirm() {
         true => zos_seal::sha256(&arrived.body),
@@ -339,7 +342,10 @@ fn vocabularies(governed: &Governed, face: Face, asked: &Asked) -> Vec<Option<Vo
 /// What an image or a page costs at most with the providers we know. A guess, for the reservation only.
 const ATTACHMENT_TOKENS: u64 = 1600;
 
-/// Names rule, field and count, and never what was found.
+/// The most rules that a sentence names. A person reads it in a terminal; the record and `x-zos-rules` have all of them.
+const NAMED_LIMIT: usize = 3;
+
+/// Names room, rule, field and count, and never what was found.
 pub(super) fn refusal_sentence(subject: &str, governed: &Governed, findings: &Findings) -> String {
     let times = |count: u32| if count == 1 { String::new() } else { format!(", {count} times") };
     let mut found: Vec<String> = findings
@@ -365,9 +371,13 @@ pub(super) fn refusal_sentence(subject: &str, governed: &Governed, findings: &Fi
             .rules()
             .map(|(rule, count)| format!("rule {rule} on where a tool call or link points{}", times(count))),
     );
-    let isolation = governed.context.isolation.name();
+    let more = match found.len().saturating_sub(NAMED_LIMIT) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    found.truncate(NAMED_LIMIT);
     format!(
-        "{subject} holds something that the {isolation} context \"{}\" denies: {}.",
+        "{subject} holds something that the room \"{}\" denies: {}{more}.",
         governed.name,
         found.join("; ")
     )

@@ -102,7 +102,12 @@ async fn plain(
             return Err((Box::new(call), problem));
         }
     };
-    let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
+    let mut returned = travelling::returned(
+        &forwarded.governed.policy,
+        &forwarded.provider.pass_down,
+        &forwarded.answer.headers,
+        &mut call,
+    );
     let Ok(weight) = guards.inspectors.weigh(&body) else {
         call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), too_many_values(&provider)));
@@ -402,7 +407,9 @@ fn refused(forwarded: &Forwarded, findings: &Findings) -> Option<Box<Problem>> {
         return None;
     }
     let sentence = refusal_sentence("The answer", &forwarded.governed, findings);
-    Some(Box::new(Problem::new(Code::FirewallResponse, sentence).hint("The answer was not passed on.")))
+    Some(Box::new(
+        Problem::new(Code::FirewallResponse, sentence).hint(unsaid("The answer", &forwarded.governed)),
+    ))
 }
 
 /// The answer with what the room redacts replaced, and with what was redacted in the request restored;
@@ -446,5 +453,13 @@ fn finish_head(into: &mut HeaderMap, returned: HeaderMap, ours: &HeaderMap, requ
 /// A refusal in the middle of a stream, as its problem.
 fn cut(governed: &Governed, findings: &Findings) -> Problem {
     Problem::new(Code::FirewallResponse, refusal_sentence("The answer", governed, findings))
-        .hint("The rest was not passed on.")
+        .hint(unsaid("The rest", governed))
+}
+
+/// What became of an answer that the room denies, and what to do about it.
+fn unsaid(what: &str, governed: &Governed) -> String {
+    format!(
+        "{what} was not passed on. Ask differently, switch the room, or edit it (`zos context edit {}`).",
+        governed.name
+    )
 }

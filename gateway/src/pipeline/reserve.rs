@@ -1,14 +1,22 @@
 //! Step 4: tokens and money are held before anything is forwarded, and anew before a fallback is.
 
 use super::body::Body;
+use super::in_turn;
 use super::inspect_request::Inspected;
-use super::route::Routed;
+use super::route::{Routed, prepare};
+use crate::access::Access;
 use crate::books::budget::limits_of_call;
 use crate::books::prices::Names;
 use crate::books::tokens;
 use crate::call::{Call, Fact, Granted, Needs};
+use crate::gateway::Gateway;
+use bytes::Bytes;
+use std::sync::Arc;
 use zos_core::Route;
-use zos_meter::{Day, Limit, Micros, Period, ReserveError, Scope, Standing, Unit};
+use zos_core::fleet::Billing;
+use zos_meter::{Day, Limit, Micros, Period, Price, ReserveError, Scope, Standing, Unit};
+use zos_wire::asked::asked;
+use zos_wire::json;
 use zos_wire::problem::{Code, Problem};
 
 /// A call whose tokens are held.
@@ -16,9 +24,69 @@ pub(crate) struct Reserved {
     pub(super) routed: Routed,
 }
 
-pub(super) async fn run(mut routed: Routed, call: &mut Call) -> Result<Reserved, Problem> {
-    hold(&mut routed.inspected, &routed.first.route, call).await?;
-    Ok(Reserved { routed })
+/// The fewest output tokens that a limit is lowered to. With less no answer is of use, and a refusal says more.
+const SHRINK_LEAST: u64 = 256;
+
+/// How often a call is lowered: by each limit that it does not fit, or because other calls took what was left.
+const SHRINKS: usize = 4;
+
+pub(super) async fn run(
+    gateway: &Arc<Gateway>,
+    mut routed: Routed,
+    mut call: Call,
+) -> Result<(Call, Reserved), (Box<Call>, Problem)> {
+    for _ in 0..SHRINKS {
+        let refused = match held(&mut routed.inspected, &routed.first.route, &mut call).await {
+            Ok(()) => return Ok((call, Reserved { routed })),
+            Err(refused) => refused,
+        };
+        let Some(output) = refused.output_left.filter(|left| *left >= SHRINK_LEAST) else {
+            return Err((Box::new(call), refused.problem));
+        };
+        let (shared, weight) = (Arc::clone(gateway), routed.inspected.arrived.weight);
+        let step = move |call: &mut Call| {
+            let lowered = lowered(&shared.access, &mut routed, output, call);
+            (routed, lowered)
+        };
+        let done;
+        (call, (routed, done)) = in_turn(&gateway.guards.inspectors, weight, call, step).await;
+        match done {
+            Ok(true) => call.tell(Fact::OutputLimit(routed.inspected.asked.output_tokens)),
+            Ok(false) => return Err((Box::new(call), refused.problem)),
+            Err(problem) => return Err((Box::new(call), problem)),
+        }
+    }
+    match hold(&mut routed.inspected, &routed.first.route, &mut call).await {
+        Ok(()) => Ok((call, Reserved { routed })),
+        Err(problem) => Err((Box::new(call), problem)),
+    }
+}
+
+/// Lowers the output limits in the body of a call until so much is asked for, and writes the body for its first model
+/// anew. Whether that could be done: it is not where the request states no limit.
+fn lowered(access: &Access, routed: &mut Routed, output: u64, call: &Call) -> Result<bool, Problem> {
+    let inspected = &mut routed.inspected;
+    let (face, before) = (inspected.arrived.face, inspected.arrived.body.clone());
+    let body = Body::again(&before)?;
+    let Some(edits) = zos_wire::asked::lowered(face, body.text, &body.tree, output) else { return Ok(false) };
+    let after: Bytes = json::replace(body.text, &edits).into();
+    inspected.asked = asked(face, &Body::again(&after)?.tree)?;
+    inspected.arrived.body = after;
+    routed.first = prepare(access, &call.journal, inspected, routed.first.route.clone())?;
+    Ok(true)
+}
+
+/// A call that a limit does not hold.
+struct Refused {
+    problem: Problem,
+    /// Output tokens that would be held, where the room lowers limits.
+    output_left: Option<u64>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Refused { problem, output_left: None }
+    }
 }
 
 /// Counts the body for its first model ahead of [`run`], while its tree is at hand: under a limit that takes as long as
@@ -33,6 +101,10 @@ pub(super) fn measured(mut routed: Routed, body: &Body<'_>, call: &Call) -> Rout
 /// Holds what the model of a route may cost, in place of what the call holds. A fallback may be dearer than
 /// the model before it, or have limits of its own, so this stands before every attempt.
 pub(super) async fn hold(inspected: &mut Inspected, route: &Route, call: &mut Call) -> Result<(), Problem> {
+    held(inspected, route, call).await.map_err(|refused| refused.problem)
+}
+
+async fn held(inspected: &mut Inspected, route: &Route, call: &mut Call) -> Result<(), Refused> {
     if inspected.arrived.face.is_free() {
         return Ok(());
     }
@@ -43,14 +115,18 @@ pub(super) async fn hold(inspected: &mut Inspected, route: &Route, call: &mut Ca
         && needs.micros.is_none()
     {
         if call.is_hard {
-            return Err(unknown_price(&route.model, limit, needs.day, call));
+            return Err(unknown_price(&route.model, limit, needs.day, call).into());
         }
         call.tell(Fact::Price { is_known: false });
     } else {
         call.tell(Fact::Price { is_known: true });
     }
+    if route.provider.billing == Billing::Plan {
+        call.tell(Fact::PaidByPlan);
+    }
     // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
     let goes_on = !is_limited || !call.is_hard;
+    let fit = inspected.governed.context.budget.shrink.then(|| Fit::of(&needs, inspected.asked.sounds));
     match call.reserve(&inspected.governed.name, needs, goes_on).await {
         Ok(Granted::Covered) => Ok(()),
         Ok(Granted::Held(balance)) => {
@@ -70,7 +146,8 @@ pub(super) async fn hold(inspected: &mut Inspected, route: &Route, call: &mut Ca
                 call.tell(Fact::BudgetUnknown);
                 problem.message += " The ledger is away; this is what was last known.";
             }
-            Err(problem)
+            let output_left = fit.map(|fit| fit.output_within(&standing));
+            Err(Refused { problem, output_left })
         }
         Err(ReserveError::Ledger(error)) => {
             tracing::error!(%error, "the budget cannot be read");
@@ -78,7 +155,52 @@ pub(super) async fn hold(inspected: &mut Inspected, route: &Route, call: &mut Ca
                 Code::LedgerUnavailable,
                 "The budget of this context cannot be read or written, so nothing may be spent.",
             )
-            .hint("See `zos doctor`: the disk may be full, or the database away. It goes on by itself."))
+            .hint("See `zos doctor`: the disk may be full, or the database away. It goes on by itself.")
+            .into())
+        }
+    }
+}
+
+/// What a call needs, to tell how much output would fit.
+struct Fit {
+    input: u64,
+    output: u64,
+    price: Option<Price>,
+    sounds: bool,
+}
+
+impl Fit {
+    fn of(needs: &Needs, sounds: bool) -> Fit {
+        let price = needs.price.as_ref().and_then(|price| price.at(needs.tier)).cloned();
+        Fit { input: needs.tokens.saturating_sub(needs.output), output: needs.output, price, sounds }
+    }
+
+    fn cost(&self, output: u64) -> Option<u64> {
+        let price = self.price.as_ref()?;
+        let bound = match self.sounds {
+            true => price.with_sound().bound(self.input, output),
+            false => price.bound(self.input, output),
+        };
+        bound.map(|micros| micros.0)
+    }
+
+    /// The most output that this limit would hold beside the input.
+    fn output_within(&self, standing: &Standing) -> u64 {
+        let left = standing.remaining();
+        match standing.limit.unit {
+            Unit::Tokens => left.saturating_sub(self.input).min(self.output),
+            Unit::Micros => {
+                // More output never costs less.
+                let (mut fits, mut over) = (0, self.output);
+                while over - fits > 1 {
+                    let middle = fits + (over - fits) / 2;
+                    match self.cost(middle) {
+                        Some(cost) if cost <= left => fits = middle,
+                        _ => over = middle,
+                    }
+                }
+                fits
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use http::request::Parts;
 use std::sync::Arc;
 use zos_core::{Api, Context, ContextName, Isolation, NoContext, RouteRequest, Snapshot};
 use zos_guard::policy::Policy;
-use zos_guard::redact::sessions::conversation;
+use zos_wire::clients::{claimed, conversation};
 use zos_wire::problem::{Code, Problem};
 
 /// A context that governs a call, and who calls.
@@ -127,7 +127,10 @@ pub(crate) fn by_head(by: By<'_>, head: &Head<'_>, call: &mut Call) -> Result<Go
         None => snapshot.effective_active().map_err(no_context)?.clone(),
     };
     let conversation = conversation(request).map(str::to_owned);
-    governed(by.guards, Chosen { presented, snapshot, name, is_bound, conversation }, call)
+    let governed = governed(by.guards, Chosen { presented, snapshot, name, is_bound, conversation }, call)?;
+    // Like every header it may hold what the room denies, and a record has no place for that.
+    call.record.agent = claimed(request).filter(|agent| finds_nothing(&governed.policy, agent));
+    Ok(governed)
 }
 
 /// Resolves the context that the owner names, on the owner's own side of the gateway: no key is asked for.

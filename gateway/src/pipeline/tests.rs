@@ -51,6 +51,7 @@ async fn read(room: &str, text: &str) -> (u64, http::StatusCode, String) {
         gateway.journal.clone(),
         "r".to_owned(),
         Face::ChatCompletions.name(),
+        zos_wire::clients::Form::Reference,
         active,
     );
     counted::take();

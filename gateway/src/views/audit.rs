@@ -56,6 +56,8 @@ pub struct AuditRecord {
     pub context: String,
     /// Client by its zOS key; empty for a keyless call.
     pub client: String,
+    /// Program that the caller claims to be by its `user-agent`; nobody checked that.
+    pub agent: Option<String>,
     /// API that was called.
     pub face: String,
     /// Provider; empty when the call never got there.
@@ -157,6 +159,7 @@ impl From<Record> for AuditRecord {
             request_id: record.request_id.unwrap_or_default(),
             context: record.context.unwrap_or_default(),
             client: record.client.unwrap_or_default(),
+            agent: record.agent,
             face: record.face.unwrap_or_default(),
             provider: record.provider.unwrap_or_default(),
             model: record.model.unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! What a request to a face asks for: model, stream, output limits.
 
 use crate::face::Face;
-use crate::json::Value;
+use crate::json::{Edit, Value};
 use crate::limits;
 use crate::needs;
 use crate::problem::{Code, Problem};
@@ -91,6 +91,12 @@ pub fn asked(face: Face, body: &Value<'_>) -> Result<Asked, Problem> {
         sounds: needs::sounds(body),
         tier: needs::tier(face, body),
     })
+}
+
+/// The edits that lower every limit that a request states until all of its answers together have at most `total` output
+/// tokens; `None` where that cannot be. `text` is what `body` was read from.
+pub fn lowered(face: Face, text: &str, body: &Value<'_>, total: u64) -> Option<Vec<Edit>> {
+    limits::lowered(face, text, body, total)
 }
 
 #[cfg(test)]

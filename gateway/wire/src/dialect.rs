@@ -1,10 +1,12 @@
 //! What one event of a stream says, in the words that all dialects share: strings, ends, endings.
 
+use crate::clients::Client;
 use crate::json::Value;
 use crate::places::{Channel, Leaves, Place, Walk};
 use crate::problem::Problem;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use zos_meter::Usage;
 
 /// A stream of one API on its way to the caller: how its events are read, and how it is ended in its own words. Keeps what
 /// an ending needs to know. Nothing has a default, so that no API forgets a part of it.
@@ -34,6 +36,10 @@ pub(crate) trait Stream: Send + Sync {
     /// An event that carries a part of a piece's text, for what may still be said before a cut.
     fn text_event(&self, channel: Channel, text: &str) -> Bytes;
 
+    /// The ending by which this client stops where we stop an answer: it shows our sentence once, acts on no half of a
+    /// call, and does not ask again where that can be had.
+    fn cut(&self, cut: &Cut<'_>, client: &Client) -> Bytes;
+
     /// The native ending of an answer that was refused.
     fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes;
 
@@ -49,6 +55,19 @@ pub(crate) trait Stream: Send + Sync {
 
     /// What keeps a stream alive that has nothing to say.
     fn ping(&self) -> Bytes;
+}
+
+/// A stop of ours in the middle of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut<'a> {
+    /// Why, as its caller is told it ([`Problem::told`]).
+    pub problem: &'a Problem,
+    /// The id that the caller knows the call by.
+    pub request_id: &'a str,
+    /// Whether a tool call is open: then nothing may look like an end that can be acted upon.
+    pub in_call: bool,
+    /// What the answer cost until here.
+    pub usage: Usage,
 }
 
 /// A comment, which every reader of events skips.
@@ -89,6 +108,11 @@ pub enum Delivered {
 /// The `zos` object that stands beside a native ending.
 pub(crate) fn mark(problem: &Problem, request_id: &str) -> serde_json::Value {
     serde_json::json!({"code": problem.code.as_str(), "message": problem.message, "hint": problem.hint, "request_id": request_id})
+}
+
+/// Our sentence as the last words of a text that goes before it.
+pub(crate) fn last_words(problem: &Problem) -> String {
+    format!("\n\n{}", problem.sentence())
 }
 
 /// One event with a name.

@@ -7,7 +7,8 @@ mod embeddings;
 mod messages;
 mod responses;
 
-use crate::dialect::{Delivered, Reading, Stream};
+use crate::clients::Form;
+use crate::dialect::{Cut, Delivered, Reading, Stream};
 use crate::face::Face;
 use crate::json::Value;
 use crate::places::{Channel, Leaves, Places, Walk};
@@ -121,6 +122,15 @@ impl Dialect {
         self.stream.text_event(channel, text)
     }
 
+    /// The ending of an answer that we stop, in the form for its caller.
+    pub fn cut(&self, cut: &Cut<'_>, form: Form) -> Bytes {
+        match form {
+            Form::Best(client) => self.stream.cut(cut, client),
+            Form::Reference if cut.in_call => self.stream.failure(cut.problem, cut.request_id),
+            Form::Reference => self.stream.refusal(cut.problem, cut.request_id, cut.usage.output),
+        }
+    }
+
     /// The native ending of an answer that was refused.
     pub fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {
         self.stream.refusal(problem, request_id, output_tokens)
@@ -151,6 +161,8 @@ impl Dialect {
 
 #[cfg(test)]
 mod canon_tests;
+#[cfg(test)]
+mod endings_tests;
 
 #[cfg(test)]
 mod tests {

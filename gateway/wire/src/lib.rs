@@ -6,12 +6,13 @@
 //! Reading order: [`json`] (texts with the place of every string), [`sse`] (events), [`face`] (what an endpoint is asked), [`faces`]
 //! (all of them, a file each), [`asked`] (what a request to one asks for), [`dialect`] (what an event says), [`places`]
 //! (where its strings stand), [`pair`] (calls between two faces), [`declared`] (strings that are declared to be no
-//! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`problem`] (answers of ours).
+//! text), [`blob`] and [`charset`] (what bytes are, and what texts they may be), [`clients`] (who calls, and what makes each stop), [`problem`] (answers of ours).
 
 pub mod asked;
 pub mod blob;
 mod canon;
 pub mod charset;
+pub mod clients;
 pub mod declared;
 pub mod dialect;
 mod envelope;

@@ -7,7 +7,7 @@
 //! is not in the table is not seen: a server that honours one of its own can be asked for more than was held.
 
 use crate::face::Face;
-use crate::json::{Str, Value};
+use crate::json::{Edit, Str, Value};
 use crate::problem::{Code, Problem};
 use crate::spelling::is_spelled;
 use smallvec::SmallVec;
@@ -85,6 +85,45 @@ pub(crate) fn output(face: Face, body: &Value<'_>) -> Result<u64, Problem> {
         }
     }
     Ok(most.unwrap_or(OUTPUT_WITHOUT_LIMIT).max(least).saturating_mul(answers))
+}
+
+/// The edits that lower every limit that a request states until all of its answers together have at most `total` tokens.
+///
+/// `None` where that cannot be: the request states no limit, and then which name of one its server honours is unknown; or
+/// it asks for a part, such as thinking, that is as large.
+pub(crate) fn lowered(face: Face, text: &str, body: &Value<'_>, total: u64) -> Option<Vec<Edit>> {
+    if !face.facts().writes {
+        return None;
+    }
+    let (mut stated, mut least, mut answers) = (Vec::new(), 0, 1);
+    for (path, role) in SETTINGS {
+        for value in named(body, path, path).ok()? {
+            match (role, amount(value, *role)?, value) {
+                (Role::Most, amount, Value::Number(written)) => stated.push((*written, amount)),
+                (Role::Least, Amount::Tokens(part), _) => least = least.max(part),
+                (Role::Answers, Amount::Tokens(count), _) => answers = answers.max(count),
+                _ => {}
+            }
+        }
+    }
+    let each = total.checked_div(answers)?;
+    if stated.is_empty() || each <= least {
+        return None;
+    }
+    let is_above = |amount: &Amount| {
+        matches!(amount, Amount::Unlimited | Amount::Tokens(0))
+            || matches!(amount, Amount::Tokens(limit) if *limit > each)
+    };
+    let above = stated.into_iter().filter(|(_, amount)| is_above(amount));
+    let mut edits: Vec<Edit> = above
+        .map(|(written, _)| {
+            // A number is a part of the text that it was read from.
+            let start = written.as_ptr() as usize - text.as_ptr() as usize;
+            (start..start + written.len(), each.to_string())
+        })
+        .collect();
+    edits.sort_by_key(|(place, _)| place.start);
+    Some(edits)
 }
 
 /// What a setting says.
@@ -186,6 +225,38 @@ mod tests {
         for face in [Face::Embeddings, Face::CountTokens] {
             assert_eq!(read(face, r#"{"max_tokens":5,"n":"x"}"#), Ok(0), "{face:?} has no output");
         }
+    }
+
+    #[test]
+    fn a_lowered_body_asks_for_no_more_than_it_may() {
+        for (text, total, after) in [
+            (r#"{"max_tokens": 64000, "model": "m"}"#, 500, Some(r#"{"max_tokens": 500, "model": "m"}"#)),
+            (r#"{"max_tokens":64000,"n":2}"#, 501, Some(r#"{"max_tokens":250,"n":2}"#)),
+            (
+                r#"{"max_tokens":9,"options":{"num_predict":-1}}"#,
+                50,
+                Some(r#"{"max_tokens":9,"options":{"num_predict":50}}"#),
+            ),
+            (
+                r#"{"MaxTokens":1e6,"max_output_tokens":70}"#,
+                60,
+                Some(r#"{"MaxTokens":60,"max_output_tokens":60}"#),
+            ),
+            (r#"{"model":"m"}"#, 500, None),
+            (r#"{"max_tokens":null}"#, 500, None),
+            (r#"{"max_tokens":9000,"thinking":{"budget_tokens":500}}"#, 500, None),
+            (r#"{"max_tokens":9000,"n":600}"#, 500, None),
+        ] {
+            let body = parse(text).unwrap();
+            let edits = lowered(Face::ChatCompletions, text, &body, total);
+            let new = edits.map(|edits| crate::json::replace(text, &edits));
+            assert_eq!(new.as_deref(), after, "{text}");
+            if let Some(new) = new {
+                assert!(read(Face::ChatCompletions, &new).unwrap() <= total, "{new}");
+            }
+        }
+        let text = r#"{"max_tokens":9}"#;
+        assert!(lowered(Face::Embeddings, text, &parse(text).unwrap(), 5).is_none());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Every answer that is ours and not a provider's: the one place that turns a code into a status and
 //! into the envelope that the caller's own SDK reads.
 //!
-//! A problem never holds text of the call, a key or a path: a rule id, a field and a count are enough.
+//! A problem never holds text of the call, a key or a path: a rule id, a field and a count are enough. It is made with the
+//! status that the reference form has; [`Problem::told`] makes of it what one caller is told.
 
+use crate::clients::{Form, OverBudget};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -32,12 +34,24 @@ pub struct Problem {
     pub hint: Option<String>,
     /// Seconds until trying again makes sense; also tells SDKs not to retry by themselves.
     pub retry_after_s: Option<u64>,
+    /// Seconds until the budget begins anew, told in a header that no program waits for.
+    pub budget_reset_s: Option<u64>,
+    /// Type of the error where it is not the one of the status.
+    kind: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem with the status of its code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Problem { code, status: status(code), message: message.into(), hint: None, retry_after_s: None }
+        Problem {
+            code,
+            status: status(code),
+            message: message.into(),
+            hint: None,
+            retry_after_s: None,
+            budget_reset_s: None,
+            kind: None,
+        }
     }
 
     /// Adds what to do about it.
@@ -55,21 +69,59 @@ impl Problem {
         self
     }
 
+    /// This problem as a caller with an API of that shape is told it.
+    ///
+    /// Programs take a 403 for a wrong key, repeat a 502, and sleep as long as `retry-after` says. So what a room denies is
+    /// a request that can never pass, and what a budget does not hold is to be paid for; see [`crate::clients`].
+    #[must_use]
+    pub fn told(mut self, shape: Shape, form: Form) -> Self {
+        let Form::Best(client) = form else { return self };
+        match (self.code, shape) {
+            (Code::FirewallRequest | Code::FirewallResponse | Code::ForeignState, Shape::OpenAi) => {
+                self.status = StatusCode::BAD_REQUEST;
+            }
+            (
+                Code::FirewallRequest | Code::FirewallResponse | Code::ForeignState | Code::UnknownContext,
+                Shape::Anthropic,
+            ) => self.status = StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
+            (Code::BudgetExceeded, _) => {
+                self.budget_reset_s = self.retry_after_s.take();
+                self.status = match (client.over_budget, shape) {
+                    (OverBudget::InsufficientQuota, Shape::OpenAi) => {
+                        self.kind = Some("insufficient_quota");
+                        StatusCode::TOO_MANY_REQUESTS
+                    }
+                    _ => StatusCode::PAYMENT_REQUIRED,
+                };
+            }
+            _ => {}
+        }
+        debug_assert!(self.code.statuses().contains(&self.status.as_u16()), "{:?}", self.code);
+        self
+    }
+
+    /// What a person reads of it: the sentence and what to do.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{} {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// The error object of an envelope, the same for answers and for events in a stream.
     #[must_use]
     pub fn error_object(&self, shape: Shape, request_id: &str) -> serde_json::Value {
-        let message = match &self.hint {
-            Some(hint) => format!("{} {hint}", self.message),
-            None => self.message.clone(),
-        };
+        let message = self.sentence();
         let code = self.code.as_str();
         let hint = &self.hint;
+        let kind = self.kind.unwrap_or_else(|| error_type(shape, self.status));
         match shape {
             Shape::Anthropic => {
-                json!({"type": anthropic_type(self.status), "message": message, "code": code, "hint": hint, "request_id": request_id})
+                json!({"type": kind, "message": message, "code": code, "hint": hint, "request_id": request_id})
             }
             Shape::OpenAi => {
-                json!({"message": message, "type": openai_type(self.status), "code": code, "param": null, "hint": hint, "request_id": request_id})
+                json!({"message": message, "type": kind, "code": code, "param": null, "hint": hint, "request_id": request_id})
             }
         }
     }
@@ -97,6 +149,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(seconds) = self.budget_reset_s {
+            headers.insert("x-zos-budget-reset", HeaderValue::from(seconds));
         }
         // A refusal of ours stays a refusal however often it is repeated at once; only what
         // happened on the way to the provider may go better the next time.
@@ -126,7 +181,8 @@ pub(crate) fn error_type(shape: Shape, status: StatusCode) -> &'static str {
 fn anthropic_type(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "authentication_error",
-        403 => "permission_error",
+        402 => "billing_error",
+        403 | 451 => "permission_error",
         404 => "not_found_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
@@ -140,6 +196,7 @@ fn anthropic_type(status: StatusCode) -> &'static str {
 fn openai_type(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "authentication_error",
+        402 => "insufficient_quota",
         403 => "permission_error",
         429 => "rate_limit_error",
         400..=499 => "invalid_request_error",

@@ -26,6 +26,9 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// `null`. `v`, `seq` and `time` are set by [`Log::append`](crate::Log::append).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
+    /// The program that the caller claims to be, as its `user-agent` says. Nobody checked that.
+    #[serde(default)]
+    pub agent: Option<String>,
     /// Bytes of the request body that arrived.
     #[serde(default)]
     pub bytes_in: u64,
@@ -212,6 +215,7 @@ impl Record {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         for text in [
+            &mut self.agent,
             &mut self.canon,
             &mut self.client,
             &mut self.code,
@@ -392,7 +396,7 @@ mod tests {
 
     prop_compose! {
         fn record()(
-            strings in proptest::collection::vec(proptest::option::of(text()), 11),
+            strings in proptest::collection::vec(proptest::option::of(text()), 12),
             lists in proptest::collection::vec(proptest::collection::vec(text(), 0..4), 5),
             numbers in proptest::collection::vec(any::<u64>(), 4),
             optional in proptest::collection::vec(proptest::option::of(any::<u64>()), 3),
@@ -402,7 +406,7 @@ mod tests {
             let string = |index: usize| strings[index].clone();
             Record {
                 client: string(0), code: string(1), context: string(2), detail: string(3), face: string(4),
-                model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9), system: string(10),
+                model: string(5), provider: string(6), request_id: string(7), state_id: string(8), canon: string(9), system: string(10), agent: string(11),
                 rules: lists[0].clone(), terms: lists[1].clone(), uninspected: lists[2].clone(), recalled: lists[3].clone(), restored: lists[4].clone(),
                 bytes_in: numbers[0], bytes_out: numbers[1], ms: numbers[2], seq: numbers[3] >> 11,
                 cost_micros: optional[0], reserved: optional[1], ttft_ms: optional[2],
@@ -434,7 +438,7 @@ mod tests {
         let fields: Vec<_> = value.keys().map(String::as_str).collect();
         assert_eq!(
             fields.join(" "),
-            "bytes_in bytes_out canon client code context cost_micros detail face kind model ms outcome provider \
+            "agent bytes_in bytes_out canon client code context cost_micros detail face kind model ms outcome provider \
              recalled request_id reserved restored rules seq state_id status system terms time ttft_ms uninspected usage v verdict"
         );
     }

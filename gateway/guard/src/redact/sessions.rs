@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zos_core::targets::RestoreTo;
 use zos_core::{Context, Effect};
 use zos_rules::RuleKind;
+use zos_wire::clients::conversation;
 use zos_wire::json::Value;
 
 /// Conversations that are remembered; beyond it the one that was quiet for longest is forgotten.
@@ -32,13 +33,6 @@ const OVERHEAD_BYTES: usize = 128;
 
 /// The longest text that names itself; of a longer one its digest does.
 const NAME_MAX_BYTES: usize = 64;
-
-/// Headers in which clients name a conversation.
-const CONVERSATION_HEADERS: &[&str] =
-    &["x-claude-code-session-id", "x-zos-session", "session_id", "session-id", "conversation_id"];
-
-/// The longest name of a conversation that is taken.
-const CONVERSATION_MAX_BYTES: usize = 128;
 
 /// Whose conversation it is. Rooms never share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -113,14 +107,6 @@ impl Sessions {
         kept.by_key.insert(key, (now, anew.clone()));
         anew
     }
-}
-
-/// The conversation that a client names in one of the usual headers.
-pub fn conversation(headers: &http::HeaderMap) -> Option<&str> {
-    CONVERSATION_HEADERS
-        .iter()
-        .filter_map(|name| headers.get(*name)?.to_str().ok())
-        .find(|name| (1..=CONVERSATION_MAX_BYTES).contains(&name.len()))
 }
 
 /// The texts of one conversation and their placeholders.

@@ -8,6 +8,8 @@ use super::{Guard, inspect};
 use crate::findings::Findings;
 use bytes::Bytes;
 use zos_core::Effect;
+use zos_wire::clients::Form;
+use zos_wire::dialect::Cut;
 use zos_wire::faces::Dialect;
 use zos_wire::json;
 use zos_wire::places::Channel;
@@ -15,6 +17,11 @@ use zos_wire::problem::Problem;
 use zos_wire::sse::{Fields, Framer};
 
 impl Guard {
+    /// The ending of an answer that we stop, in the form for its caller.
+    pub fn cut(&self, cut: &Cut<'_>, form: Form) -> Bytes {
+        self.said_by_us(|dialect| dialect.cut(cut, form))
+    }
+
     /// The native ending of an answer that was refused.
     pub fn refusal(&self, problem: &Problem, request_id: &str, output_tokens: u64) -> Bytes {
         self.said_by_us(|dialect| dialect.refusal(problem, request_id, output_tokens))

@@ -219,7 +219,9 @@ impl Text {
     /// Whether everything before `end` may leave.
     pub(super) fn may_leave(&self, end: u64) -> bool {
         let is_open = |changes: &Changes| changes.open().any(|region| region.range.start < end);
-        self.safe() >= end && !self.changes.as_ref().is_some_and(is_open)
+        // The opening of a call says nothing of it but the name, and some clients act on that.
+        let is_held = self.call.as_ref().is_some_and(|call| !call.may_leave);
+        !is_held && self.safe() >= end && !self.changes.as_ref().is_some_and(is_open)
     }
 
     /// Scans the next piece, and hands on what it says.

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use zos_core::ContextName;
+use zos_wire::clients::session_headers;
 
 /// Where a recalled memory says that it comes from, up to the first slash: `zos://memory/<room>/<id>`.
 const SCHEME: &str = "zos:";
@@ -20,16 +21,6 @@ const SCHEME: &str = "zos:";
 /// [`Faded`] marks.
 const SESSIONS_LIMIT: usize = 16_384;
 
-/// Headers in which clients name their conversation.
-const CONVERSATION: &[&str] = &[
-    "x-zos-conversation",
-    "x-claude-code-session-id",
-    "session_id",
-    "session-id",
-    "conversation_id",
-    "conversation-id",
-];
-
 /// A conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Session([u8; 32]);
@@ -37,7 +28,7 @@ pub struct Session([u8; 32]);
 impl Session {
     /// The conversation of a call; `None` where the client names none.
     pub fn of(headers: &HeaderMap, key: Option<&str>, context: &ContextName) -> Option<Session> {
-        let named = CONVERSATION.iter().find_map(|name| headers.get(*name))?;
+        let named = session_headers().find_map(|name| headers.get(name))?;
         let key = key.map(|key| zos_seal::sha256(key.as_bytes())).unwrap_or_default();
         let mut text = format!("{context}\n{key:?}\n").into_bytes();
         text.extend(named.as_bytes());

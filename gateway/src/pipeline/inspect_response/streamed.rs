@@ -28,6 +28,7 @@ use zos_guard::redact::Masks;
 use zos_guard::stream::Guard;
 use zos_meter::{Estimate, Usage};
 
+use zos_wire::dialect::Cut;
 use zos_wire::faces::Dialect;
 use zos_wire::pair::StreamTranslator;
 use zos_wire::problem::{Code, Problem};
@@ -45,7 +46,12 @@ pub(super) fn respond(
     mut call: Call,
 ) -> Response {
     let mut response_headers = HeaderMap::new();
-    let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
+    let mut returned = travelling::returned(
+        &forwarded.governed.policy,
+        &forwarded.provider.pass_down,
+        &forwarded.answer.headers,
+        &mut call,
+    );
     returned.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     finish_head(&mut response_headers, returned, call.headers(), &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
@@ -336,13 +342,12 @@ impl Pump {
                     End::Denied(problem) => problem,
                     _ => cut(&self.governed, &self.guard.findings),
                 };
-                let ending = if self.guard.has_open_call() {
-                    self.failure(&problem)
-                } else {
-                    self.call.note(&problem);
-                    self.guard.refusal(&problem, &self.call.request_id, usage.output)
-                };
-                (Outcome::Cut, Some(ending))
+                self.call.note(&problem);
+                let form = self.call.form;
+                let problem = problem.told(self.guard.face().shape(), form);
+                let in_call = self.guard.has_open_call();
+                let cut = Cut { problem: &problem, request_id: &self.call.request_id, in_call, usage };
+                (Outcome::Cut, Some(self.guard.cut(&cut, form)))
             }
         };
         let last_bytes: usize = out.iter().chain(&ending).map(Bytes::len).sum();

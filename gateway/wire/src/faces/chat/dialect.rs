@@ -1,6 +1,7 @@
 //! OpenAI chat completions. Chunks: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use crate::dialect::{self, COMMENT, Delivered, Reading, mark};
+use crate::clients::Client;
+use crate::dialect::{self, COMMENT, Cut, Delivered, Reading, last_words, mark};
 use crate::json::Value;
 use crate::places::{Channel, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
@@ -111,6 +112,18 @@ impl dialect::Stream for Stream {
     fn text_event(&self, channel: Channel, text: &str) -> Bytes {
         let choice = choice(channel.block, (self.form.says)(text), None);
         Bytes::from(format!("data: {}\n\n", self.chunk(json!([choice]))))
+    }
+
+    /// Our sentence as the last words of every choice, since a reader may look at one alone, and the native ending. Inside
+    /// a call an error, which no reader takes for an end.
+    fn cut(&self, cut: &Cut<'_>, _: &Client) -> Bytes {
+        if cut.in_call {
+            return self.failure(cut.problem, cut.request_id);
+        }
+        let words = last_words(cut.problem);
+        let said = (0..self.choices.max(1)).map(|block| self.text_event(Channel { block, part: 0 }, &words));
+        let end = self.refusal(cut.problem, cut.request_id, cut.usage.output);
+        Bytes::from(said.chain([end]).collect::<Vec<_>>().concat())
     }
 
     /// Ends every choice with `content_filter`.

@@ -1,6 +1,7 @@
 //! Anthropic messages. Events: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
 
-use crate::dialect::{self, Delivered, Reading, event, mark};
+use crate::clients::{Client, TextCut};
+use crate::dialect::{self, Cut, Delivered, Reading, event, last_words, mark};
 use crate::json::Value;
 use crate::places::{Channel, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
@@ -8,10 +9,48 @@ use bytes::Bytes;
 use serde_json::json;
 
 /// What an ending has to know of a stream.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 pub(crate) struct Stream {
     started: bool,
     open_block: Option<u64>,
+    /// The index of a block that the caller has not seen yet.
+    next_block: u64,
+}
+
+impl Stream {
+    /// Closes the open block and the message.
+    fn end(&self, reason: &str, problem: &Problem, request_id: &str, output_tokens: u64) -> Vec<u8> {
+        let mut bytes = self.close();
+        bytes.extend(event(
+            "message_delta",
+            &json!({
+                "type": "message_delta",
+                "delta": {"stop_reason": reason, "stop_sequence": null},
+                "usage": {"output_tokens": output_tokens},
+                "zos": mark(problem, request_id),
+            }),
+        ));
+        bytes.extend(event("message_stop", &json!({"type": "message_stop"})));
+        bytes
+    }
+
+    /// Closes the open block, if any.
+    fn close(&self) -> Vec<u8> {
+        let Some(block) = self.open_block else { return Vec::new() };
+        event("content_block_stop", &json!({"type": "content_block_stop", "index": block}))
+    }
+
+    /// Closes the open block, whatever is in it, and says these words in one of their own.
+    fn say(&self, words: &str) -> (Vec<u8>, Stream) {
+        let index = self.next_block;
+        let mut bytes = self.close();
+        let block = json!({"type": "text", "text": ""});
+        let start = json!({"type": "content_block_start", "index": index, "content_block": block});
+        bytes.extend(event("content_block_start", &start));
+        bytes.extend(dialect::Stream::text_event(self, Channel { block: index, part: 0 }, words));
+        let said = Stream { open_block: Some(index), next_block: index.saturating_add(1), ..*self };
+        (bytes, said)
+    }
 }
 
 impl dialect::Stream for Stream {
@@ -39,7 +78,10 @@ impl dialect::Stream for Stream {
     fn delivered(&mut self, event: &Delivered) {
         match event {
             Delivered::MessageStart => self.started = true,
-            Delivered::BlockStart(block) => self.open_block = Some(*block),
+            Delivered::BlockStart(block) => {
+                self.open_block = Some(*block);
+                self.next_block = self.next_block.max(block.saturating_add(1));
+            }
             Delivered::BlockStop(_) => self.open_block = None,
             Delivered::Other => {}
         }
@@ -51,20 +93,21 @@ impl dialect::Stream for Stream {
         if !self.started {
             return self.failure(problem, request_id);
         }
-        let mut bytes = Vec::new();
-        if let Some(block) = self.open_block {
-            bytes.extend(event("content_block_stop", &json!({"type": "content_block_stop", "index": block})));
-        }
-        bytes.extend(event(
-            "message_delta",
-            &json!({
-                "type": "message_delta",
-                "delta": {"stop_reason": "refusal", "stop_sequence": null},
-                "usage": {"output_tokens": output_tokens},
-                "zos": mark(problem, request_id),
-            }),
-        ));
-        bytes.extend(event("message_stop", &json!({"type": "message_stop"})));
+        Bytes::from(self.end("refusal", problem, request_id, output_tokens))
+    }
+
+    /// An error event; where a client buys again on that, our sentence in a block of its own and an end. Inside a call,
+    /// and before the message began, always the error.
+    fn cut(&self, cut: &Cut<'_>, client: &Client) -> Bytes {
+        let reason = match client.messages {
+            _ if cut.in_call || !self.started => None,
+            TextCut::Error => None,
+            TextCut::SaidAndRefused => Some("refusal"),
+            TextCut::SaidAndEnded => Some("end_turn"),
+        };
+        let Some(reason) = reason else { return self.failure(cut.problem, cut.request_id) };
+        let (mut bytes, said) = self.say(&last_words(cut.problem));
+        bytes.extend(said.end(reason, cut.problem, cut.request_id, cut.usage.output));
         Bytes::from(bytes)
     }
 
@@ -118,7 +161,7 @@ impl dialect::Stream for Stream {
     }
 
     fn without_words(&self) -> Box<dyn dialect::Stream> {
-        Box::new(Stream { started: self.started, open_block: self.open_block })
+        Box::new(*self)
     }
 
     fn ping(&self) -> Bytes {

@@ -1,12 +1,14 @@
 //! OpenAI responses. Events: <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-use crate::dialect::{self, COMMENT, Delivered, Reading, event, mark};
+use crate::clients::{Client, TextCut};
+use crate::dialect::{self, COMMENT, Cut, Delivered, Reading, event, last_words, mark};
 use crate::json::Value;
 use crate::places::{Channel, Kind, Place, ROOT, Scene, Walk};
 use crate::problem::{Problem, Shape};
 use bytes::Bytes;
 use serde_json::json;
 use std::collections::HashMap;
+use zos_meter::Usage;
 
 /// What an ending has to know of a stream.
 #[derive(Default)]
@@ -17,6 +19,91 @@ pub(crate) struct Stream {
     sequence: u64,
     /// Item ids by output index.
     items: HashMap<u64, String>,
+    /// The output index of an item that the provider has not announced yet.
+    next_output: u64,
+}
+
+impl Stream {
+    /// The response object as it was announced, in another state.
+    fn ended(&self, status: &str) -> serde_json::Map<String, serde_json::Value> {
+        let announced = self.response.as_deref().and_then(|raw| serde_json::from_str(raw).ok());
+        let mut response = match announced {
+            Some(serde_json::Value::Object(response)) => response,
+            _ => serde_json::Map::new(),
+        };
+        response.insert("status".into(), status.into());
+        response.entry("object").or_insert_with(|| "response".into());
+        response.entry("output").or_insert_with(|| json!([]));
+        response
+    }
+
+    /// One event that is both of what readers look for: a response that failed by a code that no reader tries again, and
+    /// an error of its own beside it, which others read alone. A usage object, since some reject the event without one.
+    fn failed(&self, cut: &Cut<'_>) -> Bytes {
+        let sentence = cut.problem.sentence();
+        let mut response = self.ended("failed");
+        response.entry("id").or_insert_with(|| "resp_zos".into());
+        response.insert("error".into(), json!({"code": "invalid_prompt", "message": sentence}));
+        response.insert("incomplete_details".into(), serde_json::Value::Null);
+        response.insert("usage".into(), usage(&cut.usage));
+        let data = json!({
+            "type": "response.failed", "response": response, "sequence_number": self.sequence,
+            "error": cut.problem.error_object(Shape::OpenAi, cut.request_id),
+            "zos": mark(cut.problem, cut.request_id),
+        });
+        Bytes::from(event("response.failed", &data))
+    }
+
+    /// Our sentence as a message of its own, and a response that ended early.
+    fn said_and_incomplete(&self, cut: &Cut<'_>) -> Bytes {
+        let (id, output) = ("msg_zos", self.next_output);
+        let words = last_words(cut.problem);
+        let part =
+            |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
+        let item = |status: &str, content: serde_json::Value| json!({"id": id, "type": "message", "role": "assistant", "status": status, "content": content});
+        let whole = item("completed", json!([part(&words)]));
+        let mut response = self.ended("incomplete");
+        response.insert("incomplete_details".into(), json!({"reason": "content_filter"}));
+        response.insert("usage".into(), usage(&cut.usage));
+        if let Some(serde_json::Value::Array(items)) = response.get_mut("output") {
+            items.push(whole.clone());
+        }
+        let events = [
+            ("response.output_item.added", json!({"item": item("in_progress", json!([]))})),
+            ("response.content_part.added", json!({"item_id": id, "content_index": 0, "part": part("")})),
+            (
+                "response.output_text.delta",
+                json!({"item_id": id, "content_index": 0, "delta": words, "logprobs": []}),
+            ),
+            (
+                "response.output_text.done",
+                json!({"item_id": id, "content_index": 0, "text": words, "logprobs": []}),
+            ),
+            ("response.content_part.done", json!({"item_id": id, "content_index": 0, "part": part(&words)})),
+            ("response.output_item.done", json!({"item": whole})),
+            ("response.incomplete", json!({"response": response, "zos": mark(cut.problem, cut.request_id)})),
+        ];
+        let mut bytes = Vec::new();
+        for (sequence, (name, mut data)) in (self.sequence..).zip(events) {
+            data["type"] = name.into();
+            data["sequence_number"] = sequence.into();
+            if name != "response.incomplete" {
+                data["output_index"] = output.into();
+            }
+            bytes.extend(event(name, &data));
+        }
+        Bytes::from(bytes)
+    }
+}
+
+/// What an answer cost, in the words of the API, in whose input the cached part is.
+fn usage(usage: &Usage) -> serde_json::Value {
+    let input = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
+    json!({
+        "input_tokens": input, "input_tokens_details": {"cached_tokens": usage.cache_read},
+        "output_tokens": usage.output, "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": input.saturating_add(usage.output),
+    })
 }
 
 impl dialect::Stream for Stream {
@@ -27,6 +114,9 @@ impl dialect::Stream for Stream {
         }
         let kind = data.get("type").and_then(Value::as_str).map_or_else(|| event.into(), |kind| kind.text());
         let output = data.get("output_index").and_then(Value::as_u64).unwrap_or(0);
+        if data.get("output_index").is_some() {
+            self.next_output = self.next_output.max(output.saturating_add(1));
+        }
         if let Some(item) = data.get("item_id").and_then(Value::as_str)
             && self.items.len() < 1024
         {
@@ -68,17 +158,17 @@ impl dialect::Stream for Stream {
         Bytes::from(event("response.output_text.delta", &data))
     }
 
+    fn cut(&self, cut: &Cut<'_>, client: &Client) -> Bytes {
+        match client.responses {
+            TextCut::SaidAndRefused | TextCut::SaidAndEnded if !cut.in_call => self.said_and_incomplete(cut),
+            _ => self.failed(cut),
+        }
+    }
+
     /// `response.incomplete` with reason `content_filter`, over the response as it was announced.
     fn refusal(&self, problem: &Problem, request_id: &str, _: u64) -> Bytes {
-        let announced = self.response.as_deref().and_then(|raw| serde_json::from_str(raw).ok());
-        let mut response = match announced {
-            Some(serde_json::Value::Object(response)) => response,
-            _ => serde_json::Map::new(),
-        };
-        response.insert("status".into(), "incomplete".into());
+        let mut response = self.ended("incomplete");
         response.insert("incomplete_details".into(), json!({"reason": "content_filter"}));
-        response.entry("object").or_insert_with(|| "response".into());
-        response.entry("output").or_insert_with(|| json!([]));
         let data = json!({
             "type": "response.incomplete", "response": response, "sequence_number": self.sequence,
             "zos": mark(problem, request_id),
@@ -126,7 +216,7 @@ impl dialect::Stream for Stream {
     }
 
     fn without_words(&self) -> Box<dyn dialect::Stream> {
-        Box::new(Stream { sequence: self.sequence, ..Stream::default() })
+        Box::new(Stream { sequence: self.sequence, next_output: self.next_output, ..Stream::default() })
     }
 
     fn ping(&self) -> Bytes {
