@@ -13,6 +13,8 @@ SAID = "The answer is forty-two."
 # A tool's output, which no prompt and no call holds as it stands.
 RAN = "tool-ran-42"
 COMMAND = "echo tool-ran-$((6*7))"
+# A file that a command makes before the words for which it is stopped.
+HALF = "made-by-half-a-call"
 
 
 @dataclass
@@ -26,6 +28,8 @@ class Run:
     received: list
     # Decisions that the owner had to make.
     allowed: int = 0
+    # Whether a command ran that was stopped in the middle of its call.
+    has_run_half: bool = False
 
 
 @dataclass
@@ -63,9 +67,10 @@ def drive(client, house, provider, script, prompt, room="acme", by="path", key="
 
         count = lambda: len([record for record in house.records()[before:] if record["face"] in stage.FACES])
         ended = stage.run(command_of(client, command, stage.SCRATCH), env, home, count, meanwhile)
+        has_run_half = any(home.rglob(f"{HALF}*"))
     records = house.records()[before:]
     asked = [record for record in records if record["face"] in stage.FACES]
-    return Run(ended, asked, records, list(provider.received), len(allowed))
+    return Run(ended, asked, records, list(provider.received), len(allowed), has_run_half)
 
 
 def governed(run, room, faults, name=None):
@@ -141,8 +146,9 @@ def cut(client, house, provider, once):
 
 
 def cut_call(client, house, provider, once):
-    command = f"echo {stage.DENIED} > made-by-half-a-call"
-    run, faults = drive(client, house, provider, Script(SAID, command), PROMPT), []
+    run, faults = drive(client, house, provider, Script(SAID, f"touch {HALF}; echo {stage.DENIED}"), PROMPT), []
+    if run.has_run_half:
+        faults.append("runs half a call")
     refused(run, HELD, faults, once)
     governed(run, "acme", faults)
     return Outcome(len(run.asked), faults)

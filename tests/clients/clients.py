@@ -76,11 +76,16 @@ class Client:
 MODELS = {"chat": "gpt-5", "responses": "gpt-5", "messages": "claude-sonnet-4-5"}
 
 
+def lines(headers):
+    """Headers as some clients take them in their environment."""
+    return "\n".join(f"{name}: {value}" for name, value in headers.items())
+
+
 def claude_code(ask):
     env = {"ANTHROPIC_BASE_URL": ask.root, "ANTHROPIC_API_KEY": ask.key, "DISABLE_AUTOUPDATER": "1",
            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
     if ask.headers:
-        env["ANTHROPIC_CUSTOM_HEADERS"] = "\n".join(f"{name}: {value}" for name, value in ask.headers.items())
+        env["ANTHROPIC_CUSTOM_HEADERS"] = lines(ask.headers)
     return ["claude", "-p", ask.prompt, "--model", ask.model, "--allowedTools", "Bash"], env
 
 
@@ -131,7 +136,7 @@ def copilot(kind, wire=None):
         if wire:
             env["COPILOT_PROVIDER_WIRE_API"] = wire
         if ask.headers:
-            env["COPILOT_PROVIDER_HEADERS"] = json.dumps(ask.headers)
+            env["COPILOT_PROVIDER_HEADERS"] = lines(ask.headers)
         return ["copilot", "-p", ask.prompt, "--allow-all-tools"], env
 
     return prepare

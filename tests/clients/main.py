@@ -1,6 +1,6 @@
 """Runs real clients through a real zOS and prints the matrix.
 
-    main.py [--quick] [--write] [CLIENT …] [--check NAME …]
+    main.py [--quick] [--write] [--at-once N] [CLIENT …] [--check NAME …]
 
 `--quick` runs the few checks that `make test` has room for; `--write` puts the rows of all that ran into docs/clients.md.
 A client is chosen by its name, one of its APIs by `NAME API`. Ends with the sum that scripts/test counts.
@@ -9,7 +9,7 @@ A client is chosen by its name, one of its APIs by `NAME API`. Ends with the sum
 import argparse
 import datetime
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import stage
 from checks import CHECKS, Outcome
@@ -87,6 +87,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("clients", nargs="*")
     parser.add_argument("--check", action="append", default=[])
+    parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args()
@@ -98,19 +99,24 @@ def main():
         clients = [client for client in clients if chosen.clients or client.name in ("claude-code", "codex", "opencode chat")]
     skipped = [(client, missing(client)) for client in clients if missing(client)]
     able = [client for client in clients if not missing(client)]
-    with ThreadPoolExecutor(2) as pool:
-        results = list(zip(able, pool.map(lambda client: examine(client, checks), able)))
     names = [check.name for check in checks]
+    if chosen.write:
+        if len(checks) < len(CHECKS):
+            sys.exit("only a run of all checks is written: leave --quick and --check out")
+        write(rows([], skipped, names), names)
+    results = []
+    with ThreadPoolExecutor(chosen.at_once) as pool:
+        running = {pool.submit(examine, client, checks): client for client in able}
+        for done in as_completed(running):
+            results.append((running[done], done.result()))
+            if chosen.write:
+                write(rows(results[-1:], [], names), names)
     told = rows(results, skipped, names)
     print("\n".join(["", *head(names), *told.values(), ""]))
     outcomes = [outcome for _, found in results for outcome in found.values()]
     failed = sum(bool(outcome.faults) for outcome in outcomes)
     if chosen.quick and skipped:
         failed += len(skipped)  # what `make test` installs must run
-    if chosen.write:
-        if len(checks) < len(CHECKS):
-            sys.exit("only a run of all checks is written: leave --quick and --check out")
-        write(told, names)
     print(f"{len(outcomes) - sum(bool(outcome.faults) for outcome in outcomes)} passed, {failed} failed, {len(skipped)} skipped")
     sys.exit(1 if failed else 0)
 
