@@ -57,11 +57,35 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
     let Some(client) = &arguments.client else {
         return admin_token(home, output);
     };
+    let kept = kept(home, admin, client, arguments.context.as_ref(), arguments.renew)?;
+    if output.is_json() {
+        output.json(&kept)?
+    } else {
+        output.line(&kept.key)?
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The key of a client, which is made where there is none.
+///
+/// # Errors
+/// If it was revoked, is bound to another room, or cannot be kept.
+pub(crate) fn of(home: &Home, admin: &Admin, client: &str, context: Option<&ContextName>) -> Result<String> {
+    kept(home, admin, client, context, false).map(|kept| kept.key)
+}
+
+fn kept(
+    home: &Home,
+    admin: &Admin,
+    client: &str,
+    context: Option<&ContextName>,
+    is_renewed: bool,
+) -> Result<Kept> {
     let path = path(home, client)?;
     let kept = read(&path)?;
-    let kept = match kept {
-        Some(kept) if arguments.renew => {
-            let new = make(admin, client, arguments.context.as_ref(), &path)?;
+    Ok(match kept {
+        Some(kept) if is_renewed => {
+            let new = make(admin, client, context, &path)?;
             // The old one may have been revoked already.
             if info(home, &kept.id)?.is_some() {
                 key::revoke(admin, &kept.id)?;
@@ -69,17 +93,11 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
             new
         }
         Some(kept) => {
-            check(home, client, &kept, arguments.context.as_ref())?;
+            check(home, client, &kept, context)?;
             kept
         }
-        None => make(admin, client, arguments.context.as_ref(), &path)?,
-    };
-    if output.is_json() {
-        output.json(&kept)?
-    } else {
-        output.line(&kept.key)?
-    }
-    Ok(Outcome::Fine)
+        None => make(admin, client, context, &path)?,
+    })
 }
 
 fn admin_token(home: &Home, output: &mut Output) -> Result<Outcome> {

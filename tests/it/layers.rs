@@ -218,6 +218,8 @@ const CRATES: &[Crate] = &[
                 "usage",
             ],
             &["audit", "doctor", "route", "token"],
+            &["connect"],
+            &["disconnect", "run"],
             &["arguments"],
         ],
     },
