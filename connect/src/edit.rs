@@ -242,10 +242,7 @@ pub fn get<'v>(value: &'v Value, way: &[Step]) -> Option<&'v Value> {
 
 /// How many steps of a way lead to something that is there.
 pub fn depth(value: &Value, way: &[Step]) -> usize {
-    (0..=way.len())
-        .rev()
-        .find(|&steps| get(value, &way[..steps]).is_some())
-        .unwrap_or(0)
+    (0..=way.len()).rev().find(|&steps| get(value, &way[..steps]).is_some()).unwrap_or(0)
 }
 
 /// The value that a step and those behind it would hold, where nothing is there yet.
