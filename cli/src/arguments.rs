@@ -52,7 +52,7 @@ commands! {
         #[command(subcommand)] Key key,
         Token token
     ];
-    "AI clients": [Mcp mcp];
+    "AI clients": [Connect connect, Disconnect disconnect, Run run, Mcp mcp];
     "What happened": [
         #[command(subcommand)] Audit audit,
         #[command(subcommand)] Attest attest,

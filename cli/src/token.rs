@@ -57,14 +57,38 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
     let Some(client) = &arguments.client else {
         return admin_token(home, output);
     };
+    let kept = kept(home, admin, client, arguments.context.as_ref(), arguments.renew)?;
+    if output.is_json() {
+        output.json(&kept)?
+    } else {
+        output.line(&kept.key)?
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The key of a client, which is made where there is none.
+///
+/// # Errors
+/// If it was revoked, is bound to another room, or cannot be kept.
+pub(crate) fn of(home: &Home, admin: &Admin, client: &str, context: Option<&ContextName>) -> Result<String> {
+    kept(home, admin, client, context, false).map(|kept| kept.key)
+}
+
+fn kept(
+    home: &Home,
+    admin: &Admin,
+    client: &str,
+    context: Option<&ContextName>,
+    is_renewed: bool,
+) -> Result<Kept> {
     let path = path(home, client)?;
     let kept = read(&path)?;
-    let kept = match kept {
-        Some(kept) if arguments.renew => {
+    Ok(match kept {
+        Some(kept) if is_renewed => {
             let old = info(home, &kept.id)?;
             // A key that is renewed stays in its room.
             let bound = old.as_ref().and_then(|old| old.context.as_deref()?.parse().ok());
-            let context = arguments.context.clone().or(bound);
+            let context = context.cloned().or(bound);
             if context.is_none() {
                 no_bound_key(home, client)?;
             }
@@ -76,22 +100,16 @@ pub(crate) fn run(session: &Session, arguments: &Command, output: &mut Output) -
             new
         }
         Some(kept) => {
-            check(home, client, &kept, arguments.context.as_ref())?;
+            check(home, client, &kept, context)?;
             kept
         }
         None => {
-            if arguments.context.is_none() {
+            if context.is_none() {
                 no_bound_key(home, client)?;
             }
-            make(admin, client, arguments.context.as_ref(), &path)?
+            make(admin, client, context, &path)?
         }
-    };
-    if output.is_json() {
-        output.json(&kept)?
-    } else {
-        output.line(&kept.key)?
-    }
-    Ok(Outcome::Fine)
+    })
 }
 
 fn admin_token(home: &Home, output: &mut Output) -> Result<Outcome> {
