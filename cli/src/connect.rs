@@ -245,7 +245,7 @@ fn show(client: &Client, plan: &Plan, output: &mut Output) -> Result<()> {
         let new = if file.before.is_none() { " (new)" } else { "" };
         lines.push(format!("{}{new}", file.path.display()));
         for key in &file.keys {
-            let before = key.before.as_ref().map_or_else(|| "-".to_owned(), |value| brief(value));
+            let before = key.before.as_ref().map_or_else(|| "-".to_owned(), brief);
             lines.push(format!("  {}: {before} -> {}", Way(&key.way), brief(&key.after)));
         }
     }

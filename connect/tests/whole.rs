@@ -1,5 +1,7 @@
 //! Every client on a made-up home: connected, connected again, edited by others, taken back, and killed in between.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test that calls them")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
