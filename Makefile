@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Where the system's Node.js is too old, scripts/setup puts a newer one there.
 export PATH := $(CURDIR)/.scratch/node/node_modules/node/bin:$(PATH)
-.PHONY: help run test test-desktop test-pages screens fuzz real-model test-real-model bench server bundle api ui lint
+.PHONY: help run test test-desktop test-pages screens fuzz test-clients real-model test-real-model bench server bundle api ui lint
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,11 @@ screens: ui ## Take pictures of every screen, light and dark, into docs/screens
 	@scripts/setup pages
 	cargo build -p zos-cli
 	scripts/screens
+
+test-clients: ## Run real AI clients through zOS, print client x check, and keep docs/clients.md; CLIENTS="codex pi" for some
+	@scripts/setup build clients
+	cargo build -p zos-cli
+	scripts/test-clients --write $(CLIENTS)
 
 real-model: ## Play governed chats over a small real model on this machine
 	@scripts/real-model play

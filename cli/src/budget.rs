@@ -36,12 +36,69 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
             return Err(Failure::unknown_context(name.as_str()));
         }
     }
+    // Only the zOS that runs has seen answers of providers.
+    let quotas = admin.ask_or(&Ask::get(&["quotas"]), || Ok(serde_json::json!({"quotas": []})))?;
     if output.is_json() {
+        budgets["quotas"] = quotas["quotas"].clone();
         output.json(&budgets)?;
     } else {
         show(budgets.list("budgets"), output)?;
+        show_quotas(quotas.list("quotas"), output)?;
     }
     Ok(Outcome::Fine)
+}
+
+/// Quotas of plans, as answers of providers told of them.
+fn show_quotas(quotas: &[Value], output: &mut Output) -> Result<()> {
+    let mut table = Table::new(&["PLAN", "ACCOUNT", "QUOTA", ">USED", "RESETS (UTC)"]);
+    let mut is_empty = true;
+    for quota in quotas {
+        let plan = match quota.text("plan") {
+            "" => quota.text("provider").to_owned(),
+            plan => format!("{} {plan}", quota.text("provider")),
+        };
+        for window in quota.list("windows") {
+            let used = window["used_percent"].as_f64().unwrap_or(0.0);
+            let tone = match used {
+                used if used >= 100.0 => Tone::Bad,
+                used if used >= 80.0 => Tone::Notice,
+                _ => Tone::Plain,
+            };
+            is_empty = false;
+            table.row(vec![
+                plan.as_str().into(),
+                quota.text("account").into(),
+                length(window).into(),
+                Cell(tone, format!("{used:.0}%")),
+                short_time(window.text("resets_at")).into(),
+            ]);
+        }
+        let credits = &quota["credits"];
+        let left = match credits.flag("unlimited") {
+            true => "unlimited",
+            false => credits.text("balance"),
+        };
+        if !left.is_empty() {
+            is_empty = false;
+            let account = quota.text("account").into();
+            table.row(vec![plan.as_str().into(), account, "credits".into(), left.into(), "".into()]);
+        }
+    }
+    if is_empty {
+        return Ok(());
+    }
+    output.line("")?;
+    output.table(&table)
+}
+
+/// A quota in words: its length where it is told, else the provider's name for it.
+fn length(window: &Value) -> String {
+    match window.number("minutes") {
+        Some(minutes) if minutes > 0 && minutes % 1440 == 0 => format!("{} days", minutes / 1440),
+        Some(minutes) if minutes > 0 && minutes % 60 == 0 => format!("{} hours", minutes / 60),
+        Some(minutes) if minutes > 0 => format!("{minutes} minutes"),
+        _ => window.text("name").to_owned(),
+    }
 }
 
 fn show(budgets: &[Value], output: &mut Output) -> Result<()> {

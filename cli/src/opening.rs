@@ -72,8 +72,8 @@ pub(crate) fn ledger(home: &Home) -> Result<Option<Arc<dyn Ledger>>> {
     Ok(Some(Arc::new(ledger)))
 }
 
-/// Waits for an answer of the ledger or the keychain, whose threads are their own.
+/// Waits for an answer of the ledger or the keychain, whose threads are their own, or of servers of this machine.
 pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(|error| Failure::environment(&error))?.block_on(answer))
 }

@@ -2,15 +2,16 @@
 
 use crate::admin::{Admin, Ask};
 use crate::failure::{Failure, Outcome, Result};
-use crate::opening;
 use crate::output::{Cell, Members, Output, Table, Tone, shape, shown};
 use crate::session::Session;
+use crate::{listening, opening};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Read};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
 use zos_core::{Code, Home};
-use zos_seal::{Secret, Vault, VaultOptions};
+use zos_gateway::Keys;
+use zos_seal::Secret;
 
 /// Whose models you use, and your keys for them
 #[derive(Subcommand)]
@@ -25,6 +26,20 @@ pub(crate) enum Command {
     Test {
         /// The provider
         id: String,
+    },
+    /// Let the command that the fleet names print a provider's key
+    Allow {
+        /// The provider
+        id: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Look for model servers on this machine, and show their lines for the fleet
+    Discover {
+        /// Ask only this port of this machine; may be given several times
+        #[arg(long)]
+        port: Vec<u16>,
     },
 }
 
@@ -53,6 +68,8 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
     match command {
         Command::List => list(home, admin, output),
         Command::Test { id } => test(admin, id, output),
+        Command::Allow { id, yes } => allow(admin, id, *yes, output),
+        Command::Discover { port } => discover(home, admin, port, output),
         Command::Key(ProviderKey::Set { id }) => {
             let key = read_key(id)?;
             ask(admin, id, &Ask::put(&["providers", id, "key"], &json!({"key": key.expose()})))?;
@@ -91,6 +108,7 @@ fn list(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
         output.json(&providers)?;
         return Ok(Outcome::Fine);
     }
+    let mut reasons = Vec::new();
     let mut table = Table::new(&["PROVIDER", "API", "ADDRESS", "KEY"]);
     for provider in providers.list("providers") {
         let address = match provider.text("base_url") {
@@ -99,17 +117,34 @@ fn list(home: &Home, admin: &Admin, output: &mut Output) -> Result<Outcome> {
         };
         let api = if provider.flag("demo") { "both" } else { provider.text("api") };
         table.row(vec![provider.text("id").into(), api.into(), address, key_of(provider)]);
+        reasons.extend(reason(provider));
     }
     output.table(&table)?;
+    if !reasons.is_empty() {
+        output.line("")?;
+    }
+    for reason in reasons {
+        output.line(output.toned(Tone::Notice, &reason))?;
+    }
     Ok(Outcome::Fine)
+}
+
+/// Why a provider has no key, and what to do, where that needs a sentence.
+fn reason(provider: &Value) -> Option<String> {
+    let (id, why) = (provider.text("id"), provider.text("reason"));
+    let next = match provider.text("key") {
+        "not_allowed" => format!(" See what would run, and allow it: zos providers allow {id}"),
+        "failed" => " `zos doctor` shows what it complained.".to_owned(),
+        _ => String::new(),
+    };
+    (!why.is_empty()).then(|| format!("{id}: {why}{next}"))
 }
 
 /// All providers as the admin API shows them. Asks the keychain, which may take a few seconds.
 pub(crate) fn all(home: &Home, admin: &Admin) -> Result<Value> {
     admin.ask_or(&Ask::get(&["providers"]), || {
         let fleet = Arc::clone(&opening::brain(home)?.snapshot().fleet);
-        let vault = Arc::new(Vault::new(VaultOptions::default()));
-        opening::wait(zos_gateway::providers::all(&fleet, &vault)).map(|all| shape(&all))
+        opening::wait(zos_gateway::providers::all(&fleet, &Keys::of(home))).map(|all| shape(&all))
     })
 }
 
@@ -117,6 +152,11 @@ fn key_of(provider: &Value) -> Cell {
     let name = provider.text("key_name");
     match provider.text("key") {
         "none" => Cell(Tone::Quiet, "needs none".to_owned()),
+        "caller" => Cell(Tone::Plain, "the client's own sign-in".to_owned()),
+        "command" => Cell(Tone::Good, format!("printed by {name}")),
+        "not_allowed" => Cell(Tone::Notice, format!("{name} waits for your yes")),
+        "refused" => Cell(Tone::Bad, format!("{name} is not run")),
+        "failed" => Cell(Tone::Bad, format!("{name} failed")),
         "keychain" => Cell(Tone::Good, "in the keychain".to_owned()),
         "environment" => Cell(Tone::Good, format!("from ${name}")),
         "missing" => Cell(Tone::Notice, "none: clients must send their own".to_owned()),
@@ -135,6 +175,98 @@ fn test(admin: &Admin, id: &str, output: &mut Output) -> Result<Outcome> {
         output.line(shown![message, format!(" ({} ms)", told.number("ms").unwrap_or(0))])?;
     }
     Ok(if is_fine { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Shows the command that would print a provider's key, and allows exactly that one.
+fn allow(admin: &Admin, id: &str, yes: bool, output: &mut Output) -> Result<Outcome> {
+    let state = ask(admin, id, &Ask::get(&["providers", id, "command"]))?;
+    let words = state.list("command").iter().filter_map(Value::as_str).map(quoted);
+    let line = words.collect::<Vec<_>>().join(" ");
+    if state.flag("allowed") {
+        return done(output, id, &format!("It is allowed already: {line}"));
+    }
+    if !yes && !agreed(id, &line)? {
+        return Err(Failure::wrong(Code::InvalidRequest, "Nothing is changed: the command is not allowed.")
+            .hint(format!("To allow it without being asked: zos providers allow {id} --yes")));
+    }
+    let digest = json!({"digest": state.text("digest")});
+    ask(admin, id, &Ask::put(&["providers", id, "command"], &digest))?;
+    done(output, id, &format!("Allowed, until a word of it changes: {line}"))
+}
+
+/// A word of a command so that its ends are seen, and nothing in it steers the terminal.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("{word:?}") }
+}
+
+/// Asks at a terminal; elsewhere nobody can say yes.
+fn agreed(id: &str, line: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let unreadable = |error: std::io::Error| {
+        Failure::wrong(Code::Environment, format!("The answer cannot be read: {error}."))
+    };
+    let mut terminal = std::io::stderr().lock();
+    write!(terminal, "zOS would run this as you, to print the key of {id}:\n\n  {line}\n\nAllow it? [y/N] ")
+        .and_then(|()| terminal.flush())
+        .map_err(unreadable)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(KEY_BYTES).read_line(&mut answer).map_err(unreadable)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Looks for model servers on this machine.
+fn discover(home: &Home, admin: &Admin, ports: &[u16], output: &mut Output) -> Result<Outcome> {
+    let own: Vec<u16> =
+        listening::announced(home).map(|listening| listening.address.port()).into_iter().collect();
+    let found = match ports {
+        [] => opening::wait(zos_gateway::discover::discover(&[], &own))?,
+        only => opening::wait(zos_gateway::discover::discover_at(only, &own))?,
+    };
+    let found = found.map_err(|error| Failure::environment(&error))?;
+    let known = all(home, admin)?;
+    let is_known = |port: u16| {
+        known.list("providers").iter().any(|provider| {
+            reqwest::Url::parse(provider.text("base_url")).is_ok_and(|url| {
+                url.port_or_known_default() == Some(port)
+                    && matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+            })
+        })
+    };
+    if output.is_json() {
+        let found = found.iter().map(|one| {
+            let mut shown = shape(one);
+            shown["in_fleet"] = is_known(one.port).into();
+            shown
+        });
+        output.json(&json!({"found": found.collect::<Vec<_>>()}))?;
+        return Ok(Outcome::Fine);
+    }
+    if found.is_empty() {
+        output.line("No model server answers on this machine.")?;
+        return Ok(Outcome::Fine);
+    }
+    for one in &found {
+        let models = match one.some.as_slice() {
+            [] => "no model".to_owned(),
+            some if some.len() < one.models => format!("{} models: {}, …", one.models, some.join(", ")),
+            some => some.join(", "),
+        };
+        let mark = if is_known(one.port) { " (in the fleet already)" } else { "" };
+        output.line(output.toned(Tone::Plain, &format!("127.0.0.1:{}{mark}: {models}", one.port)))?;
+    }
+    let lines: Vec<&str> =
+        found.iter().filter(|one| !is_known(one.port)).map(|one| one.line.as_str()).collect();
+    if !lines.is_empty() {
+        output.line("")?;
+        output.line("To use them, add to `providers` in routing/fleet.yml:")?;
+        for line in lines {
+            output.line(output.toned(Tone::Strong, &format!("  {line}")))?;
+        }
+    }
+    Ok(Outcome::Fine)
 }
 
 /// The key, typed without echo at a terminal, else read from standard input.

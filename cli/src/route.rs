@@ -10,6 +10,7 @@ use crate::session::Session;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeMap;
+use zos_core::fleet::Billing;
 use zos_core::{Api, KeySource, Plan, Provider, RouteError, RouteRequest};
 
 /// Where a call for a model would go
@@ -86,7 +87,8 @@ pub(crate) fn run(session: &Session, command: &Command, output: &mut Output) -> 
         .iter()
         .map(|provider| (provider.text("id").to_owned(), provider.text("key").to_owned()))
         .collect();
-    let plan = plan.with_keys(&snapshot.fleet, face, |provider| key_of(&keys, provider) != "missing");
+    let plan =
+        plan.with_keys(&snapshot.fleet, face, |provider| zos_gateway::may_be_there(key_of(&keys, provider)));
     if output.is_json() {
         output.json(&as_json(&plan, &keys, model, name.as_str(), face))?;
     } else {
@@ -147,11 +149,16 @@ fn show(plan: &Plan, keys: &Keys, model: &str, context: &str, face: Api, output:
     let stored = |tone, state: &str| Cell(tone, format!("{own}{} ({state})", sources.join(", else ")));
     let key = match key_of(keys, provider) {
         "none" => "none needed".into(),
+        "caller" => "the client's own".into(),
         "missing" => stored(Tone::Notice, "not there"),
         "unavailable" => stored(Tone::Notice, "the keychain did not answer"),
         _ => stored(Tone::Plain, "there"),
     };
     let address = provider.base_url.as_ref().map(ToString::to_string);
+    let key = match &provider.billing {
+        Billing::Plan => Cell(key.0, format!("{}; paid by a plan", key.1)),
+        Billing::Tokens => key,
+    };
     let mut facts = vec![
         ("model", model.into()),
         ("room", context.into()),

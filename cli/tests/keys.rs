@@ -155,3 +155,66 @@ fn providers_tell_where_their_keys_come_from() {
     assert_eq!(run.code, 1);
     assert!(run.out.contains("cannot be reached"), "{} {}", run.out, run.err);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_prints_a_key_is_shown_and_allowed_by_its_words() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Scratch::new();
+    let write = |word: &str| {
+        home.write(
+            "routing/fleet.yml",
+            &format!("version: 1\nproviders:\n  p: {{preset: openai, key: {{command: [echo, {word}, \"a b\"]}}}}\n  q: {{preset: chatgpt, ca: none.pem}}\n"),
+        );
+        for path in ["routing", "routing/fleet.yml"] {
+            let closed = std::fs::Permissions::from_mode(if path == "routing" { 0o700 } else { 0o600 });
+            std::fs::set_permissions(home.path().join(path), closed).unwrap();
+        }
+    };
+    write("one");
+    let listed = home.zos(&["providers", "list"]).fine();
+    assert!(
+        listed.contains("echo waits for your yes") && listed.contains("zos providers allow p"),
+        "{listed}"
+    );
+    assert!(listed.contains("the client's own sign-in"), "{listed}");
+    // Where nobody can be asked, nobody says yes.
+    home.zos(&["providers", "allow", "p"]).fails(2, &["not allowed", "zos providers allow p --yes"]);
+    let told = home.zos(&["providers", "allow", "p", "--yes"]).fine();
+    assert!(told.contains("echo one \"a b\""), "{told}");
+    assert!(home.zos(&["providers", "allow", "p"]).fine().contains("allowed already"));
+    assert!(home.zos(&["providers", "list"]).fine().contains("printed by echo"));
+    write("two");
+    assert!(home.zos(&["providers", "list"]).fine().contains("waits for your yes"));
+    let looked = home.zos(&["doctor"]).out;
+    assert!(looked.contains("zos providers allow p"), "{looked}");
+    assert!(looked.contains("q names certificates that are not there: none.pem"), "{looked}");
+    home.zos(&["providers", "allow", "q"]).fails(1, &["No command prints the key"]);
+    home.zos(&["providers", "allow", "nobody"]).fails(2, &["no provider called nobody"]);
+}
+
+#[test]
+fn what_answers_on_a_port_of_this_machine_is_offered() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let body = r#"{"data":[{"id":"qwen3:8b"}]}"#;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes());
+        }
+    });
+    let home = Scratch::new();
+    let found = home.zos(&["providers", "discover", "--port", &port.to_string()]).fine();
+    let line = format!("local-{port}: {{api: openai, base_url: \"http://127.0.0.1:{port}/v1\", key: none}}");
+    assert!(found.contains("qwen3:8b") && found.contains(&line), "{found}");
+    home.write("routing/fleet.yml", &format!("version: 1\nproviders:\n  {line}\n"));
+    let found = home.zos(&["providers", "discover", "--port", &port.to_string()]).fine();
+    assert!(found.contains("in the fleet already") && !found.contains("add to `providers`"), "{found}");
+}

@@ -116,9 +116,9 @@ codes! {
     UnknownModel "zos_unknown_model" Call [404] Owner:
         "No provider serves this model.",
         "`zos models`; add it to `routing/fleet.yml`.";
-    NoRoute "zos_no_route" Call [503] Owner:
-        "No permitted model or provider is left: the room's `models`, a rule of the fleet, what the model can do or read, or every provider that could serve it failed too often.",
-        "`zos route explain`; [routing.md](routing.md).";
+    NoRoute "zos_no_route" Call [503, 401] Owner:
+        "No permitted model or provider is left: the room's `models`, a rule of the fleet, what the model can do or read, or every provider that could serve it failed too often. 401 where nobody has a key for the provider.",
+        "`zos route explain`; `zos providers`; [routing.md](routing.md).";
     Untranslatable "zos_untranslatable" Call [400, 502] Caller:
         "The routed model is behind another API, which cannot carry a field of the call; the field is named and nothing was sent. 502 where the answer holds what the caller's API cannot.",
         "Leave the field out, or call the model through its own API; see [routing.md](routing.md).";

@@ -4,17 +4,24 @@
 //! No HTTP here: a [`Provider`] says where and with which key, the gateway does the calling, and knows
 //! who failed.
 
+mod auth;
+mod command;
 mod parse;
 mod plan;
 mod policy;
+mod preset;
 mod provider;
 mod route;
+mod travel;
 
+pub use auth::Auth;
+pub use command::KeyCommand;
 pub use parse::{ParsedFleet, parse_fleet};
 pub use plan::{Dropped, Plan, RouteRequest};
 pub use policy::{Breaker, Defaults, Requirement, Slot};
-pub use provider::{Api, KeySource, Provider};
-pub use route::{Route, RouteError};
+pub use provider::{Api, Billing, KeySource, Provider, Proxy, StepDown, TimeLimits};
+pub use route::{Route, RouteError, SteppedDown};
+pub use travel::Headers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

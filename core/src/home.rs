@@ -110,6 +110,11 @@ impl Home {
         self.root.join("gateway").join("keys.json")
     }
 
+    /// `gateway/commands.json`: digests of the commands that the owner lets print keys.
+    pub fn key_commands(&self) -> PathBuf {
+        self.root.join("gateway").join("commands.json")
+    }
+
     /// `gateway/admin.token`: the token of the headless admin API.
     pub fn admin_token(&self) -> PathBuf {
         self.root.join("gateway").join("admin.token")

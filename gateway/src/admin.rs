@@ -63,6 +63,7 @@ fn endpoints() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(targets::check))
         .routes(routes!(budgets::budgets))
         .routes(routes!(budgets::usage))
+        .routes(routes!(budgets::quotas))
         .routes(routes!(audit::audit))
         .routes(routes!(canon::canon))
         .routes(routes!(canon::why))
@@ -81,6 +82,7 @@ fn endpoints() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(memory::tool))
         .routes(routes!(providers::list))
         .routes(routes!(providers::set_key, providers::delete_key))
+        .routes(routes!(providers::command, providers::allow_command))
         .routes(routes!(providers::test))
 }
 

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod ledger;
 pub mod prices;
+pub(crate) mod quotas;
 pub(crate) mod tokens;
 mod trouble;
 
@@ -11,6 +12,7 @@ use crate::journal::Journal;
 use crate::views::{BudgetLimit, Event};
 use ledger::LedgerHealth;
 use prices::Prices;
+use quotas::Quotas;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use zos_core::Home;
@@ -32,6 +34,8 @@ pub(crate) struct Books {
     /// What is held and spent while the ledger is away.
     pub(crate) interim: Interim,
     pub(crate) prices: Prices,
+    /// Quotas of plans, as providers told them.
+    pub(crate) quotas: Quotas,
     /// Ratio of each model family's token count to OpenAI's, learned from bills.
     pub(crate) factors: Factors,
     /// Highest mark (80 or 100 %) that each limit was announced at, with the day or month it was announced for.
@@ -55,6 +59,7 @@ impl Books {
             health: LedgerHealth::default(),
             interim: Interim::default(),
             prices: Prices::new(home),
+            quotas: Quotas::default(),
             factors: Factors::default(),
             announced: Mutex::default(),
             clock,

@@ -67,7 +67,7 @@ pub(crate) struct Call {
     pub(crate) body_memory: BodyMemory,
     /// Memory that its answer takes, where that is read whole.
     pub(crate) answer_memory: BodyMemory,
-    /// Keeps the house from stopping before this call has ended.
+    /// Keeps the gateway from stopping before this call has ended.
     _active: Option<Active>,
 }
 

@@ -132,8 +132,8 @@ impl Default for Config {
             auth: Auth::default(),
             upstream: UpstreamLimits {
                 connect_timeout: Duration::from_secs(10),
-                first_byte_timeout: Duration::from_secs(120),
-                idle_timeout: Duration::from_secs(120),
+                first_byte_timeout: Duration::from_secs(600),
+                idle_timeout: Duration::from_secs(300),
             },
             limits: Limits { body_bytes: 32 << 20, header_bytes: 64 << 10, connections: 1024 },
             audit: AuditConfig { durability: Durability::Relaxed },

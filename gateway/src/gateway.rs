@@ -11,6 +11,7 @@ use crate::drain::Drain;
 use crate::guards::Guards;
 use crate::journal::attest::Keys;
 use crate::journal::{self, Journal, JournalOptions};
+use crate::upstream::commands::CommandError;
 use crate::upstream::{ClientError, Upstreams};
 use crate::views::{self, Event, Health};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -137,7 +138,7 @@ impl Gateway {
             access: Access::open(&home, &config, Arc::clone(&journal))?,
             guards: Guards::new(&home, &config, Arc::clone(&drain)),
             books: Books::new(home.clone(), ledger, own, clock, Arc::clone(&journal)),
-            upstreams: Arc::new(Upstreams::new(&config.upstream)?),
+            upstreams: Arc::new(Upstreams::new(&home, &config.upstream)?),
             files: Files { watching: Mutex::new(Some(brain.watch()?)), memories: Memories::new(home), brain },
             config,
             journal,
@@ -205,8 +206,35 @@ impl Gateway {
         problems.extend(fleet_never_loaded(&snapshot.fleet));
         problems.extend(self.journal.unsigned());
         let ok = problems.is_empty();
+        problems.extend(self.commands_to_allow());
         problems.extend(listening.notice);
         Health { ok, problems }
+    }
+
+    /// Sentences about commands that would print a provider's key and may not run yet. They are no failure: the owner may
+    /// mean to say no.
+    fn commands_to_allow(&self) -> Vec<String> {
+        let fleet = self.files.brain.snapshot().fleet.clone();
+        let waiting = fleet.providers().filter_map(|provider| {
+            let command = provider.key_command()?;
+            let (error, _) = self.upstreams.keys.commands.standing(provider, command);
+            let error = error.filter(CommandError::is_for_the_owner)?;
+            let name = &provider.name;
+            Some(format!("There is no key for provider {name}: {error}. {}", error.hint(name)))
+        });
+        waiting.collect()
+    }
+
+    /// Logs once for each state of things which commands wait for their owner's yes.
+    fn tell_of_commands(&self, told: &mut Vec<String>) {
+        let waiting = self.commands_to_allow();
+        for sentence in waiting.iter().filter(|sentence| !told.contains(sentence)) {
+            tracing::warn!("{sentence}");
+        }
+        if *told != waiting {
+            *told = waiting;
+            self.journal.health_changed();
+        }
     }
 
     /// Begins to announce health whenever a part says that it changed, until the gateway stops. Must be called within a
@@ -224,12 +252,14 @@ impl Gateway {
         let mut snapshots = self.files.brain.subscribe();
         self.attest_ahead();
         let mut told = None;
+        let mut commands = Vec::new();
         let mut before = snapshots.borrow().clone();
         tell_of_the_start(&before);
         tokio::spawn(verify_log(self.files.brain.home().clone(), Arc::downgrade(&self.journal)));
         self.books.look_ahead(&self.files.brain.snapshot()).await;
         loop {
             self.tell_of_the_fleet(&mut told);
+            self.tell_of_commands(&mut commands);
             tokio::select! {
                 changed = snapshots.changed() => if changed.is_err() { return },
                 () = self.drain.is_begun() => return,

@@ -36,4 +36,5 @@ pub use gateway::{Gateway, OpenError, Opening};
 pub use journal::{attest, audit_head, system, terms};
 pub use listener::{BindError, Server};
 pub use routes::window_router;
-pub use upstream::{install_tls, providers};
+pub use upstream::credentials::{Keys, may_be_there};
+pub use upstream::{discover, install_tls, providers};

@@ -78,7 +78,7 @@ impl Server {
     /// Listens on the configured address, or on `listen`.
     ///
     /// # Errors
-    /// When the address is taken, unusable, or reachable from outside without protection. The house knows
+    /// When the address is taken, unusable, or reachable from outside without protection. The gateway knows
     /// it too, for the screens.
     pub async fn bind(gateway: &Arc<Gateway>, listen: Option<SocketAddr>) -> Result<Server, BindError> {
         gateway.tell_of_health();
@@ -107,7 +107,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until the house stops, then until every connection has ended.
+    /// Serves until the gateway stops, then until every connection has ended.
     pub async fn run(self) {
         let router = routes::router(self.gateway.clone());
         let announcing = tokio::spawn({

@@ -1,9 +1,12 @@
-//! What the process asks of the system before it serves: descriptors for all its connections, and that no
-//! file ever shows its memory.
+//! What the process asks of the system before it serves: descriptors for all its connections, that no file ever
+//! shows its memory, and that memory which it no longer needs goes back.
 //!
 //! A key that stands in an environment variable stays in the environment of the process, for it cannot be taken
 //! out of there safely. On Linux only root can read it once core dumps are off; elsewhere other programs of the
 //! same user can too. Only the keychain keeps a key from there.
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
 
 /// Descriptors that are kept for files, the log, the ledger and the watcher.
 const RESERVE: usize = 64;
@@ -11,9 +14,13 @@ const RESERVE: usize = 64;
 /// Descriptors that one call may hold: its caller's connection and its provider's.
 const PER_CALL: usize = 2;
 
-/// Raises the bound of open files to what the system allows at most, and turns core dumps off. What cannot be
-/// done is told in the log: neither is a reason not to start.
+/// Raises the bound of open files to what the system allows at most, turns core dumps off, and has the allocator give
+/// back what is free. What cannot be done is told in the log: none of it is a reason not to start.
 pub fn prepare() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if !allocator::give_back_large_blocks() {
+        tracing::warn!("the allocator keeps large blocks that are free");
+    }
     #[cfg(unix)]
     {
         raise_descriptors();

@@ -358,6 +358,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let mut text = gateway.journal.counters.prometheus(gateway.journal.is_healthy());
+    text.push_str(&gateway.books.quotas.prometheus(gateway.journal.now_ms()));
     if gateway.journal.telemetry.is_on() {
         text.push_str(&format!(
             "# HELP zos_spans_lost_total Spans that the collector did not take.\n\

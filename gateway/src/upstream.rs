@@ -1,20 +1,25 @@
 //! The way to the providers: one client for all of them, the built-in demo among them.
 //!
-//! Redirects are not followed. Compressed answers, which we do not ask for, are decoded. A provider on
-//! this machine is never reached through a proxy.
+//! Redirects are not followed. Compressed answers, which we do not ask for, are decoded. The way out is that of the
+//! provider's entry in the fleet ([`clients`]).
 
 pub(crate) mod breaker;
+mod clients;
+pub(crate) mod commands;
 pub(crate) mod credentials;
 mod decode;
 pub(crate) mod demo;
 pub(crate) mod departing;
+pub mod discover;
 pub(crate) mod lists;
 pub mod providers;
+pub(crate) mod unreachable;
 
-use crate::access::is_on_this_machine;
 use crate::config::UpstreamLimits;
 use crate::inspectors::{BodyMemory, Inspectors};
 use bytes::Bytes;
+use clients::Clients;
+use credentials::Keys;
 use decode::Decoder;
 use departing::Departing;
 use futures::StreamExt;
@@ -22,9 +27,9 @@ use futures::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
+use unreachable::{SetupError, Unreachable};
 use url::Url;
-use zos_core::Provider;
-use zos_seal::{Vault, VaultOptions};
+use zos_core::{Home, Provider};
 
 /// What goes to a provider.
 #[derive(Clone)]
@@ -66,8 +71,11 @@ enum Source {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
     /// No connection, so nothing was sent.
-    #[error("the provider cannot be reached")]
-    Connect,
+    #[error("the provider cannot be reached: {0}")]
+    Connect(Unreachable),
+    /// What its entry in the fleet asks for cannot be done, so nothing was sent.
+    #[error("the provider cannot be called: {0}")]
+    Setup(#[from] SetupError),
     /// Sent, but the answer broke off or was no HTTP.
     #[error("the connection to the provider broke")]
     Broken,
@@ -84,15 +92,14 @@ pub(crate) enum UpstreamError {
 
 /// All providers.
 pub(crate) struct Upstreams {
-    outside: reqwest::Client,
-    on_this_machine: reqwest::Client,
+    clients: Clients,
     first_byte_timeout: Duration,
     idle_timeout: Duration,
     /// Which providers are left alone.
     pub(crate) breakers: breaker::Breakers,
     lists: lists::ModelLists,
     /// The owner's keys for providers.
-    pub(crate) vault: Arc<Vault>,
+    pub(crate) keys: Arc<Keys>,
 }
 
 /// The kinds of proxies that the HTTP client knows.
@@ -109,30 +116,27 @@ pub fn install_tls() {
 }
 
 impl Upstreams {
-    /// Clients with these time limits.
-    pub(crate) fn new(limits: &UpstreamLimits) -> Result<Self, ClientError> {
+    /// Providers of a home, with these time limits.
+    ///
+    /// # Errors
+    /// When no HTTPS client can be made on this machine.
+    pub(crate) fn new(home: &Home, limits: &UpstreamLimits) -> Result<Self, ClientError> {
         install_tls();
         tell_unusable_proxies();
-        let client = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(limits.connect_timeout)
-                .pool_idle_timeout(Duration::from_secs(60))
-                .tcp_nodelay(true)
-                .referer(false)
-        };
+        // Made to be sure that one can be.
+        reqwest::Client::builder().build()?;
         Ok(Upstreams {
-            outside: client().build()?,
-            on_this_machine: client().no_proxy().build()?,
+            clients: Clients::new(home.root(), limits.connect_timeout),
             first_byte_timeout: limits.first_byte_timeout,
             idle_timeout: limits.idle_timeout,
             breakers: breaker::Breakers::default(),
             lists: lists::ModelLists::default(),
-            vault: Arc::new(Vault::new(VaultOptions::default())),
+            keys: Arc::new(Keys::of(home)),
         })
     }
 
-    /// Sends a body to a provider and waits for the head of its answer, for `timeout` where it is given.
+    /// Sends a body to a provider and waits for the head of its answer: for as long as its entry says, else for `timeout`
+    /// where it is given.
     pub(crate) async fn send(
         &self,
         provider: &Provider,
@@ -151,33 +155,38 @@ impl Upstreams {
             return Ok(Answer { status: said.status, headers: said.headers, body });
         };
         let request = self
-            .client(&url)
+            .clients
+            .of(provider, &url)?
             .post(url)
             .headers(outgoing.headers.into_headers())
             .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(outgoing.body);
-        self.answer(request, timeout.unwrap_or(self.first_byte_timeout)).await
+        self.answer(provider, request, timeout).await
     }
 
     /// Asks a provider for a document, such as its list of models.
-    pub(crate) async fn get(&self, url: Url, headers: Departing) -> Result<Answer, UpstreamError> {
-        self.answer(self.client(&url).get(url).headers(headers.into_headers()), self.first_byte_timeout).await
-    }
-
-    fn client(&self, url: &Url) -> &reqwest::Client {
-        if is_on_this_machine(url) { &self.on_this_machine } else { &self.outside }
+    pub(crate) async fn get(
+        &self,
+        provider: &Provider,
+        url: Url,
+        headers: Departing,
+    ) -> Result<Answer, UpstreamError> {
+        let request = self.clients.of(provider, &url)?.get(url).headers(headers.into_headers());
+        self.answer(provider, request, None).await
     }
 
     async fn answer(
         &self,
+        provider: &Provider,
         request: reqwest::RequestBuilder,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<Answer, UpstreamError> {
+        let timeout = provider.limits.first_byte.or(timeout).unwrap_or(self.first_byte_timeout);
         let response = tokio::time::timeout(timeout, request.send())
             .await
             .map_err(|_| UpstreamError::Timeout(timeout))?
             .map_err(|error| match error {
-                error if error.is_connect() => UpstreamError::Connect,
+                error if error.is_connect() => UpstreamError::Connect(Unreachable::of(&error, provider)),
                 _ => UpstreamError::Broken,
             })?;
         let decoder = Decoder::of(response.headers())?;
@@ -187,7 +196,7 @@ impl Upstreams {
             body: AnswerBody {
                 source: Source::Http(Box::new(response)),
                 decoder,
-                idle_timeout: self.idle_timeout,
+                idle_timeout: provider.limits.idle.unwrap_or(self.idle_timeout),
                 is_over: false,
                 ahead: None,
             },

@@ -1,7 +1,7 @@
 //! Shapes of the admin API: what crosses its wire, and how each is filled from what the parts of the gateway know.
 //!
 //! The screens' types and `docs/openapi.json` are generated from these. A constructor takes a snapshot, a balance, a
-//! record: never the whole house, so that whoever tells the screens something needs nothing but what it tells.
+//! record: never the whole gateway, so that whoever tells the screens something needs nothing but what it tells.
 //!
 //! Times are RFC 3339 in UTC. Tokens are whole numbers. No type here holds a secret but
 //! [`NewKey`], whose value is shown once, and [`ProviderKey`], which only goes in.
@@ -15,6 +15,7 @@ mod firewall;
 mod keys;
 pub mod memory;
 mod providers;
+mod quotas;
 mod targets;
 
 pub(crate) use approvals::always_entry;
@@ -31,7 +32,8 @@ pub use contexts::{
 };
 pub use firewall::{FirewallTest, FirewallVerdict, FirewallViolation, judge};
 pub use keys::{KeyInfo, KeyRequest, Keys, NewKey};
-pub use providers::{ProviderInfo, ProviderKey, ProviderTest, Providers};
+pub use providers::{KeyCommandState, KeyCommandYes, ProviderInfo, ProviderKey, ProviderTest, Providers};
+pub use quotas::{QuotaCredits, QuotaList, QuotaState, QuotaWindow};
 pub use targets::{TargetFound, TargetTest, TargetVerdict, verdict};
 
 pub use zos_guard::shield::MINUTES_LIMIT as SHIELD_MINUTES_LIMIT;
@@ -41,7 +43,7 @@ use utoipa::ToSchema;
 use zos_core::{Home, Snapshot};
 use zos_guard::shield;
 
-/// The state of the house at a glance.
+/// State of the gateway at a glance.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Status {
     /// Version of zOS.

@@ -42,8 +42,8 @@ pub(crate) enum AdminError {
 }
 
 impl Admin {
-    pub(crate) fn new(house: Arc<Gateway>) -> Self {
-        let router = zos_gateway::window_router(house);
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        let router = zos_gateway::window_router(gateway);
         Self {
             answer: Arc::new(move |request| {
                 let router = router.clone();
@@ -147,17 +147,17 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn house() -> (tempfile::TempDir, Arc<Gateway>) {
+    fn gateway() -> (tempfile::TempDir, Arc<Gateway>) {
         let folder = tempfile::tempdir().unwrap();
         let home = zos_core::Home::resolve_from(Some(folder.path()), None, None).unwrap();
-        let house = Gateway::open(home).unwrap();
-        (folder, house)
+        let gateway = Gateway::open(home).unwrap();
+        (folder, gateway)
     }
 
     #[tokio::test]
     async fn the_api_answers_without_a_token_and_a_decision_leaves_a_record() {
-        let (_folder, house) = house();
-        let admin = Admin::new(house);
+        let (_folder, gateway) = gateway();
+        let admin = Admin::new(gateway);
         let status: Value = admin.get("/zos/v1/status").await.unwrap();
         assert_eq!(status["shield"]["paused"], false);
         admin.put("/zos/v1/shield", &json!({"paused": true, "minutes": 5})).await.unwrap();
@@ -169,9 +169,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_a_sentence() {
-        let (_folder, house) = house();
+        let (_folder, gateway) = gateway();
         let refusal =
-            Admin::new(house).put("/zos/v1/active", &json!({"context": "nowhere"})).await.unwrap_err();
+            Admin::new(gateway).put("/zos/v1/active", &json!({"context": "nowhere"})).await.unwrap_err();
         assert!(
             matches!(&refusal, AdminError::Refused { code, .. } if code == "zos_unknown_context"),
             "{refusal:?}"
@@ -181,8 +181,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_endless_answer_is_refused_and_not_waited_for() {
-        let (_folder, house) = house();
+        let (_folder, gateway) = gateway();
         let request = Request::get("/zos/v1/events").body(Bytes::new()).unwrap();
-        assert_eq!(Admin::new(house).answer(request).await.status(), StatusCode::NOT_ACCEPTABLE);
+        assert_eq!(Admin::new(gateway).answer(request).await.status(), StatusCode::NOT_ACCEPTABLE);
     }
 }

@@ -1,6 +1,6 @@
 //! Changes that the tray and notifications ask the admin API for.
 
-use crate::desk::Desk;
+use crate::shared::Shared;
 use serde::Serialize;
 use tauri::{AppHandle, Manager};
 
@@ -22,10 +22,10 @@ pub(crate) fn ask(
 ) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let desk = app.state::<Desk>();
+        let shared = app.state::<Shared>();
         let done = match method {
-            Method::Put => desk.admin.put(&path, &body).await,
-            Method::Post => desk.admin.post(&path, &body).await,
+            Method::Put => shared.admin.put(&path, &body).await,
+            Method::Post => shared.admin.post(&path, &body).await,
         };
         let refusal = match done {
             Ok(()) => None,
@@ -34,7 +34,7 @@ pub(crate) fn ask(
                 Some(error.to_string())
             }
         };
-        desk.set_refusal(refusal);
-        desk.nudge.notify_one();
+        shared.set_refusal(refusal);
+        shared.nudge.notify_one();
     });
 }

@@ -1,7 +1,7 @@
 //! The command `events`: what happens, live, into the page. Answers through the scheme are handed over
 //! whole, so a stream of events needs this second way.
 
-use crate::desk::Desk;
+use crate::shared::Shared;
 use std::sync::Arc;
 use tauri::State;
 use tauri::ipc::{Channel, InvokeResponseBody};
@@ -11,9 +11,9 @@ use zos_gateway::views::Event;
 
 /// Sends every event from now on, as JSON, until the window closes or the page asks anew.
 #[tauri::command]
-pub(crate) fn events(desk: State<'_, Desk>, channel: Channel<InvokeResponseBody>) {
-    let receiver = desk.house.events();
-    desk.carry(Some(tauri::async_runtime::spawn(carry(receiver, channel))));
+pub(crate) fn events(shared: State<'_, Shared>, channel: Channel<InvokeResponseBody>) {
+    let receiver = shared.gateway.events();
+    shared.carry(Some(tauri::async_runtime::spawn(carry(receiver, channel))));
 }
 
 async fn carry(mut receiver: Receiver<Arc<Event>>, channel: Channel<InvokeResponseBody>) {

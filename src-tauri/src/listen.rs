@@ -1,18 +1,18 @@
 //! The port. That it is taken is a state that the window and the tray show in words, not a reason to end:
 //! the person frees it and tries again.
 
-use crate::desk::Desk;
+use crate::shared::Shared;
 use tauri::{AppHandle, Manager};
 use zos_gateway::Server;
 
-/// Listens and serves, unless it does so already. Whoever looks at the house sees how it went.
+/// Listens and serves, unless it does so already. Whoever looks at the gateway sees how it went.
 pub(crate) async fn listen(app: &AppHandle) -> bool {
-    let desk = app.state::<Desk>();
-    let _alone = desk.binding.lock().await;
-    if desk.house.listening().address.is_some() {
+    let shared = app.state::<Shared>();
+    let _alone = shared.binding.lock().await;
+    if shared.gateway.listening().address.is_some() {
         return true;
     }
-    match Server::bind(&desk.house, None).await {
+    match Server::bind(&shared.gateway, None).await {
         Ok(server) => {
             match server.address() {
                 Ok(address) => tracing::info!(%address, "listening"),

@@ -3,7 +3,7 @@
 //! No rules live here. What the tray does and what the window shows goes through the admin API of the
 //! gateway, inside this process ([`admin`], [`scheme`]); Tauri commands serve only what a browser cannot do.
 //!
-//! Reading order: [`start`] (from the command line to the running application), [`desk`] (what all parts
+//! Reading order: [`start`] (from the command line to the running application), [`shared`] (what all parts
 //! share), [`tray`], [`window`], [`listen`] (the port), [`quit`] (the orderly end). Around them:
 //! [`arguments`], [`log`], [`display`], [`change`], [`notice`], [`notification`], [`events`].
 
@@ -12,7 +12,6 @@
 mod admin;
 mod arguments;
 mod change;
-mod desk;
 mod display;
 mod events;
 mod listen;
@@ -21,6 +20,7 @@ mod notice;
 mod notification;
 mod quit;
 mod scheme;
+mod shared;
 mod start;
 mod tray;
 mod window;

@@ -1,6 +1,6 @@
 //! The orderly end: no new calls, those that run may finish, then the books, then the log, then the process.
 
-use crate::desk::Desk;
+use crate::shared::Shared;
 use crate::{tray, window};
 use std::time::Duration;
 use tauri::{AppHandle, Manager};
@@ -8,15 +8,15 @@ use tauri::{AppHandle, Manager};
 /// Time that calls may take to end once somebody wants to quit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Waits for a request to quit ([`Desk::quit`]), and ends zOS.
+/// Waits for a request to quit ([`Shared::quit`]), and ends zOS.
 pub(crate) fn follow(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let desk = app.state::<Desk>();
-        desk.quitting.notified().await;
+        let shared = app.state::<Shared>();
+        shared.quitting.notified().await;
         tracing::info!("stopping");
         window::remember_from_elsewhere(&app).await;
-        desk.house.stop(PATIENCE).await;
+        shared.gateway.stop(PATIENCE).await;
         tray::remove(&app);
         tracing::info!("stopped");
         app.exit(0);
@@ -33,7 +33,7 @@ pub(crate) fn on_signals(app: &AppHandle) {
             match signal(kind) {
                 Ok(mut signal) => {
                     while signal.recv().await.is_some() {
-                        app.state::<Desk>().quit();
+                        app.state::<Shared>().quit();
                     }
                 }
                 Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),

@@ -1,7 +1,7 @@
 //! `zos://localhost/zos/…`: the screens and the admin API for the window, answered in this process. No
 //! port, no token in a page, and one origin, so that no other page can read an answer.
 
-use crate::desk::Desk;
+use crate::shared::Shared;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tauri::{Manager, Runtime, UriSchemeContext, UriSchemeResponder};
@@ -27,11 +27,11 @@ pub(crate) fn answer<R: Runtime>(
     request: Request<Vec<u8>>,
     responder: UriSchemeResponder,
 ) {
-    let desk = context.app_handle().try_state::<Desk>();
-    let (Some(desk), WINDOW) = (desk, context.webview_label()) else {
+    let shared = context.app_handle().try_state::<Shared>();
+    let (Some(shared), WINDOW) = (shared, context.webview_label()) else {
         return responder.respond(nothing(StatusCode::SERVICE_UNAVAILABLE));
     };
-    let admin = desk.admin.clone();
+    let admin = shared.admin.clone();
     tauri::async_runtime::spawn(async move {
         let mut answer = admin.answer(request.map(Bytes::from)).await;
         for (name, value) in EXTRA {

@@ -1,8 +1,8 @@
 //! From the command line to the running application.
 
 use crate::arguments::{self, Arguments};
-use crate::desk::Desk;
 use crate::display::{self, NoDisplay};
+use crate::shared::Shared;
 use crate::{events, listen, log, notification, quit, scheme, tray, window};
 use sha2::{Digest, Sha256};
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, StartError> {
     // Only now: a second start must find the first one before it finds its files locked.
     zos_gateway::process::prepare();
     let opening = Opening { keys: Keys::Keychain, ..Opening::default() };
-    app.manage(Desk::new(Gateway::open_with(home, opening)?));
+    app.manage(Shared::new(Gateway::open_with(home, opening)?));
     let handle = app.handle().clone();
     tauri::async_runtime::spawn(async move { listen::listen(&handle).await });
     quit::follow(app.handle());

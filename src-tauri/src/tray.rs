@@ -16,7 +16,7 @@ mod rooms;
 mod status;
 mod view;
 
-use crate::desk::Desk;
+use crate::shared::Shared;
 use std::time::Duration;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
@@ -97,18 +97,18 @@ fn clicked(app: &AppHandle, id: &str) {
     if !tray.groups.iter().any(|group| group.clicked(app, id)) {
         tracing::warn!(id, "an item of the tray does nothing");
     }
-    app.state::<Desk>().nudge.notify_one();
+    app.state::<Shared>().nudge.notify_one();
 }
 
 /// Updates the tray whenever files, calls, the listener or the day change.
 async fn follow(app: AppHandle) {
-    let desk = app.state::<Desk>();
-    let mut files = desk.house.brain().subscribe();
-    let mut events = desk.house.events();
+    let shared = app.state::<Shared>();
+    let mut files = shared.gateway.brain().subscribe();
+    let mut events = shared.gateway.events();
     loop {
         files.mark_unchanged();
         let mut next_look = view::LONGEST_UNSEEN;
-        match View::load(&desk).await {
+        match View::load(&shared).await {
             Ok(view) => {
                 next_look = view.is_good_for;
                 show(&app, view);
@@ -118,7 +118,7 @@ async fn follow(app: AppHandle) {
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
             changed = files.changed() => match changed {
-                Ok(()) => desk.outdate_refusal(),
+                Ok(()) => shared.outdate_refusal(),
                 Err(_) => return,
             },
             received = events.recv() => match received {
@@ -126,7 +126,7 @@ async fn follow(app: AppHandle) {
                 // What was lost is seen by the next look.
                 Ok(_) | Err(RecvError::Lagged(_)) => while events.try_recv().is_ok() {},
             },
-            () = desk.nudge.notified() => {}
+            () = shared.nudge.notified() => {}
             () = tokio::time::sleep(next_look) => {}
         }
     }

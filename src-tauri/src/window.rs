@@ -5,9 +5,9 @@ mod keys;
 mod links;
 mod place;
 
-use crate::desk::Desk;
 use crate::display;
 use crate::scheme::{self, WINDOW};
+use crate::shared::Shared;
 use place::Place;
 use std::time::Duration;
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
@@ -82,9 +82,9 @@ fn raise(window: &WebviewWindow, page: Option<&str>) -> tauri::Result<()> {
 }
 
 fn make(app: &AppHandle, page: Option<&str>) -> tauri::Result<WebviewWindow> {
-    let desk = app.state::<Desk>();
-    let place = Place::load(desk.home());
-    let page = page.map(str::to_owned).or_else(|| desk.page());
+    let shared = app.state::<Shared>();
+    let place = Place::load(shared.home());
+    let page = page.map(str::to_owned).or_else(|| shared.page());
     let mut builder =
         WebviewWindowBuilder::new(app, WINDOW, WebviewUrl::CustomProtocol(address(page.as_deref())))
             .title("zOS")
@@ -152,7 +152,7 @@ fn follow(app: &AppHandle, event: &WindowEvent) {
             }
         }
         WindowEvent::Destroyed => {
-            app.state::<Desk>().carry(None);
+            app.state::<Shared>().carry(None);
             tracing::info!("window closed");
         }
         _ => {}
@@ -161,11 +161,11 @@ fn follow(app: &AppHandle, event: &WindowEvent) {
 
 /// Keeps where the window and its page are.
 fn remember(window: &WebviewWindow) {
-    let desk = window.state::<Desk>();
+    let shared = window.state::<Shared>();
     if let Ok(url) = window.url() {
-        desk.set_page(url.fragment().map(str::to_owned));
+        shared.set_page(url.fragment().map(str::to_owned));
     }
-    let kept = measure(window, &Place::load(desk.home())).map(|place| place.store(desk.home()));
+    let kept = measure(window, &Place::load(shared.home())).map(|place| place.store(shared.home()));
     match kept {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the place of the window is not kept"),
@@ -219,7 +219,7 @@ fn act(app: &AppHandle, action: keys::KeyAction) {
                 tracing::error!(%error, "the window cannot be closed");
             }
         }
-        keys::KeyAction::Quit => app.state::<Desk>().quit(),
+        keys::KeyAction::Quit => app.state::<Shared>().quit(),
     }
 }
 

@@ -59,6 +59,40 @@ fn arrows_point_inward() {
     }
 }
 
+/// Every source of ours with its text.
+fn sources(folders: &[&str]) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<PathBuf> = folders.iter().map(|of| root.join(of)).collect();
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                sources.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(sources.len() > 300, "{}", sources.len());
+    sources
+}
+
+/// The lint is a `deny` and no `forbid` for the sake of one module: the options of the allocator have no safe front.
+#[test]
+fn one_module_alone_has_leave_to_be_unsafe() {
+    let sources = sources(&["core", "gateway", "cli", "src-tauri", "libs", "bench"]);
+    let has_leave = |text: &str| text.contains("unsafe_code") || text.contains("unsafe {");
+    let names: Vec<String> = sources
+        .iter()
+        .filter(|(_, text)| has_leave(text))
+        .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(names, ["allocator.rs"]);
+    let manifest = include_str!("../../Cargo.toml");
+    assert!(manifest.contains("unsafe_code = \"deny\""), "elsewhere it is an error");
+}
+
 /// Which characters nobody sees is told by `zos_rules::is_unseen` alone. Whoever writes ranges of characters by their
 /// numbers begins a second list, which will lack what the first one has.
 #[test]

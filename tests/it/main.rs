@@ -51,4 +51,6 @@ mod taint;
 mod targets;
 mod translation;
 mod translation_governed;
+mod upstream_keys;
+mod upstreams;
 mod without_usage;

@@ -14,8 +14,25 @@ def model_url():
 
 @pytest.fixture
 def house(model_url):
+    if model_url.process.poll() is not None:
+        model_url.check_alive()
     with stage.zos(model_url) as (url, home):
         yield url, home
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test that fails because the model's server died says that, not what zOS answered then."""
+    try:
+        return (yield)
+    except BaseException as failure:
+        model = item.funcargs.get("model_url")
+        try:
+            if model is not None:
+                model.check_alive()
+        except stage.Ended as ended:
+            raise ended from failure
+        raise
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -45,9 +46,32 @@ def running(command, **options):
         process.wait(20)
 
 
+class Ended(Exception):
+    """The model's server is gone, which no answer of zOS can say."""
+
+
+class Llama(str):
+    """The server's address, with its process."""
+
+    def __new__(cls, url, process):
+        made = super().__new__(cls, url)
+        made.process = process
+        return made
+
+    def check_alive(self):
+        """Raises `Ended`, with what ended the server, where it no longer runs."""
+        try:
+            # Its connections close a moment before it is gone.
+            code = self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            return
+        why = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise Ended(f"the model's server died ({why}), so nothing after it tells of zOS: see .scratch/real-model/server.log")
+
+
 @contextmanager
 def llama():
-    """The server's address, once it answers."""
+    """The server, as its address, once it answers."""
     port = free_port()
     # One model by two names: as it was trained to talk, and with a format that lets it call tools.
     models = [{"model": str(model_file()), "model_alias": alias, "chat_format": chat_format, "n_ctx": 2048}
@@ -65,7 +89,7 @@ def llama():
                 break
             except OSError:
                 time.sleep(0.2)
-        yield url
+        yield Llama(url, process)
 
 
 @contextmanager

@@ -155,17 +155,56 @@ pub(super) fn providers(home: &Home, admin: &Admin) -> Result<Vec<Check>> {
                 format!("Whether {id} has a key is unknown: the keychain does not answer."),
                 "See the keychain above, or set the key as an environment variable.",
             )),
+            "not_allowed" | "refused" | "failed" => checks.push(command(admin, id, provider)?),
             _ => ready.push(id),
         }
     }
     if !ready.is_empty() {
         checks.insert(0, Check::ok("provider", format!("ready: {}", ready.join(", "))));
     }
+    for provider in opening::brain(home)?.snapshot().fleet.providers() {
+        if let Some(ca) = &provider.ca
+            && !home.root().join(ca).is_file()
+        {
+            let message =
+                format!("{} names certificates that are not there: {}.", provider.name, ca.display());
+            checks.push(Check::problem(
+                "provider",
+                message,
+                "Put the PEM file there, or change `ca` in routing/fleet.yml; a relative path begins at the home.",
+            ));
+        }
+    }
     if let Some(problem) = opening::brain(home)?.snapshot().fleet.broken() {
         let message = format!("{problem}. Without a version of it that loads, hard rooms reach no provider.");
         checks.insert(0, Check::problem("provider", message, "Fix the file; what runs takes it up at once."));
     }
     Ok(checks)
+}
+
+/// A command that gives no key, with what it complained: only here is that shown.
+fn command(admin: &Admin, id: &str, provider: &Value) -> Result<Check> {
+    // Only the zOS that runs has run it.
+    let state = admin.ask_or(&Ask::get(&["providers", id, "command"]), || Ok(Value::Null))?;
+    let complaint = match state.text("stderr") {
+        "" => String::new(),
+        stderr => format!(" It complained: {}", stderr.lines().collect::<Vec<_>>().join(" / ")),
+    };
+    let message = format!("{id} has no key. {}{complaint}", provider.text("reason"));
+    Ok(match (provider.text("key"), state.text("hint")) {
+        ("not_allowed", _) => Check::note(
+            "provider",
+            message,
+            format!("See what would run, and allow it: zos providers allow {id}"),
+        ),
+        (_, "") => Check::problem("provider", message, "See `key` of that provider in routing/fleet.yml."),
+        (_, hint) if hint.contains("zos doctor") => Check::problem(
+            "provider",
+            message,
+            "Run the command yourself as `key` of that provider in routing/fleet.yml names it.",
+        ),
+        (_, hint) => Check::problem("provider", message, hint),
+    })
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
 //! Reads `routing/fleet.yml`, and makes the built-in fleet that serves without it.
 
 mod demands;
+mod providers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
 
-use super::provider::{BaseUrlError, parse_base_url};
+use super::provider::parse_base_url;
 use super::{
     Api, DEMO, DefaultProvider, Defaults, Environment, Fleet, KeySource, ModelMatch, ModelRule, Provider,
     SLOTS,
 };
 use crate::glob::Glob;
 use crate::problem::Problem;
-use crate::yaml::{self, Fields, Findings, MapEntry, Node, Place, Unknown, Value, closest};
+use crate::yaml::{self, Fields, Findings, Node, Place, Unknown, Value, closest};
 
 /// The file, relative to the home.
 pub(crate) const FILE: &str = "routing/fleet.yml";
@@ -58,16 +59,9 @@ impl Fleet {
     /// The fleet that serves while there is no file: Anthropic, OpenAI and the demo provider.
     pub fn builtin() -> Self {
         let provider = |api: Api, base_url: &str| {
-            Arc::new(Provider {
-                name: api.name().to_owned(),
-                api,
-                base_url: Some(Url::parse(base_url).expect("the built-in addresses are well formed")),
-                keys: key_sources(KeySource::Keychain(api.name().to_owned())),
-                residency: None,
-                retention: None,
-                speaks_responses: true,
-                dangerous_plain_http: false,
-            })
+            let base_url = Url::parse(base_url).expect("the built-in addresses are well formed");
+            let keys = providers::key_sources(KeySource::Keychain(api.name().to_owned()));
+            Arc::new(Provider { keys, ..Provider::at(api.name(), api, Some(base_url)) })
         };
         let providers = vec![
             provider(Api::Anthropic, ANTHROPIC_BASE_URL),
@@ -115,33 +109,20 @@ impl Fleet {
 
 fn demo() -> Arc<Provider> {
     Arc::new(Provider {
-        name: DEMO.to_owned(),
-        api: Api::OpenAi,
-        base_url: None,
-        keys: Vec::new(),
         residency: Some("local".to_owned()),
         retention: Some("none".to_owned()),
-        speaks_responses: true,
-        dangerous_plain_http: false,
+        ..Provider::at(DEMO, Api::OpenAi, None)
     })
-}
-
-/// The key `keychain:anthropic` may also stand in `ANTHROPIC_API_KEY`, which then goes first; so
-/// may `keychain:openai` in `OPENAI_API_KEY`.
-fn key_sources(source: KeySource) -> Vec<KeySource> {
-    let variable = match &source {
-        KeySource::Keychain(name) if name == "anthropic" => Some("ANTHROPIC_API_KEY"),
-        KeySource::Keychain(name) if name == "openai" => Some("OPENAI_API_KEY"),
-        _ => None,
-    };
-    variable.map(|name| KeySource::Env(name.to_owned())).into_iter().chain([source]).collect()
 }
 
 fn read(mut fields: Fields<'_>, findings: &mut Findings) -> Fleet {
     read_version(&mut fields, findings);
-    let mut providers = read_providers(&mut fields, findings);
+    let mut providers = providers::read(&mut fields, findings);
     providers.push(demo());
     let models = read_models(&mut fields, &providers, findings);
+    if let Some(entry) = fields.entry("providers") {
+        providers::check_step_downs(&entry.value, &models, findings);
+    }
     let default_provider = read_defaults(&mut fields, &providers, findings);
     let fallback = read_fallback(&mut fields, &models, findings);
     let slots = demands::read_slots(&mut fields, findings);
@@ -160,123 +141,6 @@ fn read_version(fields: &mut Fields<'_>, findings: &mut Findings) {
             "this version of zOS reads fleet version 1 only",
             "write `version: 1`, or update zOS",
         );
-    }
-}
-
-fn read_providers(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<Arc<Provider>> {
-    let Some(inner) = fields.map("providers", findings) else {
-        if fields.entry("providers").is_none() {
-            let fix =
-                "write providers: {local: {api: openai, base_url: \"http://127.0.0.1:11434/v1\", key: none}}";
-            findings.warn(
-                fields.place(),
-                "the fleet has no `providers`, so only demo/* models are served",
-                fix,
-            );
-        }
-        return Vec::new();
-    };
-    inner.entries().iter().filter_map(|entry| read_provider(entry, findings)).map(Arc::new).collect()
-}
-
-fn read_provider(entry: &MapEntry, findings: &mut Findings) -> Option<Provider> {
-    if entry.key == DEMO {
-        findings.error(
-            entry.place,
-            "the provider `demo` is built in and cannot be redefined",
-            "choose another name",
-        );
-        return None;
-    }
-    if !is_provider_name(&entry.key) {
-        let message = format!("\"{}\" cannot name a provider", entry.key);
-        findings.error(
-            entry.place,
-            message,
-            "use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, starting with a letter",
-        );
-        return None;
-    }
-    let path = format!("providers.{}", entry.key);
-    let mut fields = Fields::of(&entry.value, &path, findings)?;
-    let api = fields.word("api", &[("anthropic", Api::Anthropic), ("openai", Api::OpenAi)], findings);
-    if fields.entry("api").is_none() {
-        findings.error(
-            entry.place,
-            format!("`{path}` has no `api`"),
-            "add `api: openai` or `api: anthropic`",
-        );
-    }
-    let dangerous_plain_http = fields.flag("dangerous_plain_http", findings).unwrap_or(false);
-    let base_url = read_base_url(&mut fields, entry.place, dangerous_plain_http, findings);
-    let keys = read_key(&mut fields, findings);
-    let residency = fields.text("residency", findings).map(str::to_owned);
-    let retention = fields.text("retention", findings).map(str::to_owned);
-    let speaks_responses = fields.flag("responses", findings).unwrap_or(true);
-    fields.finish(Unknown::Warn, findings);
-    let (api, base_url) = (api?, base_url?);
-    if api == Api::OpenAi && base_url.path().trim_end_matches('/').is_empty() {
-        let message = format!("`{path}.base_url` has no path; calls go to /chat/completions");
-        findings.warn(entry.place, message, format!("most servers want {}v1", base_url));
-    }
-    Some(Provider {
-        name: entry.key.clone(),
-        api,
-        base_url: Some(base_url),
-        keys,
-        residency,
-        retention,
-        speaks_responses,
-        dangerous_plain_http,
-    })
-}
-
-fn is_provider_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|byte| byte.is_ascii_lowercase())
-        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
-        && name.len() <= 64
-}
-
-fn read_base_url(
-    fields: &mut Fields<'_>,
-    provider: Place,
-    dangerous_plain_http: bool,
-    findings: &mut Findings,
-) -> Option<Url> {
-    let name = fields.name("base_url");
-    if fields.entry("base_url").is_none() {
-        let fix = "add for example base_url: \"https://api.example.com/v1\"";
-        findings.error(provider, format!("`{name}` is missing"), fix);
-        return None;
-    }
-    let text = fields.text("base_url", findings)?;
-    let place = fields.entry("base_url").map_or(provider, |entry| entry.value.place);
-    parse_base_url(text, dangerous_plain_http)
-        .map_err(|error: BaseUrlError| findings.error(place, format!("`{name}`: {error}"), error.fix()))
-        .ok()
-}
-
-/// `keychain:NAME`, `env:NAME` or `none`; absent means none. A key itself is refused: this file
-/// is no place for secrets, and the message does not repeat it.
-fn read_key(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<KeySource> {
-    let Some(text) = fields.text("key", findings) else { return Vec::new() };
-    let place = fields.entry("key").map_or(fields.place(), |entry| entry.value.place);
-    let safe = |name: &str| {
-        !name.is_empty()
-            && name.len() <= 128
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    match text.split_once(':') {
-        None if text == "none" => Vec::new(),
-        Some(("keychain", name)) if safe(name) => key_sources(KeySource::Keychain(name.to_owned())),
-        Some(("env", name)) if safe(name) => key_sources(KeySource::Env(name.to_owned())),
-        _ => {
-            let message = format!("`{}` does not say where the key is", fields.name("key"));
-            let fix = "write keychain:NAME, env:NAME or none, never the key itself";
-            findings.error(place, message, fix);
-            Vec::new()
-        }
     }
 }
 

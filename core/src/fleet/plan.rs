@@ -1,7 +1,9 @@
 //! Routes that may serve a call, in order: the model that was asked for, then its fallbacks. The hard filter is
 //! asked for each of them, so nothing that follows can leave it.
 
-use super::{Api, Fleet, Provider, Route, RouteError, SLOTS, Slot};
+use std::sync::Arc;
+
+use super::{Api, Auth, Fleet, Provider, Route, RouteError, SLOTS, Slot, SteppedDown};
 use crate::context::{Isolation, ModelFilter};
 
 /// Model and abilities that a call asks for.
@@ -157,6 +159,56 @@ impl Fleet {
 }
 
 impl Plan {
+    /// Plan in which other models go first where the plan of the first provider runs short, as its `step_down` says.
+    ///
+    /// `used` tells the share of a provider's quota that is used, in percent, where that is known. Each of the models has
+    /// to pass the hard filter, as a fallback has; where none does, and where another model would not do, nothing changes.
+    /// A model whose own provider runs short as well is none to step down to.
+    #[must_use]
+    pub fn stepped_down(
+        mut self,
+        fleet: &Fleet,
+        request: &RouteRequest<'_>,
+        used: impl Fn(&Provider) -> Option<u8>,
+    ) -> Plan {
+        let runs_short = |provider: &Provider| -> Option<u8> {
+            let step = provider.step_down.as_ref()?;
+            used(provider).filter(|share| *share >= step.at_percent)
+        };
+        let Some(first) = self.routes.first().map(|route| Arc::clone(&route.provider)) else { return self };
+        let (Some(step), Some(used_percent)) = (&first.step_down, runs_short(&first)) else { return self };
+        if !request.may_fall_back {
+            return self;
+        }
+        let usual = self.routes.clone();
+        for model in &step.to {
+            fleet.consider(request, model, &mut self);
+        }
+        let named = |route: &Route| {
+            step.to.iter().position(|model| {
+                *model == route.model
+                    || fleet
+                        .slot_model(request, model)
+                        .is_some_and(|slot| slot.is_ok_and(|slot| slot == route.model))
+            })
+        };
+        let mut steps: Vec<(usize, Route)> = std::mem::take(&mut self.routes)
+            .into_iter()
+            .filter(|route| runs_short(&route.provider).is_none())
+            .filter_map(|route| Some((named(&route)?, route)))
+            .collect();
+        steps.sort_by_key(|(place, _)| *place);
+        let rest = usual.into_iter().filter(|route| !steps.iter().any(|(_, step)| step.model == route.model));
+        let rest: Vec<Route> = rest.collect();
+        let stepped = SteppedDown { from: first.name.clone(), used_percent };
+        self.routes = steps
+            .into_iter()
+            .map(|(_, route)| Route { stepped_down: Some(stepped.clone()), ..route })
+            .chain(rest)
+            .collect();
+        self
+    }
+
     /// Leaves out what would not be served for want of a key: the provider needs one, `has_key` knows of
     /// none, and a client's own key is for the provider of its own API.
     ///
@@ -164,10 +216,14 @@ impl Plan {
     /// its client presents.
     #[must_use]
     pub fn with_keys(mut self, fleet: &Fleet, face: Api, has_key: impl Fn(&Provider) -> bool) -> Plan {
-        let reaches = |provider: &Provider| {
-            provider.keys.is_empty()
-                || has_key(provider)
-                || (provider.api == face && fleet.is_face_default(provider, face))
+        let reaches = |provider: &Provider| match provider.auth {
+            Auth::None => true,
+            Auth::Caller => provider.api == face,
+            _ => {
+                provider.keys.is_empty()
+                    || has_key(provider)
+                    || (provider.api == face && fleet.is_face_default(provider, face))
+            }
         };
         let (kept, left): (Vec<Route>, Vec<Route>) =
             std::mem::take(&mut self.routes).into_iter().partition(|route| reaches(&route.provider));

@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use url::{Host, Url};
+
+use super::{Auth, Headers, KeyCommand};
 
 /// A wire API that clients and providers speak.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -24,6 +28,14 @@ impl Api {
             Self::OpenAi => "openai",
         }
     }
+
+    /// Way in which its makers' own service is shown who calls.
+    pub fn usual_auth(self) -> Auth {
+        match self {
+            Self::Anthropic => Auth::XApiKey,
+            Self::OpenAi => Auth::Bearer,
+        }
+    }
 }
 
 impl fmt::Display for Api {
@@ -39,15 +51,58 @@ pub enum KeySource {
     Keychain(String),
     /// The environment variable of this name.
     Env(String),
+    /// A program that prints it.
+    Command(KeyCommand),
 }
 
+/// Shows of a command the program alone: an argument may name an account.
 impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keychain(name) => write!(f, "keychain:{name}"),
             Self::Env(name) => write!(f, "env:{name}"),
+            Self::Command(command) => write!(f, "command:{}", command.program()),
         }
     }
+}
+
+/// Ways in which calls of a provider are paid for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Billing {
+    /// By the token, at the prices of its models.
+    #[default]
+    Tokens,
+    /// By a plan, so that a call costs no further money.
+    Plan,
+}
+
+/// The way out to a provider, where it is not the one of the environment.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Proxy {
+    /// None, whatever the environment says.
+    None,
+    /// The proxy at this address: `http`, `https`, `socks5` or `socks5h`.
+    At(Url),
+}
+
+/// Longest waits for a provider; absent ones are those of the gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TimeLimits {
+    /// Until there is a connection.
+    pub connect: Option<Duration>,
+    /// Until the head of an answer has arrived.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of an answer.
+    pub idle: Option<Duration>,
+}
+
+/// Models that take over once a share of a plan's quota is used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StepDown {
+    /// Share of any of its quotas, in percent from 1 to 100.
+    pub at_percent: u8,
+    /// Models, in the order in which they are tried. Each has to pass the hard filter of the call.
+    pub to: Vec<String>,
 }
 
 /// One provider.
@@ -55,10 +110,14 @@ impl fmt::Display for KeySource {
 pub struct Provider {
     /// Its name in the fleet.
     pub name: String,
+    /// Name of the preset that filled in what the file does not say.
+    pub preset: Option<&'static str>,
     /// The API it speaks. The demo provider speaks all; this is then only a label.
     pub api: Api,
     /// Address of its API; absent for the demo provider, which is inside this process.
     pub base_url: Option<Url>,
+    /// Way in which it is shown who calls.
+    pub auth: Auth,
     /// Sources of its key, in the order in which they are asked; empty where it needs none.
     pub keys: Vec<KeySource>,
     /// Residency of its data, in the person's words.
@@ -69,9 +128,59 @@ pub struct Provider {
     pub speaks_responses: bool,
     /// Whether the owner accepts plain http to it over a network.
     pub dangerous_plain_http: bool,
+    /// The way out to it; absent means the environment's, and none for this machine.
+    pub proxy: Option<Proxy>,
+    /// File with the certificates that vouch for it beside those of the system, as PEM. A relative path begins at the home.
+    pub ca: Option<PathBuf>,
+    /// How long it is waited for.
+    pub limits: TimeLimits,
+    /// Headers of the caller that it is sent beside those that every provider is.
+    pub pass_up: Headers,
+    /// Headers of its answers that reach the caller beside those of every provider.
+    pub pass_down: Headers,
+    /// What pays for its calls.
+    pub billing: Billing,
+    /// Models that take over when its plan runs short.
+    pub step_down: Option<StepDown>,
 }
 
 impl Provider {
+    /// A provider of which no more is known than this: no key, and what is usual for its API.
+    pub fn at(name: &str, api: Api, base_url: Option<Url>) -> Self {
+        Self {
+            name: name.to_owned(),
+            preset: None,
+            api,
+            base_url,
+            auth: api.usual_auth(),
+            keys: Vec::new(),
+            residency: None,
+            retention: None,
+            speaks_responses: true,
+            dangerous_plain_http: false,
+            proxy: None,
+            ca: None,
+            limits: TimeLimits::default(),
+            pass_up: Headers::default(),
+            pass_down: Headers::default(),
+            billing: Billing::default(),
+            step_down: None,
+        }
+    }
+
+    /// The program that prints its key, where that is a source of it.
+    pub fn key_command(&self) -> Option<&KeyCommand> {
+        self.keys.iter().find_map(|source| match source {
+            KeySource::Command(command) => Some(command),
+            KeySource::Keychain(_) | KeySource::Env(_) => None,
+        })
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.base_url.as_ref().is_some_and(is_loopback)
+    }
+
     /// Whether this is the built-in demo provider.
     pub fn is_demo(&self) -> bool {
         self.base_url.is_none()
@@ -162,16 +271,7 @@ mod tests {
     use super::*;
 
     fn endpoint(api: Api, base: &str, path: &str) -> String {
-        let provider = Provider {
-            name: "p".into(),
-            api,
-            base_url: Some(parse_base_url(base, false).unwrap()),
-            keys: Vec::new(),
-            residency: None,
-            retention: None,
-            speaks_responses: true,
-            dangerous_plain_http: false,
-        };
+        let provider = Provider::at("p", api, Some(parse_base_url(base, false).unwrap()));
         provider.endpoint(path).unwrap().to_string()
     }
 

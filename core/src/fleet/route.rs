@@ -1,5 +1,6 @@
 //! Routing: the provider that a call goes to.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Api, DEMO, DefaultProvider, Fleet, ModelMatch, ModelRule, Provider};
@@ -22,6 +23,23 @@ pub struct Route {
     pub residency: Option<String>,
     /// Retention of what it is sent.
     pub retention: Option<String>,
+    /// The plan whose quota runs short, where this model takes over from it.
+    pub stepped_down: Option<SteppedDown>,
+}
+
+/// A plan whose quota runs short, so that another model takes over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SteppedDown {
+    /// The provider of the plan.
+    pub from: String,
+    /// Share of its quota that is used, in percent.
+    pub used_percent: u8,
+}
+
+impl fmt::Display for SteppedDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stepped down from {} at {}%", self.from, self.used_percent)
+    }
 }
 
 impl Route {
@@ -35,6 +53,7 @@ impl Route {
             caps: None,
             residency: provider.residency.clone(),
             retention: provider.retention.clone(),
+            stepped_down: None,
         }
     }
 

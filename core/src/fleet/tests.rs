@@ -553,3 +553,193 @@ fn while_the_file_never_loaded_hard_rooms_reach_no_provider() {
         assert_eq!(first(&never, isolation, "gpt-5"), Err(why.clone()));
     }
 }
+
+/// A file with this one provider, and its problems or itself.
+fn provider(text: &str) -> Provider {
+    let fleet = good(&format!("providers:\n  p: {{{text}}}\n"));
+    Provider::clone(fleet.provider("p").unwrap())
+}
+
+#[track_caller]
+fn refused(text: &str, place: &str, message: &str, fix: &str) {
+    told(&format!("providers:\n  p: {{{text}}}\n"), Severity::Error, place, message, fix);
+}
+
+#[test]
+fn a_preset_fills_in_what_the_file_does_not_say() {
+    let azure = provider("preset: azure-v1, resource: contoso");
+    assert_eq!(azure.base_url.as_ref().unwrap().as_str(), "https://contoso.openai.azure.com/openai/v1");
+    assert_eq!((azure.api, azure.auth), (Api::OpenAi, Auth::ApiKey));
+    assert_eq!(azure.keys, [KeySource::Env("AZURE_OPENAI_API_KEY".into()), KeySource::Keychain("p".into())]);
+
+    let mantle = provider("preset: bedrock-mantle, region: eu-central-1, api: anthropic");
+    assert_eq!(
+        mantle.endpoint("/v1/messages").unwrap().as_str(),
+        "https://bedrock-mantle.eu-central-1.api.aws/anthropic/v1/messages"
+    );
+    assert_eq!(mantle.auth, Auth::Bearer);
+
+    let chatgpt = provider("preset: chatgpt");
+    assert_eq!((chatgpt.auth, chatgpt.billing, chatgpt.keys.len()), (Auth::Caller, Billing::Plan, 0));
+    for (path, url) in [
+        ("/v1/responses", "https://chatgpt.com/backend-api/codex/responses"),
+        ("/v1/responses/compact", "https://chatgpt.com/backend-api/codex/responses/compact"),
+    ] {
+        assert_eq!(chatgpt.endpoint(path).unwrap().as_str(), url);
+    }
+    for name in
+        ["chatgpt-account-id", "originator", "session_id", "version", "openai-beta", "x-codex-turn-metadata"]
+    {
+        assert!(chatgpt.pass_up.have(name), "{name}");
+    }
+    for name in ["x-codex-turn-state", "x-codex-primary-used-percent", "x-models-etag"] {
+        assert!(chatgpt.pass_down.have(name), "{name}");
+    }
+    assert!(!chatgpt.pass_up.have("cookie") && !chatgpt.pass_down.have("set-cookie"));
+}
+
+#[test]
+fn a_file_overrules_a_preset_key_by_key() {
+    let azure = provider(
+        "preset: azure-v1, resource: contoso, auth: bearer, key: {command: [az, token], ttl: 8h}, responses: false, \
+         pass_up: [x-mine], billing: plan",
+    );
+    assert_eq!(azure.auth, Auth::Bearer);
+    let command = azure.key_command().unwrap();
+    assert_eq!(
+        (command.argv.as_slice(), command.ttl),
+        (["az", "token"].map(String::from).as_slice(), Duration::from_secs(28_800))
+    );
+    assert!(!azure.speaks_responses && azure.pass_up.have("x-mine"));
+    assert_eq!(azure.billing, Billing::Plan);
+
+    let far = provider("preset: ollama, base_url: \"https://gpu.example/v1\"");
+    assert_eq!((far.residency, far.base_url.unwrap().as_str()), (None, "https://gpu.example/v1"));
+    let chatgpt = provider("preset: chatgpt, pass_up: [originator]");
+    assert!(!chatgpt.pass_up.have("session_id") && chatgpt.pass_down.have("x-codex-turn-state"));
+}
+
+#[test]
+fn what_serves_models_on_this_machine_keeps_them_here_and_a_relay_on_it_is_not_believed_to() {
+    for name in ["ollama", "lm-studio", "llama.cpp", "vllm"] {
+        let local = provider(&format!("preset: {name}"));
+        assert_eq!(local.residency.as_deref(), Some("local"), "{name}");
+        assert!(local.keys.is_empty(), "{name}");
+    }
+    assert_eq!(provider("api: openai, base_url: \"http://127.0.0.1:4000/v1\"").residency, None);
+    assert_eq!(provider("preset: ollama, residency: eu").residency.as_deref(), Some("eu"));
+}
+
+#[test]
+fn a_preset_says_what_it_lacks() {
+    refused("preset: opnai", "2:15", "`providers.p.preset` must be", "write openai");
+    refused("preset: bedrock-mantle", "2:3", "needs `providers.p.region`", "add region: NAME");
+    refused("preset: vertex-openai, project: p", "2:3", "needs `providers.p.location`", "location: NAME");
+    refused("preset: azure-v1, resource: a.example/x", "2:35", "no part of an address", "a-z");
+    refused("preset: groq, api: anthropic", "2:26", "no address for this API", "api: openai");
+    refused("preset: openai, auth: baerer", "2:29", "`providers.p.auth` must be", "write bearer");
+    refused("preset: chatgpt, key: \"env:X\"", "2:29", "`providers.p.key` is never sent", "remove one");
+}
+
+#[test]
+fn a_key_command_is_words_and_never_a_line_for_a_shell() {
+    let refused = |key: &str, message: &str, fix: &str| {
+        let text = format!("providers:\n  p: {{preset: openai, key: {{{key}}}}}\n");
+        let problems = parse(&text).problems;
+        let fits = |problem: &Problem| {
+            problem.is_error()
+                && problem.line == Some(2)
+                && problem.message.contains(message)
+                && problem.fix.contains(fix)
+        };
+        assert!(problems.iter().any(fits), "{key}: {problems:#?}");
+    };
+    refused("command: \"az account get-access-token\"", "never a line for a shell", "each word by itself");
+    refused("command: []", "from 1 to 64 words", "each word");
+    refused("ttl: 50m", "`providers.p.key.command` is missing", "each word");
+    refused("command: [./az]", "begins with no program", "full path");
+    refused("command: [az], ttl: 50", "expected text", "");
+    refused("command: [az], ttl: 2d", "a time from 1s to 24h", "50m");
+    refused("command: [az], ttl: 0s", "a time from 1s to 24h", "50m");
+    refused("command: [az], tll: 50m", "`providers.p.key.tll` is unknown", "did you mean `ttl`?");
+    refused("command: [az, 5]", "must be text", "quotes");
+    let usual = provider("preset: openai, key: {command: [az]}");
+    assert_eq!(usual.key_command().unwrap().ttl, Duration::from_secs(3000));
+    assert_eq!(usual.keys[0].to_string(), "command:az");
+}
+
+#[test]
+fn proxies_limits_and_headers_are_read_strictly() {
+    let set = provider(
+        "preset: openai, proxy: \"socks5://127.0.0.1:1080\", ca: certs/corp.pem, connect_timeout_ms: 5, \
+         first_byte_timeout_ms: 6, idle_timeout_ms: 7",
+    );
+    assert!(matches!(set.proxy, Some(Proxy::At(url)) if url.scheme() == "socks5"));
+    assert_eq!(set.ca.unwrap().to_str(), Some("certs/corp.pem"));
+    let limits = [set.limits.connect, set.limits.first_byte, set.limits.idle];
+    assert_eq!(limits, [5, 6, 7].map(|ms| Some(Duration::from_millis(ms))));
+    assert_eq!(provider("preset: openai, proxy: none").proxy, Some(Proxy::None));
+    for (text, message) in [
+        ("proxy: \"ftp://a.example\"", "of a kind that cannot be used"),
+        ("proxy: here", "is not an address"),
+        ("proxy: \"http://u:hunter2@a.example\"", "holds a user name or password"),
+        ("idle_timeout_ms: 0", "must be from 1"),
+        ("pass_up: [cookie]", "never travels"),
+        ("pass_down: [set-cookie]", "never travels"),
+        ("pass_up: [\"*\"]", "fits nearly every header"),
+        ("step_down: {at: 120%, to: [a]}", "a share from 1% to 100%"),
+        ("step_down: {at: 90%}", "must name from 1 to 16 models"),
+        ("step_down: {at: 90%, too: [a]}", "is unknown"),
+    ] {
+        let problems = parse(&format!("providers:\n  p: {{preset: openai, {text}}}\n")).problems;
+        let problem = problems.iter().find(|problem| problem.message.contains(message));
+        let problem = problem.unwrap_or_else(|| panic!("{text}: {problems:#?}"));
+        assert!(problem.is_error() && problem.line == Some(2), "{problem}");
+        assert!(!problem.to_string().contains("hunter2"));
+    }
+    told(
+        "providers:\n  p: {preset: openai, step_down: {at: 90%, to: [locl]}}\nmodels: [{id: local, provider: p}]\n",
+        Severity::Warning,
+        "2:49",
+        "no model that `models` names",
+        "did you mean `local`?",
+    );
+}
+
+#[test]
+fn a_plan_that_runs_short_steps_down_within_the_hard_filter() {
+    let fleet = good(
+        "providers:\n  plan: {preset: chatgpt, residency: eu, step_down: {at: 90%, to: [far, zos/background, local]}}\n  \
+         far: {api: openai, base_url: \"https://far.example/v1\"}\n  near: {preset: ollama}\nmodels:\n  \
+         - {match: \"gpt-*\", provider: plan}\n  - {id: far, provider: far}\n  - {id: local, provider: near}\n  \
+         - {id: small, provider: near}\nslots: {background: small}\nfallback: {\"gpt-*\": [far]}\n\
+         rules: [{when: {context: clinic}, require: {residency: [local, eu]}}]\n",
+    );
+    let routes = |context: &str, used: Option<u8>, may_fall_back| {
+        let filter = ModelFilter::default();
+        let request = RouteRequest {
+            face: Api::OpenAi,
+            model: "gpt-5",
+            filter: &filter,
+            context,
+            isolation: Isolation::Open,
+            caps: &[],
+            thinks: false,
+            tokens: 0,
+            may_fall_back,
+        };
+        let plan = fleet
+            .plan(&request)
+            .stepped_down(&fleet, &request, |provider| (provider.name == "plan").then_some(used).flatten());
+        let shown = plan.routes.iter().map(|route| {
+            let mark = if route.stepped_down.is_some() { "+" } else { "" };
+            format!("{mark}{}", route.model)
+        });
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(routes("open", None, true), ["gpt-5", "far"]);
+    assert_eq!(routes("open", Some(89), true), ["gpt-5", "far"]);
+    assert_eq!(routes("open", Some(90), true), ["+far", "+small", "+local", "gpt-5"]);
+    assert_eq!(routes("open", Some(90), false), ["gpt-5"], "another model would not do");
+    assert_eq!(routes("clinic", Some(90), true), ["+small", "+local", "gpt-5"], "the rule of the room holds");
+}

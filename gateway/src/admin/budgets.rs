@@ -1,9 +1,12 @@
-//! `GET /zos/v1/budgets` and `GET /zos/v1/usage`.
+//! `GET /zos/v1/budgets`, `GET /zos/v1/usage` and `GET /zos/v1/quotas`.
 
 use super::Admin;
 use super::problem::AdminRefusal;
 use crate::books::budget;
-use crate::views::{AdminProblem, Budgets, UsageHistory, UsageQuery};
+use crate::books::quotas::Quota;
+use crate::views::{
+    AdminProblem, Budgets, QuotaCredits, QuotaList, QuotaState, QuotaWindow, UsageHistory, UsageQuery,
+};
 use axum::Json;
 use axum::extract::{Query, State};
 use zos_meter::{Day, HistoryQuery};
@@ -42,4 +45,33 @@ pub(crate) async fn usage(
     let history = gateway.books.ledger.history(asked).await;
     let rows = history.map_err(|error| AdminRefusal::failed("Usage could not be read", &error))?;
     Ok(Json(rows.into()))
+}
+
+/// Quotas of plans, as far as answers of providers told of them since the start.
+#[utoipa::path(get, path = "/zos/v1/quotas", responses((status = 200, body = QuotaList)))]
+pub(crate) async fn quotas(State(gateway): Admin) -> Json<QuotaList> {
+    let all = gateway.books.quotas.all(gateway.journal.now_ms()).into_iter();
+    Json(QuotaList {
+        quotas: all.map(|(provider, account, quota)| state(provider, account, quota)).collect(),
+    })
+}
+
+fn state(provider: String, account: String, quota: Quota) -> QuotaState {
+    let windows = quota.windows.into_iter().map(|(name, window)| QuotaWindow {
+        name,
+        used_percent: window.used_percent,
+        minutes: window.minutes,
+        resets_at: window.resets_ms.map(zos_audit::format_time),
+        status: window.status,
+    });
+    QuotaState {
+        provider,
+        account,
+        plan: quota.plan,
+        windows: windows.collect(),
+        credits: quota
+            .credits
+            .map(|credits| QuotaCredits { balance: credits.balance, unlimited: credits.unlimited }),
+        seen_at: zos_audit::format_time(quota.seen_ms),
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) enum Done<T> {
 }
 
 impl Deed {
-    /// A decision about a context, or about the whole house.
+    /// A decision about a context, or about the whole gateway.
     pub(crate) fn decision(context: Option<&str>, intent: impl Into<String>) -> Self {
         Deed { kind: Kind::Decision, context: context.map(str::to_owned), intent: intent.into() }
     }

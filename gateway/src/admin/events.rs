@@ -21,7 +21,7 @@ pub(crate) async fn events(State(gateway): Admin) -> Sse<impl Stream<Item = Resu
                 Err(RecvError::Lagged(_)) => std::sync::Arc::new(Event::Lagged),
                 Err(RecvError::Closed) => return None,
             },
-            // Whoever listens for ever must not keep the house from stopping.
+            // Whoever listens for ever must not keep the gateway from stopping.
             () = drain.is_begun() => return None,
         };
         let sent = sse::Event::default().json_data(&*event).unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::views::Status;
 use axum::Json;
 use axum::extract::State;
 
-/// The state of the house at a glance.
+/// State of the gateway at a glance.
 #[utoipa::path(get, path = "/zos/v1/status", responses((status = 200, body = Status)))]
 pub(crate) async fn status(State(gateway): Admin) -> Json<Status> {
     let snapshot = gateway.files.brain.snapshot();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use zos_core::fleet::Billing;
 use zos_core::{Home, ModelPrice, Problem, Provider};
 use zos_meter::{Catalogue, CatalogueError, Day, Price, Rate, Tiered};
 
@@ -119,7 +120,7 @@ impl Prices {
     /// What a model costs in a context; `None` when nobody knows.
     ///
     /// The context's own prices go first, by the name that was asked for or the one that was sent; what
-    /// is built in costs nothing.
+    /// is built in costs nothing, and neither does what a plan pays for.
     pub(crate) fn price(
         &self,
         own: &[ModelPrice],
@@ -135,7 +136,7 @@ impl Prices {
                 ..Price::flat(Rate(stated.input), Rate(stated.output))
             }));
         }
-        if provider.is_demo() {
+        if provider.is_demo() || provider.billing == Billing::Plan {
             return Some(Arc::new(Price::free()));
         }
         let url = provider.base_url.as_ref().map(url::Url::as_str);

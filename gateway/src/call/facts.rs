@@ -30,6 +30,8 @@ pub(crate) enum Fact<'a> {
     Route(&'a Route),
     /// Whether the price is known that a limit of money needs.
     Price { is_known: bool },
+    /// The call costs no further money, because a plan pays for it.
+    PaidByPlan,
     /// Tokens that are left of the context's limit, as the ledger tells them.
     Balance(&'a Balance),
     /// Tokens that are left of a limit that refuses the call.
@@ -71,6 +73,7 @@ impl Call {
             Fact::Route(route) => self.routed(route),
             Fact::Price { is_known: false } => self.say("x-zos-price", "unknown"),
             Fact::Price { is_known: true } => self.take_back("x-zos-price"),
+            Fact::PaidByPlan => self.say("x-zos-price", "plan"),
             Fact::Balance(balance) => {
                 if let Some(remaining) = balance.remaining() {
                     self.tell(Fact::Remaining(remaining));
@@ -165,7 +168,11 @@ impl Call {
 
     fn routed(&mut self, route: &Route) {
         let model = HiddenModel::shown(self.hidden_model.as_ref(), &route.model).to_owned();
-        self.say("x-zos-route", &format!("{}/{model}", route.provider.name));
+        let name = &route.provider.name;
+        match &route.stepped_down {
+            None => self.say("x-zos-route", &format!("{name}/{model}")),
+            Some(stepped) => self.say("x-zos-route", &format!("{name}/{model}; {stepped}")),
+        }
         self.record.provider = Some(route.provider.name.clone());
         self.record.model = Some(model);
         match route.provider.is_demo() {

@@ -131,9 +131,10 @@ async fn listed(
     provider: Arc<Provider>,
 ) -> (Arc<Provider>, Arc<Vec<String>>) {
     // A client's own credential is for the API that it speaks.
-    let is_face_default = provider.api == api && governed.snapshot.fleet.is_face_default(&provider, api);
+    let (speaks_its_api, keys) = (provider.api == api, &gateway.upstreams.keys);
+    let is_face_default = governed.snapshot.fleet.is_face_default(&provider, api);
     let Ok(Some(credential)) =
-        governed.presented.for_provider(&provider, is_face_default, &gateway.upstreams.vault).await
+        governed.presented.for_provider(&provider, speaks_its_api, is_face_default, keys).await
     else {
         return (provider, Arc::default());
     };

@@ -48,7 +48,7 @@ impl DeedNotes {
         Ok(note)
     }
 
-    /// Notes that an earlier life of the house left, oldest first. Half a note is removed: its deed never began.
+    /// Notes that an earlier run of zOS left, oldest first. Half a note is removed: its deed never began.
     pub(crate) fn left(&self) -> Vec<(Note, Record)> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let is_note = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");

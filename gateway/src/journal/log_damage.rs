@@ -1,6 +1,6 @@
 //! What is wrong with the past of the log, and what follows from it.
 //!
-//! A log that cannot be opened for damage keeps the house closed. This is for what shows later, when the whole log has
+//! A log that cannot be opened for damage keeps zOS from starting. This is for what shows later, when the whole log has
 //! been verified beside the calls, and for a log that the owner has written on all the same.
 
 use std::sync::{Mutex, PoisonError};

@@ -7,22 +7,26 @@
 //! that of the model it asked for.
 
 use super::Governed;
-use super::headers::{PASSED, PASSED_ACROSS};
+use super::headers::{PASSED, PASSED_ACROSS, inspect_passed_up, passed_up};
+use super::inspect_request::refusal_sentence;
 use super::reserve::{Reserved, hold};
-use super::route::{Prepared, prepare, wish};
+use super::route::{Prepared, account, prepare, wish};
 use crate::access::Access;
 use crate::call::{Call, Cost, Fact, HiddenModel};
 use crate::journal::Journal;
 use crate::pipeline::inspect_request::Inspected;
 use crate::upstream::breaker::{Permit, Scope};
+use crate::upstream::credentials::{Credential, KeyError};
 use crate::upstream::departing::{Departing, HoldsOwnSecret};
 use crate::upstream::{Answer, Outgoing, UpstreamError, Upstreams};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use zos_core::fleet::Defaults;
-use zos_core::{Api, Route};
+use zos_audit::Verdict;
+use zos_core::fleet::{Auth, Defaults};
+use zos_core::{Api, Effect, Provider, Route};
 use zos_guard::redact::Masks;
 use zos_meter::Usage;
 use zos_wire::face::Face;
@@ -47,6 +51,8 @@ pub(crate) struct Forwarded {
     /// Digest of the request's body as it arrived, by which the owner's answer to an ask is known again.
     pub(super) digest: [u8; 32],
     pub(super) answer: Answer,
+    /// Who answered.
+    pub(super) provider: Arc<Provider>,
     /// How the answer is carried back, where it came in another format.
     pub(super) pair: Option<Pair>,
     /// The caller's own request.
@@ -141,6 +147,7 @@ pub(super) async fn run(
         opening: inspected.opening,
         digest: inspected.digest,
         answer,
+        provider: prepared.route.provider,
         pair: prepared.pair,
         request: inspected.arrived.body,
     })
@@ -189,14 +196,19 @@ impl Attempts<'_> {
 
     /// Asks one provider, as often as it may be asked and the budget carries it.
     async fn route(&mut self, prepared: Prepared, call: &mut Call) -> Result<(Prepared, Answer), Failure> {
-        let outgoing = match self.outgoing(&prepared).await {
+        let provider = prepared.route.provider.clone();
+        if let Err(problem) = self.inspect_passed_up(&provider, call) {
+            self.tell(&prepared.route, "not sent, a header holds what the room denies");
+            return Err(Failure::Problem(problem));
+        }
+        let (mut outgoing, mut generation) = match self.outgoing(&prepared, None).await {
             Ok(outgoing) => outgoing,
             Err(problem) => {
                 self.tell(&prepared.route, "no key");
                 return Err(Failure::Problem(problem));
             }
         };
-        let provider = prepared.route.provider.clone();
+        let account = account(self.inspected, &provider);
         let mut pause = PAUSE;
         let mut last: Option<Result<Answer, Problem>> = None;
         for attempt in 0..=self.defaults.retries {
@@ -218,7 +230,25 @@ impl Attempts<'_> {
             };
             call.forwarded();
             call.record.system.clone_from(&prepared.system);
-            let sent = self.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
+            let mut sent = self.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
+            if let (Ok(answer), Some(refused)) = (&sent, generation)
+                && answer.status == StatusCode::UNAUTHORIZED
+                && let Some(credential) = self.upstreams.keys.in_place_of(&provider, refused).await
+                && let Ok((renewed, number)) = self.outgoing(&prepared, Some(credential)).await
+            {
+                // A printed key may be over before its time. What is refused for its key costs nothing.
+                self.tell(&prepared.route, "401, its key is printed anew");
+                (outgoing, generation) = (renewed, number);
+                sent = self.upstreams.send(&provider, outgoing.clone(), self.defaults.timeout).await;
+            }
+            if let Ok(answer) = &sent {
+                call.books.quotas.read(&provider.name, &account, &answer.headers, call.now_ms());
+                if let Some(generation) = generation
+                    && answer.status != StatusCode::UNAUTHORIZED
+                {
+                    self.upstreams.keys.commands.accepted(&provider, generation);
+                }
+            }
             let is_last = attempt == self.defaults.retries;
             let (wait, failure) = match sent {
                 Ok(answer) if !is_worth_another(answer.status) => {
@@ -295,39 +325,57 @@ impl Attempts<'_> {
         prepared.pair.map_or(self.inspected.arrived.face, Pair::provider)
     }
 
-    async fn outgoing(&self, prepared: &Prepared) -> Result<Outgoing, Problem> {
+    /// Inspects what only this provider is sent of the caller's headers.
+    fn inspect_passed_up(&self, provider: &Provider, call: &mut Call) -> Result<(), Problem> {
+        let Inspected { arrived, governed, .. } = &*self.inspected;
+        if provider.pass_up.is_empty() {
+            return Ok(());
+        }
+        let findings = inspect_passed_up(&governed.policy, &provider.pass_up, &arrived.headers);
+        if findings.found.is_empty() {
+            return Ok(());
+        }
+        call.tell(Fact::Found(&governed.policy, &findings));
+        // Nothing in a header can be replaced or waited for: whatever the room does more than report keeps it here.
+        if findings.found.iter().all(|found| governed.policy.effect(found.rule) == Effect::Report) {
+            return Ok(());
+        }
+        call.tell(Fact::Verdict(Verdict::Deny));
+        Err(Problem::new(Code::FirewallRequest, refusal_sentence("The request", governed, &findings))
+            .hint("Take it out of that header, or out of the provider's `pass_up` in routing/fleet.yml."))
+    }
+
+    /// What goes to the provider, with `credential` or with the one that the call has for it; and the number of the run that
+    /// printed its key, where a command did.
+    async fn outgoing(
+        &self,
+        prepared: &Prepared,
+        credential: Option<Credential>,
+    ) -> Result<(Outgoing, Option<u64>), Problem> {
         let provider = &prepared.route.provider;
         let Inspected { arrived, governed, .. } = &*self.inspected;
         let crosses = provider.api != arrived.face.api() && !provider.is_demo();
-        // A client's own credential is for the API that it speaks.
-        let is_face_default =
-            !crosses && governed.snapshot.fleet.is_face_default(provider, arrived.face.api());
-        let credential =
-            governed.presented.for_provider(provider, is_face_default, &self.upstreams.vault).await;
-        let credential = credential.map_err(|error| {
-            tracing::warn!(%error, "the keychain did not give a provider's key");
-            Problem::new(
-                Code::NoRoute,
-                format!(
-                    "The key of provider \"{}\" cannot be read from the keychain: {error}.",
-                    provider.name
-                ),
-            )
-            .hint("Unlock the keychain, or give the key in an environment variable.")
-        })?;
-        let Some(credential) = credential else {
-            return Err(Problem::new(
-                Code::NoRoute,
-                format!("There is no key for provider \"{}\".", provider.name),
-            )
-            .hint(
-                "Set it in Keys, in the provider's environment variable, or send your own key with the call.",
-            )
-            .status(StatusCode::UNAUTHORIZED));
+        let credential = match credential {
+            Some(credential) => Some(credential),
+            None => {
+                let is_face_default = governed.snapshot.fleet.is_face_default(provider, arrived.face.api());
+                let found = governed
+                    .presented
+                    .for_provider(provider, !crosses, is_face_default, &self.upstreams.keys)
+                    .await;
+                found.map_err(|error| no_key(&error, &provider.name))?
+            }
         };
+        let Some(credential) = credential else {
+            return Err(absent_key(provider, crosses));
+        };
+        let generation = credential.generation();
         let face = self.face(prepared);
         let passed = if crosses { PASSED_ACROSS } else { PASSED };
-        let passed = outgoing_headers(&arrived.headers, passed, face.api());
+        let mut passed = outgoing_headers(&arrived.headers, passed, face.api());
+        for (name, value) in passed_up(&provider.pass_up, &arrived.headers) {
+            passed.append(name, value.clone());
+        }
         let headers = Departing::checked(self.access, passed, credential).map_err(|HoldsOwnSecret| {
             Problem::new(
                 Code::Unauthorized,
@@ -340,12 +388,52 @@ impl Attempts<'_> {
                 "zOS keys and the admin token are for this machine only: give the provider a key of its own.",
             )
         })?;
-        Ok(Outgoing {
+        let outgoing = Outgoing {
             path: upstream_path(face, if crosses { "" } else { &arrived.query }),
             headers,
             body: prepared.body.clone(),
-        })
+        };
+        Ok((outgoing, generation))
     }
+}
+
+/// The sentence for a key that cannot be told.
+fn no_key(error: &KeyError, provider: &str) -> Problem {
+    tracing::warn!(%error, provider, "there is no key");
+    match error {
+        KeyError::Vault(error) => Problem::new(
+            Code::NoRoute,
+            format!("The key of provider \"{provider}\" cannot be read from the keychain: {error}."),
+        )
+        .hint("Unlock the keychain, or give the key in an environment variable."),
+        KeyError::Command(error) => {
+            Problem::new(Code::NoRoute, format!("There is no key for provider \"{provider}\": {error}."))
+                .hint(error.hint(provider))
+        }
+    }
+}
+
+/// The sentence for a provider whose key nobody has.
+fn absent_key(provider: &Provider, crosses: bool) -> Problem {
+    let name = &provider.name;
+    let (message, hint) = match (provider.auth, crosses) {
+        (Auth::Caller, true) => (
+            format!(
+                "Provider \"{name}\" takes its caller's own credential, and this client's is for another API."
+            ),
+            format!("Use a client that speaks the {} API and is signed in to that provider.", provider.api),
+        ),
+        (Auth::Caller, false) => (
+            format!("Provider \"{name}\" takes its caller's own credential, and the call brought none."),
+            "Sign the client in, and send its zOS key in the header x-zos-key.".to_owned(),
+        ),
+        _ => (
+            format!("There is no key for provider \"{name}\"."),
+            "Set it in Keys, in the provider's environment variable, or send your own key with the call."
+                .to_owned(),
+        ),
+    };
+    Problem::new(Code::NoRoute, message).hint(hint).status(StatusCode::UNAUTHORIZED)
 }
 
 /// Whether another attempt or another model may do better. What is wrong with the call itself is final.
@@ -406,11 +494,16 @@ pub(super) fn problem(error: &UpstreamError, provider: &str) -> Problem {
             format!("Provider \"{provider}\" sent nothing for {} s.", limit.as_secs_f32()),
         )
         .hint("Try again, or raise the limits under `upstream` in gateway/config.yml."),
-        UpstreamError::Connect => Problem::new(
+        UpstreamError::Connect(why) => Problem::new(
             Code::UpstreamUnreachable,
-            format!("Provider \"{provider}\" cannot be reached."),
+            format!("Provider \"{provider}\" cannot be reached: {why}."),
         )
-        .hint("Check the network, a proxy in the environment of zOS, and its base_url in routing/fleet.yml."),
+        .hint(why.hint()),
+        UpstreamError::Setup(why) => Problem::new(
+            Code::UpstreamUnreachable,
+            format!("Provider \"{provider}\" cannot be called: {why}."),
+        )
+        .hint("Check its entry in routing/fleet.yml."),
         UpstreamError::Broken => Problem::new(
             Code::UpstreamUnreachable,
             format!("The connection to provider \"{provider}\" broke."),

@@ -8,6 +8,7 @@ use crate::call::{Call, Fact};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use zos_audit::Verdict;
 use zos_core::Effect;
+use zos_core::fleet::Headers;
 use zos_guard::findings::Findings;
 use zos_guard::inspect;
 use zos_guard::policy::Policy;
@@ -38,13 +39,31 @@ pub(super) fn inspect_going(policy: &Policy, request: &HeaderMap, findings: &mut
     }
 }
 
-/// Headers of the provider that reach the caller, without those that hold what the room denies or replaces.
-pub(super) fn returned(policy: &Policy, answer: &HeaderMap, call: &mut Call) -> HeaderMap {
+/// Headers of the caller that one provider is sent beside those that all are, as its entry in the fleet lists them.
+pub(super) fn passed_up<'h>(
+    listed: &'h Headers,
+    request: &'h HeaderMap,
+) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
+    request.iter().filter(|(name, _)| listed.have(name.as_str()) && !PASSED.contains(&name.as_str()))
+}
+
+/// Inspects the values that only one provider is sent.
+pub(super) fn inspect_passed_up(policy: &Policy, listed: &Headers, request: &HeaderMap) -> Findings {
+    let mut findings = Findings::default();
+    for (name, value) in passed_up(listed, request) {
+        scan(policy, value.as_bytes(), &format!("header {name}"), &mut findings);
+    }
+    findings
+}
+
+/// Headers of the provider that reach the caller, `listed` in its entry of the fleet or usual, without those that hold what
+/// the room denies or replaces.
+pub(super) fn returned(policy: &Policy, listed: &Headers, answer: &HeaderMap, call: &mut Call) -> HeaderMap {
     let mut returned = HeaderMap::new();
     let mut findings = Findings::default();
     let mut left_out = 0;
     for (name, value) in answer {
-        let Some((name, own_words)) = travels(name) else { continue };
+        let Some((name, own_words)) = travels(name, listed) else { continue };
         let mut found = Findings::default();
         scan(policy, own_words.as_bytes(), "header name", &mut found);
         scan(policy, value.as_bytes(), "header", &mut found);
@@ -67,13 +86,15 @@ pub(super) fn returned(policy: &Policy, answer: &HeaderMap, call: &mut Call) -> 
 }
 
 /// The name under which a header of an answer reaches the caller, and the part of it that the provider chose.
-fn travels(name: &HeaderName) -> Option<(HeaderName, &str)> {
+fn travels<'n>(name: &'n HeaderName, listed: &Headers) -> Option<(HeaderName, &'n str)> {
     if *name == REQUEST_ID {
         return Some((UPSTREAM_REQUEST_ID, ""));
     }
     let text = name.as_str();
     let chosen = RETURNED_PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix));
-    let chosen = chosen.or_else(|| RETURNED.contains(&text).then_some(""))?;
+    let chosen = chosen.or_else(|| RETURNED.contains(&text).then_some(""));
+    // A pattern fits names that only the provider knows.
+    let chosen = chosen.or_else(|| listed.have(text).then_some(text))?;
     Some((name.clone(), chosen))
 }
 
@@ -125,7 +146,8 @@ mod tests {
     fn only_listed_headers_come_down_and_what_a_provider_calls_them_is_known() {
         let travels = |name: &'static str| {
             let name = HeaderName::from_static(name);
-            super::travels(&name).map(|(name, chosen)| (name.as_str().to_owned(), chosen.to_owned()))
+            super::travels(&name, &Headers::default())
+                .map(|(name, chosen)| (name.as_str().to_owned(), chosen.to_owned()))
         };
         for (name, chosen) in [
             ("anthropic-ratelimit-unified-status", "ratelimit-unified-status"),

@@ -102,7 +102,12 @@ async fn plain(
             return Err((Box::new(call), problem));
         }
     };
-    let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
+    let mut returned = travelling::returned(
+        &forwarded.governed.policy,
+        &forwarded.provider.pass_down,
+        &forwarded.answer.headers,
+        &mut call,
+    );
     let Ok(weight) = guards.inspectors.weigh(&body) else {
         call.settle(Cost::Spent(read_as_sent)).await;
         return Err((Box::new(call), too_many_values(&provider)));

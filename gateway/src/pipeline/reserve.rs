@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use bytes::Bytes;
 use std::sync::Arc;
 use zos_core::Route;
+use zos_core::fleet::Billing;
 use zos_meter::{Day, Limit, Micros, Period, Price, ReserveError, Scope, Standing, Unit};
 use zos_wire::asked::asked;
 use zos_wire::json;
@@ -119,6 +120,9 @@ async fn held(inspected: &mut Inspected, route: &Route, call: &mut Call) -> Resu
         call.tell(Fact::Price { is_known: false });
     } else {
         call.tell(Fact::Price { is_known: true });
+    }
+    if route.provider.billing == Billing::Plan {
+        call.tell(Fact::PaidByPlan);
     }
     // Without a limit nothing can be overspent, and an open context goes on with every doubt that is told.
     let goes_on = !is_limited || !call.is_hard;

@@ -3,6 +3,7 @@
 
 use super::inspect_request::Inspected;
 use crate::access::Access;
+use crate::books::quotas;
 use crate::call::{Call, Fact};
 use crate::journal::Journal;
 use crate::journal::system;
@@ -38,16 +39,33 @@ pub(super) fn run(access: &Access, inspected: Inspected, call: &mut Call) -> Res
     if let Some(model) = inspected.asked.others.iter().find(|model| !filter.permits(model)) {
         return Err(refusal(&RouteError::NotPermitted { model: model.clone() }));
     }
-    let plan = inspected.governed.snapshot.fleet.plan(&wish(&inspected));
+    let fleet = &inspected.governed.snapshot.fleet;
+    let plan = fleet.plan(&wish(&inspected));
+    let plan = plan.stepped_down(fleet, &wish(&inspected), |provider| {
+        let account = account(&inspected, provider);
+        call.books.quotas.used_percent(&provider.name, &account, call.now_ms())
+    });
     if let Some(reason) = plan.refusal() {
         return Err(refusal(reason));
     }
     let mut routes = plan.routes.into_iter();
     let first = routes.next().expect("a plan without a refusal has a route");
     call.tell(Fact::Route(&first));
+    if let Some(stepped) = &first.stepped_down {
+        call.remark(&stepped.to_string());
+    }
     let next = routes.collect();
     let first = prepare(access, &call.journal, &inspected, first)?;
     Ok(Routed { inspected, first, next })
+}
+
+/// The account at a provider that a call is for.
+pub(super) fn account(inspected: &Inspected, provider: &Provider) -> String {
+    let Inspected { arrived, governed, .. } = inspected;
+    let api = arrived.face.api();
+    let is_face_default = governed.snapshot.fleet.is_face_default(provider, api);
+    let own = governed.presented.own_for(provider, provider.api == api, is_face_default);
+    quotas::account(own.as_ref(), &arrived.headers)
 }
 
 /// What the call asks of the fleet.

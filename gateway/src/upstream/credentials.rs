@@ -6,11 +6,13 @@
 //! company is not shown to another because a model name was routed there. A secret of ours in any other form
 //! or place is recognised and refused, never passed on; [`super::departing`] looks once more at what leaves.
 
-use http::{HeaderMap, HeaderValue, header};
+use super::commands::{CommandError, KeyCommands};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
-use zos_core::{Api, KeySource, Provider};
+use zos_core::fleet::Auth;
+use zos_core::{Home, KeySource, Provider};
 use zos_seal::own_secrets::{SecretKind, Spotted};
-use zos_seal::{OwnSecrets, Secret, Vault, VaultError};
+use zos_seal::{OwnSecrets, Secret, Vault, VaultError, VaultOptions};
 
 /// What SDKs that insist on a key may be given in place of one.
 const PLACEHOLDER: &str = "zos";
@@ -24,7 +26,8 @@ const ZOS_KEY: &str = "x-zos-key";
 /// Headers in which SDKs send what authorises them. A zOS key may stand in any of them.
 const CREDENTIALS: &[&str] = &[ZOS_KEY, "authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
-/// Those among them whose credential of the client's own is passed on.
+/// Those among them whose credential of the client's own is passed on to every provider; another one only to a provider
+/// that reads it.
 const PASSED_ON: &[&str] = &["authorization", "x-api-key"];
 
 /// What a client presented.
@@ -76,7 +79,7 @@ impl Presented {
                 if !keys.iter().any(|known| known.expose() == token) {
                     keys.push(Secret::from(token));
                 }
-            } else if PASSED_ON.contains(&name.as_str()) && !token.is_empty() && token != PLACEHOLDER {
+            } else if name != ZOS_KEY && !token.is_empty() && token != PLACEHOLDER {
                 let mut value = value.clone();
                 value.set_sensitive(true);
                 presented.own.append(name.clone(), value);
@@ -94,25 +97,46 @@ impl Presented {
         self.zos_key.iter().chain(&self.more_keys)
     }
 
+    /// The client's own credential as a provider may see it; `None` where there is none.
+    ///
+    /// `speaks_its_api`: the client speaks the API of the provider. A credential is for the API that its client speaks.
+    pub(crate) fn own_for(
+        &self,
+        provider: &Provider,
+        speaks_its_api: bool,
+        is_face_default: bool,
+    ) -> Option<HeaderMap> {
+        let may = match provider.auth {
+            Auth::None => false,
+            Auth::Caller => speaks_its_api,
+            _ => speaks_its_api && is_face_default,
+        };
+        let read = provider.auth.header().map(|(name, _)| name);
+        let own: HeaderMap = self
+            .own
+            .iter()
+            .filter(|(name, _)| PASSED_ON.contains(&name.as_str()) || read == Some(name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        (may && !own.is_empty()).then_some(own)
+    }
+
     /// The headers that authenticate a call to `provider`: the client's own credential where it is meant
     /// for that provider, else the provider's key; `None` when neither exists.
     ///
     /// # Errors
-    /// When the keychain cannot tell.
+    /// When the keychain cannot tell, or the command that prints the key gives none.
     pub(crate) async fn for_provider(
         &self,
         provider: &Provider,
+        speaks_its_api: bool,
         is_face_default: bool,
-        vault: &Arc<Vault>,
-    ) -> Result<Option<Credential>, VaultError> {
-        if is_face_default && !self.own.is_empty() {
-            return Ok(Some(Credential::Callers(self.own.clone())));
+        keys: &Keys,
+    ) -> Result<Option<Credential>, KeyError> {
+        if let Some(own) = self.own_for(provider, speaks_its_api, is_face_default) {
+            return Ok(Some(Credential::Callers(own)));
         }
-        if provider.keys.is_empty() {
-            return Ok(Some(Credential::Owners(HeaderMap::new())));
-        }
-        let found = find(&provider.keys, vault).await?;
-        Ok(found.and_then(|(key, _)| key_headers(provider.api, &key)).map(Credential::Owners))
+        keys.owners(provider).await
     }
 }
 
@@ -122,22 +146,180 @@ pub(crate) enum Credential {
     Callers(HeaderMap),
     /// The owner's, from the keychain or the environment; empty where the provider needs none.
     Owners(HeaderMap),
+    /// The owner's, printed by a command at the run of this number.
+    Printed(HeaderMap, u64),
 }
 
 impl Credential {
     /// Its headers.
     pub(crate) fn headers(&self) -> &HeaderMap {
         match self {
-            Credential::Callers(headers) | Credential::Owners(headers) => headers,
+            Credential::Callers(headers) | Credential::Owners(headers) | Credential::Printed(headers, _) => {
+                headers
+            }
         }
     }
 
     /// The same, given away.
     pub(super) fn into_headers(self) -> HeaderMap {
         match self {
-            Credential::Callers(headers) | Credential::Owners(headers) => headers,
+            Credential::Callers(headers) | Credential::Owners(headers) | Credential::Printed(headers, _) => {
+                headers
+            }
         }
     }
+
+    /// Number of the run that printed it, where a command did.
+    pub(crate) fn generation(&self) -> Option<u64> {
+        match self {
+            Credential::Printed(_, generation) => Some(*generation),
+            Credential::Callers(_) | Credential::Owners(_) => None,
+        }
+    }
+}
+
+/// Why the owner's key for a provider cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    /// The keychain does not answer.
+    #[error("the keychain did not give it: {0}")]
+    Vault(#[from] VaultError),
+    /// A command gives none.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+/// The owner's keys for providers: keychain, environment and commands.
+pub struct Keys {
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) commands: Arc<KeyCommands>,
+}
+
+/// A key of the owner, and where it is from.
+pub(crate) struct Found {
+    key: Secret,
+    source: KeySource,
+    generation: Option<u64>,
+}
+
+impl Keys {
+    /// The keys of a home.
+    #[must_use]
+    pub fn of(home: &Home) -> Self {
+        Keys {
+            vault: Arc::new(Vault::new(VaultOptions::default())),
+            commands: KeyCommands::new(home.clone()),
+        }
+    }
+
+    /// The owner's credential for a provider, empty where it needs none; `None` where there is no key.
+    ///
+    /// # Errors
+    /// When the keychain cannot tell, or the command that prints the key gives none.
+    pub(crate) async fn owners(&self, provider: &Provider) -> Result<Option<Credential>, KeyError> {
+        match provider.auth {
+            Auth::None => return Ok(Some(Credential::Owners(HeaderMap::new()))),
+            Auth::Caller => return Ok(None),
+            _ if provider.keys.is_empty() => return Ok(Some(Credential::Owners(HeaderMap::new()))),
+            _ => {}
+        }
+        let Some(found) = self.find(provider).await? else { return Ok(None) };
+        Ok(key_headers(provider.auth, &found.key).map(|headers| match found.generation {
+            Some(generation) => Credential::Printed(headers, generation),
+            None => Credential::Owners(headers),
+        }))
+    }
+
+    /// A credential in place of one that a command printed and the provider refused; `None` where there is none better.
+    pub(crate) async fn in_place_of(&self, provider: &Provider, generation: u64) -> Option<Credential> {
+        let command = provider.key_command()?;
+        let printed = self.commands.in_place_of(provider, command, generation).await?.ok()?;
+        let headers = key_headers(provider.auth, &printed.key)?;
+        Some(Credential::Printed(headers, printed.generation))
+    }
+
+    /// The first key that exists among the sources of a provider.
+    async fn find(&self, provider: &Provider) -> Result<Option<Found>, KeyError> {
+        for source in &provider.keys {
+            let found = |key, source| Ok(Some(Found { key, source, generation: None }));
+            match source {
+                KeySource::Env(name) => {
+                    if let Some(key) = from_environment(name) {
+                        return found(key, source.clone());
+                    }
+                }
+                KeySource::Keychain(name) => {
+                    // The vault looks into the environment first as well; here it is told apart.
+                    let variable = zos_seal::vault::variable_of(name);
+                    if let Some(key) = from_environment(&variable) {
+                        return found(key, KeySource::Env(variable));
+                    }
+                    if let Some(key) = from_keychain(name, &self.vault).await? {
+                        return found(key, source.clone());
+                    }
+                }
+                KeySource::Command(command) => {
+                    let printed = self.commands.key(provider, command).await?;
+                    let generation = Some(printed.generation);
+                    return Ok(Some(Found { key: printed.key, source: source.clone(), generation }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a provider's key is there, without running anything. The value goes no further than this.
+    pub(crate) async fn presence(&self, provider: &Provider) -> Presence {
+        let told = |word| Presence { word, source: None, reason: None };
+        match provider.auth {
+            Auth::Caller => return told("caller"),
+            Auth::None => return told("none"),
+            _ if provider.keys.is_empty() => return told("none"),
+            _ => {}
+        }
+        if let Some(command) = provider.key_command() {
+            let (error, _) = self.commands.standing(provider, command);
+            return Presence {
+                word: error.as_ref().map_or("command", CommandError::word),
+                source: Some(KeySource::Command(command.clone())),
+                reason: error.map(|error| sentence(&error)),
+            };
+        }
+        match self.find(provider).await {
+            Ok(Some(Found { source: source @ KeySource::Env(_), .. })) => {
+                Presence { source: Some(source), ..told("environment") }
+            }
+            Ok(Some(Found { source, .. })) => Presence { source: Some(source), ..told("keychain") },
+            Ok(None) => told("missing"),
+            Err(error) => Presence { reason: Some(sentence(&error)), ..told("unavailable") },
+        }
+    }
+}
+
+/// Whether a provider's key is there and where it is from.
+pub(crate) struct Presence {
+    /// In the words of the admin API: `none` (it needs none), `caller` (its callers bring their own), `environment`,
+    /// `keychain`, `command`, or why it is not there: `missing`, `unavailable` where the keychain does not say,
+    /// `not_allowed`, `refused` or `failed` of a command.
+    pub(crate) word: &'static str,
+    /// Where it is from.
+    pub(crate) source: Option<KeySource>,
+    /// Why it is not there, in a sentence, where there is more to say than that.
+    pub(crate) reason: Option<String>,
+}
+
+/// Whether a provider with this word of [`Presence`] may be called with a key of the owner. Where nobody knows, it may.
+#[must_use]
+pub fn may_be_there(word: &str) -> bool {
+    !matches!(word, "missing" | "not_allowed" | "refused" | "failed")
+}
+
+/// The words of an error as a sentence.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 /// A credential without the blanks around it and the scheme in front of it.
@@ -166,48 +348,6 @@ fn refuse(spotted: &[Spotted], place: &str, rightful: &str) -> Result<(), Mispla
     }
 }
 
-/// The first key that exists among its sources, and which source it was.
-pub(crate) async fn find(
-    sources: &[KeySource],
-    vault: &Arc<Vault>,
-) -> Result<Option<(Secret, KeySource)>, VaultError> {
-    for source in sources {
-        match source {
-            KeySource::Env(name) => {
-                if let Some(key) = from_environment(name) {
-                    return Ok(Some((key, source.clone())));
-                }
-            }
-            KeySource::Keychain(name) => {
-                // The vault looks into the environment first as well; here it is told apart.
-                let variable = zos_seal::vault::variable_of(name);
-                if let Some(key) = from_environment(&variable) {
-                    return Ok(Some((key, KeySource::Env(variable))));
-                }
-                if let Some(key) = from_keychain(name, vault).await? {
-                    return Ok(Some((key, source.clone())));
-                }
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Whether a provider's key is there and where it comes from, in the words of the admin API: `none` (it needs
-/// none), `environment`, `keychain`, `missing`, or `unavailable` where the keychain does not say. The value
-/// goes no further than this.
-pub(crate) async fn presence(provider: &Provider, vault: &Arc<Vault>) -> (&'static str, Option<KeySource>) {
-    if provider.keys.is_empty() {
-        return ("none", None);
-    }
-    match find(&provider.keys, vault).await {
-        Ok(Some((_, source @ KeySource::Env(_)))) => ("environment", Some(source.clone())),
-        Ok(Some((_, source @ KeySource::Keychain(_)))) => ("keychain", Some(source.clone())),
-        Ok(None) => ("missing", None),
-        Err(_) => ("unavailable", None),
-    }
-}
-
 fn from_environment(variable: &str) -> Option<Secret> {
     let key = std::env::var(variable).ok()?;
     (!key.trim().is_empty()).then(|| Secret::new(key.trim().to_owned()))
@@ -222,15 +362,13 @@ async fn from_keychain(name: &str, vault: &Arc<Vault>) -> Result<Option<Secret>,
     tokio::task::spawn_blocking(move || vault.get(&name)).await.unwrap_or(Err(VaultError::Locked))
 }
 
-/// A key in the header that the API reads it from; `None` when it has characters no header can hold.
-pub(crate) fn key_headers(api: Api, key: &Secret) -> Option<HeaderMap> {
-    let (name, text) = match api {
-        Api::Anthropic => (header::HeaderName::from_static("x-api-key"), key.expose().to_owned()),
-        Api::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", key.expose())),
-    };
+/// A key in the header that a provider reads it from; `None` when it has characters no header can hold, or none is sent.
+pub(crate) fn key_headers(auth: Auth, key: &Secret) -> Option<HeaderMap> {
+    let (name, scheme) = auth.header()?;
+    let text = zeroize::Zeroizing::new(format!("{scheme}{}", key.expose()));
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
-    Some(HeaderMap::from_iter([(name, value)]))
+    Some(HeaderMap::from_iter([(HeaderName::from_static(name), value)]))
 }
 
 #[cfg(test)]

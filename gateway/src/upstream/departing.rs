@@ -3,17 +3,17 @@
 //! Whatever goes to a provider needs [`Departing`], and only [`Departing::checked`] makes one: a header that
 //! a later change adds to the list passes here too. A secret of ours in a header that comes from a caller is
 //! known by its shape. The owner's own credential may have that shape, where the provider is a zOS of another
-//! machine, so of that only what this house itself has handed out is stopped.
+//! machine, so of that only what this gateway itself has handed out is stopped.
 
 use super::credentials::Credential;
 use crate::access::Access;
 use http::HeaderMap;
 
-/// Headers without any secret of this house.
+/// Headers without any secret of this gateway.
 #[derive(Clone)]
 pub(crate) struct Departing(HeaderMap);
 
-/// A header holds a secret of this house, so nothing leaves.
+/// A header holds a secret of this gateway, so nothing leaves.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a header that would go to the provider holds a zOS key or the admin token")]
 pub(crate) struct HoldsOwnSecret;
@@ -22,7 +22,7 @@ impl Departing {
     /// Looks at everything that would leave: what is passed on, and the credential.
     ///
     /// # Errors
-    /// When any value holds a secret of this house.
+    /// When any value holds a secret of this gateway.
     pub(crate) fn checked(
         access: &Access,
         passed: HeaderMap,
@@ -33,7 +33,7 @@ impl Departing {
         };
         let holds = match &credential {
             Credential::Callers(headers) => by_shape(headers),
-            Credential::Owners(headers) => headers.values().any(|value| {
+            Credential::Owners(headers) | Credential::Printed(headers, _) => headers.values().any(|value| {
                 access.own_secrets.find(value.as_bytes()).iter().any(|spotted| {
                     spotted.kind == zos_seal::own_secrets::SecretKind::AdminToken
                         || access.keys.has(spotted.text.expose())

@@ -90,7 +90,7 @@ async fn fetch(upstreams: &Upstreams, provider: &Provider, headers: Departing) -
     if provider.api == Api::Anthropic {
         url.set_query(Some("limit=1000"));
     }
-    let mut answer = upstreams.get(url, headers).await.ok()?;
+    let mut answer = upstreams.get(provider, url, headers).await.ok()?;
     if !answer.status.is_success() {
         return None;
     }

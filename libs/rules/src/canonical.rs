@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use crate::encoded::Encoding;
+use crate::encoding::Encoding;
+use crate::escape::{Escape, Progress};
 use crate::evasion::Evasion;
 use crate::fold::fold_text;
-use crate::matcher::escape::{Escape, Progress};
-use crate::ruleset::RoomRules;
+use crate::room::RoomRules;
 
 /// How many digits before an encoded match are decoded with it: its first byte may begin in them, and a
 /// detector may look for a word there.

@@ -7,7 +7,6 @@
 //! begins with the type that must find it and a tab.
 
 mod assignment;
-pub(crate) mod checks;
 mod european;
 mod health;
 mod mail;
@@ -21,11 +20,41 @@ mod world;
 
 use std::sync::{Arc, OnceLock};
 
-use crate::pack::PackDetector;
+use serde::{Deserialize, Serialize};
+
+use crate::detector::PackDetector;
 use crate::pattern::block::Ending;
 use crate::pattern::runs::{Check, CheckFn, Named, Need};
 use crate::pattern::{Cue, Pattern};
-use crate::rule::PackName;
+
+/// The detector packs that come with the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackName {
+    /// Provider keys, tokens, private keys.
+    Secrets,
+    /// Card numbers and bank accounts.
+    Payment,
+    /// Mail addresses, telephone numbers, national ids.
+    Pii,
+    /// Health identifiers.
+    Health,
+}
+
+impl PackName {
+    /// Every pack.
+    pub const ALL: [PackName; 4] = [PackName::Secrets, PackName::Payment, PackName::Pii, PackName::Health];
+
+    /// The name used in files and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            PackName::Secrets => "secrets",
+            PackName::Payment => "payment",
+            PackName::Pii => "pii",
+            PackName::Health => "health",
+        }
+    }
+}
 
 /// How a detector looks closer at a match.
 #[derive(Clone, Copy)]

@@ -4,10 +4,10 @@
 //! and for most of the rest by a short walk through the tree. A "yes" only means that the matcher
 //! has to look.
 
+use crate::escape::Escape;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
-use crate::matcher::escape::Escape;
-use crate::matcher::for_each_reading;
+use crate::reading::for_each_reading;
 use crate::trie::{Node, Trie};
 
 /// Letters that the bitmap knows.

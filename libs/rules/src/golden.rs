@@ -185,9 +185,7 @@ fn number(numbers: &mut Numbers) -> String {
 fn card(numbers: &mut Numbers) -> String {
     let body = format!("4{}", numbers.digits(14));
     let last = (0..10).map(|digit| format!("{body}{digit}"));
-    let whole = last
-        .into_iter()
-        .find(|number| crate::detectors::checks::luhn(&crate::detectors::checks::digits(number)));
+    let whole = last.into_iter().find(|number| crate::checks::luhn(&crate::checks::digits(number)));
     let whole = whole.unwrap();
     let separator = numbers.pick(&["", " ", "-"]);
     [&whole[..4], &whole[4..8], &whole[8..12], &whole[12..]].join(separator)
@@ -196,8 +194,7 @@ fn card(numbers: &mut Numbers) -> String {
 /// A German account number (IBAN) with its check digits.
 fn account(numbers: &mut Numbers) -> String {
     let body = numbers.digits(18);
-    let rest =
-        crate::detectors::checks::remainder(crate::detectors::checks::digits(&format!("{body}131400")), 97);
+    let rest = crate::checks::remainder(crate::checks::digits(&format!("{body}131400")), 97);
     format!("DE{:02}{body}", 98 - rest)
 }
 

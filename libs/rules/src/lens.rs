@@ -14,14 +14,14 @@
 
 use std::collections::VecDeque;
 
+use crate::escape::{Escape, Progress};
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
-use crate::matcher::escape::{Escape, Progress};
-use crate::matcher::path::Path;
-use crate::matcher::terminal::{self, Terminal};
+use crate::path::Path;
 use crate::pattern::PATTERN_MAX_LEN;
 use crate::pattern::runs::{CONTEXT_BYTES, Watches};
 use crate::pattern::watcher::{Match, Watcher};
+use crate::terminal::{self, Terminal};
 
 /// So many bytes after the last difference no match can hold it, nor a check look at it.
 const LIFE_BYTES: u64 = (PATTERN_MAX_LEN + 2 * CONTEXT_BYTES) as u64;

@@ -46,8 +46,12 @@
 //! binary data, is the caller's work. Transliteration, misspelling and translation are not found.
 
 mod canonical;
+mod checks;
+mod detector;
 mod detectors;
 mod encoded;
+mod encoding;
+mod escape;
 mod evasion;
 mod fold;
 mod gate;
@@ -56,23 +60,32 @@ mod golden;
 mod lens;
 mod matcher;
 mod pack;
+mod path;
 mod pattern;
+mod reading;
+mod room;
 mod rule;
-mod ruleset;
+mod scan;
 mod scanner;
 mod seam;
 mod seek;
+mod sieve;
+mod terminal;
 mod trie;
 mod unseen;
+mod walks;
 #[cfg(test)]
 mod work;
 
 pub use canonical::canonical;
+pub use detector::{DeclaredCheck, DetectorSpec, LITERALS_MAX};
+pub use detectors::PackName;
 pub use evasion::{Evasion, Evasions};
-pub use pack::{DeclaredCheck, DetectorSpec, LITERALS_MAX, Pack, UnknownDetector};
+pub use pack::{Pack, UnknownDetector};
 pub use pattern::{PATTERN_MAX_LEN, Pattern, PatternError};
-pub use rule::{Action, PackName, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term, TermError};
-pub use ruleset::{CompileError, ENCODED_PATTERNS_BYTES, RoomRules, Ruleset, Violation};
+pub use room::{CompileError, RoomRules, Ruleset};
+pub use rule::{Action, Room, RuleKind, RuleSpec, TERM_MAX_BYTES, Term, TermError};
+pub use scan::{ENCODED_PATTERNS_BYTES, Violation};
 pub use scanner::{Scanner, StreamViolation};
 pub use unseen::{Unseen, is_unseen, shown_line, shown_text, unseen};
 

@@ -80,35 +80,6 @@ pub enum Action {
     Warn,
 }
 
-/// The detector packs that come with the engine.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PackName {
-    /// Provider keys, tokens, private keys.
-    Secrets,
-    /// Card numbers and bank accounts.
-    Payment,
-    /// Mail addresses, telephone numbers, national ids.
-    Pii,
-    /// Health identifiers.
-    Health,
-}
-
-impl PackName {
-    /// Every pack.
-    pub const ALL: [PackName; 4] = [PackName::Secrets, PackName::Payment, PackName::Pii, PackName::Health];
-
-    /// The name used in files and records.
-    pub fn name(self) -> &'static str {
-        match self {
-            PackName::Secrets => "secrets",
-            PackName::Payment => "payment",
-            PackName::Pii => "pii",
-            PackName::Health => "health",
-        }
-    }
-}
-
 /// A word or phrase that can be matched.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Term {

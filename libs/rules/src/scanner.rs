@@ -7,12 +7,13 @@ use std::sync::Arc;
 use crate::encoded::{self, Codes, Decoder, Finds};
 use crate::evasion::Evasion;
 use crate::lens::{self, Lens};
-use crate::matcher::path::Path;
-use crate::matcher::{Before, Matcher};
+use crate::matcher::Matcher;
+use crate::path::Path;
 use crate::pattern::runs::Mark;
 use crate::pattern::watcher::Watcher;
+use crate::reading::Before;
+use crate::room::RoomRules;
 use crate::rule::RuleSpec;
-use crate::ruleset::RoomRules;
 use crate::trie::Reach;
 
 /// How many reports are remembered, so that what two ways of reading find is reported once.

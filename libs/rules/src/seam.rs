@@ -4,16 +4,17 @@
 //! quick test that spares the scan at nearly every seam of ordinary text.
 
 use crate::evasion::Evasion;
+use crate::room::RoomRules;
 use crate::rule::TERM_MAX_BYTES;
-use crate::ruleset::{RoomRules, Walks};
 use crate::seek::{Place, seek};
 use crate::trie::Trie;
+use crate::walks::Walks;
 
 /// Room for separators and plural endings beside the letters of a term, in bytes.
 const SLACK_BYTES: usize = 64;
 
 /// Digits with which a run of base64 or hexadecimal counts as encoded.
-const RUN_MIN: usize = crate::encoded::RUN_MIN as usize;
+const RUN_MIN: usize = crate::encoding::RUN_MIN as usize;
 
 impl RoomRules {
     /// Bytes on each side of a seam within which terms and own patterns lie: twice the longest term with some slack,

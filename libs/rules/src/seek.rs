@@ -6,16 +6,16 @@
 
 mod masks;
 
-use crate::encoded::{Encoding, RUN_MIN};
+use crate::encoding::{Encoding, RUN_MIN};
+use crate::escape::Escape;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class, Folded};
 use crate::gate;
-use crate::matcher::escape::Escape;
-use crate::matcher::path::Path;
-use crate::matcher::terminal::Terminal;
-use crate::matcher::{Before, Case, begins_word, for_each_reading};
-use crate::ruleset::RoomRules;
+use crate::path::Path;
+use crate::reading::{Before, Case, begins_word, for_each_reading};
+use crate::room::RoomRules;
 use crate::seek::masks::{BLOCK, Masks};
+use crate::terminal::Terminal;
 use crate::trie::Trie;
 
 /// What [`seek`] finds.

@@ -3,7 +3,7 @@
 //! Specification 1.2.
 
 use crate::change::{self, Method};
-use crate::desk::Desk;
+use crate::shared::Shared;
 use crate::window;
 use gtk::gio::{BusType, Cancellable, DBusCallFlags, DBusConnection, DBusSignalFlags, bus_get_sync};
 use gtk::glib::prelude::ToVariant;
@@ -53,7 +53,7 @@ pub(super) fn begin(app: &AppHandle) -> Result<(), Error> {
     let bus = bus_get_sync(BusType::Session, Cancellable::NONE)?;
     let notifications = Notifications { app: app.clone(), bus, told: Arc::default() };
     notifications.listen();
-    let receiver = app.state::<Desk>().house.events();
+    let receiver = app.state::<Shared>().gateway.events();
     tauri::async_runtime::spawn(follow(receiver, notifications));
     Ok(())
 }

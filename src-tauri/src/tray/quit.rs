@@ -2,7 +2,7 @@
 
 use super::Group;
 use super::view::View;
-use crate::desk::Desk;
+use crate::shared::Shared;
 use tauri::menu::{Menu, MenuItem};
 use tauri::{AppHandle, Manager, Wry};
 
@@ -27,7 +27,7 @@ impl Group for Quit {
 
     fn clicked(&self, app: &AppHandle, id: &str) -> bool {
         if id == ID {
-            app.state::<Desk>().quit();
+            app.state::<Shared>().quit();
         }
         id == ID
     }

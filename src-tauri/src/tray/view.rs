@@ -1,7 +1,7 @@
 //! Content of the tray, computed from the admin API. No toolkit here.
 
 use crate::admin::AdminError;
-use crate::desk::Desk;
+use crate::shared::Shared;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -171,17 +171,17 @@ impl View {
     ///
     /// # Errors
     /// When it refuses.
-    pub(super) async fn load(desk: &Desk) -> Result<Self, AdminError> {
-        let contexts: Contexts = desk.admin.get("/zos/v1/contexts").await?;
-        let budgets: Budgets = desk.admin.get("/zos/v1/budgets").await?;
-        let asks: Asks = desk.admin.get("/zos/v1/approvals").await?;
+    pub(super) async fn load(shared: &Shared) -> Result<Self, AdminError> {
+        let contexts: Contexts = shared.admin.get("/zos/v1/contexts").await?;
+        let budgets: Budgets = shared.admin.get("/zos/v1/budgets").await?;
+        let asks: Asks = shared.admin.get("/zos/v1/approvals").await?;
         let facts = Facts {
-            status: desk.admin.get("/zos/v1/status").await?,
+            status: shared.admin.get("/zos/v1/status").await?,
             contexts: contexts.contexts,
             budgets: budgets.budgets,
             asks: asks.approvals,
-            refusal: desk.refusal(),
-            is_stopping: desk.is_stopping.load(Ordering::Acquire),
+            refusal: shared.refusal(),
+            is_stopping: shared.is_stopping.load(Ordering::Acquire),
             now: Timestamp::now(),
             zone: TimeZone::system(),
         };

@@ -85,6 +85,7 @@ fn chat(value: &Value, texts: &mut BTreeMap<String, String>) {
             push(texts, format!("first {key}"), &delta[key]);
         }
         push(texts, format!("{index} text"), &choice["text"]);
+        push(texts, "first text".to_owned(), &choice["text"]);
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             push(texts, format!("{index} call {}", call["index"]), &call["function"]["arguments"]);
         }

@@ -44,6 +44,12 @@ impl Lane {
     fn waits_over_blocks(self) -> bool {
         matches!(self, Lane::Text | Lane::All)
     }
+
+    /// Whether clients append its pieces as they arrive, whatever block or choice they are of. The other lanes hold
+    /// calls, and texts of several kinds that may say the same twice in one event: nobody makes one text of those.
+    fn is_appended(self) -> bool {
+        self == Lane::Text
+    }
 }
 
 /// One view.
@@ -51,6 +57,8 @@ pub(super) struct View {
     pub(super) lane: Lane,
     /// The text that spoke last.
     last: Option<usize>,
+    /// How long it was when it began to speak.
+    last_from: u64,
     /// While the end of one text and what another says may be a match together.
     pub(super) live: Option<Box<Live>>,
     /// Counts how often it went live, so that what waited for one time does not wait for the next.
@@ -63,6 +71,10 @@ pub(super) struct View {
 pub(super) struct Live {
     pub(super) text: Text,
     seams: SmallVec<[Seam; 2]>,
+    /// Where the first of its texts began to speak. What that had said before is not what others go on from.
+    from: u64,
+    /// Whether clients make one text of what it reads.
+    is_appended: bool,
     /// From here on its text is the own text of the one that speaks.
     since: u64,
     /// Whether that one has said a letter or digit: before, what begins a match may still come.
@@ -96,10 +108,16 @@ pub(super) enum Lies {
 impl Live {
     pub(super) fn place(&self, violation: &StreamViolation) -> Lies {
         let span = &violation.span;
+        if span.start < self.from {
+            return Lies::Elsewhere;
+        }
         let mut over = self.seams.iter().filter(|seam| span.start < seam.at && seam.at < span.end).peekable();
         if over.peek().is_some() {
             let is_chance = over.any(|seam| seams::is_chance(violation.evasion, seam.before));
             return if is_chance { Lies::Elsewhere } else { Lies::Over };
+        }
+        if !self.is_appended {
+            return Lies::Elsewhere;
         }
         // Two words of which the second begins with a capital are apart in no text that a person reads.
         if violation.evasion == Some(Evasion::Joined) {
@@ -145,7 +163,7 @@ impl Views {
     pub(super) fn hearing(&mut self, scope: Place, kind: Kind) -> [usize; 2] {
         let list = &mut self.list;
         let first = *self.by_scope.entry(scope).or_insert_with(|| {
-            let view = |lane| View { lane, last: None, live: None, time: 0, is_cut: false };
+            let view = |lane| View { lane, last: None, last_from: 0, live: None, time: 0, is_cut: false };
             list.extend(LANES.map(view));
             list.len() - LANES.len()
         });
@@ -217,7 +235,7 @@ impl View {
             return;
         }
         match opening.filter(|_| self.last.is_none() && self.lane.waits_over_blocks()) {
-            Some(opening) if opening.open_from() < opening.pushed() => self.begin(opening.onlooker()),
+            Some(opening) if opening.open_from() < opening.pushed() => self.begin(opening.onlooker(), 0),
             Some(_) => {}
             None if self.live.is_none() => self.go_live(number, is_within_word, texts),
             None => {}
@@ -234,7 +252,7 @@ impl View {
                 right: (text, texts[text].pushed()),
             });
         }
-        self.last = Some(text);
+        (self.last, self.last_from) = (Some(text), texts[text].pushed());
         self.is_cut = false;
     }
 
@@ -260,14 +278,21 @@ impl View {
         if is_open {
             last.watch(number, self.time.wrapping_add(1));
         }
-        self.begin(text);
+        self.begin(text, self.last_from);
     }
 
-    /// Reads on from a text.
-    fn begin(&mut self, text: Text) {
+    /// Reads on from a text, and from what it said from some place on.
+    fn begin(&mut self, text: Text, from: u64) {
         self.time = self.time.wrapping_add(1);
         let since = text.pushed();
-        self.live = Some(Box::new(Live { text, seams: SmallVec::new(), since, has_spoken: false }));
+        self.live = Some(Box::new(Live {
+            text,
+            seams: SmallVec::new(),
+            from,
+            is_appended: self.lane.is_appended(),
+            since,
+            has_spoken: false,
+        }));
     }
 
     /// After it read on: lets go of what the texts know by themselves.

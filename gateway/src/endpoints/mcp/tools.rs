@@ -395,13 +395,12 @@ async fn explain(asked: &Asked, model: &str, api: &str) -> Result<Value, Refusal
     let mut keys = BTreeMap::new();
     for Route { provider, .. } in &plan.routes {
         if !keys.contains_key(&provider.name) {
-            keys.insert(
-                provider.name.clone(),
-                credentials::presence(provider, &asked.gateway.upstreams.vault).await.0,
-            );
+            keys.insert(provider.name.clone(), asked.gateway.upstreams.keys.presence(provider).await.word);
         }
     }
-    let plan = plan.with_keys(fleet, face, |provider| keys.get(&provider.name) != Some(&"missing"));
+    let plan = plan.with_keys(fleet, face, |provider| {
+        keys.get(&provider.name).is_none_or(|word| credentials::may_be_there(word))
+    });
     let shown = |route: &Route| {
         let name = &route.provider.name;
         json!({"model": route.model, "provider": name, "key": keys.get(name)})

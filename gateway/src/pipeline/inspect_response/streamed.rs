@@ -46,7 +46,12 @@ pub(super) fn respond(
     mut call: Call,
 ) -> Response {
     let mut response_headers = HeaderMap::new();
-    let mut returned = travelling::returned(&forwarded.governed.policy, &forwarded.answer.headers, &mut call);
+    let mut returned = travelling::returned(
+        &forwarded.governed.policy,
+        &forwarded.provider.pass_down,
+        &forwarded.answer.headers,
+        &mut call,
+    );
     returned.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     finish_head(&mut response_headers, returned, call.headers(), &call.request_id);
     response_headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));

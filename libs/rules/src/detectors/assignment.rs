@@ -5,9 +5,9 @@
 //! looks drawn. The find is the value alone, so that what is left is still code. A password that a person
 //! made of words is only found if it holds two digits.
 
-use super::checks::{Find, entropy, is_placeholder};
 use super::randomness::Surprise;
 use super::{Detector, detector};
+use crate::checks::{Find, entropy, is_placeholder};
 
 /// The longest match: a name, what joins, and a value of 256 characters.
 const MAX_LEN: usize = 360;
@@ -507,7 +507,7 @@ fn argued(before: &str, matched: &str) -> Option<Find> {
             "login",
         ]
     };
-    if !super::checks::follows(before, commands) {
+    if !crate::checks::follows(before, commands) {
         return None;
     }
     let name = ["--user", "--pass", "--pw", "-u", "-p", "-P", "-a", "-w"]

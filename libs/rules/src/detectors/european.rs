@@ -3,8 +3,8 @@
 //! An id whose form alone is common (nine or eleven digits) is only found after a word that names
 //! it.
 
-use super::checks::{Find, digits, follows, is_date, is_mod_11_10, kept, luhn, remainder, two, weighted};
 use super::{Detector, detector};
+use crate::checks::{Find, digits, follows, is_date, is_mod_11_10, kept, luhn, remainder, two, weighted};
 use crate::pattern::runs::Need;
 
 pub(super) static DETECTORS: [Detector; 27] = [

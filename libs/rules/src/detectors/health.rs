@@ -3,8 +3,8 @@
 //! Contact details and social security numbers come from the pack `pii`. Names, faces, prints and
 //! places smaller than a state are not found: declare names as terms.
 
-use super::checks::{Find, digits, follows, gap_after, is_date, is_dated, kept, luhn};
 use super::{Detector, detector};
+use crate::checks::{Find, digits, follows, gap_after, is_date, is_dated, kept, luhn};
 use crate::pattern::runs::{Named, Need, Start};
 
 pub(super) static DETECTORS: [Detector; 15] = [

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use super::checks::{Find, follows, is_unspaced};
 use super::{Detector, detector};
+use crate::checks::{Find, follows, is_unspaced};
 use crate::pattern::runs::Need;
 
 /// An address may hold letters of any script. What follows a colon tells a path on a machine.

@@ -1,7 +1,7 @@
 //! Card numbers, bank accounts, and what is asked for beside them.
 
-use super::checks::{Find, continues_number, digits, follows, kept, luhn, remainder, weighted};
 use super::{Detector, detector};
+use crate::checks::{Find, continues_number, digits, follows, kept, luhn, remainder, weighted};
 use crate::pattern::runs::Need;
 
 pub(super) static DETECTORS: [Detector; 6] = [

@@ -4,8 +4,8 @@
 //! number where a word says that it is one. What a word says nothing about is left alone: dates, versions,
 //! invoices. Numbers that are reserved for fiction are examples.
 
-use super::checks::{Find, continues_number, digits, gap_after, is_dated, kept, weighted};
 use super::{Detector, detector};
+use crate::checks::{Find, continues_number, digits, gap_after, is_dated, kept, weighted};
 
 pub(super) const DETECTORS: [Detector; 4] = [
     detector("phone-international", r"(?:\+|\b00[ .-]?)[1-9][0-9]{0,2}(?:[ .()/-]{0,2}[0-9]){6,13}\b", 52)

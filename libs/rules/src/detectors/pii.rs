@@ -3,8 +3,8 @@
 //! An id whose form alone is common (nine or eleven digits) is only found after a word that names
 //! it. Names of persons are not found: declare them as terms.
 
-use super::checks::{Find, continues_number, digits, follows, kept, remainder};
 use super::{Detector, detector, mail, phone};
+use crate::checks::{Find, continues_number, digits, follows, kept, remainder};
 
 pub(super) static CONTACT: [Detector; 8] = [
     mail::DETECTOR,

@@ -4,9 +4,9 @@
 //! fixed prefix needs no context; a value without one is only found where something called a
 //! secret is assigned (`assignment`), and if it is random enough.
 
-use super::checks::{Find, entropy, is_placeholder, kept};
 use super::randomness::Surprise;
 use super::{Detector, detector};
+use crate::checks::{Find, entropy, is_placeholder, kept};
 use crate::pattern::block::Ending;
 use crate::pattern::runs::Need;
 

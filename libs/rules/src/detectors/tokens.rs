@@ -4,9 +4,9 @@
 //! the length. A length that has grown over the years is given room upwards. What has no such sign (32
 //! hexadecimal digits, a UUID) is found where something called a secret is assigned, by `assignment`.
 
-use super::checks::Find;
 use super::secrets::{drawn, real};
 use super::{Detector, detector};
+use crate::checks::Find;
 use crate::pattern::block::Ending;
 use crate::pattern::runs::Need;
 

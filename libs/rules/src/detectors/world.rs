@@ -3,8 +3,8 @@
 //! Each is found after a word that names it, which may stand in its own script, and by the check digits
 //! that its issuer publishes. Letters count in either case.
 
-use super::checks::{is_date, luhn, remainder, two, weighted};
 use super::{Detector, detector};
+use crate::checks::{is_date, luhn, remainder, two, weighted};
 use crate::pattern::runs::Start::{Digit, Last, Word};
 use crate::pattern::runs::{Named, Need};
 
@@ -85,7 +85,7 @@ pub(super) static DETECTORS: [Detector; 50] = [
 ];
 
 fn figures(number: &str) -> Vec<u32> {
-    super::checks::digits(number)
+    crate::checks::digits(number)
 }
 
 fn jmbg(number: &str) -> bool {

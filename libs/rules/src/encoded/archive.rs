@@ -7,9 +7,10 @@
 use std::io::Read;
 use std::ops::Range;
 
-use crate::encoded::{Encoding, Finds, whole};
+use crate::encoded::{Finds, whole};
+use crate::encoding::Encoding;
 use crate::evasion::Evasion;
-use crate::ruleset::RoomRules;
+use crate::room::RoomRules;
 
 /// The digits of the bytes that a gzip file begins with.
 const MAGIC: &[u8] = b"H4sI";

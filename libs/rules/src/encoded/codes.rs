@@ -12,8 +12,9 @@ use std::ops::Range;
 
 use crate::encoded::{Finds, begins};
 use crate::evasion::Evasion;
-use crate::matcher::{Before, Found, Matcher};
-use crate::ruleset::RoomRules;
+use crate::matcher::{Found, Matcher};
+use crate::reading::Before;
+use crate::room::RoomRules;
 use crate::trie::{Reach, Trie};
 
 /// The most signs and blanks between two numbers: `", "` and a line break with a little indentation.

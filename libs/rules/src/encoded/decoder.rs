@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::encoded::archive::{self, Archive};
-use crate::encoded::{BREAK_MAX, DEPTH_MAX, Encoding, Finds, RUN_MIN, begins, counts, is_varied};
-use crate::matcher::{Before, Matcher};
+use crate::encoded::{BREAK_MAX, DEPTH_MAX, Finds, begins, counts};
+use crate::encoding::{Encoding, RUN_MIN, is_varied};
+use crate::matcher::Matcher;
 use crate::pattern::watcher::{Match, Watcher};
-use crate::ruleset::RoomRules;
+use crate::reading::Before;
+use crate::room::RoomRules;
 use crate::trie::{Reach, Trie};
 
 /// How many lines of a run are remembered: the longest match spans fewer.

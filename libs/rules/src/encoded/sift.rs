@@ -7,14 +7,14 @@
 
 use wide::u8x16;
 
-use crate::encoded::RUN_MIN;
+use crate::encoding::RUN_MIN;
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
 use crate::gate::Gate;
-use crate::matcher::for_each_reading;
-use crate::matcher::terminal::Terminal;
-use crate::pattern::runs::Watches;
-use crate::ruleset::RoomRules;
+use crate::reading::for_each_reading;
+use crate::room::RoomRules;
+use crate::sieve::{MATCH, Sieve, TERM};
+use crate::terminal::Terminal;
 use crate::trie::{Node, Trie};
 
 const BLOCK: usize = 64;
@@ -26,71 +26,36 @@ const TERM_BYTES_MIN: usize = 4;
 /// The same for a term that begins with an escape sequence, or with one of its signs.
 const ESCAPED_BYTES_MIN: usize = 5;
 
-/// By byte, what can begin with it in the decoded texts of one room.
-pub(crate) struct Sieve {
-    begins: [u8; 256],
-    /// The shortest match of an expression, where there are some.
-    shortest: Option<usize>,
+/// Whether something may begin with the first two bytes: the look that most places do not survive.
+#[inline]
+fn is_worth(sieve: &Sieve, rules: &RoomRules, bytes: &[u8]) -> bool {
+    let kinds = sieve.begins[usize::from(bytes[0])];
+    match bytes {
+        [first, second, ..]
+            if kinds == TERM && first.is_ascii_alphabetic() && second.is_ascii_alphabetic() =>
+        {
+            let trie = rules.trie();
+            let node = trie.child(Trie::ROOT, char::from(first.to_ascii_lowercase()));
+            let goes_on = |node| {
+                trie.child(node, char::from(second.to_ascii_lowercase())).is_some()
+                    || trie.has_separator(node)
+            };
+            node.is_some_and(goes_on)
+        }
+        _ => kinds != 0,
+    }
 }
 
-const TERM: u8 = 1;
-const MATCH: u8 = 2;
-
-impl Sieve {
-    /// `has_terms` says whether a term of the room is in the tree.
-    pub(crate) fn new(trie: &Trie, has_terms: bool, watches: &Watches) -> Self {
-        let mut begins = [0; 256];
-        for (slot, byte) in begins.iter_mut().zip(0..=u8::MAX) {
-            let c = char::from(byte);
-            let term = match byte {
-                0..0x80 => {
-                    matches!(byte, b'%' | b'&' | b'\\')
-                        || trie.child(Trie::ROOT, c.to_ascii_lowercase()).is_some()
-                }
-                0xC2..0xF5 => trie.begins_foreign(),
-                _ => false,
-            };
-            *slot = if term && has_terms { TERM } else { 0 }
-                | if watches.may_begin_with(byte) { MATCH } else { 0 };
-        }
-        Self { begins, shortest: watches.shortest() }
-    }
-
-    /// Whether something may begin with the first two bytes: the look that most places do not survive.
-    #[inline]
-    fn is_worth(&self, rules: &RoomRules, bytes: &[u8]) -> bool {
-        let kinds = self.begins[usize::from(bytes[0])];
-        match bytes {
-            [first, second, ..]
-                if kinds == TERM && first.is_ascii_alphabetic() && second.is_ascii_alphabetic() =>
-            {
-                let trie = rules.trie();
-                let node = trie.child(Trie::ROOT, char::from(first.to_ascii_lowercase()));
-                let goes_on = |node| {
-                    trie.child(node, char::from(second.to_ascii_lowercase())).is_some()
-                        || trie.has_separator(node)
-                };
-                node.is_some_and(goes_on)
-            }
-            _ => kinds != 0,
-        }
-    }
-
-    /// Whether something may begin with the first byte of a text, which goes on to the end of its stretch, or
-    /// with one behind it that is not looked at by itself.
-    #[inline]
-    fn may_hold(&self, rules: &RoomRules, text: &[u8]) -> bool {
-        let Some(first) = text.first() else { return false };
-        let kinds = self.begins[usize::from(*first)];
-        // Encodings in what was decoded.
-        text.len() >= RUN_MIN as usize
-            || kinds & MATCH != 0 && self.shortest.is_some_and(|shortest| text.len() >= shortest)
-            || kinds & TERM != 0 && begins_term(rules, text)
-    }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
-    }
+/// Whether something may begin with the first byte of a text, which goes on to the end of its stretch, or
+/// with one behind it that is not looked at by itself.
+#[inline]
+fn may_hold(sieve: &Sieve, rules: &RoomRules, text: &[u8]) -> bool {
+    let Some(first) = text.first() else { return false };
+    let kinds = sieve.begins[usize::from(*first)];
+    // Encodings in what was decoded.
+    text.len() >= RUN_MIN as usize
+        || kinds & MATCH != 0 && sieve.shortest.is_some_and(|shortest| text.len() >= shortest)
+        || kinds & TERM != 0 && begins_term(rules, text)
 }
 
 /// Calls `visit` for the stretches of UTF-8 in which something may be found that begins at byte `from` or
@@ -112,13 +77,13 @@ pub(super) fn stretches<'b>(
             let bit = places.trailing_zeros();
             let (at, is_long) = (start + bit as usize, long >> bit & 1 != 0);
             places &= places - 1;
-            if at < done || at >= bytes.len() || !(is_long || sieve.is_worth(rules, &bytes[at..])) {
+            if at < done || at >= bytes.len() || !(is_long || is_worth(sieve, rules, &bytes[at..])) {
                 continue;
             }
             if at >= valid_to {
                 valid_to = at + valid_len(&bytes[at..]);
             }
-            if sieve.may_hold(rules, &bytes[at..valid_to]) {
+            if may_hold(sieve, rules, &bytes[at..valid_to]) {
                 let first = stretch_start(bytes, at, visited_to);
                 (done, visited_to) = (valid_to, valid_to);
                 if let Ok(text) = std::str::from_utf8(&bytes[first..valid_to]) {

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use crate::encoded::{BREAK_MAX, DEPTH_MAX, Encoding, Finds, RUN_MIN, archive, begins, is_varied, sift};
+use crate::encoded::{BREAK_MAX, DEPTH_MAX, Finds, archive, begins, sift};
+use crate::encoding::{Encoding, RUN_MIN, is_varied};
 use crate::pattern::runs::Runs as Expressions;
-use crate::ruleset::{RoomRules, Walks};
+use crate::room::RoomRules;
 use crate::seek::{Place, seek};
+use crate::walks::Walks;
 
 /// Looks for encoded violations in the dense parts of a whole text.
 pub(crate) struct Runs<'a> {

@@ -1,8 +1,8 @@
 //! The last characters of a text, to tell what an escape sequence that ends there stands for.
 
+use crate::escape::{Escape, Progress};
 use crate::fold::{self, Class};
-use crate::matcher::escape::{Escape, Progress};
-use crate::matcher::{Before, Case};
+use crate::reading::{Before, Case};
 
 /// The longest sequence that is looked for, in bytes: `\u{10ffff}`, `\U0001f600`.
 const SEQUENCE_MAX: usize = 12;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::evasion::{Evasion, Evasions};
 use crate::matcher::thread::{Phase, Thread};
-use crate::ruleset::RoomRules;
+use crate::room::RoomRules;
 
 /// A confirmed violation: rule, bytes, disguise.
 pub(crate) type Found = (usize, Range<u64>, Option<Evasion>);

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
+use crate::escape::{Escape, Progress};
 use crate::evasion::Evasion;
 use crate::fold::{self, Class};
-use crate::matcher::escape::{Escape, Progress};
-use crate::matcher::path::Path;
 use crate::matcher::report::{Found, confirm};
-use crate::matcher::terminal::Terminal;
 use crate::matcher::thread::{Gap, Hidden, Margin, Phase, Thread, remove_twins};
-use crate::matcher::{Before, Case, begins_word, ends_word};
-use crate::ruleset::RoomRules;
+use crate::path::Path;
+use crate::reading::{Before, Case, begins_word, ends_word};
+use crate::room::RoomRules;
+use crate::terminal::Terminal;
 use crate::trie::{Node, Trie};
 
 pub(super) type Threads = Vec<Thread>;

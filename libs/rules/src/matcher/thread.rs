@@ -1,9 +1,9 @@
 //! One way in which the text read so far may be the beginning of a term.
 
+use crate::escape::Escape;
 use crate::evasion::Evasions;
 use crate::fold::Class;
-use crate::matcher::escape::Escape;
-use crate::matcher::terminal::Terminal;
+use crate::terminal::Terminal;
 use crate::trie::{Node, Trie};
 
 /// Where a thread stands.

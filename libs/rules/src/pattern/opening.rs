@@ -227,8 +227,8 @@ mod tests {
 
     use super::*;
     use crate::detectors;
+    use crate::detectors::PackName;
     use crate::pattern::ascii_boundaries;
-    use crate::rule::PackName;
 
     /// Place by place, the bytes with which the automaton, built whole, goes on.
     #[test]

@@ -13,7 +13,7 @@ use regex_automata::util::primitives::StateID;
 use crate::pattern::block::Block;
 use crate::pattern::cue::Before;
 pub(crate) use crate::pattern::watches::{
-    CONTEXT_BYTES, Check, CheckFn, Find, Mark, Named, Need, Start, Watch, Watches,
+    CONTEXT_BYTES, Check, CheckFn, Find, Mark, Named, Need, OwnCheck, Start, Watch, Watches,
 };
 
 /// Most runs die within so many bytes: those are not begun where the text is known that far.

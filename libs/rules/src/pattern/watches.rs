@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::pack::DeclaredCheck;
 use crate::pattern::Expression;
 use crate::pattern::block::Ending;
 use crate::pattern::cue::Cue;
@@ -88,6 +87,12 @@ impl Mark {
     const ALL: [Self; 3] = [Self::Plain, Self::Example, Self::Open];
 }
 
+/// A check that a pack of a person's own asks for.
+pub(crate) trait OwnCheck: Send + Sync {
+    /// How many bytes of a match count, given the text before it.
+    fn keeps(&self, before: &str, matched: &str) -> Option<usize>;
+}
+
 /// How a match is looked at more closely.
 #[derive(Clone)]
 pub(crate) enum Check {
@@ -98,7 +103,7 @@ pub(crate) enum Check {
     /// A number after a word that names it.
     Named(Named),
     /// What a pack of a person's own asks for.
-    Declared(Arc<DeclaredCheck>),
+    Declared(Arc<dyn OwnCheck>),
 }
 
 /// A kind of byte without which an expression cannot match.

@@ -1426,6 +1426,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/providers/{id}/command": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The command that prints a provider's key: what would run, and whether it may. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the provider. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["KeyCommandState"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        /** Lets exactly the command that was read print the provider's key, in place of any before it. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Id of the provider. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["KeyCommandYes"];
+                };
+            };
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AdminProblem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/providers/{id}/key": {
         parameters: {
             query?: never;
@@ -1572,6 +1658,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/zos/v1/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Quotas of plans, as far as answers of providers told of them since the start. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QuotaList"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/zos/v1/shield": {
         parameters: {
             query?: never;
@@ -1645,7 +1766,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The state of the house at a glance. */
+        /** State of the gateway at a glance. */
         get: {
             parameters: {
                 query?: never;
@@ -2399,6 +2520,31 @@ export interface components {
             /** @description What does not work, and what the owner should know although all works; a sentence each. */
             problems: string[];
         };
+        /** @description The command that prints a provider's key, for its owner to read before he allows it. */
+        KeyCommandState: {
+            /** @description The program and its arguments. */
+            command: string[];
+            /**
+             * Format: int64
+             * @description Seconds for which what it prints is used.
+             */
+            ttl_s: number;
+            /** @description Digest of the command: send it back to allow exactly this one. */
+            digest: string;
+            /** @description Whether it may run. */
+            allowed: boolean;
+            /** @description Why it gives no key, in a sentence, as far as that is known without running it. */
+            reason?: string | null;
+            /** @description What to do about that. */
+            hint?: string | null;
+            /** @description What it complained when it failed last. Never what it printed. */
+            stderr: string;
+        };
+        /** @description The owner's yes to a command. */
+        KeyCommandYes: {
+            /** @description Digest of the command that was read. */
+            digest: string;
+        };
         /** @description A zOS key without its value. */
         KeyInfo: {
             /** @description Its id. */
@@ -2641,13 +2787,22 @@ export interface components {
             api: string;
             /** @description Its base URL; absent for the built-in demo. */
             base_url?: string | null;
+            /** @description Name of the preset that it is made of, where it is. */
+            preset?: string | null;
+            /** @description Way in which it is shown who calls: `bearer`, `x-api-key`, `api-key`, `goog`, `none` or `caller`. */
+            auth: string;
+            /** @description Whether a plan pays for its calls. */
+            plan: boolean;
             /**
-             * @description Where its key comes from: `keychain`, `environment`, `none`, `missing`, or
-             *     `unavailable` when the keychain did not tell.
+             * @description Where its key comes from: `keychain`, `environment`, `command`, `none`, `caller` (its callers bring their own); or
+             *     why it is not there: `missing`, `unavailable` when the keychain did not tell, and of a command `not_allowed`,
+             *     `refused` (others may write the file) or `failed`.
              */
             key: string;
-            /** @description Name of the environment variable or keychain item, where there is one. */
+            /** @description Name of the environment variable, keychain item or program, where there is one. */
             key_name?: string | null;
+            /** @description Why the key is not there, in a sentence, where there is more to say. */
+            reason?: string | null;
             /** @description Whether a key can be stored for it here. */
             key_writable: boolean;
             /** @description Whether it is the built-in demo. */
@@ -2700,6 +2855,51 @@ export interface components {
             /** @description The files that were removed. */
             files: string[];
         };
+        /** @description Credits beside the quotas. */
+        QuotaCredits: {
+            /** @description What is left, in the provider's words. */
+            balance?: string | null;
+            /** @description Whether there is no end of them. */
+            unlimited: boolean;
+        };
+        /** @description Quotas of all accounts, as far as answers told of them since the start. */
+        QuotaList: {
+            /** @description By provider and account. */
+            quotas: components["schemas"]["QuotaState"][];
+        };
+        /** @description Quotas of one account at a provider. */
+        QuotaState: {
+            /** @description The provider. */
+            provider: string;
+            /** @description `owner` for the owner's own key, else a digest that tells accounts of clients apart. */
+            account: string;
+            /** @description Name of the plan, where it is told. */
+            plan?: string | null;
+            /** @description Its quotas, those left out that started anew since. */
+            windows: components["schemas"]["QuotaWindow"][];
+            credits?: components["schemas"]["QuotaCredits"] | null;
+            /** @description When an answer told of it last. */
+            seen_at: string;
+        };
+        /** @description One quota of a plan. */
+        QuotaWindow: {
+            /** @description Its name: `5h`, `7d`, `primary`, `secondary`, or another word of the provider. */
+            name: string;
+            /**
+             * Format: double
+             * @description Share that is used, in percent; above 100 where a provider counts on.
+             */
+            used_percent: number;
+            /**
+             * Format: int64
+             * @description Its length in minutes, where that is told.
+             */
+            minutes?: number | null;
+            /** @description When it starts anew, where that is told. */
+            resets_at?: string | null;
+            /** @description What the provider calls its state, such as `allowed` or `rejected`. */
+            status?: string | null;
+        };
         /** @description A new key for statements or for the log. */
         RotatedKey: {
             /** @description Its name: of statements the SHA-256 of the public key, of the log the verifier key. */
@@ -2735,7 +2935,7 @@ export interface components {
              */
             minutes?: number | null;
         };
-        /** @description The state of the house at a glance. */
+        /** @description State of the gateway at a glance. */
         Status: {
             /** @description Version of zOS. */
             version: string;

@@ -167,3 +167,17 @@ fn tokens_spelled_in_bytes_are_read() {
     assert_eq!(outcome, Err(Stop::Refused));
     assert!(!out.contains(&format!("{:?}", SECOND.as_bytes()).replace(' ', "")), "{out}");
 }
+
+#[test]
+fn a_word_that_an_event_says_twice_passes_where_it_only_begins_with_a_term() {
+    // As routers of many providers say reasoning.
+    let event = |words: &str| {
+        let details = json!([{"type": "reasoning.text", "text": words, "index": 0}]);
+        json!({"choices": [{"index": 0, "delta": {"content": "", "reasoning": words, "reasoning_details": details}}]})
+    };
+    let events =
+        [event("an"), event(" amber lantern"), event("ist "), event("speaks"), json!("data: [DONE]\n\n")];
+    let bytes = written(&events);
+    let (out, outcome) = run(Face::ChatCompletions, bytes.as_bytes(), 7);
+    assert_eq!((outcome, out), (Ok(()), bytes));
+}

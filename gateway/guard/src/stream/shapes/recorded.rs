@@ -1,5 +1,5 @@
-//! A term in any string of the streams and answers of real providers: of the recorded ones (`gateway/wire/tests/golden`)
-//! and of those written after what providers document (`tests/transcripts`: Mistral's parts, the empty reasons of Ollama
+//! A term in any string of the streams and answers of every face: of the recorded ones (`gateway/wire/tests/golden`), of
+//! the example of each face (`tests/faces`) and of those written after what providers document (`tests/transcripts`: Mistral's parts, the empty reasons of Ollama
 //! and SGLang, the usage of Groq and Moonshot, sound, logprobs, citations, searches, code, MCP, pictures, refusals).
 //!
 //! For every string: the term whole in it, the term cut over it and the same place of the next event, and without the
@@ -10,13 +10,12 @@ use crate::findings::Findings;
 use crate::inspect;
 use crate::stream::said::together;
 use std::path::{Path, PathBuf};
+use zos_wire::faces::FACES;
 
+/// The face of a folder: by its name, or by the part before the first `_` of it.
 fn face(name: &str) -> Face {
-    match name {
-        "messages" => Face::Messages,
-        "responses" => Face::Responses,
-        _ => Face::ChatCompletions,
-    }
+    let is_it = |face: &&Face| face.name() == name || face.name().split('_').next() == Some(name);
+    *FACES.iter().find(is_it).unwrap_or_else(|| panic!("no face is called {name}"))
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -48,6 +47,13 @@ fn transcripts(ending: &str, recorded: &[Recorded<'_>]) -> Vec<(Face, String, St
             }
         }
     }
+    for face in FACES {
+        let documented = root.join("../../tests/faces").join(face.name());
+        let file = if ending == ".sse" { "stream.txt" } else { "answer.json" };
+        if let Ok(text) = std::fs::read_to_string(documented.join(file)) {
+            found.push((*face, format!("{}/{file}", face.name()), text));
+        }
+    }
     for api in entries(&root.join("tests/transcripts")) {
         for file in entries(&api).into_iter().filter(|file| name_of(file).ends_with(ending)) {
             let text = std::fs::read_to_string(&file).unwrap();
@@ -69,6 +75,20 @@ fn streams() -> Vec<(Face, String, String)> {
     let found = transcripts(".sse", &[("stream.sse", providers), ("stream.out.sse", clients)]);
     assert!(found.len() > 25, "the transcripts are where they were");
     found
+}
+
+/// A face without them would be in none of the properties here.
+#[test]
+fn every_face_has_transcripts_of_its_own() {
+    let answers = transcripts(".json", &[("answer.json", providers), ("answer.out.json", clients)]);
+    let streams = streams();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    for face in FACES {
+        let count = |all: &[(Face, String, String)]| all.iter().filter(|(of, ..)| of == face).count();
+        assert!(count(&answers) >= 2, "put a whole answer of {face:?} into {}", own.display());
+        let least = if face.streams() { 2 } else { 0 };
+        assert!(count(&streams) >= least, "put a stream of {face:?} into {}", own.display());
+    }
 }
 
 /// The ways to all strings of a value.
@@ -141,7 +161,9 @@ fn a_term_in_any_string_of_a_plain_answer_is_found_and_nothing_is_without_it() {
         let value = zos_wire::json::parse(&text).unwrap();
         let mut findings = Findings::default();
         inspect::tree(&policy, &value, &[], &mut findings);
-        together(&policy, &Dialect::of(face).unwrap().read_whole(&text, &value), "", &mut findings);
+        if let Some(dialect) = Dialect::of(face) {
+            together(&policy, &dialect.read_whole(&text, &value), "", &mut findings);
+        }
         findings.are_blocked(&policy)
     };
     let answers = transcripts(".json", &[("answer.json", providers), ("answer.out.json", clients)]);

@@ -9,9 +9,9 @@
 //! and `=` at the end of a line, which is nothing) and UTF-7 (`+AGE-`). A sequence of UTF-7 may hold several
 //! characters; long ones are base64 and left to [`crate::encoded`].
 
-use crate::encoded::Encoding;
+use crate::encoding::Encoding;
 use crate::evasion::Evasion;
-use crate::matcher::path::Path;
+use crate::path::Path;
 
 /// How many times a decoded character may begin a sequence itself.
 const NESTED_MAX: u8 = 2;

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 use zos_core::Home;
 use zos_gateway::Gateway;
 
-/// State that all parts of the desktop share. Tauri keeps it from the opening of the house to the end.
-pub(crate) struct Desk {
+/// State that all parts of the desktop share. Tauri keeps it from the opening of the gateway to the end.
+pub(crate) struct Shared {
     /// Brain and gateway.
-    pub(crate) house: Arc<Gateway>,
+    pub(crate) gateway: Arc<Gateway>,
     /// The admin API, inside this process.
     pub(crate) admin: Admin,
     /// Wakes the tray's listener where neither files nor calls changed.
@@ -49,11 +49,11 @@ impl Refusal {
     }
 }
 
-impl Desk {
-    pub(crate) fn new(house: Arc<Gateway>) -> Self {
+impl Shared {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
         Self {
-            admin: Admin::new(house.clone()),
-            house,
+            admin: Admin::new(gateway.clone()),
+            gateway,
             nudge: Notify::new(),
             binding: tokio::sync::Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -65,7 +65,7 @@ impl Desk {
     }
 
     pub(crate) fn home(&self) -> &Home {
-        self.house.brain().home()
+        self.gateway.brain().home()
     }
 
     /// Asks for the orderly end. A second request changes nothing.
