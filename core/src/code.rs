@@ -125,8 +125,8 @@ codes! {
     ForeignState "zos_foreign_state" Call [403, 400, 451] Caller:
         "The request refers to what a provider keeps (an earlier answer, a stored conversation, a container, a file, a sealed item), and it belongs to another room, was never seen, or the room keeps nothing there. Statuses as of `zos_firewall_request`.",
         "Begin a new conversation, or go on in the room where this one began; `state` in [contexts.md](contexts.md).";
-    BudgetExceeded "zos_budget_exceeded" Call [429, 402] Owner:
-        "The room's budget does not hold this call. `x-zos-budget-reset` has the seconds to the reset. 429 for Codex, which repeats a 402; 429 with `retry-after` for everybody with `refusals: reference`.",
+    BudgetExceeded "zos_budget_exceeded" Call [429, 402, 400] Owner:
+        "The room's budget does not hold this call. `x-zos-budget-reset` has the seconds to the reset. 400 for Codex, which repeats a 402 and hides the sentence of a 429; 429 with `retry-after` for everybody with `refusals: reference`.",
         "Raise `budget.daily_tokens`, ask for a lower `max_tokens`, or wait.";
     UpstreamUnreachable "zos_upstream_unreachable" Call [502, 503] Time:
         "The provider could not be reached, or its answer could not be read to its end. 503 where the answer does not fit beside those of other calls.",

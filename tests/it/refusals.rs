@@ -97,7 +97,7 @@ async fn a_budget_that_is_used_up_makes_nobody_sleep_or_storm() {
         for agent in AGENTS {
             let (status, kind) = match (path, agent) {
                 ("/v1/messages", _) => (402, "billing_error"),
-                (_, CODEX) => (429, "insufficient_quota"),
+                (_, CODEX) => (400, "invalid_request_error"),
                 _ => (402, "insufficient_quota"),
             };
             let response = ask(&best, path, agent, request(path, false)).await;

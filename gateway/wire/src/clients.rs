@@ -17,6 +17,9 @@ pub struct Client {
     pub name: &'static str,
     /// Beginnings of a product of its `user-agent`, in small letters: `codex` is in `codex_exec/0.171.0 (…)`.
     pub agents: &'static [&'static str],
+    /// Headers that it alone sends, all of them in every call, in small letters: for programs that leave the `user-agent`
+    /// to their SDK. Empty where that names them.
+    pub marks: &'static [&'static str],
     /// Headers in which it names its conversation, in small letters.
     pub sessions: &'static [&'static str],
     /// Answer to a call that no budget holds.
@@ -32,8 +35,9 @@ pub struct Client {
 pub enum OverBudget {
     /// 402: most show the sentence and stop.
     PaymentRequired,
-    /// 429 of type `insufficient_quota` where the API has such a type: for programs that repeat a 402.
-    InsufficientQuota,
+    /// 400, where the API is OpenAI's: for programs that repeat a 402, and put words of their own in the place of ours at
+    /// a 429.
+    InvalidRequest,
 }
 
 /// End of a text that is cut, where the API leaves a choice.
@@ -52,6 +56,7 @@ pub enum TextCut {
 pub static UNKNOWN: Client = Client {
     name: "",
     agents: &[],
+    marks: &[],
     sessions: &[],
     over_budget: OverBudget::PaymentRequired,
     messages: TextCut::Error,
@@ -64,24 +69,29 @@ pub static CLIENTS: &[Client] = &[
     Client {
         name: "claude-code",
         agents: &["claude-cli/", "claude-code/"],
+        marks: &[],
         sessions: &["x-claude-code-session-id"],
         over_budget: OverBudget::PaymentRequired,
         messages: TextCut::SaidAndEnded,
         responses: TextCut::Error,
     },
-    // Repeats a 402 five times, and sleeps as long as `retry-after` says.
+    // Repeats a 402 five times, sleeps as long as `retry-after` says, and tells of `insufficient_quota` only "Check your
+    // plan and billing details". Shows what a 400 says, once.
     Client {
         name: "codex",
         agents: &["codex"],
+        marks: &[],
         sessions: &["session_id", "session-id", "conversation_id", "thread-id"],
-        over_budget: OverBudget::InsufficientQuota,
+        over_budget: OverBudget::InvalidRequest,
         messages: TextCut::Error,
         responses: TextCut::Error,
     },
-    // Buys again five times after any error inside a stream.
+    // Buys again five times after any error inside a stream. With a provider of its owner's its calls come from the SDK of
+    // that API, by their `user-agent`.
     Client {
         name: "copilot",
         agents: &["copilot", "githubcopilot"],
+        marks: &["x-initiator", "x-interaction-type"],
         sessions: &[],
         over_budget: OverBudget::PaymentRequired,
         messages: TextCut::SaidAndRefused,
@@ -107,6 +117,7 @@ const fn defaults() -> Client {
     Client {
         name: "",
         agents: &[],
+        marks: &[],
         sessions: &[],
         over_budget: OverBudget::PaymentRequired,
         messages: TextCut::Error,
@@ -118,11 +129,15 @@ impl Client {
     /// The client that a request says it comes from.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> &'static Client {
-        let Some(agent) = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()) else {
-            return &UNKNOWN;
-        };
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let agent = agent.to_ascii_lowercase();
-        CLIENTS.iter().find(|client| client.is_named_in(&agent)).unwrap_or(&UNKNOWN)
+        let named = CLIENTS.iter().find(|client| client.is_named_in(&agent));
+        named.or_else(|| CLIENTS.iter().find(|client| client.is_marked_in(headers))).unwrap_or(&UNKNOWN)
+    }
+
+    /// Whether a call has all headers that this client alone sends.
+    fn is_marked_in(&self, headers: &HeaderMap) -> bool {
+        !self.marks.is_empty() && self.marks.iter().all(|name| headers.contains_key(*name))
     }
 
     /// Whether a `user-agent` in small letters holds a product of this client, outside of comments.
@@ -255,6 +270,18 @@ mod tests {
             assert_eq!(claimed(&headers).as_deref(), name, "{agent}");
         }
         assert_eq!(claimed(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_client_that_leaves_its_name_to_an_sdk_is_known_by_all_its_marks() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("Anthropic/JS 0.94.0"));
+        headers.insert("x-initiator", HeaderValue::from_static("user"));
+        assert_eq!(Client::of(&headers), &UNKNOWN, "one of them is not enough");
+        headers.insert("x-interaction-type", HeaderValue::from_static("conversation-user"));
+        assert_eq!(Client::of(&headers).name, "copilot");
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("codex_exec/0.171.0"));
+        assert_eq!(Client::of(&headers).name, "codex", "a name counts before marks");
     }
 
     #[test]

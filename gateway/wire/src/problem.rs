@@ -36,8 +36,6 @@ pub struct Problem {
     pub retry_after_s: Option<u64>,
     /// Seconds until the budget begins anew, told in a header that no program waits for.
     pub budget_reset_s: Option<u64>,
-    /// Type of the error where it is not the one of the status.
-    kind: Option<&'static str>,
 }
 
 impl Problem {
@@ -50,7 +48,6 @@ impl Problem {
             hint: None,
             retry_after_s: None,
             budget_reset_s: None,
-            kind: None,
         }
     }
 
@@ -88,10 +85,7 @@ impl Problem {
             Code::BudgetExceeded => {
                 self.budget_reset_s = self.retry_after_s.take();
                 self.status = match client.over_budget {
-                    OverBudget::InsufficientQuota if shape == Shape::OpenAi => {
-                        self.kind = Some("insufficient_quota");
-                        StatusCode::TOO_MANY_REQUESTS
-                    }
+                    OverBudget::InvalidRequest if !is_anthropic => StatusCode::BAD_REQUEST,
                     _ => StatusCode::PAYMENT_REQUIRED,
                 };
             }
@@ -116,7 +110,7 @@ impl Problem {
         let message = self.sentence();
         let code = self.code.as_str();
         let hint = &self.hint;
-        let kind = self.kind.unwrap_or_else(|| error_type(shape, self.status));
+        let kind = error_type(shape, self.status);
         match shape {
             Shape::Anthropic => {
                 json!({"type": kind, "message": message, "code": code, "hint": hint, "request_id": request_id})
