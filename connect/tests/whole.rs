@@ -51,6 +51,10 @@ fn realistic(path: &Path) -> Vec<&'static str> {
             "model_provider = 'azure'\r\n\r\n[model_providers.azure]\r\nname = 'Azure'\r\nbase_url = 'https://x.example'\r\n",
             "[[hooks.PreToolUse]]\nmatcher = \"Bash\"\n[[hooks.PreToolUse.hooks]]\ntype = \"command\"\ncommand = \"mine\"\n",
         ],
+        // A list on top.
+        "yaml" if path.ends_with("extra-openai-models.yaml") => {
+            vec!["# mine\n- model_id: a\n  model_name: b # c\n  api_base: http://x.example\n", "[]\n"]
+        }
         "yaml" | "yml" => {
             vec!["# my models\n", "other: true # keep\nnested:\n  a: [1, 2]\n  b: |\n    text\n    more\n"]
         }
