@@ -4,6 +4,7 @@ mod allow;
 mod answers;
 mod audit;
 mod canon;
+mod connect;
 mod contexts;
 mod doctor;
 mod evidence;
