@@ -185,7 +185,7 @@ fn allow(admin: &Admin, id: &str, yes: bool, output: &mut Output) -> Result<Outc
     if state.flag("allowed") {
         return done(output, id, &format!("It is allowed already: {line}"));
     }
-    if !yes && !agreed(id, &line)? {
+    if !yes && !agreed(id, &line, output)? {
         return Err(Failure::wrong(Code::InvalidRequest, "Nothing is changed: the command is not allowed.")
             .hint(format!("To allow it without being asked: zos providers allow {id} --yes")));
     }
@@ -201,17 +201,16 @@ fn quoted(word: &str) -> String {
 }
 
 /// Asks at a terminal; elsewhere nobody can say yes.
-fn agreed(id: &str, line: &str) -> Result<bool> {
+fn agreed(id: &str, line: &str, output: &mut Output) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
     let unreadable = |error: std::io::Error| {
         Failure::wrong(Code::Environment, format!("The answer cannot be read: {error}."))
     };
-    let mut terminal = std::io::stderr().lock();
-    write!(terminal, "zOS would run this as you, to print the key of {id}:\n\n  {line}\n\nAllow it? [y/N] ")
-        .and_then(|()| terminal.flush())
-        .map_err(unreadable)?;
+    output.ask(&format!(
+        "zOS would run this as you, to print the key of {id}:\n\n  {line}\n\nAllow it? [y/N]"
+    ))?;
     let mut answer = String::new();
     std::io::stdin().lock().take(KEY_BYTES).read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

@@ -38,7 +38,10 @@ fn a_client_is_shown_connected_once_and_taken_back() {
     assert_eq!(listed["clients"][0]["client"], "claude-code");
     assert_eq!(listed["clients"][0]["connected"], false);
     // Nobody is there to agree, so nothing is written.
-    home.zos(&["connect", "claude-code"]).fails(2, &["nothing was written", "--yes"]);
+    let unasked = home.command(&["connect", "claude-code"]).output().unwrap();
+    let told = String::from_utf8(unasked.stderr).unwrap();
+    assert_eq!(unasked.status.code(), Some(2), "{told}");
+    assert!(told.contains("nothing was written") && told.contains("--yes"), "{told}");
     assert_eq!(std::fs::read_to_string(settings(&home)).unwrap(), SETTINGS);
     let shown = home.zos(&["connect", "claude-code", "--yes", "--no-wait", "-c", "acme"]).fine();
     for word in
@@ -67,7 +70,10 @@ fn what_others_changed_is_left_and_named() {
     let written = std::fs::read_to_string(settings(&home)).unwrap();
     std::fs::write(settings(&home), written.replace("http://127.0.0.1:8788", "https://other.example"))
         .unwrap();
-    home.zos(&["disconnect", "--all"]).fails(1, &[]);
+    let undone = home.command(&["disconnect", "--all"]).output().unwrap();
+    let told = String::from_utf8(undone.stdout).unwrap();
+    assert_eq!(undone.status.code(), Some(1), "{told}");
+    assert!(told.contains("env.ANTHROPIC_BASE_URL holds something else by now and was left"), "{told}");
     let left = std::fs::read_to_string(settings(&home)).unwrap();
     assert!(left.contains("https://other.example") && !left.contains("ENABLE_TOOL_SEARCH"), "{left}");
 }

@@ -32,6 +32,7 @@ const CRATES: &[Crate] = &[
             &["encoded", "seam"],
             &["scanner"],
             &["scan"],
+            &["golden", "work"],
         ],
     },
     Crate {

@@ -325,7 +325,7 @@ async fn the_record_names_the_program_that_a_call_claims_to_come_from() {
     let provider = Provider::json("{}").await;
     let gateway = house("outbound_deny: [falcon]\n", "best", &provider).await;
     for (agent, name) in
-        [(CLAUDE, json!("claude-code")), ("Tool/2", json!("tool")), ("Falcon/1.0", Value::Null)]
+        [(CLAUDE, json!("claude-code")), ("Tool/2", Value::Null), ("Falcon/1.0", Value::Null)]
     {
         let calls = gateway.records().len();
         ask(&gateway, FACES[1], agent, request(FACES[1], false)).await;

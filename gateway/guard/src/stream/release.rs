@@ -152,6 +152,11 @@ impl Guard {
 
     /// After a cut: the harmless start of the text of the first event that may not leave.
     pub(super) fn release_start(&mut self, out: &mut Vec<Bytes>) {
+        while self.is_gone_on_with() {
+            let Some(front) = self.queue.pop_front() else { break };
+            self.dialect.delivered(&front.delivered);
+            out.push(self.leaving(&front));
+        }
         let Some(first) = self.queue.pop_front() else { return };
         self.queue.clear();
         self.held_bytes = 0;
@@ -160,14 +165,7 @@ impl Guard {
         }
         for said in &first.pieces {
             let Some(channel) = said.spoken else { continue };
-            let mut safe = self.safe_part(said, &first.needs);
-            if let Some(would) = first.would_match
-                && would.text == said.text
-                && self.was_none(&would)
-            {
-                let before = usize::try_from(would.from.saturating_sub(said.start)).unwrap_or(usize::MAX);
-                safe = said.words.floor_char_boundary(safe.min(before));
-            }
+            let safe = self.sayable(&first, said);
             let (words, has_replaced) = self.texts[said.text].leave(&said.words[..safe]);
             self.has_replaced |= has_replaced;
             if !words.is_empty() {
@@ -177,6 +175,30 @@ impl Guard {
             if safe < said.words.len() {
                 return;
             }
+        }
+    }
+
+    /// Whether the first event is harmless and waits only for the next one, of which enough is said to make no match of
+    /// its end.
+    fn is_gone_on_with(&self) -> bool {
+        let (Some(first), Some(next)) = (self.queue.front(), self.queue.get(1)) else { return false };
+        let Some(would) = first.would_match.filter(|would| self.was_none(would)) else { return false };
+        let goes_on = next.pieces.iter().find(|said| said.spoken.is_some()).is_some_and(|said| {
+            said.text == would.text && said.words[..self.sayable(next, said)].contains(char::is_alphanumeric)
+        });
+        let is_stopped = !next.asked.is_empty() || !next.confirm.is_empty() || next.is_refused;
+        goes_on && !is_stopped && self.is_harmless(first)
+    }
+
+    /// How much of a piece may be said before a cut, in bytes: what is harmless, and ends in nothing that would be a match.
+    fn sayable(&self, held: &Held, said: &HeldPiece) -> usize {
+        let safe = self.safe_part(said, &held.needs);
+        match held.would_match.filter(|would| would.text == said.text && self.was_none(would)) {
+            Some(would) => {
+                let before = usize::try_from(would.from.saturating_sub(said.start)).unwrap_or(usize::MAX);
+                said.words.floor_char_boundary(safe.min(before))
+            }
+            None => safe,
         }
     }
 
