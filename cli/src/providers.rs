@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::{listening, opening};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, IsTerminal, Read};
 use std::sync::Arc;
 use zos_core::{Code, Home};
 use zos_gateway::Keys;

@@ -18,7 +18,7 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "libs/rules",
         layers: &[
-            &["fold", "path", "pattern", "terminal", "unseen"],
+            &["fold", "path", "pattern", "terminal", "unseen", "work"],
             &["checks", "evasion"],
             &["detector", "encoding", "reading"],
             &["detectors", "escape"],
@@ -32,7 +32,7 @@ const CRATES: &[Crate] = &[
             &["encoded", "seam"],
             &["scanner"],
             &["scan"],
-            &["golden", "work"],
+            &["golden"],
         ],
     },
     Crate {

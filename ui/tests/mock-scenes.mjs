@@ -26,10 +26,10 @@ function records(count) {
       ms: 640 + index * 91, ttft_ms: 210 + index, bytes_in: 4210 + index * 311, bytes_out: 1200 + index * 57, detail: null,
     };
     if (kind === "decision") return { ...base, detail: "Made acme the active room", model: "", provider: "", usage: null, status: null };
-    if (denied) return { ...base, status: 403, verdict: "deny", outcome: index % 2 ? "refused" : "cut", code: "zos_firewall_request", rules: ["acme/deny-1", "secrets/aws-key"], provider: index % 2 ? "" : base.provider, usage: index % 2 ? null : base.usage };
+    if (denied) return { ...base, status: 400, verdict: "deny", outcome: index % 2 ? "refused" : "cut", code: "zos_firewall_request", rules: ["acme/deny-1", "secrets/aws-key"], provider: index % 2 ? "" : base.provider, usage: index % 2 ? null : base.usage };
     if (warned) return { ...base, verdict: "warn", rules: ["open-house/deny-2"], uninspected: ["image:messages[2].content[0]"] };
     if (failed) return { ...base, status: 502, outcome: "failed", code: "zos_upstream_unreachable", usage: null };
-    if (index === 12) return { ...base, status: 429, outcome: "refused", code: "zos_budget_exceeded", provider: "", usage: null, ttft_ms: null };
+    if (index === 12) return { ...base, status: 402, outcome: "refused", code: "zos_budget_exceeded", provider: "", usage: null, ttft_ms: null };
     return base;
   });
 }

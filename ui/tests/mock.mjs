@@ -60,7 +60,7 @@ async function call(request, response) {
   const isDenied = violations.length > 0;
   const record = {
     ...scene.records[0], seq: scene.records[0].seq + 1, time: new Date().toISOString(), context, client: "", model, request_id: `req_${Date.now()}`,
-    provider: isDenied ? "" : "demo", verdict: isDenied ? "deny" : "allow", outcome: isDenied ? "refused" : "completed", status: isDenied ? 403 : 200,
+    provider: isDenied ? "" : "demo", verdict: isDenied ? "deny" : "allow", outcome: isDenied ? "refused" : "completed", status: isDenied ? 400 : 200,
     code: isDenied ? "zos_firewall_request" : null, rules: violations.map(({ rule }) => rule),
   };
   scene.records.unshift(record);

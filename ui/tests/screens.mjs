@@ -183,7 +183,7 @@ async function live(page) {
   await at(page, "room-switch").waitFor();
   must((await call("screens-a", "Hello")) === 200, "the demo model does not answer");
   await at(page, "last-calls").getByTestId("demo-badge").first().waitFor();
-  must((await call("screens-a", "What about Project Falcon?")) === 403, "a denied word passes");
+  must((await call("screens-a", "What about Project Falcon?")) === 400, "a denied word passes");
   await at(page, "last-blocks").getByTestId("record").first().click();
   await at(page, "receipt").filter({ hasText: "zos_firewall_request" }).waitFor();
   await audit(page, "receipt");
@@ -229,7 +229,7 @@ async function asks(page) {
     await at(page, "ask-redact").focus();
     await page.keyboard.press("Enter");
   }, "redact", 200);
-  await answered(() => at(page, "ask-deny").click(), "deny", 403);
+  await answered(() => at(page, "ask-deny").click(), "deny", 400);
   await answered(async () => {
     await at(page, "ask-always").click();
     await audit(page, "always");
