@@ -9,14 +9,14 @@ const SETTINGS: &str = "{\n  // mine\n  \"env\": {\"FOO\": \"1\"},\n}\n";
 /// A home with Claude Code's settings beside the home of zOS.
 fn settled() -> Scratch {
     let home = Scratch::acme();
-    std::fs::create_dir(person(&home).join(".claude")).unwrap();
-    std::fs::write(settings(&home), SETTINGS).unwrap();
+    std::fs::create_dir(person(&home).join(".claude")).expect("the made-up home can be written");
+    std::fs::write(settings(&home), SETTINGS).expect("the made-up home can be written");
     home
 }
 
 /// The home of the person: the folder above that of zOS.
 fn person(home: &Scratch) -> std::path::PathBuf {
-    home.path().parent().unwrap().to_owned()
+    home.path().parent().expect("the made-up home can be written").to_owned()
 }
 
 fn settings(home: &Scratch) -> std::path::PathBuf {
@@ -25,10 +25,11 @@ fn settings(home: &Scratch) -> std::path::PathBuf {
 
 /// A program that says a few things of how it was called.
 fn program(folder: &Path, name: &str, script: &str) {
-    std::fs::create_dir_all(folder).unwrap();
+    std::fs::create_dir_all(folder).expect("the made-up home can be written");
     let path = folder.join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the made-up home can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+        .expect("the made-up home can be written");
 }
 
 #[test]
