@@ -108,7 +108,7 @@ def refused(run, sentence, faults, once):
 PROMPT = "What is the answer? Say it in one sentence."
 # Some clients say the prompt back, which is no find.
 PROMPT_DENIED = f"Tell me of {stage.DENIED} in one sentence."
-HELD = "something that the hard context"
+HELD = "something that the room"
 
 
 def plain(client, house, provider, once):
