@@ -18,7 +18,8 @@ const CRATES: &[Crate] = &[
     Crate {
         folder: "libs/rules",
         layers: &[
-            &["fold", "path", "pattern", "terminal", "unseen", "work"],
+            &["fold", "path", "terminal", "unseen", "work"],
+            &["pattern"],
             &["checks", "evasion"],
             &["detector", "encoding", "reading"],
             &["detectors", "escape"],

@@ -158,9 +158,13 @@ fn outlive_a_full_disk(dir: &Path) {
         .filter(|record| record.kind == Kind::Gap)
         .filter_map(|gap| gap.detail.as_deref())
         .collect();
-    assert_eq!(gaps.len(), 3, "{gaps:?}");
+    // At the edge of a full disk a gap may still find room and the record behind it none: then one time of trouble is told
+    // in two gaps. None of what was lost is told twice or not at all.
+    let lost = |gap: &&str| gap.split_once(" record").and_then(|(count, _)| count.parse::<u64>().ok());
+    assert_eq!(gaps.iter().filter_map(lost).sum::<u64>(), 60, "{gaps:?}");
     assert!(
-        gaps.iter().all(|gap| gap.starts_with("20 records lost since ") && gap.contains("No space left"))
+        gaps.len() >= 3
+            && gaps.iter().all(|gap| gap.contains("lost since ") && gap.contains("No space left"))
     );
     Log::open(dir, signed()).unwrap();
 }
